@@ -1,0 +1,19 @@
+//! Alerts: problems become episodes, episodes become messages, messages are delivered at least once.
+//!
+//! Owns episodes (pure), the outbox and the channels. Refuses to change a delivery's stage.
+
+/// `[alerts]` in the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Webhooks that get every alert as JSON.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// One webhook. The log channel is always on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its name in status and logs.
+    pub name: String,
+    /// `http://` or `https://`.
+    pub url: String,
+}

@@ -1,0 +1,15 @@
+//! Bed state: the generic dataset, version 1, that every extract is turned into.
+//!
+//! Owns the line and its codes, the snapshot, its totals, and the published schema. Refuses I/O, providers' own
+//! layouts, and any field that could identify a person.
+
+mod codes;
+mod line;
+mod snapshot;
+
+pub use codes::{
+    AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready, UnknownCode,
+    WaitBand,
+};
+pub use line::{DATASET, Line};
+pub use snapshot::{Coverage, Snapshot, totals};

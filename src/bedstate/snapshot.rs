@@ -1,0 +1,66 @@
+//! The snapshot: what one provider's beds looked like at one moment.
+
+use super::codes::{EmptyState, LineType};
+use super::line::Line;
+use crate::feed::{Digest, ProviderCode, Slot, Totals};
+use jiff::Timestamp;
+
+/// What a provider's feed tells of. What it does not tell is unknown, and never shown as zero (P10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Coverage {
+    /// Whether the feed lists beds.
+    pub beds: bool,
+    /// Whether the feed lists patients who wait for a bed.
+    pub demand: bool,
+}
+
+/// Sums lines, in beds or patients.
+#[must_use]
+pub fn totals(lines: &[Line]) -> Totals {
+    let mut totals = Totals::default();
+    for line in lines {
+        let quantity = u64::from(line.quantity);
+        match line.line_type {
+            LineType::Occupied => totals.occupied += quantity,
+            LineType::Empty => {
+                totals.empty += quantity;
+                if line.empty_state == Some(EmptyState::Ready) {
+                    totals.available_now += quantity;
+                }
+            }
+            LineType::Closed => totals.closed += quantity,
+            LineType::Demand => {
+                totals.demand += quantity;
+                if line.in_bed_now == Some(false) {
+                    totals.demand_not_in_bed += quantity;
+                }
+            }
+        }
+    }
+    totals
+}
+
+/// The normalised content of one delivery (or set of deliveries) for one provider and slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Whose beds.
+    pub provider: ProviderCode,
+    /// The quarter of an hour it fills.
+    pub slot: Slot,
+    /// When the figures were true in the source.
+    pub snapshot_at: Timestamp,
+    /// The sender's own running number, where the extract has one. Wraps from 9,999,999 to 1.
+    pub sequence: Option<u32>,
+    /// Hash over the data files' hashes, control files left out: equal content has an equal hash.
+    pub content: Digest,
+    /// What the feed tells of.
+    pub coverage: Coverage,
+    /// The mapping's version, as in the provider's settings.
+    pub mapping: String,
+    /// Hash of that mapping's text.
+    pub mapping_hash: Digest,
+    /// Its lines, in the order of the file.
+    pub lines: Vec<Line>,
+    /// Their sums.
+    pub totals: Totals,
+}

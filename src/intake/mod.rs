@@ -1,0 +1,165 @@
+//! Intake: bytes from outside become a durable delivery, or leave no trace.
+//!
+//! Owns the SFTP endpoint, the virtual folders and landing. Refuses to look inside a file, and to answer CLOSE before
+//! [`Gate::accept`] has returned.
+
+use crate::feed::{Delivery, FileName, Folder, ProviderCode};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A delivery whose bytes and name are on stable storage at `deliveries/<id>`. Made only by landing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landed {
+    delivery: Delivery,
+}
+
+impl Landed {
+    /// What landed.
+    #[must_use]
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+}
+
+/// Why a landed delivery was not accepted; the text is for our log, the sender gets a plain "try again".
+#[derive(Debug, thiserror::Error)]
+#[error("the delivery could not be recorded")]
+pub struct NotAccepted(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// A future that an object-safe trait can return.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What intake needs of the rest of the house; made in `service`.
+pub trait Gate: Send + Sync {
+    /// Records a delivery durably. CLOSE is answered OK only after this has returned `Ok` (P1).
+    fn accept(&self, landed: Landed) -> Pending<'_, Result<(), NotAccepted>>;
+
+    /// What a provider sees in one of its folders: accepted files of the last day at least, or receipts. Newest name first;
+    /// bounded.
+    fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>>;
+
+    /// One entry by name.
+    fn find(&self, provider: ProviderCode, shelf: Shelf, name: String) -> Pending<'_, Option<Item>>;
+
+    /// A receipt's bytes.
+    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<Vec<u8>>>;
+}
+
+/// A virtual folder's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// Files accepted into a folder.
+    Accepted(Folder),
+    /// Receipts.
+    Receipts,
+}
+
+/// One entry of a virtual folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its name.
+    pub name: FileName,
+    /// Its exact size in bytes.
+    pub bytes: u64,
+    /// Its modification time.
+    pub modified_at: Timestamp,
+}
+
+/// Who may log in, from the providers' settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// One for each provider.
+    pub accounts: Vec<Account>,
+}
+
+/// One provider's account. Its user name is the provider's code; letter case is ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// Keys that may log in.
+    pub keys: Vec<AccountKey>,
+    /// Networks it may come from, as CIDR; empty: any.
+    pub networks: Vec<Network>,
+    /// Last day of the sharing agreement; logins are refused after it.
+    pub agreement_ends: Option<Date>,
+    /// Largest upload in bytes.
+    pub max_file_bytes: u64,
+}
+
+/// A key that may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountKey {
+    /// Whose it is.
+    pub owner: String,
+    /// The public key in OpenSSH form, without a comment: `ssh-ed25519 AAAA…`.
+    pub public_key: String,
+    /// First day it is no longer accepted; `None`: no end.
+    pub expires: Option<Date>,
+}
+
+/// A network in CIDR form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its address.
+    pub address: std::net::IpAddr,
+    /// How many leading bits count.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether an address lies in the network. An IPv4 address mapped into IPv6 counts as the IPv4 address.
+    #[must_use]
+    pub fn contains(&self, address: std::net::IpAddr) -> bool {
+        use std::net::IpAddr;
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let shift = 32_u32.saturating_sub(u32::from(self.prefix));
+                u32::from(net).checked_shr(shift).unwrap_or(0) == u32::from(ip).checked_shr(shift).unwrap_or(0)
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let shift = 128_u32.saturating_sub(u32::from(self.prefix));
+                u128::from(net).checked_shr(shift).unwrap_or(0) == u128::from(ip).checked_shr(shift).unwrap_or(0)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// `[sftp]` in the settings; the keys have the same names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Addresses to listen on. Default `[::]:2222`.
+    pub listen: Vec<SocketAddr>,
+    /// Folder of the host keys; an Ed25519 key is made there at the first start. Relative to the state folder.
+    pub host_keys: PathBuf,
+    /// How long a connection may take to log in. Default 30 s.
+    pub login_grace: Duration,
+    /// How long a session may be silent. Default 10 min.
+    pub idle_timeout: Duration,
+    /// Connections at once, in all. Default 256.
+    pub max_connections: usize,
+    /// Connections at once from one address that have not logged in. Default 8.
+    pub max_unauthenticated_per_source: usize,
+    /// Files open for upload at once in one session. Default 16.
+    pub max_open_files: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 2222))],
+            host_keys: PathBuf::from("host_keys"),
+            login_grace: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(600),
+            max_connections: 256,
+            max_unauthenticated_per_source: 8,
+            max_open_files: 16,
+        }
+    }
+}

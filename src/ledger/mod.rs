@@ -1,0 +1,1 @@
+//! Ledger: the durable record of every delivery, stage, alert and audit event.

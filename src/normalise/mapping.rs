@@ -1,0 +1,376 @@
+//! Mappings: how one provider's extract becomes lines. Data only: there is no scripting.
+//!
+//! A mapping is read from the provider's settings file by `config`, which refuses one that cannot work; here is what a
+//! valid one says. Column names are always the mapping's own spelling; `verify::structure` finds them in the file.
+
+use crate::bedstate::Coverage;
+use crate::feed::Digest;
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use std::collections::BTreeMap;
+
+/// One version of one provider's mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Its name, unique for the provider; stored with every snapshot.
+    pub version: String,
+    /// First local day it is in force.
+    pub from: Date,
+    /// First local day it is no longer in force; `None`: open-ended.
+    pub to: Option<Date>,
+    /// Who wrote it.
+    pub author: String,
+    /// Hash of its text in the settings file.
+    pub hash: Digest,
+    /// How times without an offset are read.
+    pub zone: SourceZone,
+    /// What to do with a local time that the clocks skipped in March.
+    pub march_gap: MarchGap,
+    /// How long the first part of a set waits for the others.
+    pub set_wait: SignedDuration,
+    /// The files that make one snapshot.
+    pub files: Vec<FilePart>,
+    /// The tables in those files.
+    pub tables: Vec<TableMapping>,
+    /// Reads `row_count` for archive members, where the archive has a manifest.
+    pub manifest: Option<Manifest>,
+    /// What the feed tells of: worked out from the lines its tables can make.
+    pub coverage: Coverage,
+}
+
+/// How times without an offset are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceZone {
+    /// `Europe/London`: local time with clock changes.
+    London,
+    /// `fixed GMT`: a system that never changes its clocks.
+    FixedGmt,
+}
+
+/// What to do with a local time that does not exist (01:00 to 01:59 on the last Sunday in March).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarchGap {
+    /// Reject the file (TIM-05).
+    Reject,
+    /// Read it as one hour later.
+    ShiftForward,
+}
+
+/// One of the files that make a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// Its name within the mapping, such as `beds`.
+    pub part: String,
+    /// The names it may have.
+    pub name: NamePattern,
+    /// What it is.
+    pub role: PartRole,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartRole {
+    /// Holds rows; tables name it.
+    Data,
+    /// A checksum file: `HASH  NAME` as `sha256sum` writes, or the hash alone.
+    Sha256,
+    /// A control record: `key=value` lines.
+    Control,
+}
+
+/// A file name with named parts, such as `{org}_BEDSTATE_{yyyy}{mm}{dd}_{HH}{MM}.csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePattern {
+    /// As written in the settings; shown to senders.
+    pub text: String,
+    /// In order.
+    pub pieces: Vec<NamePiece>,
+}
+
+/// One piece of a name pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamePiece {
+    /// Exactly this text, letter case ignored.
+    Literal(String),
+    /// `{org}`: three to six letters or digits; must be the account's provider (TRN-02).
+    Org,
+    /// `{yyyy}`: four digits.
+    Year,
+    /// `{mm}`: two digits.
+    Month,
+    /// `{dd}`: two digits.
+    Day,
+    /// `{HH}`: two digits, 00 to 24.
+    Hour,
+    /// `{MM}`: two digits.
+    Minute,
+    /// `{SS}`: two digits.
+    Second,
+    /// `{seq}`: one to seven digits.
+    Sequence,
+}
+
+/// Where a table's row counts are announced inside an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The member that lists the others.
+    pub member: String,
+    /// Its column of member names.
+    pub name_column: String,
+    /// Its column of row counts (header excluded).
+    pub rows_column: String,
+}
+
+/// One table: where it is, how it is cut, what its rows mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableMapping {
+    /// Its name, unique in the mapping.
+    pub name: String,
+    /// The part it is in.
+    pub file: String,
+    /// The archive member it is in, where the part is a zip.
+    pub member: Option<String>,
+    /// How bytes become text.
+    pub encoding: Encoding,
+    /// Field separator.
+    pub delimiter: u8,
+    /// Whether fields may be quoted with `"`.
+    pub quoted: bool,
+    /// Whether the first line names the columns; otherwise `columns` gives their order.
+    pub header: bool,
+    /// Every column agreed: each must be there (STR-03), unless optional.
+    pub columns: Vec<String>,
+    /// Columns that may be missing.
+    pub optional: Vec<String>,
+    /// Other spellings of a column's name, by column. Case, spaces and punctuation never matter.
+    pub also_named: BTreeMap<String, Vec<String>>,
+    /// Columns declared to identify people: expected, used at most to derive an age band, never kept.
+    pub identifiers: Vec<String>,
+    /// Texts that mean "nothing here" in any column, beside the blank. Letter case ignored.
+    pub null: Vec<String>,
+    /// Where the snapshot time stands.
+    pub snapshot_at: SnapshotTime,
+    /// A first line of its own layout.
+    pub header_line: Option<HeaderLine>,
+    /// A last line that states the number of rows.
+    pub trailer_line: Option<TrailerLine>,
+    /// A row of sums among the data.
+    pub total_row: Option<TotalRow>,
+    /// A column whose repeated value marks a row as a copy; copies equal in every field are skipped and counted.
+    pub copies_by: Option<String>,
+    /// Another table whose columns are added to rows with the same key, as `table.column`.
+    pub join: Option<Join>,
+    /// Whether no rows at all is fine (a list of waiting patients at a quiet time).
+    pub may_be_empty: bool,
+    /// Whether a row makes one line (the first that applies) or each line that applies.
+    pub lines_per_row: LinesPerRow,
+    /// Fields that every line of the table has, by dataset field name.
+    pub fields: BTreeMap<String, FieldSource>,
+    /// The lines a row can make.
+    pub lines: Vec<LineMapping>,
+    /// Fields that must be filled beyond what the dataset asks (ROW-01).
+    pub required: Vec<String>,
+}
+
+/// How bytes become text. A byte order mark always wins; bytes that are not valid UTF-8 are read as Windows-1252 (STR-02).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8.
+    Utf8,
+    /// Windows-1252, which some NHS portals require.
+    Windows1252,
+}
+
+/// Where the snapshot time stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotTime {
+    /// In a column, the same on every row.
+    Column {
+        /// The column.
+        column: String,
+        /// `strptime` formats, tried in order.
+        formats: Vec<String>,
+    },
+    /// In the file's name.
+    FileName,
+    /// In the header line.
+    HeaderLine,
+    /// Another table of the snapshot gives it.
+    OtherTable,
+}
+
+/// A first line of its own layout, such as `H|RCX|0001234|20181203101500|BEDSTATE`. Positions count from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderLine {
+    /// The text of its first field.
+    pub starts: String,
+    /// Where the provider's code stands.
+    pub provider: Option<usize>,
+    /// Where the running number stands.
+    pub sequence: Option<usize>,
+    /// Where the snapshot time stands, and its format.
+    pub snapshot_at: Option<(usize, String)>,
+}
+
+/// A last line with the number of data rows, such as `T|3`. Positions count from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailerLine {
+    /// The text of its first field.
+    pub starts: String,
+    /// Where the number of rows stands.
+    pub rows: usize,
+}
+
+/// A row of sums among the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TotalRow {
+    /// The column that marks it.
+    pub column: String,
+    /// The marking text, letter case ignored.
+    pub equals: String,
+    /// The column that states the number of data rows, if any (STR-06).
+    pub rows: Option<String>,
+}
+
+/// Another table whose columns are added to rows with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// The other table, of the same mapping.
+    pub table: String,
+    /// Columns that both tables have and that together name one row.
+    pub on: Vec<String>,
+}
+
+/// How many lines a row makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinesPerRow {
+    /// Exactly one: the first that applies. None that applies rejects the row (REF-04).
+    One,
+    /// Each that applies and whose quantity is above zero. A blank quantity rejects the row (ROW-01).
+    Each,
+}
+
+/// One line that a row can make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineMapping {
+    /// All must hold, by column; none: always applies.
+    pub when: BTreeMap<String, Condition>,
+    /// How many; `None`: one.
+    pub quantity: Option<Quantity>,
+    /// Fields of this line, over the table's own.
+    pub set: BTreeMap<String, FieldSource>,
+    /// Fields of the table that this line leaves blank.
+    pub omit: Vec<String>,
+}
+
+/// What a column must say. Texts are compared without regard to letter case; null tokens count as blank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `"OCC"`, or `["OCC", "OCCUPIED"]`: one of these.
+    OneOf(Vec<String>),
+    /// `"Y*"`: starts with this.
+    StartsWith(String),
+    /// `"*"`: anything but blank.
+    Filled,
+    /// `""`: blank.
+    Blank,
+}
+
+/// A count: a column, plus and minus others. Thousands separators and a trailing `.0` are read for what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    /// The column.
+    pub column: String,
+    /// Columns to add.
+    pub plus: Vec<String>,
+    /// Columns to take away; a result below zero rejects the row (ROW-02).
+    pub minus: Vec<String>,
+}
+
+/// Where a field's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldSource {
+    /// The same on every line. An empty text leaves the field blank.
+    Value(String),
+    /// Several columns with a text between, blanks left out: `{ join = ["BAY", "BED"], with = "-" }`.
+    Joined {
+        /// The columns.
+        columns: Vec<String>,
+        /// The text between.
+        with: String,
+    },
+    /// A column, read in one of several ways.
+    Column {
+        /// The column.
+        column: String,
+        /// How its text is read.
+        reading: Reading,
+    },
+}
+
+/// How a column's text is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As it stands.
+    Text,
+    /// With zeros put back in front: `7` becomes `07`. Applied to digits only.
+    PadZeros(usize),
+    /// By a list of codes; letter case ignored.
+    Codes {
+        /// From the provider's texts to the dataset's codes.
+        codes: BTreeMap<String, String>,
+        /// What to do with a text that is not listed. Blank is blank unless the list has `""`.
+        otherwise: Otherwise,
+    },
+    /// As an instant, by `strptime` formats tried in order; local times by the mapping's zone.
+    Instant {
+        /// The formats.
+        formats: Vec<String>,
+    },
+    /// `age in years`: the age band of a whole number.
+    AgeInYears,
+    /// `birth date`: the age band on the snapshot's day, by `strptime` formats.
+    BirthDate {
+        /// The formats.
+        formats: Vec<String>,
+    },
+    /// `age range`: texts such as `25 to 29` or `25-29`, only where they are one of the dataset's bands.
+    AgeRange,
+}
+
+/// What a text outside a code list becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Rejects the row (REF-04). The default.
+    Reject,
+    /// Becomes this code (empty: blank). For gender and age band the default is not known, counted by REF-05.
+    Code(String),
+}
+
+/// Dataset fields a mapping can fill, in the order of the specification.
+pub const FIELDS: &[&str] = &[
+    "site_code",
+    "line_type",
+    "quantity",
+    "ward_code",
+    "bay_code",
+    "bed_ref",
+    "bed_status",
+    "empty_state",
+    "closed_reason",
+    "bed_base",
+    "bed_sex",
+    "side_room",
+    "care_level",
+    "treatment_function",
+    "gender",
+    "age_band",
+    "ready",
+    "edd_band",
+    "los_band",
+    "demand_source",
+    "demand_for",
+    "in_bed_now",
+    "wait_from",
+    "source_updated_at",
+];

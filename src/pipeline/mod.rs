@@ -1,0 +1,1 @@
+//! Pipeline: the only code that moves a delivery between stages.

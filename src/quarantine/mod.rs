@@ -1,0 +1,1 @@
+//! Quarantine: rejected deliveries wait here with their findings. Refuses to judge.

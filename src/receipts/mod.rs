@@ -1,0 +1,1 @@
+//! Receipts: what the sender is told. Pure.

@@ -1,0 +1,1 @@
+//! Service: clock, tasks, start and stop, control socket, wiring. Refuses business rules.

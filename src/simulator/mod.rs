@@ -1,0 +1,1 @@
+//! Simulator: realistic providers for the demo, the load generator and the tests.

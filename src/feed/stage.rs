@@ -120,4 +120,60 @@ impl Stage {
             Self::Tested { .. } => "tested",
         }
     }
+
+    /// Whether a delivery at this stage may move to `next`. Loaded, duplicate and tested are ends; a sealed delivery can
+    /// only be discarded; any other quarantined one can be taken up again or discarded by support (P2).
+    #[must_use]
+    pub fn may_become(&self, next: &Self) -> bool {
+        match self {
+            Self::Landed | Self::Waiting { .. } => !matches!(next, Self::Landed | Self::Loaded { .. }),
+            Self::Ready { .. } => matches!(next, Self::Ready { .. } | Self::Loaded { .. } | Self::Quarantined { .. }),
+            Self::Quarantined { discarded: true, .. } | Self::Loaded { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
+            Self::Quarantined { sealed, discarded: false } => match next {
+                Self::Landed => !sealed,
+                Self::Quarantined { discarded, sealed: still } => *discarded && still == sealed,
+                Self::Waiting { .. } | Self::Ready { .. } | Self::Loaded { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_an_end_except_that_support_may_take_a_file_out_of_quarantine() {
+        let at = "2018-12-03T10:15:00Z".parse::<Timestamp>().unwrap();
+        let id = DeliveryId::new(at, [1; 10]);
+        let snapshot = SnapshotRef { lead: id, slot: Slot::containing(at), version: 1 };
+        let landed = Stage::Landed;
+        let waiting = Stage::Waiting { set: "s".to_owned(), part: "beds".to_owned(), until: at };
+        let ready = Stage::Ready { snapshot, attempts: 0, retry_at: at };
+        let loaded = Stage::Loaded { snapshot };
+        let held = Stage::Quarantined { sealed: false, discarded: false };
+        let sealed = Stage::Quarantined { sealed: true, discarded: false };
+        let gone = Stage::Quarantined { sealed: false, discarded: true };
+        let sealed_gone = Stage::Quarantined { sealed: true, discarded: true };
+        let duplicate = Stage::Duplicate { of: id };
+        let tested = Stage::Tested { accepted: true };
+        let all = [&landed, &waiting, &ready, &loaded, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested];
+        let rows: [(&Stage, &[&Stage]); 10] = [
+            (&landed, &[&waiting, &ready, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested]),
+            (&waiting, &[&waiting, &ready, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested]),
+            (&ready, &[&ready, &loaded, &held, &sealed, &gone, &sealed_gone]),
+            (&loaded, &[]),
+            (&held, &[&landed, &gone]),
+            (&sealed, &[&sealed_gone]),
+            (&gone, &[]),
+            (&sealed_gone, &[]),
+            (&duplicate, &[]),
+            (&tested, &[]),
+        ];
+        for (from, to) in rows {
+            for next in all {
+                assert_eq!(from.may_become(next), to.contains(&next), "{from:?} to {next:?}");
+            }
+        }
+    }
 }

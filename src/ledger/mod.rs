@@ -1,1 +1,27 @@
 //! Ledger: the durable record of every delivery, stage, alert and audit event.
+//!
+//! Owns `ledger.db`: an append-only, hash-chained list of entries, and tables derived from it in the same transaction
+//! so that they can be read quickly. One writer thread commits groups of appends together; readers never wait for it.
+//! Refuses row values and persons' values, changing or deleting an entry, and deciding anything: it records (P8).
+//!
+//! The ledger is the only memory: start-up and recovery read it the same way as normal running does.
+
+mod chain;
+mod entries;
+mod project;
+mod read;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Broken, ChainHead};
+pub use entries::{Act, AlertToSend, Entry, Event};
+pub use project::IllegalMove;
+pub use read::{ArrivalRow, DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
+pub use schema::{LedgerError, SCHEMA_VERSION};
+pub use writer::Ledger;
+
+/// The ledger's file in the state folder.
+pub const FILE_NAME: &str = "ledger.db";

@@ -1,0 +1,155 @@
+//! Entries: everything that can be recorded, as one list of events.
+
+use crate::feed::{Delivery, DeliveryId, ProviderCode, Report, Slot, Stage};
+use jiff::Timestamp;
+
+/// One fact to be recorded. Facts appended together are committed together.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The daemon started.
+    Started {
+        /// bedfeed's version.
+        version: String,
+        /// Fingerprint of the settings in force.
+        settings: String,
+    },
+    /// The daemon stopped in good order.
+    Stopped,
+    /// A feed is expected from this slot on.
+    FeedExpected {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        first_slot: Slot,
+    },
+    /// A delivery was acknowledged. It stands at [`Stage::Landed`].
+    Accepted {
+        /// What, from whom, when.
+        delivery: Box<Delivery>,
+    },
+    /// A delivery moved to another stage.
+    Moved {
+        /// Which.
+        delivery: DeliveryId,
+        /// Where it stands now.
+        stage: Stage,
+        /// What the assessment concluded, where one was made.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        report: Option<Box<Report>>,
+        /// Why, where the stage does not say it: the warehouse's error, for example.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        note: Option<String>,
+    },
+    /// A person did something to a delivery.
+    Acted {
+        /// Which.
+        delivery: DeliveryId,
+        /// What.
+        act: Act,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A problem of a feed began.
+    EpisodeOpened {
+        /// The episode's stable key.
+        key: String,
+        /// Whose feed.
+        provider: ProviderCode,
+        /// The episode as `alerts` describes it.
+        episode: serde_json::Value,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// It ended.
+    EpisodeClosed {
+        /// The episode's stable key.
+        key: String,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// A channel took an alert.
+    AlertDelivered {
+        /// The alert's key.
+        key: String,
+        /// The channel's name.
+        channel: String,
+    },
+    /// A channel did not take an alert.
+    AlertFailed {
+        /// The alert's key.
+        key: String,
+        /// The channel's name.
+        channel: String,
+        /// When it is tried next.
+        next_at: Timestamp,
+        /// Why it failed.
+        error: String,
+    },
+}
+
+/// What a person can do to a quarantined delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Load it in spite of rules that allow that.
+    Release,
+    /// Judge it again, with the settings of today.
+    Reprocess,
+    /// Decide that it will never be loaded.
+    Discard,
+}
+
+impl Act {
+    /// The word used on the command line and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Reprocess => "reprocess",
+            Self::Discard => "discard",
+        }
+    }
+}
+
+/// One message for one channel.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AlertToSend {
+    /// Stable key: receivers can drop repeats by it.
+    pub key: String,
+    /// The channel's name.
+    pub channel: String,
+    /// The message as `alerts` describes it.
+    pub message: serde_json::Value,
+}
+
+/// One recorded entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its place in the chain, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What was recorded.
+    pub event: Event,
+}
+
+impl Event {
+    /// The delivery it is about, if any.
+    #[must_use]
+    pub fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Accepted { delivery } => Some(delivery.id),
+            Self::Moved { delivery, .. } | Self::Acted { delivery, .. } => Some(*delivery),
+            Self::Started { .. }
+            | Self::Stopped
+            | Self::FeedExpected { .. }
+            | Self::EpisodeOpened { .. }
+            | Self::EpisodeClosed { .. }
+            | Self::AlertDelivered { .. }
+            | Self::AlertFailed { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Projection: an event's effect on the derived tables.
+
+use super::{Act, AlertToSend, Event, LedgerError};
+use crate::feed::{Delivery, DeliveryId, Report, Stage};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// A move that would break P2: an end is an end, except that support may take a delivery out of quarantine.
+#[derive(Debug, thiserror::Error)]
+#[error("delivery {delivery} may not move from {from} to {to}")]
+pub struct IllegalMove {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Where it stands; "nowhere" for one that the ledger does not know.
+    pub from: String,
+    /// Where it was to go.
+    pub to: String,
+}
+
+/// Applies one event to the derived tables.
+pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Result<(), LedgerError> {
+    match event {
+        Event::Started { .. } | Event::Stopped => Ok(()),
+        Event::FeedExpected { provider, first_slot } => run(
+            connection,
+            "INSERT INTO feed (provider, first_slot) VALUES (?1, ?2) ON CONFLICT (provider) DO UPDATE SET first_slot = excluded.first_slot",
+            params![provider.as_str(), first_slot.to_string()],
+        ),
+        Event::Accepted { delivery } => accepted(connection, delivery),
+        Event::Moved { delivery, stage, report, note } => moved(connection, at, *delivery, stage, report.as_deref(), note.as_deref()),
+        Event::Acted { delivery, act, .. } => run(
+            connection,
+            "UPDATE delivery SET released = ?2 WHERE id = ?1",
+            params![delivery.to_string(), i64::from(*act == Act::Release)],
+        ),
+        Event::EpisodeOpened { key, provider, episode, alerts } => {
+            run(
+                connection,
+                "INSERT INTO episode (key, provider, episode, opened_at) VALUES (?1, ?2, ?3, ?4)",
+                params![key, provider.as_str(), episode.to_string(), stamp(at)],
+            )?;
+            queue(connection, at, alerts)
+        }
+        Event::EpisodeClosed { key, alerts } => {
+            run(connection, "UPDATE episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
+            queue(connection, at, alerts)
+        }
+        Event::AlertDelivered { key, channel } => run(
+            connection,
+            "UPDATE outbox SET delivered_at = ?3, attempts = attempts + 1, error = NULL WHERE key = ?1 AND channel = ?2",
+            params![key, channel, stamp(at)],
+        ),
+        Event::AlertFailed { key, channel, next_at, error } => run(
+            connection,
+            "UPDATE outbox SET attempts = attempts + 1, next_at = ?3, error = ?4 WHERE key = ?1 AND channel = ?2",
+            params![key, channel, stamp(*next_at), error],
+        ),
+    }
+}
+
+fn accepted(connection: &Connection, delivery: &Delivery) -> Result<(), LedgerError> {
+    let stage = to_json(&Stage::Landed)?;
+    run(
+        connection,
+        "INSERT INTO delivery (id, provider, folder, name, sha256, received_at, facts, outcome, stage, moved_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6)",
+        params![
+            delivery.id.to_string(),
+            delivery.provider.as_str(),
+            delivery.folder.as_str(),
+            delivery.name.as_str(),
+            delivery.sha256.to_string(),
+            stamp(delivery.received_at),
+            to_json(delivery)?,
+            Stage::Landed.outcome().as_str(),
+            stage,
+        ],
+    )
+}
+
+fn moved(
+    connection: &Connection,
+    at: Timestamp,
+    id: DeliveryId,
+    stage: &Stage,
+    report: Option<&Report>,
+    note: Option<&str>,
+) -> Result<(), LedgerError> {
+    let from: Option<String> = connection
+        .prepare_cached("SELECT stage FROM delivery WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id.to_string()], |row| row.get(0)).optional())
+        .map_err(LedgerError::Append)?;
+    let current: Option<Stage> = from.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    if !current.as_ref().is_some_and(|current| current.may_become(stage)) {
+        let from = current.map_or("nowhere", |stage| stage.as_str()).to_owned();
+        return Err(IllegalMove { delivery: id, from, to: stage.as_str().to_owned() }.into());
+    }
+    let snapshot = match stage {
+        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
+        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+    };
+    let slot = snapshot.map(|s| s.slot).or(report.and_then(|r| r.slot)).map(|slot| slot.to_string());
+    run(
+        connection,
+        "UPDATE delivery SET stage = ?2, outcome = ?3, moved_at = ?4, report = coalesce(?5, report), note = ?6,
+                slot = coalesce(?7, slot), version = ?8, lead = ?9 WHERE id = ?1",
+        params![
+            id.to_string(),
+            to_json(stage)?,
+            stage.outcome().as_str(),
+            stamp(at),
+            report.map(to_json).transpose()?,
+            note,
+            slot,
+            snapshot.map(|s| s.version),
+            snapshot.map(|s| s.lead.to_string()),
+        ],
+    )
+}
+
+fn queue(connection: &Connection, at: Timestamp, alerts: &[AlertToSend]) -> Result<(), LedgerError> {
+    for alert in alerts {
+        run(
+            connection,
+            "INSERT INTO outbox (key, channel, message, next_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key, channel) DO NOTHING",
+            params![alert.key, alert.channel, alert.message.to_string(), stamp(at)],
+        )?;
+    }
+    Ok(())
+}
+
+fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
+    let mut statement = connection.prepare_cached(sql).map_err(LedgerError::Append)?;
+    statement.execute(values).map(|_| ()).map_err(LedgerError::Append)
+}
+
+/// An instant as the tables hold it: always six decimals, so that texts sort as instants do.
+pub(super) fn stamp(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// JSON of our own types, which always have one.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|error| LedgerError::Unreadable { what: error.to_string() })
+}

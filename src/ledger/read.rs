@@ -1,0 +1,393 @@
+//! Readers: what is known, by query. Read-only connections that never hold up the writer.
+
+use super::project::stamp;
+use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
+use crate::feed::{Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::path::Path;
+
+/// Most rows one query gives: a page or a table longer than this helps nobody.
+const MAX_ROWS: u32 = 10_000;
+
+/// A read-only view of the ledger.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+/// A delivery and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    /// What was delivered.
+    pub delivery: Delivery,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Since when.
+    pub moved_at: Timestamp,
+    /// What the assessment concluded, once there was one.
+    pub report: Option<Report>,
+    /// Why it stands there, where the stage does not say it.
+    pub note: Option<String>,
+    /// Whether support released it in spite of a rule.
+    pub released: bool,
+}
+
+/// When a delivery of a feed arrived and what became of it: what lateness is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArrivalRow {
+    /// The slot it fills; where it could not be read, the slot it arrived in.
+    pub slot: Slot,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether its content was accepted (loaded, or ready to be).
+    pub accepted: bool,
+    /// When its figures were true, where known.
+    pub snapshot_at: Option<Timestamp>,
+}
+
+/// An episode of a problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpisodeRow {
+    /// Its stable key.
+    pub key: String,
+    /// Whose feed.
+    pub provider: ProviderCode,
+    /// As `alerts` described it.
+    pub episode: serde_json::Value,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was closed; `None` while it goes on.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// An alert that a channel has not taken yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DueAlert {
+    /// What and where.
+    pub alert: AlertToSend,
+    /// How often it failed so far.
+    pub attempts: u32,
+    /// When it is to be tried.
+    pub next_at: Timestamp,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this provider's.
+    pub provider: Option<ProviderCode>,
+    /// Only those that ended like this.
+    pub outcome: Option<Outcome>,
+    /// Only those that arrived at or after this.
+    pub since: Option<Timestamp>,
+    /// At most so many, newest first; `None`: as many as a query gives.
+    pub limit: Option<u32>,
+}
+
+/// One delivery's whole life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Life {
+    /// The delivery and where it stands.
+    pub row: DeliveryRow,
+    /// Every entry about it, oldest first.
+    pub entries: Vec<Entry>,
+}
+
+const COLUMNS: &str = "SELECT facts, stage, moved_at, report, note, released FROM delivery";
+
+impl Reader {
+    /// Opens the ledger for reading. Works while the daemon runs and while it is stopped.
+    ///
+    /// # Errors
+    /// There is no ledger there, or it is from a newer bedfeed.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { connection: schema::open_to_read(path)? })
+    }
+
+    /// A provider's deliveries that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn pending(&self, provider: &ProviderCode) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where("WHERE provider = ?1 AND outcome = 'pending' ORDER BY id LIMIT ?2", params![provider.as_str(), MAX_ROWS])
+    }
+
+    /// Deliveries, newest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn deliveries(&self, filter: &Filter) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE (?1 IS NULL OR provider = ?1) AND (?2 IS NULL OR outcome = ?2) AND (?3 IS NULL OR received_at >= ?3)
+             ORDER BY received_at DESC, id DESC LIMIT ?4",
+            params![
+                filter.provider.as_ref().map(ProviderCode::as_str),
+                filter.outcome.map(Outcome::as_str),
+                filter.since.map(stamp),
+                filter.limit.unwrap_or(MAX_ROWS).min(MAX_ROWS),
+            ],
+        )
+    }
+
+    /// What a provider put into one of its folders since an instant, newest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn in_folder(&self, provider: &ProviderCode, folder: Folder, since: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE provider = ?1 AND folder = ?2 AND received_at >= ?3 ORDER BY received_at DESC, id DESC LIMIT ?4",
+            params![provider.as_str(), folder.as_str(), stamp(since), limit.min(MAX_ROWS)],
+        )
+    }
+
+    /// The newest delivery of a name in a provider's folder since an instant.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn named(&self, provider: &ProviderCode, folder: Folder, name: &str, since: Timestamp) -> Result<Option<DeliveryRow>, LedgerError> {
+        let rows = self.deliveries_where(
+            "WHERE provider = ?1 AND folder = ?2 AND name = ?3 AND received_at >= ?4 ORDER BY received_at DESC, id DESC LIMIT 1",
+            params![provider.as_str(), folder.as_str(), name, stamp(since)],
+        )?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// A provider's accepted snapshots by their leading deliveries, since an instant, oldest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn accepted_since(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE provider = ?1 AND received_at >= ?2 AND lead IS NOT NULL ORDER BY received_at, id LIMIT ?3",
+            params![provider.as_str(), stamp(since), MAX_ROWS],
+        )
+    }
+
+    /// One delivery.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, LedgerError> {
+        Ok(self.deliveries_where("WHERE id = ?1", params![id.to_string()])?.into_iter().next())
+    }
+
+    /// The deliveries whose id ends (or starts) with a text, at most two: what people copy out of a table.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn by_part_of_id(&self, part: &str) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let plain = !part.is_empty() && part.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        if !plain {
+            return Ok(Vec::new());
+        }
+        self.deliveries_where("WHERE id LIKE '%' || ?1 OR id LIKE ?1 || '%' LIMIT 2", params![part])
+    }
+
+    /// One delivery's whole life.
+    ///
+    /// # Errors
+    /// The query failed or an entry cannot be read.
+    pub fn life(&self, id: DeliveryId) -> Result<Option<Life>, LedgerError> {
+        let Some(row) = self.delivery(id)? else { return Ok(None) };
+        let entries = self.all(
+            "SELECT seq, at, body FROM entry WHERE delivery = ?1 ORDER BY seq LIMIT ?2",
+            params![id.to_string(), MAX_ROWS],
+            |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+        )?;
+        let entries = entries
+            .into_iter()
+            .map(|(seq, at, body)| Ok(Entry { seq, at: time(&at)?, event: json(&body)? }))
+            .collect::<Result<_, LedgerError>>()?;
+        Ok(Some(Life { row, entries }))
+    }
+
+    /// The highest version that a feed's slot has; 0 for none.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn newest_version(&self, provider: &ProviderCode, slot: Slot) -> Result<u32, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT coalesce(max(version), 0) FROM delivery WHERE provider = ?1 AND slot = ?2",
+                params![provider.as_str(), slot.to_string()],
+                |row| row.get(0),
+            )
+            .map_err(LedgerError::Read)
+    }
+
+    /// When a provider's real (not test) deliveries arrived since an instant and what became of them, oldest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn arrivals(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<ArrivalRow>, LedgerError> {
+        let rows = self.deliveries_where(
+            "WHERE provider = ?1 AND received_at >= ?2 AND outcome <> 'test' AND folder = 'inbox' ORDER BY received_at, id LIMIT ?3",
+            params![provider.as_str(), stamp(since), MAX_ROWS],
+        )?;
+        let arrival = |row: DeliveryRow| ArrivalRow {
+            slot: row.report.as_ref().and_then(|report| report.slot).unwrap_or(Slot::containing(row.delivery.received_at)),
+            received_at: row.delivery.received_at,
+            outcome: row.stage.outcome(),
+            accepted: matches!(row.stage, Stage::Ready { .. } | Stage::Loaded { .. }),
+            snapshot_at: row.report.and_then(|report| report.snapshot_at),
+        };
+        Ok(rows.into_iter().map(arrival).collect())
+    }
+
+    /// A feed's newest accepted slot and snapshot time, however long ago.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn newest_accepted(&self, provider: &ProviderCode) -> Result<Option<DeliveryRow>, LedgerError> {
+        let rows = self.deliveries_where("WHERE provider = ?1 AND lead = id ORDER BY slot DESC, version DESC LIMIT 1", params![provider.as_str()])?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// A feed's first expected slot, once recorded.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn first_slot(&self, provider: &ProviderCode) -> Result<Option<Slot>, LedgerError> {
+        let text: Option<String> = self
+            .connection
+            .query_row("SELECT first_slot FROM feed WHERE provider = ?1", [provider.as_str()], |row| row.get(0))
+            .optional()
+            .map_err(LedgerError::Read)?;
+        text.map(|text| text.parse().map_err(|what| LedgerError::Unreadable { what })).transpose()
+    }
+
+    /// A feed's episodes that go on.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn open_episodes(&self, provider: &ProviderCode) -> Result<Vec<EpisodeRow>, LedgerError> {
+        self.episodes_where("WHERE provider = ?1 AND closed_at IS NULL ORDER BY opened_at, key LIMIT ?2", params![provider.as_str(), MAX_ROWS])
+    }
+
+    /// The newest episodes of all feeds, newest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn recent_episodes(&self, limit: u32) -> Result<Vec<EpisodeRow>, LedgerError> {
+        self.episodes_where("ORDER BY opened_at DESC, key LIMIT ?1", params![limit.min(MAX_ROWS)])
+    }
+
+    /// Whether an episode was ever recorded.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn knows_episode(&self, key: &str) -> Result<bool, LedgerError> {
+        self.connection
+            .query_row("SELECT count(*) FROM episode WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
+            .map(|count| count > 0)
+            .map_err(LedgerError::Read)
+    }
+
+    /// Alerts that no channel has taken yet, by when they are to be tried.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn undelivered_alerts(&self, limit: u32) -> Result<Vec<DueAlert>, LedgerError> {
+        let rows = self.all(
+            "SELECT key, channel, message, attempts, next_at FROM outbox WHERE delivered_at IS NULL ORDER BY next_at, id LIMIT ?1",
+            params![limit.min(MAX_ROWS)],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?, row.get::<_, String>(4)?)),
+        )?;
+        rows.into_iter()
+            .map(|(key, channel, message, attempts, next_at)| {
+                Ok(DueAlert { alert: AlertToSend { key, channel, message: json(&message)? }, attempts, next_at: time(&next_at)? })
+            })
+            .collect()
+    }
+
+    /// How many deliveries ended in each way, and how many are pending.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn outcomes(&self) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.all("SELECT outcome, count(*) FROM delivery GROUP BY outcome ORDER BY outcome", [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// Deliveries in quarantine that nobody has discarded, per provider.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn in_quarantine(&self) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE outcome = 'quarantined' AND json_extract(stage, '$.discarded') = 0 ORDER BY received_at DESC LIMIT ?1",
+            params![MAX_ROWS],
+        )
+    }
+
+    /// The newest entry's place and hash.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn head(&self) -> Result<ChainHead, LedgerError> {
+        chain::head(&self.connection).map_err(LedgerError::Read)
+    }
+
+    /// Recomputes the whole chain of entries: the head, or the first entry that does not fit.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn verify_chain(&self) -> Result<Result<ChainHead, Broken>, LedgerError> {
+        chain::verify(&self.connection)
+    }
+
+    fn episodes_where(&self, condition: &str, values: impl Params) -> Result<Vec<EpisodeRow>, LedgerError> {
+        let sql = format!("SELECT key, provider, episode, opened_at, closed_at FROM episode {condition}");
+        let rows = self.all(&sql, values, |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?, row.get::<_, Option<String>>(4)?))
+        })?;
+        rows.into_iter()
+            .map(|(key, provider, episode, opened_at, closed_at)| {
+                let provider = provider.parse().map_err(|_| LedgerError::Unreadable { what: format!("provider {provider}") })?;
+                let closed_at = closed_at.as_deref().map(time).transpose()?;
+                Ok(EpisodeRow { key, provider, episode: json(&episode)?, opened_at: time(&opened_at)?, closed_at })
+            })
+            .collect()
+    }
+
+    fn deliveries_where(&self, condition: &str, values: impl Params) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let rows = self.all(&format!("{COLUMNS} {condition}"), values, |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, Option<String>>(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
+        })?;
+        rows.into_iter()
+            .map(|(facts, stage, moved_at, report, note, released)| {
+                Ok(DeliveryRow {
+                    delivery: json(&facts)?,
+                    stage: json(&stage)?,
+                    moved_at: time(&moved_at)?,
+                    report: report.as_deref().map(json).transpose()?,
+                    note,
+                    released,
+                })
+            })
+            .collect()
+    }
+
+    fn all<T>(&self, sql: &str, values: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, LedgerError> {
+        let mut statement = self.connection.prepare(sql).map_err(LedgerError::Read)?;
+        let rows = statement.query_map(values, read).map_err(LedgerError::Read)?;
+        rows.collect::<Result<_, _>>().map_err(LedgerError::Read)
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, LedgerError> {
+    text.parse().map_err(|_| LedgerError::Unreadable { what: format!("the time {text}") })
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
+    serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: error.to_string() })
+}

@@ -1,0 +1,192 @@
+//! What the ledger promises, tried on a real file.
+
+use super::{Act, AlertToSend, Event, Filter, Ledger, LedgerError, Reader};
+use crate::feed::{Delivery, DeliveryId, Digest, FileName, Folder, Report, Sender, Slot, SnapshotRef, Stage};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use std::path::PathBuf;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn delivery(number: u8) -> Delivery {
+    let received_at = at("2018-12-03T10:16:00Z") + jiff::SignedDuration::from_millis(i64::from(number));
+    Delivery {
+        id: DeliveryId::new(received_at, [number; 10]),
+        provider: "RM1".parse().unwrap(),
+        folder: Folder::Inbox,
+        name: FileName::parse(format!("file {number}.csv").as_bytes()).unwrap(),
+        bytes: 3,
+        sha256: Digest::of(&[number]),
+        opened_at: received_at,
+        received_at,
+        modified_at: None,
+        sender: Sender {
+            address: "127.0.0.1:4000".parse().unwrap(),
+            software: "SSH-2.0-OpenSSH_9.2p1".to_owned(),
+            key: "SHA256:abc".to_owned(),
+            key_owner: "PAS team".to_owned(),
+            connected_at: received_at,
+            connection: 1,
+        },
+    }
+}
+
+fn ready(lead: DeliveryId, version: u32) -> Stage {
+    let slot = Slot::containing(at("2018-12-03T10:15:00Z"));
+    Stage::Ready { snapshot: SnapshotRef { lead, slot, version }, attempts: 0, retry_at: at("2018-12-03T10:16:05Z") }
+}
+
+fn moved(delivery: DeliveryId, stage: Stage) -> Event {
+    Event::Moved { delivery, stage, report: Some(Box::new(Report::default())), note: None }
+}
+
+struct Bench {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    ledger: Ledger,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(super::FILE_NAME);
+        let (ledger, _writer) = Ledger::open(&path).unwrap();
+        Self { _dir: dir, path, ledger, now: at("2018-12-03T10:16:05Z") }
+    }
+
+    async fn append(&self, events: Vec<Event>) -> Result<(), LedgerError> {
+        self.ledger.append(self.now, events).await
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(&self.path).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_pending_until_its_end_and_then_never_moves_again() {
+    let bench = Bench::new();
+    let delivery = delivery(1);
+    let provider = delivery.provider.clone();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
+    assert_eq!(bench.reader().pending(&provider).unwrap().len(), 1);
+    bench.append(vec![moved(delivery.id, ready(delivery.id, 1))]).await.unwrap();
+    let Stage::Ready { snapshot, .. } = ready(delivery.id, 1) else { panic!("not ready") };
+    bench.append(vec![moved(delivery.id, Stage::Loaded { snapshot })]).await.unwrap();
+    assert!(bench.reader().pending(&provider).unwrap().is_empty());
+    let again = bench.append(vec![moved(delivery.id, ready(delivery.id, 2))]).await;
+    assert!(matches!(again, Err(LedgerError::IllegalMove(_))), "{again:?}");
+    assert_eq!(bench.reader().life(delivery.id).unwrap().unwrap().entries.len(), 3);
+    assert_eq!(bench.reader().newest_version(&provider, snapshot.slot).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn events_appended_together_are_recorded_together_or_not_at_all() {
+    let bench = Bench::new();
+    let (first, second) = (delivery(1), delivery(2));
+    bench.append(vec![Event::Accepted { delivery: Box::new(first.clone()) }]).await.unwrap();
+    let before = bench.reader().head().unwrap();
+    let failed = bench.append(vec![Event::Accepted { delivery: Box::new(second.clone()) }, Event::Accepted { delivery: Box::new(first) }]).await;
+    assert!(matches!(failed, Err(LedgerError::Append(_))), "{failed:?}");
+    assert_eq!(bench.reader().head().unwrap(), before);
+    assert_eq!(bench.reader().delivery(second.id).unwrap(), None);
+}
+
+#[tokio::test]
+async fn two_snapshots_never_share_a_version() {
+    let bench = Bench::new();
+    let (first, second) = (delivery(1), delivery(2));
+    bench.append(vec![Event::Accepted { delivery: Box::new(first.clone()) }]).await.unwrap();
+    bench.append(vec![Event::Accepted { delivery: Box::new(second.clone()) }]).await.unwrap();
+    bench.append(vec![moved(first.id, ready(first.id, 1))]).await.unwrap();
+    assert!(bench.append(vec![moved(second.id, ready(second.id, 1))]).await.is_err());
+    bench.append(vec![moved(second.id, ready(second.id, 2))]).await.unwrap();
+}
+
+#[tokio::test]
+async fn appends_made_at_once_are_all_recorded_in_one_unbroken_chain() {
+    let bench = Bench::new();
+    let all = (1..=100).map(|number| {
+        let (ledger, now) = (bench.ledger.clone(), bench.now);
+        tokio::spawn(async move { ledger.append(now, vec![Event::Accepted { delivery: Box::new(delivery(number)) }]).await })
+    });
+    for append in all.collect::<Vec<_>>() {
+        append.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.reader().verify_chain().unwrap().unwrap().seq, 100);
+    let newest = bench.reader().deliveries(&Filter { limit: Some(2), ..Filter::default() }).unwrap();
+    assert_eq!(newest.iter().map(|row| row.delivery.name.to_string()).collect::<Vec<_>>(), ["file 100.csv", "file 99.csv"]);
+}
+
+#[tokio::test]
+async fn an_edited_entry_breaks_the_chain_and_an_ordinary_edit_is_refused() {
+    let bench = Bench::new();
+    for number in 1..=3 {
+        bench.append(vec![Event::Accepted { delivery: Box::new(delivery(number)) }]).await.unwrap();
+    }
+    let editor = Connection::open(&bench.path).unwrap();
+    let edit = "UPDATE entry SET body = replace(body, 'file 2', 'file 9') WHERE seq = 2";
+    assert!(editor.execute(edit, []).unwrap_err().to_string().contains("never changed"));
+    assert!(editor.execute("DELETE FROM entry WHERE seq = 3", []).unwrap_err().to_string().contains("never deleted"));
+    editor.execute_batch("DROP TRIGGER entry_is_never_changed").unwrap();
+    editor.execute(edit, []).unwrap();
+    assert_eq!(bench.reader().verify_chain().unwrap().unwrap_err().seq, 2);
+}
+
+#[tokio::test]
+async fn commits_are_made_with_synchronous_full() {
+    let bench = Bench::new();
+    let connection = super::schema::open_to_write(&bench.path).unwrap();
+    let level: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
+    assert_eq!(level, 2);
+}
+
+#[tokio::test]
+async fn a_ledger_of_a_newer_bedfeed_is_refused_with_words() {
+    let bench = Bench::new();
+    Connection::open(&bench.path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    let refused = Ledger::open(&bench.path).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("schema 99"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_alert_stays_in_the_outbox_until_its_channel_took_it() {
+    let bench = Bench::new();
+    let alert = |channel: &str| AlertToSend { key: "RM1/late/x/begin".into(), channel: channel.into(), message: serde_json::json!({"t": 1}) };
+    let opened = |key: &str| Event::EpisodeOpened {
+        key: key.to_owned(),
+        provider: "RM1".parse().unwrap(),
+        episode: serde_json::json!({}),
+        alerts: vec![alert("log"), alert("hook")],
+    };
+    bench.append(vec![opened("RM1/late/x")]).await.unwrap();
+    assert!(bench.append(vec![opened("RM1/late/x")]).await.is_err(), "an episode opens once");
+    assert_eq!(bench.reader().undelivered_alerts(10).unwrap().len(), 2);
+    let done = Event::AlertDelivered { key: "RM1/late/x/begin".into(), channel: "log".into() };
+    let failed = Event::AlertFailed {
+        key: "RM1/late/x/begin".into(),
+        channel: "hook".into(),
+        next_at: at("2018-12-03T10:17:00Z"),
+        error: "refused".into(),
+    };
+    bench.append(vec![done, failed]).await.unwrap();
+    let due = bench.reader().undelivered_alerts(10).unwrap();
+    assert_eq!(due.iter().map(|d| (d.alert.channel.as_str(), d.attempts)).collect::<Vec<_>>(), [("hook", 1)]);
+    assert_eq!(due[0].next_at, at("2018-12-03T10:17:00Z"));
+}
+
+#[tokio::test]
+async fn support_takes_a_file_out_of_quarantine_and_the_release_is_remembered() {
+    let bench = Bench::new();
+    let delivery = delivery(1);
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
+    bench.append(vec![moved(delivery.id, Stage::Quarantined { sealed: false, discarded: false })]).await.unwrap();
+    assert_eq!(bench.reader().in_quarantine().unwrap().len(), 1);
+    let act = Event::Acted { delivery: delivery.id, act: Act::Release, by: "ann".into(), reason: "checked by phone".into() };
+    bench.append(vec![act, Event::Moved { delivery: delivery.id, stage: Stage::Landed, report: None, note: None }]).await.unwrap();
+    let row = bench.reader().delivery(delivery.id).unwrap().unwrap();
+    assert!(row.released && row.stage == Stage::Landed && row.report.is_some());
+}

@@ -5,6 +5,7 @@
 
 mod codes;
 mod line;
+mod schema;
 mod snapshot;
 
 pub use codes::{
@@ -12,4 +13,5 @@ pub use codes::{
     WaitBand,
 };
 pub use line::{DATASET, Line};
+pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
 pub use snapshot::{Coverage, Snapshot, totals};

@@ -1,1 +1,178 @@
-//! Command line: the commands and how they print.
+//! Command line: what people and scripts type, and what they read.
+//!
+//! Owns arguments, printing and exit codes. Data goes to standard output, everything else to standard error; every
+//! listing has `--json`. Refuses to decide anything that another room decides.
+
+mod acts;
+mod args;
+mod check;
+mod demo;
+mod listings;
+mod explain;
+mod run;
+mod status;
+mod table;
+
+use crate::config::{self, Problems, Settings};
+use crate::feed::error_chain;
+use crate::ledger::{LedgerError, Reader};
+use args::{Arguments, Audit, Command};
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Wrong arguments (`EX_USAGE` of sysexits.h).
+const BAD_ARGUMENTS: u8 = 64;
+/// Wrong settings (`EX_CONFIG` of sysexits.h).
+const BAD_SETTINGS: u8 = 78;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The settings have problems.
+    #[error("the settings have problems")]
+    Settings(Problems),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Arguments(String),
+    /// It could not be done; the text says why.
+    #[error("{0}")]
+    Failed(String),
+    /// Something below failed.
+    #[error(transparent)]
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Failure {
+    /// Wraps an error of another room.
+    pub fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Broken(Box::new(error))
+    }
+}
+
+/// Whether a command found everything fine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Exit status 0.
+    Fine,
+    /// Exit status 1: done, and the answer is no (a file would be rejected, the chain is broken).
+    NotFine,
+}
+
+/// Runs the command that the arguments name, and gives the process's exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let mut out = io::stdout().lock();
+    match dispatch(arguments.command, &mut out).and_then(|ending| out.flush().map(|()| ending).map_err(Failure::broken)) {
+        Ok(Ending::Fine) => ExitCode::SUCCESS,
+        Ok(Ending::NotFine) => ExitCode::FAILURE,
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
+    match command {
+        Command::Demo(demo) => demo::demo(&demo, out),
+        Command::Run(config) => run::run(&config.config),
+        Command::CheckConfig(config) => run::check_config(&config.config, out),
+        Command::Check(check) => check::check(&check, out),
+        Command::Status(listing) => status::status(&listing, out),
+        Command::Deliveries(deliveries) => listings::deliveries(&deliveries, out),
+        Command::Explain(explain) => explain::explain(&explain, out),
+        Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, out),
+        Command::Reprocess(act) => acts::act(crate::ledger::Act::Reprocess, &act, out),
+        Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, out),
+        Command::Audit(Audit::Verify(listing)) => listings::audit_verify(&listing, out),
+        Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help and version come this way too; a closed output is nothing to complain about.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(BAD_ARGUMENTS) } else { ExitCode::SUCCESS }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    let mut err = io::stderr().lock();
+    let (text, code) = match failure {
+        Failure::Settings(problems) => (format!("{problems}"), BAD_SETTINGS),
+        Failure::Arguments(text) => (format!("bedfeed: {text}"), BAD_ARGUMENTS),
+        Failure::Failed(text) => (format!("bedfeed: {text}"), 1),
+        // The reader of a pipe went away: nothing to say, and nobody to say it to.
+        Failure::Broken(error) if is_broken_pipe(error.as_ref()) => return ExitCode::FAILURE,
+        Failure::Broken(error) => (format!("bedfeed: {}", error_chain(error.as_ref())), 1),
+    };
+    drop(writeln!(err, "{}", text.trim_end()));
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Loads the settings.
+fn settings(file: &Path) -> Result<Settings, Failure> {
+    config::load(file).map_err(Failure::Settings)
+}
+
+/// Opens the ledger for reading, whether the daemon runs or not.
+fn reader(settings: &Settings) -> Result<Reader, Failure> {
+    let path = settings.state_dir.join(crate::ledger::FILE_NAME);
+    if !path.try_exists().map_err(Failure::broken)? {
+        return Err(Failure::Failed(format!("there is no ledger in {}: bedfeed has not run there yet", settings.state_dir.display())));
+    }
+    Reader::open(&path).map_err(Failure::broken)
+}
+
+/// The one delivery that a text names: a whole id, or the part of it that tables show.
+fn delivery_called(reader: &Reader, text: &str) -> Result<crate::ledger::DeliveryRow, Failure> {
+    let mut found = match text.parse() {
+        Ok(id) => reader.delivery(id).map(|row| row.into_iter().collect()),
+        Err(_) => reader.by_part_of_id(text),
+    }
+    .map_err(Failure::broken)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(row), true) => Ok(row),
+        (Some(_), false) => Err(Failure::Failed(format!("more than one delivery has {text} in its id; give more of it"))),
+        (None, _) => Err(Failure::Failed(format!("there is no delivery {text}; `bedfeed deliveries` lists them"))),
+    }
+}
+
+/// Prints JSON, indented for people who look.
+fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failure> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(Failure::broken)?;
+    writeln!(out).map_err(Failure::broken)
+}
+
+/// Log lines go to standard error: `BEDFEED_LOG` sets the level (default `info`), colours only on a terminal.
+fn log_to_stderr(default_level: &str) {
+    let filter = EnvFilter::try_from_env("BEDFEED_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    // A second call (a demo inside a test) keeps the first subscriber, which is as good.
+    drop(subscriber.try_init());
+}
+
+/// A runtime for commands that start the daemon.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::broken)
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::broken(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::broken(error)
+    }
+}

@@ -19,7 +19,7 @@ mod tests;
 pub use chain::{Broken, ChainHead};
 pub use entries::{Act, AlertToSend, Entry, Event};
 pub use project::IllegalMove;
-pub use read::{ArrivalRow, DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
+pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
 pub use schema::{LedgerError, SCHEMA_VERSION};
 pub use writer::Ledger;
 

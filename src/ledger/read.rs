@@ -2,7 +2,7 @@
 
 use super::project::stamp;
 use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
-use crate::feed::{Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
+use crate::feed::{Arrival, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::path::Path;
@@ -31,21 +31,6 @@ pub struct DeliveryRow {
     pub note: Option<String>,
     /// Whether support released it in spite of a rule.
     pub released: bool,
-}
-
-/// When a delivery of a feed arrived and what became of it: what lateness is judged by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArrivalRow {
-    /// The slot it fills; where it could not be read, the slot it arrived in.
-    pub slot: Slot,
-    /// When it arrived.
-    pub received_at: Timestamp,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Whether its content was accepted (loaded, or ready to be).
-    pub accepted: bool,
-    /// When its figures were true, where known.
-    pub snapshot_at: Option<Timestamp>,
 }
 
 /// An episode of a problem.
@@ -192,16 +177,16 @@ impl Reader {
     /// The query failed or an entry cannot be read.
     pub fn life(&self, id: DeliveryId) -> Result<Option<Life>, LedgerError> {
         let Some(row) = self.delivery(id)? else { return Ok(None) };
-        let entries = self.all(
-            "SELECT seq, at, body FROM entry WHERE delivery = ?1 ORDER BY seq LIMIT ?2",
-            params![id.to_string(), MAX_ROWS],
-            |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
-        )?;
-        let entries = entries
-            .into_iter()
-            .map(|(seq, at, body)| Ok(Entry { seq, at: time(&at)?, event: json(&body)? }))
-            .collect::<Result<_, LedgerError>>()?;
+        let entries = self.entries_where("WHERE delivery = ?1 ORDER BY seq LIMIT ?2", params![id.to_string(), MAX_ROWS])?;
         Ok(Some(Life { row, entries }))
+    }
+
+    /// Entries after a place in the chain, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The query failed or an entry cannot be read.
+    pub fn entries_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, LedgerError> {
+        self.entries_where("WHERE seq > ?1 ORDER BY seq LIMIT ?2", params![seq, limit.min(MAX_ROWS)])
     }
 
     /// The highest version that a feed's slot has; 0 for none.
@@ -218,23 +203,34 @@ impl Reader {
             .map_err(LedgerError::Read)
     }
 
-    /// When a provider's real (not test) deliveries arrived since an instant and what became of them, oldest first.
+    /// A provider's real (not test) arrivals since an instant, oldest first. A repeated file counts as accepted: the
+    /// provider has sent what is held.
     ///
     /// # Errors
     /// The query failed.
-    pub fn arrivals(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<ArrivalRow>, LedgerError> {
+    pub fn arrivals(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<Arrival>, LedgerError> {
         let rows = self.deliveries_where(
             "WHERE provider = ?1 AND received_at >= ?2 AND outcome <> 'test' AND folder = 'inbox' ORDER BY received_at, id LIMIT ?3",
             params![provider.as_str(), stamp(since), MAX_ROWS],
         )?;
-        let arrival = |row: DeliveryRow| ArrivalRow {
-            slot: row.report.as_ref().and_then(|report| report.slot).unwrap_or(Slot::containing(row.delivery.received_at)),
+        let newest: std::collections::BTreeMap<Slot, u32> = rows.iter().filter_map(filled).map(|s| (s.slot, s.version)).collect();
+        let arrival = |row: DeliveryRow| Arrival {
+            slot: row.report.as_ref().and_then(|report| report.slot),
+            snapshot_at: row.report.as_ref().and_then(|report| report.snapshot_at),
             received_at: row.delivery.received_at,
-            outcome: row.stage.outcome(),
-            accepted: matches!(row.stage, Stage::Ready { .. } | Stage::Loaded { .. }),
-            snapshot_at: row.report.and_then(|report| report.snapshot_at),
+            accepted: matches!(row.stage, Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. }),
+            superseded: filled(&row).is_some_and(|s| newest.get(&s.slot).is_some_and(|version| s.version < *version)),
         };
-        Ok(rows.into_iter().map(arrival).collect())
+        let decided = |row: &DeliveryRow| !matches!(row.stage, Stage::Landed | Stage::Waiting { .. });
+        Ok(rows.into_iter().filter(decided).map(arrival).collect())
+    }
+
+    /// Deliveries that moved at or after an instant, oldest move first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn moved_since(&self, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where("WHERE moved_at >= ?1 ORDER BY moved_at, id LIMIT ?2", params![stamp(since), MAX_ROWS])
     }
 
     /// A feed's newest accepted slot and snapshot time, however long ago.
@@ -338,6 +334,13 @@ impl Reader {
         chain::verify(&self.connection)
     }
 
+    fn entries_where(&self, condition: &str, values: impl Params) -> Result<Vec<Entry>, LedgerError> {
+        let rows = self.all(&format!("SELECT seq, at, body FROM entry {condition}"), values, |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        rows.into_iter().map(|(seq, at, body)| Ok(Entry { seq, at: time(&at)?, event: json(&body)? })).collect()
+    }
+
     fn episodes_where(&self, condition: &str, values: impl Params) -> Result<Vec<EpisodeRow>, LedgerError> {
         let sql = format!("SELECT key, provider, episode, opened_at, closed_at FROM episode {condition}");
         let rows = self.all(&sql, values, |row| {
@@ -381,6 +384,14 @@ impl Reader {
         let mut statement = self.connection.prepare(sql).map_err(LedgerError::Read)?;
         let rows = statement.query_map(values, read).map_err(LedgerError::Read)?;
         rows.collect::<Result<_, _>>().map_err(LedgerError::Read)
+    }
+}
+
+/// The slot and version that a delivery fills, where it was accepted.
+fn filled(row: &DeliveryRow) -> Option<SnapshotRef> {
+    match row.stage {
+        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
+        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
     }
 }
 

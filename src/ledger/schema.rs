@@ -95,6 +95,7 @@ CREATE TABLE IF NOT EXISTS delivery (
 CREATE INDEX IF NOT EXISTS delivery_pending ON delivery (provider, id) WHERE outcome = 'pending';
 CREATE INDEX IF NOT EXISTS delivery_by_time ON delivery (provider, received_at);
 CREATE INDEX IF NOT EXISTS delivery_by_arrival ON delivery (received_at);
+CREATE INDEX IF NOT EXISTS delivery_by_move ON delivery (moved_at);
 CREATE INDEX IF NOT EXISTS delivery_by_name ON delivery (provider, folder, name, received_at);
 CREATE UNIQUE INDEX IF NOT EXISTS delivery_snapshot ON delivery (provider, slot, version) WHERE lead = id;
 CREATE TABLE IF NOT EXISTS feed (

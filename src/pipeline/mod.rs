@@ -1,1 +1,17 @@
 //! Pipeline: the only code that moves a delivery between stages.
+//!
+//! Owns the one pure assessment ([`assess`]), the decision what comes next ([`next_step`], pure) and its carrying out.
+//! Refuses to speak SFTP, HTTP or SQL. Each feed has a worker that reads what is pending from the ledger, takes the next
+//! step, and waits; a start after a crash is nothing but the first such reading.
+
+pub mod assess;
+mod carry_out;
+mod gather;
+mod step;
+mod support;
+mod worker;
+
+pub use carry_out::PipelineError;
+pub use step::{Step, next_step, retry_at};
+pub use support::{ActError, Acted};
+pub use worker::{Pipeline, Rules};

@@ -1,1 +1,15 @@
-//! Service: clock, tasks, start and stop, control socket, wiring. Refuses business rules.
+//! Service: clock, tasks, start and stop, control socket, wiring.
+//!
+//! Owns the order in which things start (settings, state folder, ledger, warehouse, recovery, then the first open port)
+//! and stop (no new uploads, open ones finish, then the rest). Refuses business rules.
+
+mod clock;
+pub mod control;
+mod gate;
+mod publish;
+mod start;
+mod stop;
+
+pub use clock::SystemClock;
+pub use start::{Running, StartError, start};
+pub use stop::run_until_signalled;

@@ -1,0 +1,209 @@
+//! The watch: asks the schedule about every feed, records what began and ended, and hands alerts to their channels.
+//!
+//! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
+//! message just before a crash may get it again, with the same key.
+
+use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
+use crate::feed::{Clock, Slot, error_chain};
+use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
+use crate::schedule::{FeedSchedule, judge};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// The longest pause between two rounds: what an alert can be late by where nothing else wakes the watch.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Pause after news, so that a burst of deliveries is judged once.
+const GATHER: Duration = Duration::from_millis(200);
+/// How far back arrivals are read: longer than any window that is shown or judged.
+const REACH: SignedDuration = SignedDuration::from_hours(26);
+/// Most messages taken from the outbox at a time.
+const BATCH: u32 = 500;
+
+/// A feed that is watched.
+#[derive(Clone, Debug)]
+pub struct WatchedFeed {
+    /// When its files are expected.
+    pub schedule: FeedSchedule,
+    /// The provider's name.
+    pub name: String,
+    /// Whom to ring, on one line.
+    pub contact: String,
+}
+
+/// The watch over all feeds.
+#[derive(Clone)]
+pub struct Watch {
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    feeds: Arc<Vec<WatchedFeed>>,
+    channels: Arc<Vec<Channel>>,
+    zone: TimeZone,
+    queued: Arc<Notify>,
+}
+
+impl Watch {
+    /// A watch over feeds, telling channels; times in messages are local to `zone`.
+    #[must_use]
+    pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
+        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()) }
+    }
+
+    /// Records the first slot each feed is expected to fill: what the settings say, otherwise the slot after the feed was
+    /// first known. From then on a feed that never sends is late.
+    ///
+    /// # Errors
+    /// The ledger could not be read or appended to.
+    pub async fn expect_feeds(&self) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        for feed in self.feeds.iter() {
+            let provider = feed.schedule.provider.clone();
+            let known = self.ledger.read(move |reader| reader.first_slot(&provider)).await?;
+            let first_slot = feed.schedule.first_slot.or(known).unwrap_or(Slot::containing(now).next());
+            if known != Some(first_slot) {
+                let provider = feed.schedule.provider.clone();
+                self.ledger.append(now, vec![Event::FeedExpected { provider, first_slot }]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges and tells until `stop` turns true. `news` changes when something was recorded.
+    pub async fn run(&self, news: watch::Receiver<u64>, stop: watch::Receiver<bool>) {
+        let mut tasks = tokio::task::JoinSet::new();
+        let watch = self.clone();
+        tasks.spawn(judge_all(watch, news, stop.clone()));
+        for channel in self.channels.iter().cloned() {
+            tasks.spawn(tell(self.clone(), channel, stop.clone()));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the alerts broke off; restart bedfeed");
+            }
+        }
+    }
+
+    /// One round over all feeds.
+    async fn round(&self) -> Result<(), LedgerError> {
+        for feed in self.feeds.iter() {
+            let now = self.clock.now();
+            let provider = feed.schedule.provider.clone();
+            let since = now.saturating_sub(REACH).unwrap_or(now);
+            let (first_slot, arrivals, open) = self
+                .ledger
+                .read(move |reader| Ok((reader.first_slot(&provider)?, reader.arrivals(&provider, since)?, reader.open_episodes(&provider)?)))
+                .await?;
+            let Some(first_slot) = first_slot else { continue };
+            let open: Vec<Episode> = open.iter().filter_map(episode).collect();
+            let standing = judge(&feed.schedule, first_slot, &[], &arrivals, now);
+            let last_good = standing.newest_accepted.map(|newest| newest.snapshot_at);
+            for change in step(&feed.schedule, &open, &standing, now) {
+                self.record(feed, &change, last_good, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, feed: &WatchedFeed, change: &Change, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
+        let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
+        let message = AlertMessage::of(change, &about);
+        let body = serde_json::to_value(&message).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
+        let alerts = self.channels.iter().map(alert).collect();
+        let event = match change {
+            Change::Opened(episode) => {
+                let key = episode.key();
+                let asked = key.clone();
+                if self.ledger.read(move |reader| reader.knows_episode(&asked)).await? {
+                    return Ok(());
+                }
+                let described = serde_json::to_value(episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+                Event::EpisodeOpened { key, provider: episode.provider.clone(), episode: described, alerts }
+            }
+            Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
+        };
+        self.ledger.append(now, vec![event]).await?;
+        self.queued.notify_waiters();
+        Ok(())
+    }
+
+    /// Sends what is due on one channel; gives when the next message is due.
+    async fn empty_outbox(&self, channel: &Channel) -> Result<Option<Timestamp>, LedgerError> {
+        let name = channel.name();
+        let due = self.ledger.read(|reader| reader.undelivered_alerts(BATCH)).await?;
+        let mut next: Option<Timestamp> = None;
+        for DueAlert { alert, attempts, next_at } in due.into_iter().filter(|due| due.alert.channel == name) {
+            let now = self.clock.now();
+            if now < next_at {
+                next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
+                continue;
+            }
+            let (channel, message) = (channel.clone(), alert.message.clone());
+            let sent = tokio::task::spawn_blocking(move || {
+                let message: AlertMessage = serde_json::from_value(message).map_err(|error| error.to_string())?;
+                send(&channel, &message).map_err(|error| error_chain(&error))
+            });
+            let outcome = sent.await.unwrap_or_else(|_| Err("sending broke off".to_owned()));
+            let now = self.clock.now();
+            let event = match outcome {
+                Ok(()) => Event::AlertDelivered { key: alert.key, channel: alert.channel },
+                Err(error) => {
+                    let next_at = next_attempt(attempts.saturating_add(1), &alert.key, now);
+                    tracing::warn!(channel = name, key = alert.key, error, %next_at, "an alert was not delivered; it will be tried again");
+                    next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
+                    Event::AlertFailed { key: alert.key, channel: alert.channel, next_at, error }
+                }
+            };
+            self.ledger.append(now, vec![event]).await?;
+        }
+        Ok(next)
+    }
+}
+
+fn episode(row: &EpisodeRow) -> Option<Episode> {
+    let read = serde_json::from_value(row.episode.clone());
+    if let Err(error) = &read {
+        tracing::error!(key = row.key, %error, "an episode in the ledger cannot be read");
+    }
+    read.ok()
+}
+
+async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(error) = watch.round().await {
+            tracing::error!(%error, "lateness could not be judged; trying again");
+        }
+        tokio::select! {
+            changed = news.changed() => match changed {
+                Ok(()) => tokio::time::sleep(GATHER).await,
+                Err(_) => return,
+            },
+            () = tokio::time::sleep(LONGEST_PAUSE) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let queued = watch.queued.notified();
+        tokio::pin!(queued);
+        // Registered before the outbox is read: a message queued in between still wakes us.
+        queued.as_mut().enable();
+        let pause = match watch.empty_outbox(&channel).await {
+            Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
+            Ok(None) => LONGEST_PAUSE,
+            Err(error) => {
+                tracing::error!(%error, "the outbox of alerts could not be read or marked; trying again");
+                LONGEST_PAUSE
+            }
+        };
+        tokio::select! {
+            () = queued => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Arguments, as `bedfeed --help` explains them.
+
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+/// Where the settings are unless `--config` says otherwise.
+pub const DEFAULT_CONFIG: &str = "/etc/bedfeed/bedfeed.toml";
+
+/// The front door for 15-minute bed-state feeds: SFTP in, checked, normalised, loaded exactly once, watched for silence.
+///
+/// Exit status: 0 fine, 1 failed or rejected, 64 wrong arguments, 78 wrong settings.
+#[derive(Debug, Parser)]
+#[command(name = "bedfeed", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show it all working: six sample providers upload to a daemon of its own. Needs nothing.
+    Demo(Demo),
+    /// Run the daemon.
+    Run(Config),
+    /// Report every problem in the settings at once, with file, line and key.
+    CheckConfig(Config),
+    /// Judge files without loading anything: findings, totals, first lines.
+    Check(Check),
+    /// Feed health: what is late, wrong or silent, and why.
+    Status(Listing),
+    /// The list of deliveries, newest first.
+    Deliveries(Deliveries),
+    /// One delivery's whole life.
+    Explain(Explain),
+    /// Load a quarantined delivery in spite of a rule that allows that.
+    Release(Act),
+    /// Judge a quarantined delivery again, with the settings of today.
+    Reprocess(Act),
+    /// Decide that a quarantined delivery will never be loaded.
+    Discard(Act),
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print the dataset's Table Schema (Frictionless JSON).
+    Schema,
+}
+
+/// Where the settings are.
+#[derive(Debug, Args)]
+pub struct Config {
+    /// The main settings file.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where settings, keys and state are written; a new temporary folder unless given.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// One full round, then stop: exit status 0 only if every promise held.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+    /// Whose files these are.
+    #[arg(long, value_name = "CODE")]
+    pub provider: String,
+    /// The moment to judge them at, as in 2018-12-03T10:17Z; now unless given.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The files; all parts of one snapshot together.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// A listing.
+#[derive(Debug, Args)]
+pub struct Listing {
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `deliveries`.
+#[derive(Debug, Args)]
+pub struct Deliveries {
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+    /// Only this provider's.
+    #[arg(long, value_name = "CODE")]
+    pub provider: Option<String>,
+    /// Only those that ended like this: pending, loaded, quarantined, duplicate or test.
+    #[arg(long, value_name = "WORD")]
+    pub outcome: Option<String>,
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+    /// The delivery's id, or the part of it that tables show.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `release`, `reprocess` and `discard`.
+#[derive(Debug, Args)]
+pub struct Act {
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+    /// The delivery's id, or the part of it that tables show.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Who you are.
+    #[arg(long, value_name = "WHO")]
+    pub by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Recompute the chain of entries; name the first broken one.
+    Verify(Listing),
+}

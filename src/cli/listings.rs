@@ -1,0 +1,98 @@
+//! `bedfeed deliveries` and `bedfeed audit verify`.
+
+use super::args::{Deliveries, Listing};
+use super::table::{Table, plain};
+use super::{Ending, Failure, json, reader, settings};
+use crate::feed::{Outcome, Severity};
+use crate::ledger::{DeliveryRow, Filter};
+use std::io::Write;
+
+/// Lists deliveries, newest first.
+pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<Ending, Failure> {
+    let settings = settings(&arguments.config.config)?;
+    let provider = match &arguments.provider {
+        Some(code) => Some(code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?),
+        None => None,
+    };
+    let outcome = match arguments.outcome.as_deref() {
+        None => None,
+        Some(word) => Some(outcome(word)?),
+    };
+    let filter = Filter { provider, outcome, since: None, limit: Some(arguments.limit) };
+    let rows = reader(&settings)?.deliveries(&filter)?;
+    if arguments.json {
+        let rows: Vec<_> = rows.iter().map(as_json).collect();
+        json(out, &rows)?;
+        return Ok(Ending::Fine);
+    }
+    let mut table = Table::new(&["received (UTC)", "id", "provider", "file", "bytes", "stage", "slot", "findings"]);
+    for row in &rows {
+        let delivery = &row.delivery;
+        table.row(vec![
+            delivery.received_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            delivery.id.short(),
+            delivery.provider.to_string(),
+            plain(delivery.name.as_str()),
+            delivery.bytes.to_string(),
+            row.stage.as_str().to_owned(),
+            row.report.as_ref().and_then(|report| report.slot).map_or("-".to_owned(), |slot| slot.to_string()),
+            findings(row),
+        ]);
+    }
+    table.write(out, "no deliveries")?;
+    Ok(Ending::Fine)
+}
+
+/// Recomputes the chain of entries.
+pub(super) fn audit_verify(arguments: &Listing, out: &mut dyn Write) -> Result<Ending, Failure> {
+    let settings = settings(&arguments.config.config)?;
+    let verdict = reader(&settings)?.verify_chain()?;
+    let (ending, value, text) = match verdict {
+        Ok(head) => (
+            Ending::Fine,
+            serde_json::json!({ "fine": true, "entries": head.seq, "head": head.hash }),
+            format!("fine: {} entries, head {}", head.seq, head.hash),
+        ),
+        Err(broken) => (
+            Ending::NotFine,
+            serde_json::json!({ "fine": false, "broken_at": broken.seq, "what": broken.what }),
+            format!("BROKEN: entry {} {}", broken.seq, broken.what),
+        ),
+    };
+    if arguments.json {
+        json(out, &value)?;
+    } else {
+        writeln!(out, "{text}")?;
+    }
+    Ok(ending)
+}
+
+/// A delivery as scripts read it: stable names.
+pub(super) fn as_json(row: &DeliveryRow) -> serde_json::Value {
+    serde_json::json!({
+        "delivery": row.delivery,
+        "stage": row.stage,
+        "outcome": row.stage.outcome(),
+        "moved_at": row.moved_at,
+        "note": row.note,
+        "report": row.report,
+    })
+}
+
+fn outcome(word: &str) -> Result<Outcome, Failure> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned()))
+        .map_err(|_| Failure::Arguments(format!("--outcome {word}: use pending, loaded, quarantined, duplicate or test")))
+}
+
+/// The rules that spoke, the worst first, in few words.
+fn findings(row: &DeliveryRow) -> String {
+    let Some(report) = &row.report else { return "-".to_owned() };
+    let mut counts: Vec<_> = report.findings.counts().filter(|(_, severity, _)| *severity > Severity::Information).collect();
+    counts.sort_by_key(|(_, severity, _)| std::cmp::Reverse(*severity));
+    let shown: Vec<String> = counts.iter().take(4).map(|(rule, _, count)| if *count > 1 { format!("{rule}x{count}") } else { rule.to_string() }).collect();
+    match (shown.is_empty(), counts.len() > 4) {
+        (true, _) => "-".to_owned(),
+        (false, true) => format!("{} ...", shown.join(" ")),
+        (false, false) => shown.join(" "),
+    }
+}

@@ -1,0 +1,35 @@
+//! `bedfeed run` and `bedfeed check-config`.
+
+use super::{Ending, Failure, log_to_stderr, runtime, settings};
+use crate::service;
+use std::io::Write;
+use std::path::Path;
+
+/// Runs the daemon until it is told to end.
+pub(super) fn run(config: &Path) -> Result<Ending, Failure> {
+    log_to_stderr("info");
+    let settings = settings(config)?;
+    runtime()?.block_on(async {
+        let running = service::start(&settings).await.map_err(Failure::broken)?;
+        service::run_until_signalled(running, config).await.map_err(Failure::broken)
+    })?;
+    Ok(Ending::Fine)
+}
+
+/// Reports every problem in the settings at once.
+pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending, Failure> {
+    let settings = settings(config)?;
+    let mappings: usize = settings.providers.iter().map(|provider| provider.feed.mappings.len()).sum();
+    writeln!(
+        out,
+        "{}: fine. {} providers, {mappings} mappings, {} wards, {} sites.",
+        config.display(),
+        settings.providers.len(),
+        settings.reference.wards.len(),
+        settings.reference.sites.len(),
+    )?;
+    for provider in settings.providers.iter().filter(|provider| provider.account.keys.is_empty()) {
+        writeln!(out, "note: {} has no key yet, so nobody can log in as {}", provider.code, provider.code)?;
+    }
+    Ok(Ending::Fine)
+}

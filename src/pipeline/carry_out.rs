@@ -1,0 +1,264 @@
+//! Carrying out: reads, judges, loads, and records what happened. Has no opinions of its own.
+
+use super::assess::{Assessment, Context, Part, assess};
+use super::gather::{Gathering, gather, history};
+use super::step::retry_at;
+use super::worker::Inner;
+use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage};
+use crate::forward::{FileFact, Load, LoadOutcome};
+use crate::ledger::{DeliveryRow, Event, LedgerError};
+use crate::quarantine::{Place, StoreError};
+use crate::verify::{Feed, Verdict, Verified};
+use jiff::SignedDuration;
+use std::sync::Arc;
+
+/// How far back accepted snapshots are looked at: older files are held for a person anyway.
+const HISTORY: SignedDuration = SignedDuration::from_hours(48);
+/// The same for a file that a person released, which may be much older.
+const RELEASED_HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
+
+/// Why a step could not be carried out. The delivery stays where it stands and the step is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The ledger did not answer.
+    #[error("the ledger stopped the pipeline")]
+    Ledger(#[from] LedgerError),
+    /// A stored original could not be read or moved.
+    #[error("the stored originals stopped the pipeline")]
+    Store(#[from] StoreError),
+    /// The assessment itself failed, which it never should.
+    #[error("the assessment of delivery {delivery} broke off; please report this")]
+    Assessment {
+        /// Of which delivery.
+        delivery: DeliveryId,
+    },
+}
+
+/// The parts of one snapshot with their bytes.
+struct Judged {
+    rows: Vec<DeliveryRow>,
+    assessment: Assessment,
+}
+
+impl Inner {
+    /// Judges a delivery with the other parts of its set, and loads it where it is good.
+    pub(super) async fn judge(&self, feed: &Arc<Feed>, row: &DeliveryRow, pending: &[DeliveryRow]) -> Result<(), PipelineError> {
+        let past = self.history(feed, row).await?;
+        match gather(feed, row, pending, &history(&past, &[]), self.clock.now()) {
+            Gathering::Wait(stage) => {
+                tracing::info!(provider = %feed.provider, delivery = %row.delivery.id, file = %row.delivery.name, "waiting for the other parts");
+                self.record(vec![moved(row.delivery.id, stage, None, None)]).await
+            }
+            Gathering::Repeats(of) => {
+                let report = self.report_of_repetition(row, of);
+                self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
+            }
+            Gathering::Judge { parts, replaced } => {
+                let mut events = Vec::new();
+                for old in &replaced {
+                    events.push(self.replaced(old));
+                }
+                let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
+                let set_aside: Vec<DeliveryRow> = replaced.into_iter().cloned().collect();
+                self.record(events).await?;
+                for old in &set_aside {
+                    self.store.settle(old.delivery.id, Place::Quarantine { sealed: false }, None)?;
+                }
+                let judged = self.assess_rows(feed, rows, &past).await?;
+                self.decide(feed, judged).await
+            }
+        }
+    }
+
+    /// Loads a snapshot that was accepted earlier: after a crash, or after the warehouse was away.
+    pub(super) async fn load_again(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<(), PipelineError> {
+        let Stage::Ready { snapshot, attempts, .. } = row.stage.clone() else { return Ok(()) };
+        let rows = self.parts_of(row).await?;
+        match self.warehouse.is_loaded(snapshot.lead).await {
+            Ok(true) => return self.finish(&rows, snapshot).await,
+            Ok(false) => {}
+            Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
+        }
+        let past = self.history(feed, row).await?;
+        let judged = self.assess_rows(feed, rows, &past).await?;
+        match judged.assessment.verdict {
+            Verdict::Accepted(verified) => self.load(&judged.rows, verified, judged.assessment.report, snapshot, attempts).await,
+            // The settings changed in between, and by today's the file is not good.
+            Verdict::Rejected | Verdict::Sealed | Verdict::Duplicate { .. } => {
+                let sealed = matches!(judged.assessment.verdict, Verdict::Sealed);
+                self.set_aside(&judged.rows, judged.assessment.report, sealed).await
+            }
+        }
+    }
+
+    /// Records what an assessment means for its deliveries, and loads where it says so.
+    async fn decide(&self, feed: &Arc<Feed>, judged: Judged) -> Result<(), PipelineError> {
+        let Judged { rows, assessment } = judged;
+        let Assessment { report, verdict, test, .. } = assessment;
+        let accepted = matches!(verdict, Verdict::Accepted(_) | Verdict::Duplicate { .. });
+        let for_test = test || rows.iter().any(|row| row.delivery.folder == Folder::Test);
+        if for_test && !matches!(verdict, Verdict::Sealed) {
+            return self.move_all(&rows, &Stage::Tested { accepted }, report).await;
+        }
+        match verdict {
+            Verdict::Duplicate { of } => self.move_all(&rows, &Stage::Duplicate { of }, report).await,
+            Verdict::Rejected => self.set_aside(&rows, report, false).await,
+            Verdict::Sealed => self.set_aside(&rows, report, true).await,
+            Verdict::Accepted(verified) => {
+                let Some(lead) = lead_of(&rows, &report) else { return Ok(()) };
+                let slot = verified.snapshot().slot;
+                let provider = feed.provider.clone();
+                let version = self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1);
+                let snapshot = SnapshotRef { lead, slot, version };
+                let ready = Stage::Ready { snapshot, attempts: 0, retry_at: self.clock.now() };
+                self.move_all(&rows, &ready, report.clone()).await?;
+                for row in &rows {
+                    // A released delivery comes back from quarantine.
+                    self.store.settle(row.delivery.id, Place::Deliveries, None)?;
+                }
+                self.load(&rows, verified, report, snapshot, 0).await
+            }
+        }
+    }
+
+    async fn load(
+        &self,
+        rows: &[DeliveryRow],
+        verified: Verified,
+        report: Report,
+        snapshot: SnapshotRef,
+        attempts: u32,
+    ) -> Result<(), PipelineError> {
+        let files = rows.iter().map(|row| file_fact(row, &Stage::Loaded { snapshot })).collect();
+        match self.warehouse.load(Load { verified, reference: snapshot, files, report }).await {
+            Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(rows, snapshot).await,
+            Err(error) => self.postpone(rows, snapshot, attempts, &error.to_string()).await,
+        }
+    }
+
+    async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef) -> Result<(), PipelineError> {
+        let events = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, None, None)).collect();
+        self.record(events).await?;
+        for row in rows {
+            tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
+                slot = %snapshot.slot, version = snapshot.version, "loaded");
+        }
+        Ok(())
+    }
+
+    async fn postpone(&self, rows: &[DeliveryRow], snapshot: SnapshotRef, attempts: u32, error: &str) -> Result<(), PipelineError> {
+        let attempts = attempts.saturating_add(1);
+        let retry_at = retry_at(snapshot.lead, attempts, self.clock.now());
+        tracing::warn!(delivery = %snapshot.lead, attempts, error, %retry_at, "the warehouse did not take a snapshot; it waits in the ledger");
+        let stage = Stage::Ready { snapshot, attempts, retry_at };
+        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(error))).collect()).await
+    }
+
+    async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {
+        self.move_all(rows, &Stage::Quarantined { sealed, discarded: false }, report.clone()).await?;
+        for row in rows {
+            self.store.settle(row.delivery.id, Place::Quarantine { sealed }, Some(&report))?;
+        }
+        Ok(())
+    }
+
+    async fn move_all(&self, rows: &[DeliveryRow], stage: &Stage, report: Report) -> Result<(), PipelineError> {
+        for row in rows {
+            let rules = report.findings.counts().map(|(rule, _, _)| rule.id()).collect::<Vec<_>>().join(" ");
+            tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
+                stage = stage.as_str(), rules, "judged");
+        }
+        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await
+    }
+
+    async fn assess_rows(&self, feed: &Arc<Feed>, rows: Vec<DeliveryRow>, past: &[DeliveryRow]) -> Result<Judged, PipelineError> {
+        let Some(first) = rows.first().map(|row| row.delivery.id) else { return Err(PipelineError::Assessment { delivery: no_delivery() }) };
+        let own: Vec<DeliveryId> = rows.iter().map(|row| row.delivery.id).collect();
+        let (feed, rules, store) = (Arc::clone(feed), Arc::clone(&self.rules), self.store.clone());
+        let (history, now) = (history(past, &own), self.clock.now());
+        let _permit = self.judges.acquire().await.map_err(|_| PipelineError::Assessment { delivery: first })?;
+        let work = move || {
+            let bytes = rows.iter().map(|row| store.read(row.delivery.id)).collect::<Result<Vec<_>, _>>()?;
+            let parts: Vec<Part<'_>> = rows.iter().zip(&bytes).map(|(row, bytes)| part(row, bytes)).collect();
+            // The last part to arrive completes the set, and with it decides how late the snapshot is.
+            let received_at = rows.iter().map(|row| row.delivery.received_at).max().unwrap_or(now);
+            let released = rows.iter().any(|row| row.released);
+            let context = Context { feed: &feed, reference: &rules.reference, history: &history, received_at, now, released };
+            let mut assessment = assess(&parts, &context);
+            if let Some(torn) = rows.iter().zip(&bytes).find(|(row, bytes)| Digest::of(bytes) != row.delivery.sha256) {
+                torn_original(torn.0, &mut assessment);
+            }
+            drop(parts);
+            Ok(Judged { rows, assessment })
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| PipelineError::Assessment { delivery: first })?
+    }
+
+    async fn history(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Vec<DeliveryRow>, PipelineError> {
+        let reach = if row.released { RELEASED_HISTORY } else { HISTORY };
+        let since = row.delivery.received_at.saturating_sub(reach).unwrap_or(row.delivery.received_at);
+        let provider = feed.provider.clone();
+        Ok(self.ledger.read(move |reader| reader.accepted_since(&provider, since)).await?)
+    }
+
+    /// All deliveries that were judged together with one, itself included.
+    pub(super) async fn parts_of(&self, row: &DeliveryRow) -> Result<Vec<DeliveryRow>, PipelineError> {
+        let ids: Vec<DeliveryId> = row.report.iter().flat_map(|report| report.parts.iter().map(|(_, id)| *id)).collect();
+        if ids.len() < 2 {
+            return Ok(vec![row.clone()]);
+        }
+        let parts = self.ledger.read(move |reader| ids.into_iter().map(|id| reader.delivery(id)).collect::<Result<Vec<_>, _>>()).await?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    pub(super) async fn record(&self, events: Vec<Event>) -> Result<(), PipelineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.ledger.append(self.clock.now(), events).await?;
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+
+    fn report_of_repetition(&self, row: &DeliveryRow, of: DeliveryId) -> Report {
+        let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), row.delivery.id)], ..Report::default() };
+        report.findings.push(Finding::new(Rule::Trn05, format!("The same file is already waiting to be judged, as delivery {of}.")));
+        report
+    }
+
+    fn replaced(&self, old: &DeliveryRow) -> Event {
+        let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), old.delivery.id)], ..Report::default() };
+        report.findings.push(Finding::new(Rule::Trn09, "A newer file of the same part came before the set was complete; the newer one is used."));
+        moved(old.delivery.id, Stage::Quarantined { sealed: false, discarded: false }, Some(report), None)
+    }
+}
+
+/// The delivery that leads a snapshot: the first part with rows, which the assessment lists first.
+fn lead_of(rows: &[DeliveryRow], report: &Report) -> Option<DeliveryId> {
+    report.parts.first().map(|(_, id)| *id).or(rows.first().map(|row| row.delivery.id))
+}
+
+fn part<'a>(row: &'a DeliveryRow, bytes: &'a [u8]) -> Part<'a> {
+    Part { delivery: row.delivery.id, name: &row.delivery.name, sha256: row.delivery.sha256, bytes }
+}
+
+/// A stored original that is no longer what was received is never loaded.
+fn torn_original(row: &DeliveryRow, assessment: &mut Assessment) {
+    tracing::error!(delivery = %row.delivery.id, "a stored original differs from what was received: check the disk");
+    let message = "Our stored copy no longer matches what you sent: this is our fault. Please send the file again.";
+    assessment.report.findings.push(Finding::new(Rule::Trn04, message));
+    assessment.verdict = if assessment.report.findings.seal_file() { Verdict::Sealed } else { Verdict::Rejected };
+}
+
+/// A delivery as the warehouse's control tables hold it.
+pub(super) fn file_fact(row: &DeliveryRow, stage: &Stage) -> FileFact {
+    FileFact::new(&row.delivery, stage, row.report.as_ref())
+}
+
+fn moved(delivery: DeliveryId, stage: Stage, report: Option<Report>, note: Option<&str>) -> Event {
+    Event::Moved { delivery, stage, report: report.map(Box::new), note: note.map(str::to_owned) }
+}
+
+fn no_delivery() -> DeliveryId {
+    DeliveryId::new(jiff::Timestamp::UNIX_EPOCH, [0; 10])
+}

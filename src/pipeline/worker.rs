@@ -1,0 +1,163 @@
+//! Workers: one a feed, each taking the next step for what is pending, then waiting for news or for the next deadline.
+
+use super::carry_out::PipelineError;
+use super::step::{Step, next_step};
+use crate::feed::{Clock, ProviderCode, Stage, error_chain};
+use crate::forward::Warehouse;
+use crate::ledger::Ledger;
+use crate::normalise::reference::Reference;
+use crate::quarantine::{Place, Store};
+use crate::verify::Feed;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, watch};
+
+/// How long a feed's worker pauses after our own machinery failed, before it tries the same step again.
+const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
+
+/// What deliveries are judged by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The feeds, one a provider.
+    pub feeds: Vec<Arc<Feed>>,
+    /// Wards, sites and code lists.
+    pub reference: Reference,
+}
+
+/// The pipeline. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) ledger: Ledger,
+    pub(super) warehouse: Warehouse,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rules: Arc<Rules>,
+    /// Bounds how many files are in memory at once.
+    pub(super) judges: Semaphore,
+    /// Counts what was recorded, so that others can wait for news.
+    pub(super) changed: watch::Sender<u64>,
+    wakes: BTreeMap<ProviderCode, Notify>,
+}
+
+impl Pipeline {
+    /// A pipeline over opened stores. `judges` bounds the files assessed at once.
+    #[must_use]
+    pub fn new(ledger: Ledger, warehouse: Warehouse, store: Store, clock: Arc<dyn Clock>, rules: Rules, judges: usize) -> Self {
+        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
+        let (changed, _) = watch::channel(0);
+        let judges = Semaphore::new(judges.max(1));
+        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes }) }
+    }
+
+    /// Says that a provider's delivery was recorded.
+    pub fn wake(&self, provider: &ProviderCode) {
+        if let Some(wake) = self.inner.wakes.get(provider) {
+            wake.notify_one();
+        }
+        self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// A number that changes whenever something was recorded.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// Puts stored originals where the ledger says they belong, and removes those it does not know: they were never
+    /// acknowledged. Run once, before the first upload is taken.
+    ///
+    /// # Errors
+    /// The ledger or the store cannot be read or changed.
+    pub async fn settle_originals(&self) -> Result<(), PipelineError> {
+        let store = self.inner.store.clone();
+        let ids = store.accepted_ids().map_err(|source| crate::quarantine::StoreError {
+            doing: "list",
+            delivery: crate::feed::DeliveryId::new(Timestamp::UNIX_EPOCH, [0; 10]),
+            source,
+        })?;
+        for id in ids {
+            let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
+            match row {
+                None => {
+                    tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
+                    store.forget(id)?;
+                }
+                Some(row) => {
+                    if let Stage::Quarantined { sealed, .. } = row.stage {
+                        store.settle(id, Place::Quarantine { sealed }, row.report.as_ref())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs every feed's worker until `stop` turns true; a step under way is finished first.
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        let mut workers = tokio::task::JoinSet::new();
+        for feed in &self.inner.rules.feeds {
+            workers.spawn(work(Arc::clone(&self.inner), Arc::clone(feed), stop.clone()));
+        }
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a feed's worker broke off; restart bedfeed");
+            }
+        }
+    }
+}
+
+async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool>) {
+    let Some(wake) = inner.wakes.get(&feed.provider) else { return };
+    while !*stop.borrow() {
+        let next = match inner.pass(&feed, &stop).await {
+            Ok(next) => next.map(|at| until(inner.clock.now(), at)),
+            Err(error) => {
+                tracing::error!(provider = %feed.provider, error = error_chain(&error), "a feed's worker could not go on; trying again");
+                Some(PAUSE_AFTER_FAULT)
+            }
+        };
+        let deadline = async {
+            match next {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = wake.notified() => {}
+            () = deadline => {}
+            changed = stop.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+impl Inner {
+    /// Takes every step that can be taken now; gives the next instant at which one can.
+    async fn pass(&self, feed: &Arc<Feed>, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+        loop {
+            let provider = feed.provider.clone();
+            let pending = self.ledger.read(move |reader| reader.pending(&provider)).await?;
+            let now = self.clock.now();
+            let steps = || pending.iter().map(|row| (row, next_step(row.delivery.id, &row.stage, now)));
+            let waits = steps().filter_map(|(_, step)| match step {
+                Step::WaitUntil(at) => Some(at),
+                Step::Assess | Step::Load | Step::Nothing => None,
+            });
+            let earliest = waits.min();
+            let Some((row, step)) = steps().find(|(_, step)| matches!(step, Step::Assess | Step::Load)) else { return Ok(earliest) };
+            if *stop.borrow() {
+                return Ok(None);
+            }
+            if step == Step::Load { self.load_again(feed, row).await? } else { self.judge(feed, row, &pending).await? }
+        }
+    }
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,158 @@
+//! The control socket: how commands reach the running daemon. One JSON request a connection, one JSON answer.
+//!
+//! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
+
+use crate::feed::{Clock, DeliveryId, error_chain};
+use crate::ledger::Act;
+use crate::pipeline::Pipeline;
+use jiff::Timestamp;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+/// The socket's name in the state folder.
+pub const SOCKET: &str = "control.sock";
+/// Most bytes in a request or an answer.
+const MAX_MESSAGE: u64 = 64 * 1024;
+/// How long one exchange may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a command can ask.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Are you there?
+    Ping,
+    /// Do something to a quarantined delivery.
+    Act {
+        /// Which.
+        delivery: DeliveryId,
+        /// What.
+        act: Act,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the daemon answers.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// The daemon runs.
+    Running {
+        /// Since when.
+        since: Timestamp,
+        /// Its version.
+        version: String,
+    },
+    /// The act was recorded.
+    Done {
+        /// What it was done to.
+        deliveries: Vec<DeliveryId>,
+    },
+    /// It was refused.
+    Refused {
+        /// Why, in words.
+        message: String,
+    },
+}
+
+/// Why a command got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens there.
+    #[error("no daemon answers at {path}; start it with `bedfeed run`")]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The exchange broke off.
+    #[error("the daemon did not answer")]
+    Broken(#[source] io::Error),
+    /// The answer makes no sense: another version of bedfeed is running.
+    #[error("the daemon's answer cannot be read; is another version of bedfeed running?")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+/// Binds the socket. One that a dead daemon left is replaced: the caller holds the state folder's lock.
+///
+/// # Errors
+/// The system refused.
+pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
+    let path = state_dir.join(SOCKET);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers requests until `stop` turns true.
+pub async fn serve(listener: UnixListener, pipeline: Pipeline, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    let since = clock.now();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let exchange = tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, since));
+                match exchange.await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "a control request broke off"),
+                    Err(_) => tracing::warn!("a control request took too long"),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket could not accept");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, since: Timestamp) -> io::Result<()> {
+    let mut text = Vec::new();
+    (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text).await?;
+    let answer = match serde_json::from_slice(&text) {
+        Ok(Request::Ping) => Answer::Running { since, version: env!("CARGO_PKG_VERSION").to_owned() },
+        Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
+            Ok(acted) => Answer::Done { deliveries: acted.deliveries },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Err(error) => Answer::Refused { message: format!("the request cannot be read: {error}") },
+    };
+    stream.write_all(&serde_json::to_vec(&answer).map_err(io::Error::other)?).await?;
+    stream.shutdown().await
+}
+
+/// Asks the daemon that owns a state folder.
+///
+/// # Errors
+/// No daemon runs there, or the exchange failed.
+pub fn ask(state_dir: &Path, request: &Request) -> Result<Answer, AskError> {
+    use std::io::{Read, Write};
+    let path = state_dir.join(SOCKET);
+    let mut stream =
+        std::os::unix::net::UnixStream::connect(&path).map_err(|source| AskError::NotRunning { path: path.clone(), source })?;
+    let text = serde_json::to_vec(request).map_err(AskError::Unreadable)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(AskError::Broken)?;
+    stream.write_all(&text).map_err(AskError::Broken)?;
+    stream.shutdown(std::net::Shutdown::Write).map_err(AskError::Broken)?;
+    let mut answer = Vec::new();
+    stream.take(MAX_MESSAGE).read_to_end(&mut answer).map_err(AskError::Broken)?;
+    serde_json::from_slice(&answer).map_err(AskError::Unreadable)
+}

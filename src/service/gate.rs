@@ -1,0 +1,150 @@
+//! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
+
+use crate::feed::{Clock, FileName, Folder, ProviderCode};
+use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Shelf};
+use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, Reader};
+use crate::pipeline::Pipeline;
+use crate::receipts::{Receipt, ReceiptKind, receipt_name, render};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How long accepted files and receipts are shown to their sender.
+const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(48);
+/// Most entries in one listing: two days of a file and its control file every quarter of an hour, twice over.
+const MAX_SHOWN: u32 = 800;
+
+/// Intake's view of the house.
+pub(super) struct HouseGate {
+    /// Where deliveries are recorded.
+    pub(super) ledger: Ledger,
+    /// Who goes on from there.
+    pub(super) pipeline: Pipeline,
+    /// The clock.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Local time on receipts.
+    pub(super) zone: TimeZone,
+}
+
+impl Gate for HouseGate {
+    fn accept(&self, landed: Landed) -> Pending<'_, Result<(), NotAccepted>> {
+        Box::pin(async move {
+            let delivery = landed.delivery().clone();
+            let provider = delivery.provider.clone();
+            let event = Event::Accepted { delivery: Box::new(delivery) };
+            self.ledger.append(self.clock.now(), vec![event]).await.map_err(|error| NotAccepted(Box::new(error)))?;
+            self.pipeline.wake(&provider);
+            Ok(())
+        })
+    }
+
+    fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
+        let (since, zone) = (self.since(), self.zone.clone());
+        Box::pin(async move {
+            self.look(move |reader| match shelf {
+                Shelf::Accepted(folder) => {
+                    let rows = reader.in_folder(&provider, folder, since, MAX_SHOWN)?;
+                    let mut seen = BTreeSet::new();
+                    Ok(rows.into_iter().filter(|row| seen.insert(row.delivery.name.clone())).map(|row| accepted(&row)).collect())
+                }
+                Shelf::Receipts => {
+                    let filter = Filter { provider: Some(provider), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
+                    let mut seen = BTreeSet::new();
+                    let mut items = Vec::new();
+                    for row in reader.deliveries(&filter)? {
+                        // Newest first: an older file of the same name is told apart by its id.
+                        let newest = seen.insert(row.delivery.name.clone());
+                        items.extend(receipts_of(&row, newest, &zone));
+                    }
+                    Ok(items)
+                }
+            })
+            .await
+        })
+    }
+
+    fn find(&self, provider: ProviderCode, shelf: Shelf, name: String) -> Pending<'_, Option<Item>> {
+        let (since, zone) = (self.since(), self.zone.clone());
+        Box::pin(async move {
+            self.look(move |reader| match shelf {
+                Shelf::Accepted(folder) => Ok(reader.named(&provider, folder, &name, since)?.map(|row| accepted(&row))),
+                Shelf::Receipts => Ok(receipt_called(reader, &provider, &name, since, &zone)?.map(|(item, _)| item)),
+            })
+            .await
+        })
+    }
+
+    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<Vec<u8>>> {
+        let (since, zone) = (self.since(), self.zone.clone());
+        Box::pin(async move {
+            self.look(move |reader| Ok(receipt_called(reader, &provider, &name, since, &zone)?.map(|(_, bytes)| bytes))).await
+        })
+    }
+}
+
+impl HouseGate {
+    fn since(&self) -> Timestamp {
+        let now = self.clock.now();
+        now.saturating_sub(SHOWN_FOR).unwrap_or(now)
+    }
+
+    /// Reads the ledger; a failure shows as an empty folder to the sender and as an error to us.
+    async fn look<T: Default + Send + 'static>(&self, query: impl FnOnce(&Reader) -> Result<T, LedgerError> + Send + 'static) -> T {
+        match self.ledger.read(query).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(error = crate::feed::error_chain(&error), "a virtual folder could not be read from the ledger");
+                T::default()
+            }
+        }
+    }
+}
+
+fn accepted(row: &DeliveryRow) -> Item {
+    let delivery = &row.delivery;
+    Item { name: delivery.name.clone(), bytes: delivery.bytes, modified_at: delivery.modified_at.unwrap_or(delivery.received_at) }
+}
+
+/// Both receipts of a delivery, as entries of the folder.
+fn receipts_of(row: &DeliveryRow, newest: bool, zone: &TimeZone) -> Vec<Item> {
+    let Some(receipt) = receipt_of(row, zone) else { return Vec::new() };
+    let id = (!newest).then_some(row.delivery.id);
+    let item = |kind: ReceiptKind| {
+        let name = receipt_name(&row.delivery.name, id, kind)?;
+        let bytes = u64::try_from(receipt.bytes(kind).len()).ok()?;
+        Some(Item { name, bytes, modified_at: row.moved_at })
+    };
+    ReceiptKind::ALL.into_iter().filter_map(item).collect()
+}
+
+fn receipt_of(row: &DeliveryRow, zone: &TimeZone) -> Option<Receipt> {
+    render(&row.delivery, &row.stage, row.report.as_ref(), row.moved_at, zone)
+}
+
+/// The receipt that a name in `receipts/` stands for, with its bytes.
+fn receipt_called(
+    reader: &Reader,
+    provider: &ProviderCode,
+    name: &str,
+    since: Timestamp,
+    zone: &TimeZone,
+) -> Result<Option<(Item, Vec<u8>)>, LedgerError> {
+    let Some((file, id, kind)) = crate::receipts::parse_receipt_name(name) else { return Ok(None) };
+    let row = match id {
+        Some(id) => reader.delivery(id)?.filter(|row| row.delivery.provider == *provider && row.delivery.name == file),
+        None => newest_of(reader, provider, &file, since)?,
+    };
+    let Some(row) = row else { return Ok(None) };
+    let Some(receipt) = receipt_of(&row, zone) else { return Ok(None) };
+    let bytes = receipt.bytes(kind).to_vec();
+    let Ok(name) = FileName::parse(name.as_bytes()) else { return Ok(None) };
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(Some((Item { name, bytes: size, modified_at: row.moved_at }, bytes)))
+}
+
+fn newest_of(reader: &Reader, provider: &ProviderCode, file: &FileName, since: Timestamp) -> Result<Option<DeliveryRow>, LedgerError> {
+    let of = |folder| reader.named(provider, folder, file.as_str(), since);
+    let both = [of(Folder::Inbox)?, of(Folder::Test)?];
+    Ok(both.into_iter().flatten().max_by_key(|row| row.delivery.id))
+}

@@ -1,0 +1,179 @@
+//! Publishing: what the ledger knows about deliveries and slots goes into the warehouse's control tables, for the views
+//! that support and analysts read. Facts only; publishing one again changes nothing.
+
+use crate::alerts::WatchedFeed;
+use crate::config::{Provider, Settings};
+use crate::feed::{Clock, ProviderCode, Slot, error_chain};
+use crate::forward::{
+    AgreementRow, Control, FeedFact, FileFact, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow, Warehouse,
+};
+use crate::ledger::{Ledger, LedgerError};
+use crate::schedule::judge;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Pause after news, so that a burst is published once.
+const GATHER: Duration = Duration::from_millis(500);
+/// The longest pause: slots become late without any news.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How far back deliveries are published again after a start.
+const REACH: SignedDuration = SignedDuration::from_hours(26);
+
+/// Publishes until stopped.
+pub(super) struct Publisher {
+    /// Where facts come from.
+    pub(super) ledger: Ledger,
+    /// Where they go.
+    pub(super) warehouse: Warehouse,
+    /// The clock.
+    pub(super) clock: Arc<dyn Clock>,
+    /// The feeds, with their kinds.
+    pub(super) feeds: Vec<(WatchedFeed, crate::feed::ProviderKind)>,
+}
+
+/// What was published already.
+#[derive(Default)]
+struct Published {
+    through: Option<Timestamp>,
+    slots: BTreeMap<(ProviderCode, Slot), &'static str>,
+}
+
+impl Publisher {
+    /// Publishes at news and as time goes by, until `stop` turns true; then once more.
+    pub(super) async fn run(self, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
+        let mut published = Published::default();
+        loop {
+            let last = *stop.borrow();
+            if let Err(error) = self.round(&mut published).await {
+                tracing::warn!(error, "the warehouse's control tables are behind; trying again");
+            }
+            if last {
+                return;
+            }
+            tokio::select! {
+                changed = news.changed() => match changed {
+                    Ok(()) => tokio::time::sleep(GATHER).await,
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep(LONGEST_PAUSE) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    async fn round(&self, published: &mut Published) -> Result<(), String> {
+        let now = self.clock.now();
+        let since = now.saturating_sub(REACH).unwrap_or(now);
+        let after = published.through.unwrap_or(since);
+        let (changed, mut control) = self.facts(after, since, now).await.map_err(|error| error_chain(&error))?;
+        control.slots.retain(|fact| published.slots.get(&(fact.provider.clone(), fact.slot)) != Some(&fact.state));
+        let slots: Vec<_> = control.slots.iter().map(|fact| ((fact.provider.clone(), fact.slot), fact.state)).collect();
+        self.warehouse.publish(control).await.map_err(|error| error_chain(&error))?;
+        published.slots.extend(slots);
+        published.slots.retain(|(_, slot), _| since <= slot.start());
+        published.through = changed.or(published.through);
+        Ok(())
+    }
+
+    /// What became true at or after `after`, and how the slots since `since` stand.
+    async fn facts(&self, after: Timestamp, since: Timestamp, now: Timestamp) -> Result<(Option<Timestamp>, Control), LedgerError> {
+        let rows = self.ledger.read(move |reader| reader.moved_since(after)).await?;
+        let through = rows.iter().map(|row| row.moved_at).max();
+        let files = rows.iter().map(|row| FileFact::new(&row.delivery, &row.stage, row.report.as_ref())).collect();
+        let mut control = Control { files, ..Control::default() };
+        for (feed, kind) in &self.feeds {
+            let provider = feed.schedule.provider.clone();
+            let asked = provider.clone();
+            let (first, arrivals) =
+                self.ledger.read(move |reader| Ok((reader.first_slot(&asked)?, reader.arrivals(&asked, since)?))).await?;
+            control.feeds.push(FeedFact {
+                provider: provider.clone(),
+                name: feed.name.clone(),
+                kind: *kind,
+                first_slot: first,
+                due_after: feed.schedule.due_after,
+                stale_after: feed.schedule.stale_after,
+                no_data_after: feed.schedule.no_data_after,
+            });
+            let Some(first) = first else { continue };
+            let standing = judge(&feed.schedule, first, &[], &arrivals, now);
+            let fact = |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.as_str() };
+            control.slots.extend(standing.slots.iter().map(fact));
+        }
+        Ok((through, control))
+    }
+}
+
+/// The settings' reference data as the warehouse takes them.
+pub(super) fn reference_rows(settings: &Settings) -> ReferenceRows {
+    let reference = &settings.reference;
+    ReferenceRows {
+        providers: settings.providers.iter().map(provider_row).collect(),
+        sites: reference.sites.iter().cloned().map(site_row).collect(),
+        wards: reference.wards.iter().cloned().map(ward_row).collect(),
+        ward_types: reference.ward_types.clone(),
+        ward_classes: reference.ward_classes.clone(),
+        bed_groups: reference.bed_groups.clone(),
+        mappings: settings.providers.iter().flat_map(mapping_rows).collect(),
+        agreements: settings.providers.iter().map(agreement_row).collect(),
+    }
+}
+
+fn provider_row(provider: &Provider) -> ProviderRow {
+    ProviderRow { provider: provider.code.clone(), name: provider.name.clone(), kind: provider.kind }
+}
+
+fn site_row(site: crate::normalise::reference::Site) -> SiteRow {
+    SiteRow {
+        provider: site.provider,
+        site_code: site.site_code,
+        name: site.name,
+        valid_from: site.valid_from,
+        valid_to: site.valid_to,
+    }
+}
+
+fn ward_row(ward: crate::normalise::reference::Ward) -> WardRow {
+    WardRow {
+        provider: ward.provider,
+        site_code: ward.site_code,
+        ward_code: ward.ward_code,
+        name: ward.name,
+        alias: ward.alias,
+        ward_type: ward.ward_type,
+        ward_class: ward.ward_class,
+        bed_group: ward.bed_group,
+        bed_sex: ward.bed_sex,
+        min_age: ward.min_age,
+        max_age: ward.max_age,
+        treatment_function: ward.treatment_function,
+        registered_beds: ward.registered_beds,
+        bed_base: ward.bed_base,
+        valid_from: ward.valid_from,
+        valid_to: ward.valid_to,
+    }
+}
+
+fn mapping_rows(provider: &Provider) -> Vec<MappingRow> {
+    let row = |mapping: &crate::normalise::mapping::Mapping| MappingRow {
+        provider: provider.code.clone(),
+        version: mapping.version.clone(),
+        hash: mapping.hash,
+        author: mapping.author.clone(),
+        valid_from: mapping.from,
+        valid_to: mapping.to,
+    };
+    provider.feed.mappings.iter().map(row).collect()
+}
+
+fn agreement_row(provider: &Provider) -> AgreementRow {
+    AgreementRow {
+        provider: provider.code.clone(),
+        reference: provider.agreement_reference.clone(),
+        starts: provider.feed.agreement_starts,
+        ends: provider.feed.agreement_ends,
+    }
+}

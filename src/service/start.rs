@@ -1,0 +1,227 @@
+//! Starting: everything is checked and recovered before the first port opens.
+
+use super::clock::SystemClock;
+use super::control;
+use super::gate::HouseGate;
+use super::publish::{Publisher, reference_rows};
+use crate::alerts::{Channel, Watch, WatchedFeed};
+use crate::config::Settings;
+use crate::feed::{Clock, LONDON};
+use crate::forward::{ForwardError, Warehouse};
+use crate::health::{self, Sources};
+use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys};
+use crate::ledger::{self, Event, Ledger, LedgerError};
+use crate::pipeline::{Pipeline, PipelineError, Rules};
+use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
+use jiff::tz::TimeZone;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// The file whose lock says that a daemon owns the state folder.
+const LOCK: &str = "lock";
+
+/// Why the daemon did not start. Nothing was opened to the outside.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state folder cannot be made or used.
+    #[error("cannot use the state folder {path}")]
+    State {
+        /// The folder or a file in it.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another daemon owns it.
+    #[error("another bedfeed already uses the state folder {0}")]
+    Owned(PathBuf),
+    /// The ledger.
+    #[error("the ledger is not usable")]
+    Ledger(#[from] LedgerError),
+    /// The warehouse.
+    #[error("the warehouse is not usable")]
+    Warehouse(#[from] ForwardError),
+    /// What the last run left could not be put in order.
+    #[error("what the last run left could not be put in order")]
+    Recovery(#[from] PipelineError),
+    /// The host keys.
+    #[error("the host keys are not usable")]
+    HostKeys(#[from] HostKeyError),
+    /// An address could not be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The time zone database has no London.
+    #[error("the time zone {LONDON} is not known on this machine")]
+    Zone(#[source] jiff::Error),
+}
+
+/// A running daemon.
+pub struct Running {
+    /// Where SFTP is served.
+    pub sftp: Vec<SocketAddr>,
+    /// Where pages are served.
+    pub web: SocketAddr,
+    /// The host keys' fingerprints, to be told to senders.
+    pub host_keys: Vec<String>,
+    /// The host keys in OpenSSH's form, for a `known_hosts` file.
+    pub host_public_keys: Vec<String>,
+    pub(super) stop_intake: watch::Sender<bool>,
+    pub(super) stop_rest: watch::Sender<bool>,
+    pub(super) intake: tokio::task::JoinHandle<()>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) ledger: Ledger,
+    pub(super) writer: std::thread::JoinHandle<()>,
+    pub(super) warehouse: Warehouse,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Held for as long as the daemon runs.
+    pub(super) lock: File,
+}
+
+/// Starts the daemon.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(settings: &Settings) -> Result<Running, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let zone = TimeZone::get(LONDON).map_err(StartError::Zone)?;
+    let state = |path: &Path| move |source| StartError::State { path: path.to_owned(), source };
+    for folder in ["", DELIVERIES, QUARANTINE] {
+        let path = settings.state_dir.join(folder);
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(state(&path))?;
+    }
+    let lock = own(&settings.state_dir)?;
+    let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
+    let fingerprint = settings.fingerprint.to_string();
+    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
+    ledger.append(clock.now(), vec![started]).await?;
+    let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
+    warehouse.set_reference(reference_rows(settings)).await?;
+
+    let store = Store::new(&settings.state_dir);
+    let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
+    let rules = Rules { feeds, reference: settings.reference.clone() };
+    let judges = std::thread::available_parallelism().map_or(1, usize::from);
+    let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
+    let cleared = intake::clear_uploads(&settings.state_dir).map_err(state(&settings.state_dir))?;
+    if cleared > 0 {
+        tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
+    }
+    pipeline.settle_originals().await?;
+
+    let watch_over = watch_feeds(settings, &ledger, &clock, &zone);
+    watch_over.expect_feeds().await?;
+
+    let counters = Arc::new(Counters::default());
+    let host_keys = Arc::new(HostKeys::load(&settings.state_dir.join(&settings.sftp.host_keys))?);
+    let listeners = listen_all(&settings.sftp.listen).await?;
+    let web = listen(settings.web.listen).await?;
+    let control = control::bind(&settings.state_dir).map_err(state(&settings.state_dir.join(control::SOCKET)))?;
+    let sftp = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let web_address = web.local_addr().map_err(|source| StartError::Listen { address: settings.web.listen.to_string(), source })?;
+
+    let (stop_intake, intake_stops) = watch::channel(false);
+    let (stop_rest, rest_stops) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let worker = pipeline.clone();
+    tasks.spawn({
+        let stop = rest_stops.clone();
+        async move { worker.run(stop).await }
+    });
+    tasks.spawn({
+        let (news, stop) = (pipeline.news(), rest_stops.clone());
+        async move { watch_over.run(news, stop).await }
+    });
+    let publisher = Publisher {
+        ledger: ledger.clone(),
+        warehouse: warehouse.clone(),
+        clock: Arc::clone(&clock),
+        feeds: settings.providers.iter().map(|provider| (watched(provider), provider.kind)).collect(),
+    };
+    tasks.spawn(publisher.run(pipeline.news(), rest_stops.clone()));
+    tasks.spawn(control::serve(control, pipeline.clone(), Arc::clone(&clock), rest_stops.clone()));
+    let sources = Sources::new(settings, &ledger, &warehouse, &clock, &zone, Arc::clone(&counters));
+    tasks.spawn(health::serve(web, sources, rest_stops));
+
+    let (_, accounts) = watch::channel(Arc::new(Accounts { accounts: settings.providers.iter().map(|p| p.account.clone()).collect() }));
+    let context = intake::Context {
+        state_dir: settings.state_dir.clone(),
+        settings: settings.sftp.clone(),
+        accounts,
+        gate: Arc::new(HouseGate { ledger: ledger.clone(), pipeline, clock: Arc::clone(&clock), zone }),
+        clock: Arc::clone(&clock),
+        host_keys: Arc::clone(&host_keys),
+        counters,
+    };
+    let intake = tokio::spawn(async move {
+        if let Err(error) = intake::serve(listeners, context, intake_stops).await {
+            tracing::error!(error = crate::feed::error_chain(&error), "the SFTP endpoint ended");
+        }
+    });
+    let (fingerprints, public) = (host_keys.fingerprints(), host_keys.public_keys());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?sftp, web = %web_address, host_keys = ?fingerprints,
+        providers = settings.providers.len(), "bedfeed is ready");
+    Ok(Running {
+        sftp,
+        web: web_address,
+        host_keys: fingerprints,
+        host_public_keys: public,
+        stop_intake,
+        stop_rest,
+        intake,
+        tasks,
+        ledger,
+        writer,
+        warehouse,
+        clock,
+        lock,
+    })
+}
+
+/// Takes the lock on the state folder: two daemons over one ledger would each believe themselves alone.
+fn own(state_dir: &Path) -> Result<File, StartError> {
+    let path = state_dir.join(LOCK);
+    let failed = |source| StartError::State { path: path.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Owned(state_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+async fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        listeners.push(listen(*address).await?);
+    }
+    Ok(listeners)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.to_string(), source })
+}
+
+fn watch_feeds(settings: &Settings, ledger: &Ledger, clock: &Arc<dyn Clock>, zone: &TimeZone) -> Watch {
+    let feeds = settings.providers.iter().map(watched).collect();
+    Watch::new(ledger.clone(), Arc::clone(clock), feeds, Channel::all(&settings.alerts), zone.clone())
+}
+
+fn watched(provider: &crate::config::Provider) -> WatchedFeed {
+    let contact = &provider.contact;
+    let words = [contact.name.as_str(), contact.phone.as_str(), contact.email.as_str()];
+    let contact = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+    WatchedFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), contact }
+}

@@ -1,0 +1,77 @@
+//! Stopping: no new uploads, open ones finish or are told that they failed, steps under way end, books are closed.
+
+use super::start::Running;
+use crate::config;
+use crate::ledger::Event;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long open uploads may take to finish, and how long everything else may take after that.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs until the process is told to end (SIGTERM or SIGINT), then stops in good order. SIGHUP checks the settings again
+/// and says what it finds: they take effect at the next start.
+///
+/// # Errors
+/// Signals cannot be listened to.
+pub async fn run_until_signalled(running: Running, settings_file: &Path) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => check_settings(settings_file),
+        }
+    }
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    running.stop().await;
+    Ok(())
+}
+
+impl Running {
+    /// Stops in good order.
+    pub async fn stop(self) {
+        tracing::info!("stopping: no new connections, open uploads may finish");
+        let Self { stop_intake, stop_rest, intake, mut tasks, ledger, writer, warehouse, clock, lock, .. } = self;
+        stop_intake.send_replace(true);
+        if tokio::time::timeout(PATIENCE, intake).await.is_err() {
+            tracing::warn!("some uploads did not finish in time; their senders were not told OK and will send again");
+        }
+        stop_rest.send_replace(true);
+        let all_ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, all_ended).await.is_err() {
+            tracing::warn!("some tasks did not end in time; what they had not recorded is done at the next start");
+        }
+        drop(tasks);
+        if let Err(error) = ledger.append(clock.now(), vec![Event::Stopped]).await {
+            tracing::error!(error = crate::feed::error_chain(&error), "the stop could not be recorded");
+        }
+        warehouse.close().await;
+        drop(ledger);
+        let closed = tokio::task::spawn_blocking(move || writer.join());
+        match tokio::time::timeout(PATIENCE, closed).await {
+            Ok(Ok(Ok(()))) => tracing::info!("stopped"),
+            _ => tracing::warn!("the ledger's writer did not end in time; what it acknowledged is safe"),
+        }
+        drop(lock);
+    }
+}
+
+fn check_settings(file: &Path) {
+    match config::load(file) {
+        Ok(_) => tracing::info!("the settings are in order; they take effect at the next start"),
+        Err(problems) => tracing::error!(%problems, "the settings have problems; the running ones stay"),
+    }
+}
+
+/// Tells systemd how we are; without systemd there is nobody to tell.
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}

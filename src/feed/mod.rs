@@ -6,6 +6,7 @@
 mod clock;
 mod delivery;
 mod finding;
+mod local;
 mod provider;
 mod report;
 mod rules;
@@ -15,6 +16,7 @@ mod stage;
 pub use clock::Clock;
 pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, InvalidName, MAX_NAME_BYTES, Sender};
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
+pub use local::local_text;
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
 pub use report::{Report, RowCounts, Totals};
 pub use rules::{Rule, Severity};

@@ -24,7 +24,7 @@ fn arrivals(text: &str) -> Vec<Arrival> {
         let slot = (place != "?").then(|| slot(place));
         let snapshot_at = slot.map(Slot::start);
         let (accepted, superseded) = (!rest.starts_with('!'), rest.starts_with('~'));
-        Arrival { slot, snapshot_at, received_at: at(&rest[1..]), accepted, superseded }
+        Arrival { slot, snapshot_at, received_at: at(rest.trim_start_matches(['@', '!', '~'])), accepted, superseded }
     };
     text.split_whitespace().map(one).collect()
 }

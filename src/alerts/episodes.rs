@@ -87,7 +87,8 @@ impl Episode {
 pub enum Ending {
     /// An accepted file came.
     Recovered,
-    /// It no longer counts: silence was planned for that time, or the file had come in time after all.
+    /// It no longer counts: silence was planned for that time, the file had come in time after all, or a file that was set
+    /// aside was released.
     Withdrawn,
 }
 
@@ -136,7 +137,7 @@ fn close(schedule: &FeedSchedule, episode: &Episode, standing: &Standing, now: T
     if episode.problem != Problem::Rejected && standing.behind > 0 {
         return None;
     }
-    let recovered_at = standing.last_accepted_at.filter(|at| episode.opened_at <= *at);
+    let recovered_at = standing.last_accepted_at.filter(|at| episode.opened_at < *at);
     let (at, ending) = recovered_at.map_or((now, Ending::Withdrawn), |at| (at, Ending::Recovered));
     Some(Change::Closed { episode: episode.clone(), at, slots: slots_due(schedule, episode.since_slot, at), ending })
 }

@@ -165,9 +165,12 @@ fn end(episode: &Episode, about: &About<'_>, at: Timestamp, slots: u32, ending: 
         (Ending::Recovered, Problem::Missed) => format!("{who}: files come again"),
         (Ending::Recovered, Problem::Rejected) => format!("{who}: files are accepted again"),
     };
-    let what = match ending {
-        Ending::Recovered => format!("A file was accepted at {}.", local_text(at, about.zone)),
-        Ending::Withdrawn => "Silence was planned for that time, or the file had come in time after all.".to_owned(),
+    let what = match (ending, episode.problem) {
+        (Ending::Recovered, _) => format!("A file was accepted at {}.", local_text(at, about.zone)),
+        (Ending::Withdrawn, Problem::Rejected) => "What was set aside has been released.".to_owned(),
+        (Ending::Withdrawn, Problem::Late | Problem::Missed) => {
+            "Silence was planned for that time, or the file had come in time after all.".to_owned()
+        }
     };
     let lasted = at.duration_since(episode.opened_at).max(SignedDuration::ZERO);
     let affected = if slots == 1 { "1 slot was".to_owned() } else { format!("{slots} slots were") };

@@ -2,7 +2,7 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::Slot;
+use crate::feed::{Delivery, Folder, Report, Slot, Stage};
 use jiff::Timestamp;
 
 /// One judged delivery (or set of deliveries) of a feed, as the ledger has it. Duplicates, tests and deliveries that are
@@ -19,6 +19,23 @@ pub struct Arrival {
     pub accepted: bool,
     /// Whether a later version of the same slot has taken its place.
     pub superseded: bool,
+}
+
+impl Arrival {
+    /// What a delivery in its present stage means for punctuality; `None` where it means nothing: tests, duplicates, what
+    /// is not judged yet, and the parts of a set that do not lead it.
+    #[must_use]
+    pub fn of(delivery: &Delivery, stage: &Stage, report: Option<&Report>, superseded: bool) -> Option<Self> {
+        let (slot, accepted) = match stage {
+            _ if delivery.folder == Folder::Test => return None,
+            Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } if snapshot.lead == delivery.id => (Some(snapshot.slot), true),
+            Stage::Quarantined { .. } => (report.and_then(|report| report.slot), false),
+            Stage::Landed | Stage::Waiting { .. } | Stage::Ready { .. } | Stage::Loaded { .. } => return None,
+            Stage::Duplicate { .. } | Stage::Tested { .. } => return None,
+        };
+        let snapshot_at = report.and_then(|report| report.snapshot_at);
+        Some(Self { slot, snapshot_at, received_at: delivery.received_at, accepted, superseded })
+    }
 }
 
 /// A stretch in which no file is expected.
@@ -211,4 +228,53 @@ pub struct Standing {
     pub rejected_since: Option<Since>,
     /// The planned silence that covers this instant, if any.
     pub silence: Option<SilenceKind>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{DeliveryId, Digest, FileName, Sender, SnapshotRef};
+
+    #[test]
+    fn only_judged_deliveries_that_lead_a_snapshot_are_arrivals() {
+        let received_at: Timestamp = "2018-12-03T10:17:05Z".parse().unwrap();
+        let slot: Slot = "2018-12-03T10:15Z".parse().unwrap();
+        let (id, other) = (DeliveryId::new(received_at, [7; 10]), DeliveryId::new(received_at, [8; 10]));
+        let delivery = |folder| Delivery {
+            id,
+            provider: "RM1".parse().unwrap(),
+            folder,
+            name: FileName::parse(b"a.csv").unwrap(),
+            bytes: 1,
+            sha256: Digest::of(b"a"),
+            opened_at: received_at,
+            received_at,
+            modified_at: None,
+            sender: Sender {
+                address: "192.0.2.1:50000".parse().unwrap(),
+                software: String::new(),
+                key: String::new(),
+                key_owner: String::new(),
+                connected_at: received_at,
+                connection: 1,
+            },
+        };
+        let snapshot = |lead| SnapshotRef { lead, slot, version: 1 };
+        let report = Report { slot: Some(slot), ..Report::default() };
+        let rows = [
+            (Stage::Landed, None),
+            (Stage::Waiting { set: "s".into(), part: "p".into(), until: received_at }, None),
+            (Stage::Ready { snapshot: snapshot(id), attempts: 0, retry_at: received_at }, Some((Some(slot), true))),
+            (Stage::Loaded { snapshot: snapshot(id) }, Some((Some(slot), true))),
+            (Stage::Loaded { snapshot: snapshot(other) }, None),
+            (Stage::Quarantined { sealed: true, discarded: false }, Some((Some(slot), false))),
+            (Stage::Duplicate { of: other }, None),
+            (Stage::Tested { accepted: true }, None),
+        ];
+        for (stage, expected) in rows {
+            let arrival = Arrival::of(&delivery(Folder::Inbox), &stage, Some(&report), false);
+            assert_eq!(arrival.map(|arrival| (arrival.slot, arrival.accepted)), expected, "{stage:?}");
+            assert_eq!(Arrival::of(&delivery(Folder::Test), &stage, Some(&report), false), None, "{stage:?}");
+        }
+    }
 }

@@ -285,6 +285,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_support_released_withdraws_its_rejection() {
+        let schedule = FeedSchedule::new("RM1".parse().unwrap());
+        let first = Slot::containing(at("10:00"));
+        let open = [Episode { provider: schedule.provider.clone(), problem: Problem::Rejected, since_slot: first, opened_at: at("10:02") }];
+        let standing = judge(&schedule, first, &[], &arrivals("10:00@10:02"), at("10:09"));
+        let shown: Vec<String> = step(&schedule, &open, &standing, at("10:09")).iter().map(show).collect();
+        assert_eq!(shown, ["-RM1/rejected/2018-12-03T10:02:00Z at 10:09 after 1 Withdrawn"]);
+    }
+
+    #[test]
     fn another_feeds_episodes_are_left_alone() {
         let (schedule, other) = (FeedSchedule::new("RM1".parse().unwrap()), FeedSchedule::new("RGP".parse().unwrap()));
         let first = Slot::containing(at("10:00"));

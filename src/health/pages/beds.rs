@@ -27,7 +27,7 @@ pub struct Figures {
 
 impl Figures {
     /// In the order of the columns.
-    fn columns(&self) -> [Option<u64>; 7] {
+    pub(super) fn columns(&self) -> [Option<u64>; 7] {
         [self.open, self.occupied, self.empty, self.available_now, self.closed, self.demand, self.demand_not_in_bed]
     }
 }
@@ -104,17 +104,21 @@ pub fn beds_page(beds: &BedsPage, zone: &TimeZone) -> String {
     page.finish()
 }
 
+/// What is said behind an age.
+pub(super) fn freshness_label(freshness: Freshness) -> &'static str {
+    match freshness {
+        Freshness::Current => "",
+        Freshness::Stale => ", old",
+        Freshness::NoData => ", not current",
+    }
+}
+
 fn provider(page: &mut Html, row: &BedsRow, made_at: Timestamp, zone: &TimeZone) {
     page.raw("<th scope=\"row\"><a href=\"/beds/").text(row.provider.as_str()).raw("\">").text(row.provider.as_str());
     page.raw("</a> ").text(&row.name).raw("</th>");
     page.time(row.snapshot_at, "none yet", zone);
     let age = age_text(row.snapshot_at.map(|at| made_at.duration_since(at).as_secs()));
-    let label = match row.freshness {
-        Freshness::Current => "",
-        Freshness::Stale => ", old",
-        Freshness::NoData => ", not current",
-    };
-    page.cell(&format!("{age}{label}"));
+    page.cell(&format!("{age}{}", freshness_label(row.freshness)));
     for figure in row.shown().columns() {
         page.figure(figure);
     }
@@ -167,6 +171,7 @@ mod tests {
         }
         assert!(!page.contains("7,777"), "figures without current data are not shown");
         assert!(!page.contains("<b>"));
+        crate::health::pages::tests::assert_balanced(&page);
         // Two known empties of nought, one sum; every other empty figure is in words.
         assert_eq!(page.matches("<td class=\"n\">0</td>").count(), 3);
     }

@@ -175,5 +175,6 @@ mod tests {
         let page = page(&Stage::Quarantined { sealed: true, discarded: false }, Some(&report));
         assert!(page.len() < MAX_PAGE_BYTES, "{}", page.len());
         assert!(page.contains("<td class=\"n\">30</td>"));
+        crate::health::pages::tests::assert_balanced(&page);
     }
 }

@@ -1,9 +1,10 @@
 //! The feed health page: one row for each feed, worst first.
 
+use super::beds::freshness_label;
 use super::html::{Html, age_text};
 use crate::feed::local_text;
 use crate::health::summary::{FeedRow, SummaryPage};
-use crate::schedule::{Freshness, Light};
+use crate::schedule::Light;
 use jiff::tz::TimeZone;
 
 /// The page at `/`; times are local to `zone`.
@@ -37,12 +38,7 @@ fn row(page: &mut Html, feed: &FeedRow, zone: &TimeZone) {
     light_tag(page, feed.light, feed.condition.words());
     page.raw("</td>").cell(&feed.state);
     page.time(feed.newest_snapshot_at, "none yet", zone);
-    let label = match feed.freshness {
-        Freshness::Current => "",
-        Freshness::Stale => ", old",
-        Freshness::NoData => ", not current",
-    };
-    page.cell(&format!("{}{label}", age_text(feed.age_seconds)));
+    page.cell(&format!("{}{}", age_text(feed.age_seconds), freshness_label(feed.freshness)));
     page.time(feed.next_due, "not while paused", zone);
     let day = feed.last_day;
     page.cell(&format!("{} of {} on time, {} late, {} missed, {} rejected", day.on_time, day.expected, day.late, day.missed, day.rejected));
@@ -105,6 +101,7 @@ mod tests {
             assert!(page.contains(part), "{part} in {page}");
         }
         assert!(page.contains("1 feed needs attention. 0 of 1 providers current."));
+        crate::health::pages::tests::assert_balanced(&page);
     }
 
     #[test]

@@ -2,6 +2,16 @@
 //!
 //! Owns episodes (pure), the outbox and the channels. Refuses to change a delivery's stage.
 
+mod channels;
+mod episodes;
+mod message;
+mod outbox;
+
+pub use channels::{SendError, send};
+pub use episodes::{Change, Ending, Episode, Problem, step};
+pub use message::{About, AlertKind, AlertMessage, AlertSeverity, MESSAGE_VERSION};
+pub use outbox::{Channel, MAX_WAIT, next_attempt};
+
 /// `[alerts]` in the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

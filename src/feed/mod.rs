@@ -3,24 +3,24 @@
 //! Owns provider, slot, delivery, finding, rule and stage. Refuses I/O, clocks, and anything that only one room needs:
 //! a type used by a single room lives in that room.
 
-mod arrival;
+mod causes;
 mod clock;
 mod delivery;
 mod finding;
-mod causes;
+mod local;
 mod provider;
 mod report;
 mod rules;
 mod slot;
 mod stage;
 
-pub use arrival::Arrival;
+pub use causes::error_chain;
 pub use clock::Clock;
 pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, InvalidName, MAX_NAME_BYTES, Sender};
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
+pub use local::local_text;
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
 pub use report::{Report, RowCounts, Totals};
 pub use rules::{Rule, Severity};
-pub use causes::error_chain;
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};

@@ -2,6 +2,9 @@
 //!
 //! Owns the summary (pure), the web pages and their JSON. Refuses to write anything.
 
+pub mod pages;
+pub mod summary;
+
 use std::net::SocketAddr;
 
 /// `[web]` in the settings.

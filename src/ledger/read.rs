@@ -2,7 +2,7 @@
 
 use super::project::stamp;
 use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
-use crate::feed::{Arrival, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, SnapshotRef, Stage};
+use crate::feed::{Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::path::Path;
@@ -203,26 +203,22 @@ impl Reader {
             .map_err(LedgerError::Read)
     }
 
-    /// A provider's real (not test) arrivals since an instant, oldest first. A repeated file counts as accepted: the
-    /// provider has sent what is held.
+    /// What a feed's lateness is judged by: its deliveries since an instant, oldest first, and its newest accepted one
+    /// however old.
     ///
     /// # Errors
     /// The query failed.
-    pub fn arrivals(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<Arrival>, LedgerError> {
-        let rows = self.deliveries_where(
-            "WHERE provider = ?1 AND received_at >= ?2 AND outcome <> 'test' AND folder = 'inbox' ORDER BY received_at, id LIMIT ?3",
+    pub fn for_judging(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let mut rows = self.deliveries_where(
+            "WHERE provider = ?1 AND received_at >= ?2 ORDER BY received_at, id LIMIT ?3",
             params![provider.as_str(), stamp(since), MAX_ROWS],
         )?;
-        let newest: std::collections::BTreeMap<Slot, u32> = rows.iter().filter_map(filled).map(|s| (s.slot, s.version)).collect();
-        let arrival = |row: DeliveryRow| Arrival {
-            slot: row.report.as_ref().and_then(|report| report.slot),
-            snapshot_at: row.report.as_ref().and_then(|report| report.snapshot_at),
-            received_at: row.delivery.received_at,
-            accepted: matches!(row.stage, Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. }),
-            superseded: filled(&row).is_some_and(|s| newest.get(&s.slot).is_some_and(|version| s.version < *version)),
-        };
-        let decided = |row: &DeliveryRow| !matches!(row.stage, Stage::Landed | Stage::Waiting { .. });
-        Ok(rows.into_iter().filter(decided).map(arrival).collect())
+        if let Some(newest) = self.newest_accepted(provider)?
+            && !rows.iter().any(|row| row.delivery.id == newest.delivery.id)
+        {
+            rows.insert(0, newest);
+        }
+        Ok(rows)
     }
 
     /// Deliveries that moved at or after an instant, oldest move first.
@@ -384,14 +380,6 @@ impl Reader {
         let mut statement = self.connection.prepare(sql).map_err(LedgerError::Read)?;
         let rows = statement.query_map(values, read).map_err(LedgerError::Read)?;
         rows.collect::<Result<_, _>>().map_err(LedgerError::Read)
-    }
-}
-
-/// The slot and version that a delivery fills, where it was accepted.
-fn filled(row: &DeliveryRow) -> Option<SnapshotRef> {
-    match row.stage {
-        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
     }
 }
 

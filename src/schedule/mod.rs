@@ -2,8 +2,14 @@
 //!
 //! Owns expected slots, punctuality and planned downtime. Refuses clocks and the ledger: time and arrivals are arguments.
 
+mod judge;
+mod standing;
+
+pub use judge::{MAX_BEHIND, WINDOW_SLOTS, judge};
+pub use standing::{Arrival, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing};
+
 use crate::feed::{ProviderCode, Slot};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// When a feed's files are expected. The keys of `[schedule]` in a provider's settings have the same names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,4 +47,31 @@ impl FeedSchedule {
             no_data_after: SignedDuration::from_hours(4),
         }
     }
+
+    /// When a slot's file is due.
+    #[must_use]
+    pub fn due(&self, slot: Slot) -> Timestamp {
+        later(slot, self.due_after)
+    }
+
+    /// When a slot without a file counts as missed.
+    #[must_use]
+    pub fn missed(&self, slot: Slot) -> Timestamp {
+        later(slot, self.missed_after)
+    }
+
+    /// How old the figures of a snapshot taken at `newest` are, in words, as seen at `now`.
+    #[must_use]
+    pub fn freshness(&self, newest: Option<Timestamp>, now: Timestamp) -> Freshness {
+        match newest.map(|at| now.duration_since(at)) {
+            None => Freshness::NoData,
+            Some(age) if age > self.no_data_after => Freshness::NoData,
+            Some(age) if age > self.stale_after => Freshness::Stale,
+            Some(_) => Freshness::Current,
+        }
+    }
+}
+
+fn later(slot: Slot, by: SignedDuration) -> Timestamp {
+    slot.start().saturating_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -1,0 +1,333 @@
+//! Messages: what an episode's beginning and end say, to people and to programs. Pure.
+//!
+//! Owns the wording and the JSON keys. Names in the JSON are stable: receivers match on them; a change that breaks a
+//! receiver raises [`MESSAGE_VERSION`]. Refuses anything but feed-level facts: no file contents, no person's value.
+
+use super::{Change, Ending, Episode, Problem};
+use crate::feed::{ProviderCode, Slot, local_text};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// The version of the JSON's keys.
+pub const MESSAGE_VERSION: u32 = 1;
+
+/// Whether an episode began or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// It began.
+    Begin,
+    /// It ended.
+    End,
+}
+
+impl AlertKind {
+    /// The word used in keys and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::End => "end",
+        }
+    }
+}
+
+/// How urgent a message is. The words are those that paging services use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertSeverity {
+    /// Nothing to do.
+    Info,
+    /// Keep an eye on it.
+    Warning,
+    /// Somebody has to act.
+    Error,
+}
+
+impl AlertSeverity {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One thing that is said about one episode. Serialised, it is the body of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AlertMessage {
+    /// [`MESSAGE_VERSION`].
+    pub version: u32,
+    /// The episode's key, the same in its beginning and its end: what a receiver groups or resolves by.
+    pub episode: String,
+    /// The episode's key and `/begin` or `/end`: what a receiver that got a message twice folds by.
+    pub key: String,
+    /// Whether the episode began or ended.
+    pub kind: AlertKind,
+    /// How urgent it is.
+    pub severity: AlertSeverity,
+    /// Whose feed. `null` is kept for messages about the receiving side.
+    pub provider: Option<ProviderCode>,
+    /// The provider's name.
+    pub provider_name: Option<String>,
+    /// What is or was wrong.
+    pub problem: Problem,
+    /// One line.
+    pub title: String,
+    /// A few sentences.
+    pub text: String,
+    /// The first slot affected, by its start in UTC.
+    pub slot: Slot,
+    /// When it became a problem, in UTC.
+    pub since: Timestamp,
+    /// The same for people, in local time.
+    pub since_local: String,
+    /// When it ended, in UTC; `null` at the beginning.
+    pub ended: Option<Timestamp>,
+    /// How it ended; `null` at the beginning.
+    pub ending: Option<Ending>,
+    /// How many slots fell due while it lasted; `null` at the beginning.
+    pub slots: Option<u32>,
+    /// When the newest good figures were true, in UTC; `null` where there are none.
+    pub last_good: Option<Timestamp>,
+    /// What support should do; empty where there is nothing to do.
+    pub what_to_do: String,
+}
+
+/// What the wording needs besides the episode.
+#[derive(Clone, Debug)]
+pub struct About<'a> {
+    /// The provider's name.
+    pub provider_name: &'a str,
+    /// When the newest good figures were true.
+    pub last_good: Option<Timestamp>,
+    /// Whom to ring, in one line; empty where nobody is named.
+    pub contact: &'a str,
+    /// The zone in which local times are shown.
+    pub zone: &'a TimeZone,
+}
+
+impl AlertMessage {
+    /// What is said about a change of an episode.
+    #[must_use]
+    pub fn of(change: &Change, about: &About<'_>) -> Self {
+        match change {
+            Change::Opened(episode) => begin(episode, about),
+            Change::Closed { episode, at, slots, ending } => end(episode, about, *at, *slots, *ending),
+        }
+    }
+
+    /// The message as plain text, for a mail or a terminal: the title, then the text, then what to do.
+    #[must_use]
+    pub fn plain_text(&self) -> String {
+        let mut text = format!("{}\n\n{}\n", self.title, self.text);
+        if !self.what_to_do.is_empty() {
+            text.push_str(&format!("\nWhat to do: {}\n", self.what_to_do));
+        }
+        text.push_str(&format!("\nReference: {}\n", self.key));
+        text
+    }
+
+    /// The message as JSON.
+    ///
+    /// # Errors
+    /// As `serde_json` has them; none are known for this type.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+fn begin(episode: &Episode, about: &About<'_>) -> AlertMessage {
+    let who = who(episode, about);
+    let slot = local_text(episode.since_slot.start(), about.zone);
+    let (title, what) = match episode.problem {
+        Problem::Late => (format!("{who}: a file is late"), format!("No file for the slot {slot} has come by the time it was due.")),
+        Problem::Missed => {
+            (format!("{who}: a file was missed"), format!("No file for the slot {slot} has come, and the next one is due already."))
+        }
+        Problem::Rejected => (
+            format!("{who}: files are set aside"),
+            format!("The file that came at {} could not be used and was set aside.", local_text(episode.opened_at, about.zone)),
+        ),
+    };
+    let text = format!("{what} {}", last_good(about));
+    AlertMessage { title, text, what_to_do: what_to_do(episode.problem, about.contact), ..frame(episode, AlertKind::Begin, about) }
+}
+
+fn end(episode: &Episode, about: &About<'_>, at: Timestamp, slots: u32, ending: Ending) -> AlertMessage {
+    let who = who(episode, about);
+    let title = match (ending, episode.problem) {
+        (Ending::Withdrawn, problem) => format!("{who}: no longer counted as {}", problem.as_str()),
+        (Ending::Recovered, Problem::Late) => format!("{who}: no longer late"),
+        (Ending::Recovered, Problem::Missed) => format!("{who}: files come again"),
+        (Ending::Recovered, Problem::Rejected) => format!("{who}: files are accepted again"),
+    };
+    let what = match (ending, episode.problem) {
+        (Ending::Recovered, _) => format!("A file was accepted at {}.", local_text(at, about.zone)),
+        (Ending::Withdrawn, Problem::Rejected) => "What was set aside has been released.".to_owned(),
+        (Ending::Withdrawn, Problem::Late | Problem::Missed) => {
+            "Silence was planned for that time, or the file had come in time after all.".to_owned()
+        }
+    };
+    let lasted = at.duration_since(episode.opened_at).max(SignedDuration::ZERO);
+    let affected = if slots == 1 { "1 slot was".to_owned() } else { format!("{slots} slots were") };
+    let since = local_text(episode.opened_at, about.zone);
+    let text = format!("{what} It had been {} since {since}: {}. {affected} affected.", episode.problem.as_str(), in_words(lasted));
+    let message = frame(episode, AlertKind::End, about);
+    AlertMessage { title, text, ended: Some(at), ending: Some(ending), slots: Some(slots), ..message }
+}
+
+/// What begin and end have in common.
+fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage {
+    let key = episode.key();
+    AlertMessage {
+        version: MESSAGE_VERSION,
+        key: format!("{key}/{}", kind.as_str()),
+        episode: key,
+        kind,
+        severity: severity(kind, episode.problem),
+        provider: Some(episode.provider.clone()),
+        provider_name: Some(about.provider_name.to_owned()),
+        problem: episode.problem,
+        title: String::new(),
+        text: String::new(),
+        slot: episode.since_slot,
+        since: episode.opened_at,
+        since_local: local_text(episode.opened_at, about.zone),
+        ended: None,
+        ending: None,
+        slots: None,
+        last_good: about.last_good,
+        what_to_do: String::new(),
+    }
+}
+
+fn severity(kind: AlertKind, problem: Problem) -> AlertSeverity {
+    match (kind, problem) {
+        (AlertKind::End, _) => AlertSeverity::Info,
+        (AlertKind::Begin, Problem::Late) => AlertSeverity::Warning,
+        (AlertKind::Begin, Problem::Missed | Problem::Rejected) => AlertSeverity::Error,
+    }
+}
+
+fn who(episode: &Episode, about: &About<'_>) -> String {
+    format!("{} {}", episode.provider, about.provider_name)
+}
+
+fn last_good(about: &About<'_>) -> String {
+    match about.last_good {
+        Some(at) => format!("The last good figures are of {}; they are still shown, with their age.", local_text(at, about.zone)),
+        None => "This feed has no good figures yet.".to_owned(),
+    }
+}
+
+fn what_to_do(problem: Problem, contact: &str) -> String {
+    let advice = match problem {
+        Problem::Late => "Watch the next slot. If that is late too, ask the provider whether its export runs and can connect.",
+        Problem::Missed => "Ring the provider: its export or its connection has stopped.",
+        Problem::Rejected => "Read the findings (bedfeed deliveries, then bedfeed explain ID), and agree the correction with the provider.",
+    };
+    if contact.is_empty() { advice.to_owned() } else { format!("{advice} Contact: {contact}.") }
+}
+
+/// A length of time as people say it, to the minute: `2 h 5 min`.
+fn in_words(length: SignedDuration) -> String {
+    let minutes = length.as_mins();
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => "less than a minute".to_owned(),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::LONDON;
+
+    fn episode(problem: Problem) -> Episode {
+        Episode {
+            provider: "RM1".parse().unwrap(),
+            problem,
+            since_slot: "2018-07-03T10:15Z".parse().unwrap(),
+            opened_at: "2018-07-03T10:20:00Z".parse().unwrap(),
+        }
+    }
+
+    fn message(change: &Change) -> AlertMessage {
+        let zone = TimeZone::get(LONDON).unwrap();
+        let last_good = Some("2018-07-03T10:00:00Z".parse().unwrap());
+        AlertMessage::of(change, &About { provider_name: "Norfolk and Norwich", last_good, contact: "IT desk, 01603 000000", zone: &zone })
+    }
+
+    fn closed(problem: Problem, at: &str, slots: u32, ending: Ending) -> Change {
+        Change::Closed { episode: episode(problem), at: at.parse().unwrap(), slots, ending }
+    }
+
+    #[test]
+    fn the_beginning_says_what_since_when_and_what_to_do() {
+        let late = message(&Change::Opened(episode(Problem::Late)));
+        assert_eq!(
+            late.plain_text(),
+            "RM1 Norfolk and Norwich: a file is late\n\n\
+             No file for the slot Tue 3 Jul 2018 11:15 BST has come by the time it was due. \
+             The last good figures are of Tue 3 Jul 2018 11:00 BST; they are still shown, with their age.\n\n\
+             What to do: Watch the next slot. If that is late too, ask the provider whether its export runs and can connect. \
+             Contact: IT desk, 01603 000000.\n\n\
+             Reference: RM1/late/2018-07-03T10:15Z/begin\n"
+        );
+        assert_eq!((late.severity, late.slots, late.ended), (AlertSeverity::Warning, None, None));
+    }
+
+    #[test]
+    fn the_end_says_how_long_and_how_many_slots() {
+        let end = message(&closed(Problem::Missed, "2018-07-03T12:25:10Z", 9, Ending::Recovered));
+        assert_eq!(end.title, "RM1 Norfolk and Norwich: files come again");
+        assert_eq!(
+            end.text,
+            "A file was accepted at Tue 3 Jul 2018 13:25 BST. It had been missed since Tue 3 Jul 2018 11:20 BST: 2 h 5 min. \
+             9 slots were affected."
+        );
+        assert_eq!((end.severity, end.key.as_str()), (AlertSeverity::Info, "RM1/missed/2018-07-03T10:15Z/end"));
+        let withdrawn = message(&closed(Problem::Late, "2018-07-03T10:20:30Z", 1, Ending::Withdrawn));
+        assert!(withdrawn.text.ends_with("less than a minute. 1 slot was affected."), "{}", withdrawn.text);
+    }
+
+    #[test]
+    fn the_json_keys_are_the_documented_ones_and_read_back() {
+        let end = message(&closed(Problem::Rejected, "2018-07-03T10:25:00Z", 1, Ending::Recovered));
+        let json = end.to_json().unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let mut keys: Vec<&String> = value.as_object().unwrap().keys().collect();
+        keys.sort();
+        let documented = [
+            "ended",
+            "ending",
+            "episode",
+            "key",
+            "kind",
+            "last_good",
+            "problem",
+            "provider",
+            "provider_name",
+            "severity",
+            "since",
+            "since_local",
+            "slot",
+            "slots",
+            "text",
+            "title",
+            "version",
+            "what_to_do",
+        ];
+        assert_eq!(keys, documented);
+        assert_eq!(value["kind"], "end");
+        assert_eq!(value["problem"], "rejected");
+        assert_eq!(value["since"], "2018-07-03T10:20:00Z");
+        assert_eq!(serde_json::from_str::<AlertMessage>(&json).unwrap(), end);
+    }
+}

@@ -1,0 +1,112 @@
+//! The feed health page: one row for each feed, worst first.
+
+use super::beds::freshness_label;
+use super::html::{Html, age_text};
+use crate::feed::local_text;
+use crate::health::summary::{FeedRow, SummaryPage};
+use crate::schedule::Light;
+use jiff::tz::TimeZone;
+
+/// The page at `/`; times are local to `zone`.
+#[must_use]
+pub fn feed_health_page(summary: &SummaryPage, zone: &TimeZone) -> String {
+    let mut page = Html::page("Feed health", "Feed health");
+    page.raw("<p role=\"status\">").text(&summary.headline).raw("</p>\n<p>As of ").text(&local_text(summary.made_at, zone)).raw("</p>\n");
+    for notice in summary.notices.iter().take(10) {
+        page.raw("<p class=\"notice\"><span aria-hidden=\"true\">\u{25a0}</span> ").text(notice).raw("</p>\n");
+    }
+    let columns = ["Provider", "State", "What it means", "Figures of", "Age", "Next file due", "Last 24 h", "Last problem"];
+    page.table("Feeds, worst first", &columns, &summary.feeds, |page, feed| row(page, feed, zone));
+    grids(&mut page, &summary.feeds);
+    page.finish()
+}
+
+/// A state as colour, shape and word.
+pub(super) fn light_tag(page: &mut Html, light: Light, words: &str) {
+    match light {
+        Light::Red => page.raw("<span class=\"tag red\"><span aria-hidden=\"true\">\u{25a0}</span> Red</span> "),
+        Light::Amber => page.raw("<span class=\"tag amber\"><span aria-hidden=\"true\">\u{25b2}</span> Amber</span> "),
+        Light::Green => page.raw("<span class=\"tag green\"><span aria-hidden=\"true\">\u{25cf}</span> Green</span> "),
+        Light::Grey => page.raw("<span class=\"tag grey\"><span aria-hidden=\"true\">\u{25cb}</span> Grey</span> "),
+    };
+    page.text(words);
+}
+
+fn row(page: &mut Html, feed: &FeedRow, zone: &TimeZone) {
+    page.raw("<th scope=\"row\"><a href=\"/beds/").text(feed.provider.as_str()).raw("\">").text(feed.provider.as_str());
+    page.raw("</a> ").text(&feed.name).raw("</th><td>");
+    light_tag(page, feed.light, feed.condition.words());
+    page.raw("</td>").cell(&feed.state);
+    page.time(feed.newest_snapshot_at, "none yet", zone);
+    page.cell(&format!("{}{}", age_text(feed.age_seconds), freshness_label(feed.freshness)));
+    page.time(feed.next_due, "not while paused", zone);
+    let day = feed.last_day;
+    page.cell(&format!("{} of {} on time, {} late, {} missed, {} rejected", day.on_time, day.expected, day.late, day.missed, day.rejected));
+    page.cell(feed.last_problem.as_deref().unwrap_or("none"));
+}
+
+fn grids(page: &mut Html, feeds: &[FeedRow]) {
+    page.raw("<h2>Slot by slot</h2><p>The last 24 hours, oldest first, one sign for each quarter of an hour: ");
+    page.raw("<code>.</code> on time, <code>L</code> late, <code>M</code> missed, <code>R</code> rejected, <code>s</code> replaced by ");
+    page.raw("a later version, <code>p</code> planned downtime, <code>z</code> paused, <code>-</code> not due.</p>\n");
+    page.table("Slots of the last 24 hours", &["Provider", "Slots"], feeds, |page, feed| {
+        page.raw("<th scope=\"row\">").text(feed.provider.as_str()).raw("</th><td><code>").text(&feed.grid).raw("</code></td>");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{LONDON, ProviderCode, ProviderKind, Slot};
+    use crate::health::pages::MAX_PAGE_BYTES;
+    use crate::health::summary::FeedFacts;
+    use crate::schedule::{FeedSchedule, judge};
+
+    fn page(name: &str, problem: Option<&str>, count: usize) -> String {
+        let now = "2018-12-03T10:51:00Z".parse().unwrap();
+        let provider: ProviderCode = "RM1".parse().unwrap();
+        let first = Slot::containing("2018-12-02T10:00:00Z".parse().unwrap());
+        let standing = judge(&FeedSchedule::new(provider.clone()), first, &[], &[], now);
+        let facts = FeedFacts {
+            provider: &provider,
+            name,
+            kind: ProviderKind::Acute,
+            standing: &standing,
+            newest_report: None,
+            last_problem: problem.map(str::to_owned),
+        };
+        let feeds = vec![FeedRow::new(facts, now); count];
+        feed_health_page(&SummaryPage::new(feeds, vec!["The warehouse <down>".into()], now), &TimeZone::get(LONDON).unwrap())
+    }
+
+    #[test]
+    fn names_and_problems_are_escaped() {
+        let page = page("<script>alert(1)</script>", Some("column <b>\"Ward\"</b>"), 1);
+        assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("<down>"));
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn a_state_is_a_colour_a_shape_and_words_and_an_age_that_is_missing_is_not_known() {
+        let page = page("Norfolk and Norwich", None, 1);
+        for part in [
+            "tag red",
+            "\u{25a0}",
+            "Red</span> missed",
+            "<td>none yet</td>",
+            "<td>not known, not current</td>",
+            "<caption>",
+            "scope=\"row\"",
+        ] {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+        assert!(page.contains("1 feed needs attention. 0 of 1 providers current."));
+        crate::health::pages::tests::assert_balanced(&page);
+    }
+
+    #[test]
+    fn many_feeds_still_make_a_bounded_page() {
+        let page = page(&"&".repeat(300), Some(&"\"".repeat(300)), 500);
+        assert!(page.len() < MAX_PAGE_BYTES, "{}", page.len());
+    }
+}

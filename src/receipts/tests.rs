@@ -1,0 +1,226 @@
+//! Rows: receipts word for word.
+
+use super::*;
+use crate::feed::{DeliveryId, Digest, FileName, Finding, Folder, LONDON, RowCounts, Rule, Sender, SnapshotRef, Totals};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn delivery() -> Delivery {
+    let received_at = at("2018-12-03T10:17:05Z");
+    Delivery {
+        id: DeliveryId::new(received_at, [7; 10]),
+        provider: "RM1".parse().unwrap(),
+        folder: Folder::Inbox,
+        name: FileName::parse(b"RM1_BEDSTATE_20181203_1015.csv").unwrap(),
+        bytes: 51_234,
+        sha256: Digest::of(b"abc"),
+        opened_at: received_at,
+        received_at,
+        modified_at: None,
+        sender: Sender {
+            address: "192.0.2.1:50000".parse().unwrap(),
+            software: "SSH-2.0-OpenSSH_9.2p1".into(),
+            key: "SHA256:x".into(),
+            key_owner: "IT desk".into(),
+            connected_at: received_at,
+            connection: 1,
+        },
+    }
+}
+
+fn report(findings: impl IntoIterator<Item = Finding>) -> Report {
+    let mut report = Report {
+        mapping: Some("2018-11-01".into()),
+        snapshot_at: Some(at("2018-12-03T10:15:00Z")),
+        slot: Some("2018-12-03T10:15Z".parse().unwrap()),
+        rows: RowCounts { read: 412, used: 409, skipped: 1, rejected: 2, lines: 409 },
+        totals: Some(Totals { occupied: 380, empty: 25, available_now: 11, closed: 4, demand: 0, demand_not_in_bed: 0 }),
+        ..Report::default()
+    };
+    report.findings.extend(findings);
+    report
+}
+
+fn loaded() -> Stage {
+    Stage::Loaded { snapshot: snapshot() }
+}
+
+fn snapshot() -> SnapshotRef {
+    SnapshotRef { lead: delivery().id, slot: "2018-12-03T10:15Z".parse().unwrap(), version: 1 }
+}
+
+fn receipt(stage: &Stage, report: Option<&Report>) -> Option<Receipt> {
+    let zone = TimeZone::get(LONDON).unwrap();
+    render(&delivery(), stage, report, at("2018-12-03T10:17:06Z"), &zone)
+}
+
+fn text(stage: &Stage, report: Option<&Report>) -> String {
+    let text = String::from_utf8(receipt(stage, report).unwrap().text).unwrap();
+    for line in text.lines() {
+        assert!(line.chars().count() <= 72, "{line}");
+    }
+    text
+}
+
+fn json(stage: &Stage, report: Option<&Report>) -> serde_json::Value {
+    serde_json::from_slice(&receipt(stage, report).unwrap().json).unwrap()
+}
+
+const YOUR_FILE: &str = "
+YOUR FILE
+
+  Delivery      01677392-44e8-7707-8707-070707070707
+  Provider      RM1
+  Folder        inbox
+  Received      Mon 3 Dec 2018 10:17 GMT
+  Decided       Mon 3 Dec 2018 10:17 GMT
+  Bytes         51234
+  SHA-256
+    ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
+
+HELP
+
+If something here is not clear, write to the support team for bed-state
+feeds and quote the delivery's id. Do not send the file itself by
+e-mail.
+";
+
+#[test]
+fn an_accepted_file_word_for_word() {
+    let unknown = |line| Finding::new(Rule::Ref03, "ward WOW9 is not registered; its 12 beds were kept").at_line(line).in_column("Ward");
+    let found = report((12..=24).map(unknown).chain([Finding::new(Rule::Str08, "1 total line skipped")]));
+    let expected = "ACCEPTED, WITH WARNINGS
+
+RM1_BEDSTATE_20181203_1015.csv
+The figures are loaded. You need not send the file again.
+
+WHAT WE FOUND
+
+REF-03 (warning, 13 times)
+  Line 12, column Ward: ward WOW9 is not registered; its 12 beds were
+  kept
+  Line 13, column Ward: ward WOW9 is not registered; its 12 beds were
+  kept
+  Line 14, column Ward: ward WOW9 is not registered; its 12 beds were
+  kept
+  and 10 more like this
+  What to do: Tell the council about the new ward, so that it can be
+  given a type and a group.
+
+STR-08 (information)
+  1 total line skipped
+
+WHAT WE READ
+
+  Figures of    Mon 3 Dec 2018 10:15 GMT
+  Slot          Mon 3 Dec 2018 10:15 GMT, version 1
+  Mapping       2018-11-01
+  Rows          412 read: 409 used, 1 skipped, 2 rejected
+  Lines made    409
+  Open beds     405: 380 occupied, 25 empty
+  Of the empty  11 ready for a patient
+  Closed beds   4
+";
+    assert_eq!(text(&loaded(), Some(&found)), format!("{expected}{YOUR_FILE}"));
+}
+
+#[test]
+fn a_rejected_file_word_for_word() {
+    let mut found = report([Finding::new(Rule::Str03, "column Ward is missing"), Finding::new(Rule::Str08, "1 total line skipped")]);
+    (found.rows, found.totals, found.slot, found.snapshot_at) = (RowCounts::default(), None, None, None);
+    let stage = Stage::Quarantined { sealed: false, discarded: false };
+    let expected = "REJECTED
+
+RM1_BEDSTATE_20181203_1015.csv
+The figures were not loaded. Your last good figures stay in use. Put
+right what is listed below and send the file again.
+
+WHAT WE FOUND
+
+STR-03 (file rejected)
+  column Ward is missing
+  What to do: Put the column back under its agreed name, or ask for the
+  mapping to be changed first.
+
+STR-08 (information)
+  1 total line skipped
+";
+    assert_eq!(text(&stage, Some(&found)), format!("{expected}{YOUR_FILE}"));
+}
+
+#[test]
+fn a_duplicate_word_for_word() {
+    let of = DeliveryId::new(at("2018-12-03T10:16:00Z"), [1; 10]);
+    let expected = "ALREADY RECEIVED
+
+RM1_BEDSTATE_20181203_1015.csv
+We have this content already, so nothing was loaded twice.
+
+It repeats delivery 01677391-4700-7101-8101-010101010101. If you meant
+to send newer figures, check that the extract was made again.
+";
+    assert_eq!(text(&Stage::Duplicate { of }, None), format!("{expected}{YOUR_FILE}"));
+    assert_eq!(json(&Stage::Duplicate { of }, None)["duplicate_of"], of.to_string());
+}
+
+#[test]
+fn a_part_of_a_set_is_told_until_when_the_others_are_awaited() {
+    let stage = Stage::Waiting { set: "20181203_1015".into(), part: "beds".into(), until: at("2018-12-03T10:30:00Z") };
+    let shown = text(&stage, None);
+    let rows = ["RECEIVED, WAITING FOR THE OTHER PARTS\n", "This is part beds of set 20181203_1015.", "by Mon 3 Dec 2018 10:30 GMT"];
+    for words in rows {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    assert_eq!(json(&stage, None)["waiting"]["until"], "2018-12-03T10:30:00Z");
+}
+
+#[test]
+fn the_verdict_follows_from_the_stage_and_the_findings() {
+    let clean = report([]);
+    let warned = report([Finding::new(Rule::Ref03, "ward WOW9 is not registered")]);
+    let rows_out = report([Finding::new(Rule::Row01, "the ward is blank").at_line(3)]);
+    let ready = Stage::Ready { snapshot: snapshot(), attempts: 2, retry_at: at("2018-12-03T10:18:00Z") };
+    let set_aside = |sealed, discarded| Stage::Quarantined { sealed, discarded };
+    let rows = [
+        (ready, &clean, "accepted", false),
+        (loaded(), &clean, "accepted", true),
+        (loaded(), &warned, "accepted_with_warnings", true),
+        (loaded(), &rows_out, "accepted_with_warnings", true),
+        (set_aside(false, false), &clean, "rejected", false),
+        (set_aside(false, true), &clean, "rejected", false),
+        (set_aside(true, false), &clean, "sealed", false),
+        (Stage::Tested { accepted: true }, &warned, "test_accepted", false),
+        (Stage::Tested { accepted: false }, &warned, "test_rejected", false),
+    ];
+    for (stage, report, verdict, loaded) in rows {
+        let json = json(&stage, Some(report));
+        assert_eq!((json["verdict"].as_str(), json["loaded"].as_bool()), (Some(verdict), Some(loaded)), "{stage:?}");
+        assert_eq!(Verdict::of(&stage, Some(report)).map(Verdict::as_str), Some(verdict));
+    }
+    assert_eq!(receipt(&Stage::Landed, None), None);
+}
+
+#[test]
+fn every_key_of_the_json_is_there_whatever_is_known() {
+    let keys = |value: serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let bare = json(&Stage::Quarantined { sealed: true, discarded: false }, None);
+    let full = json(&loaded(), Some(&report([Finding::new(Rule::Row01, "the ward is blank").at_line(3)])));
+    assert_eq!(full["findings"][0]["severity"], "reject_row");
+    assert_eq!(full["findings"][0]["what_to_do"], Rule::Row01.advice());
+    assert_eq!(full["findings"][0]["column"], serde_json::Value::Null);
+    assert_eq!(full["totals"]["open"], 405);
+    assert_eq!(full["slot"], "2018-12-03T10:15Z");
+    assert_eq!(bare["totals"], serde_json::Value::Null);
+    assert_eq!(keys(bare), keys(full));
+}
+
+#[test]
+fn words_from_a_file_cannot_move_the_cursor_or_pass_the_margin() {
+    let long = "W".repeat(200);
+    let found = report([Finding::new(Rule::Ref03, format!("ward \u{1b}[2J\u{202e}{long} is not registered"))]);
+    let shown = text(&loaded(), Some(&found));
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'));
+    assert!(shown.contains("?[2J?"), "{shown}");
+}

@@ -1,0 +1,209 @@
+//! The receipt as text: for an analyst at a terminal. Verdict first, then what is wrong and what to do, then the figures.
+//!
+//! Owns the layout: 72 columns, plain characters. Words that came from a file lose their control characters here, so that a
+//! receipt cannot move anybody's cursor.
+
+use super::Verdict;
+use super::document::{FindingCount, ReceiptDocument, ReceiptFinding};
+use crate::feed::{Severity, local_text};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Width of the text, in characters.
+const COLUMNS: usize = 72;
+
+/// Findings of one rule that are written out; the rest are counted. The JSON has more of them.
+const SHOWN_PER_RULE: usize = 3;
+
+/// Writes the receipt; times are local to `zone`.
+pub(super) fn write(document: &ReceiptDocument, zone: &TimeZone) -> String {
+    let mut page = Page::default();
+    page.line(0, document.verdict.heading());
+    page.blank();
+    page.wrapped(0, document.file.as_str());
+    page.wrapped(0, &document.summary);
+    decision(&mut page, document, zone);
+    findings(&mut page, document);
+    figures(&mut page, document, zone);
+    file(&mut page, document, zone);
+    page.heading("HELP");
+    page.wrapped(
+        0,
+        "If something here is not clear, write to the support team for bed-state feeds and quote the delivery's id. Do not send \
+         the file itself by e-mail.",
+    );
+    page.text
+}
+
+/// What only some verdicts say.
+fn decision(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
+    if let Some(of) = document.duplicate_of {
+        page.blank();
+        page.wrapped(0, &format!("It repeats delivery {of}. If you meant to send newer figures, check that the extract was made again."));
+    }
+    if let Some(waiting) = &document.waiting {
+        page.blank();
+        let until = local_text(waiting.until, zone);
+        page.wrapped(
+            0,
+            &format!(
+                "This is part {} of set {}. If the other parts are not here by {until}, the set is rejected as incomplete.",
+                waiting.part, waiting.set
+            ),
+        );
+    }
+    if document.verdict == Verdict::Sealed {
+        page.blank();
+        page.wrapped(0, "Tell your information governance lead today, and quote the delivery's id.");
+    }
+}
+
+fn findings(page: &mut Page, document: &ReceiptDocument) {
+    if document.finding_counts.is_empty() {
+        return;
+    }
+    page.heading("WHAT WE FOUND");
+    for (index, count) in document.finding_counts.iter().enumerate() {
+        if index > 0 {
+            page.blank();
+        }
+        rule(page, count, &document.findings);
+    }
+}
+
+fn rule(page: &mut Page, count: &FindingCount, all: &[ReceiptFinding]) {
+    let times = if count.count == 1 { String::new() } else { format!(", {} times", count.count) };
+    page.wrapped(0, &format!("{} ({}{times})", count.rule, count.severity.as_str()));
+    let mut of_rule = all.iter().filter(|finding| finding.rule == count.rule && finding.severity == count.severity);
+    let shown: Vec<&ReceiptFinding> = of_rule.by_ref().take(SHOWN_PER_RULE).collect();
+    for finding in &shown {
+        page.wrapped(2, &format!("{}{}", place(finding), finding.message));
+    }
+    let more = count.count.saturating_sub(u64::try_from(shown.len()).unwrap_or(u64::MAX));
+    if more > 0 {
+        page.line(2, &format!("and {more} more like this"));
+    }
+    if count.severity > Severity::Information {
+        page.wrapped(2, &format!("What to do: {}", count.rule.advice()));
+    }
+}
+
+/// Where a finding is, as in `Part beds, line 12, column Ward: `; empty where it is about the whole file.
+fn place(finding: &ReceiptFinding) -> String {
+    let part = finding.part.as_ref().map(|part| format!("part {part}"));
+    let line = finding.line.map(|line| format!("line {line}"));
+    let column = finding.column.as_ref().map(|column| format!("column {column}"));
+    let words: Vec<String> = [part, line, column].into_iter().flatten().collect();
+    let joined = words.join(", ");
+    let mut letters = joined.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}: ", first.to_uppercase(), letters.as_str()))
+}
+
+fn figures(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
+    let rows = document.rows.filter(|rows| rows.read > 0);
+    if document.slot.is_none() && rows.is_none() {
+        return;
+    }
+    page.heading("WHAT WE READ");
+    page.time("Figures of", document.snapshot_at, zone);
+    if let Some(slot) = document.slot {
+        let version = document.version.map_or_else(String::new, |version| format!(", version {version}"));
+        page.field("Slot", &format!("{}{version}", local_text(slot.start(), zone)));
+    }
+    if let Some(mapping) = &document.mapping {
+        page.field("Mapping", mapping);
+    }
+    if let Some(rows) = rows {
+        let text = format!("{} read: {} used, {} skipped, {} rejected", rows.read, rows.used, rows.skipped, rows.rejected);
+        page.field("Rows", &text);
+        page.field("Lines made", &rows.lines.to_string());
+    }
+    if let Some(totals) = document.totals {
+        let sums = totals.sums;
+        page.field("Open beds", &format!("{}: {} occupied, {} empty", totals.open, sums.occupied, sums.empty));
+        page.field("Of the empty", &format!("{} ready for a patient", sums.available_now));
+        page.field("Closed beds", &sums.closed.to_string());
+        // Many feeds do not tell of demand; a nought would look like a count.
+        if sums.demand > 0 {
+            page.field("Demand", &format!("{}: {} not in a bed now", sums.demand, sums.demand_not_in_bed));
+        }
+    }
+}
+
+fn file(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
+    page.heading("YOUR FILE");
+    page.field("Delivery", &document.delivery_id.to_string());
+    page.field("Provider", document.provider.as_str());
+    page.field("Folder", document.folder.as_str());
+    page.time("Received", Some(document.received_at), zone);
+    page.time("Decided", Some(document.decided_at), zone);
+    page.field("Bytes", &document.bytes.to_string());
+    page.field("SHA-256", "");
+    page.line(4, &document.sha256.to_string());
+}
+
+/// Text that grows line by line.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn line(&mut self, indent: usize, words: &str) {
+        let line = format!("{:indent$}{}", "", plain(words));
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, words: &str) {
+        self.blank();
+        self.line(0, words);
+        self.blank();
+    }
+
+    fn field(&mut self, label: &str, value: &str) {
+        self.line(2, &format!("{label:<14}{value}"));
+    }
+
+    fn time(&mut self, label: &str, at: Option<Timestamp>, zone: &TimeZone) {
+        if let Some(at) = at {
+            self.field(label, &local_text(at, zone));
+        }
+    }
+
+    /// Words broken at spaces; a word longer than a line is broken where the line ends.
+    fn wrapped(&mut self, indent: usize, words: &str) {
+        let width = COLUMNS.saturating_sub(indent);
+        let (mut line, mut used) = (String::new(), 0);
+        for word in words.split_whitespace() {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > width {
+                self.line(indent, &line);
+                (line, used) = (String::new(), 0);
+            }
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            for letter in word.chars() {
+                if used == width {
+                    self.line(indent, &line);
+                    (line, used) = (String::new(), 0);
+                }
+                line.push(letter);
+                used += 1;
+            }
+        }
+        self.line(indent, &line);
+    }
+}
+
+/// The words with control characters, and marks that turn the direction of writing, shown as `?`.
+fn plain(words: &str) -> String {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    words.chars().map(|c| if hidden(c) { '?' } else { c }).collect()
+}

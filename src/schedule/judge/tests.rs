@@ -1,0 +1,210 @@
+//! Rows: what came, seen when, and how the feed stands.
+
+use super::*;
+use crate::feed::{LONDON, local_day_slots};
+use crate::schedule::SlotState;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+fn at(clock: &str) -> Timestamp {
+    let text = if clock.contains('T') { clock.to_owned() } else { format!("2018-12-03T{clock}:00Z") };
+    text.parse().unwrap()
+}
+
+fn slot(clock: &str) -> Slot {
+    Slot::containing(at(clock))
+}
+
+/// `10:00@10:03` is an accepted file for 10:00 that came at 10:03; `!` a rejected one; `~` an accepted one since replaced.
+/// `?!10:03` was rejected before its time could be read.
+fn arrivals(text: &str) -> Vec<Arrival> {
+    let one = |word: &str| {
+        let mark = word.find(['@', '!', '~']).unwrap();
+        let (place, rest) = word.split_at(mark);
+        let slot = (place != "?").then(|| slot(place));
+        let snapshot_at = slot.map(Slot::start);
+        let (accepted, superseded) = (!rest.starts_with('!'), rest.starts_with('~'));
+        Arrival { slot, snapshot_at, received_at: at(rest.trim_start_matches(['@', '!', '~'])), accepted, superseded }
+    };
+    text.split_whitespace().map(one).collect()
+}
+
+fn schedule() -> FeedSchedule {
+    FeedSchedule::new("RM1".parse().unwrap())
+}
+
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M").to_string()
+}
+
+/// Grid from the first slot, then the light, `behind`, and the beginnings of what is wrong.
+fn summary(standing: &Standing) -> String {
+    let grid: String = standing.slots.iter().map(|slot| slot.state.symbol()).collect();
+    let mut text = format!("{grid} {} {}", standing.light.as_str(), standing.behind);
+    let beginnings = [("late", standing.late_since), ("missed", standing.missed_since), ("rejected", standing.rejected_since)];
+    for (word, since) in beginnings {
+        if let Some(since) = since {
+            text.push_str(&format!(" {word}:{}/{}", clock(since.slot.start()), clock(since.at)));
+        }
+    }
+    text
+}
+
+fn check_with(silences: &[Silence], came: &str, now: &str, expected: &str) {
+    let standing = judge(&schedule(), slot("10:00"), silences, &arrivals(came), at(now));
+    assert_eq!(summary(&standing), expected, "came {came:?}, seen at {now}");
+}
+
+fn check(came: &str, now: &str, expected: &str) {
+    check_with(&[], came, now, expected);
+}
+
+#[test]
+fn a_slot_is_late_after_its_due_time_and_missed_when_the_next_is_due() {
+    //    came          seen     expected
+    check("", "09:59", " grey 0");
+    check("", "10:05", "- grey 0");
+    check("", "2018-12-03T10:05:01Z", "L grey 1 late:10:00/10:05");
+    check("", "10:16", "L- grey 1 late:10:00/10:05");
+    check("", "10:20", "M- grey 1 late:10:00/10:05 missed:10:00/10:20");
+    check("10:00@10:04", "10:05", ". green 0");
+    check("10:00@10:05", "10:06", ". green 0");
+    check("10:00@10:06", "10:07", "L green 0");
+    check("10:00@10:03", "10:21", ".L green 1 late:10:15/10:20");
+}
+
+#[test]
+fn a_feed_that_never_sent_is_late_from_its_first_slot_and_turns_amber_then_red() {
+    check("", "10:21", "ML amber 2 late:10:00/10:05 missed:10:00/10:20");
+    check("", "10:36", "MML amber 3 late:10:00/10:05 missed:10:00/10:20");
+    check("", "10:51", "MMML red 4 late:10:00/10:05 missed:10:00/10:20");
+}
+
+#[test]
+fn a_feed_recovers_with_its_newest_slot_and_keeps_its_gap_on_the_grid() {
+    check("10:45@10:48", "10:51", "MMM. green 0");
+    check("10:00@10:01 10:45@10:48", "10:51", ".MM. green 0");
+    // A late file fills its own slot; the feed is still behind.
+    check("10:00@10:50", "10:51", "LMML amber 3 late:10:15/10:20 missed:10:15/10:35");
+    // A job that runs a little early fills the slot it was meant for.
+    check("10:00@10:01 10:15@10:14", "10:14", ". green 0");
+}
+
+#[test]
+fn what_comes_and_is_set_aside_is_rejected_and_not_late() {
+    check("10:00!10:02", "10:03", "R grey 0 rejected:10:00/10:02");
+    check("10:00!10:02", "10:06", "R grey 1 rejected:10:00/10:02");
+    check("?!10:02", "10:06", "R grey 1 rejected:10:00/10:02");
+    check("10:00!10:02 10:00@10:04", "10:06", ". green 0");
+    check("10:00@10:02 10:00!10:04", "10:06", ". green 0 rejected:10:00/10:04");
+    check("10:00!10:01 10:15!10:16 10:30!10:31 10:45!10:46", "10:51", "RRRR red 4 rejected:10:00/10:01");
+    check("10:00!10:01", "10:36", "RML amber 3 late:10:15/10:20 missed:10:15/10:35 rejected:10:00/10:01");
+}
+
+#[test]
+fn a_replaced_version_shows_as_superseded() {
+    check("10:00~10:02 10:00@10:09", "10:10", "s green 0");
+}
+
+#[test]
+fn planned_silence_is_grey_counts_for_nothing_and_ends() {
+    let planned = |until: Option<&str>, kind| Silence { from: at("10:15"), until: until.map(at), kind };
+    let down = [planned(Some("10:45"), SilenceKind::Planned)];
+    check_with(&down, "10:00@10:01", "10:40", ".pp grey 0");
+    check_with(&down, "10:00@10:01", "10:49", ".pp- green 0");
+    check_with(&down, "10:00@10:01", "10:51", ".ppL green 1 late:10:45/10:50");
+    // A file that comes all the same is welcome.
+    check_with(&down, "10:00@10:01 10:15@10:16", "10:40", "..p grey 0");
+    let ragged = [planned(Some("10:40"), SilenceKind::Planned)];
+    check_with(&ragged, "10:00@10:01", "10:51", ".ppL green 1 late:10:45/10:50");
+    let paused = [planned(None, SilenceKind::Paused)];
+    check_with(&paused, "10:00@10:01", "10:51", ".zzz grey 0");
+    assert_eq!(judge(&schedule(), slot("10:00"), &paused, &arrivals("10:00@10:01"), at("10:51")).next_due, None);
+}
+
+#[test]
+fn the_next_due_time_is_that_of_the_next_empty_slot() {
+    //           came           seen     next due
+    let rows = [
+        ("", "09:00", "10:05"),
+        ("", "10:05", "10:05"),
+        ("", "10:06", "10:20"),
+        ("10:00@10:02", "10:03", "10:20"),
+        ("10:00@10:02 10:15@10:14", "10:14", "10:35"),
+    ];
+    for (came, now, due) in rows {
+        let standing = judge(&schedule(), slot("10:00"), &[], &arrivals(came), at(now));
+        assert_eq!(standing.next_due.map(clock).as_deref(), Some(due), "{came} at {now}");
+    }
+}
+
+#[test]
+fn age_decides_what_is_stale_and_what_is_no_data() {
+    let rows = [
+        ("10:30", Freshness::Current),
+        ("2018-12-03T10:30:01Z", Freshness::Stale),
+        ("14:00", Freshness::Stale),
+        ("2018-12-03T14:00:01Z", Freshness::NoData),
+    ];
+    for (now, expected) in rows {
+        let standing = judge(&schedule(), slot("10:00"), &[], &arrivals("10:00@10:02"), at(now));
+        assert_eq!(standing.freshness, expected, "{now}");
+    }
+    assert_eq!(judge(&schedule(), slot("10:00"), &[], &[], at("10:01")).freshness, Freshness::NoData);
+}
+
+#[test]
+fn a_long_silence_is_bounded_and_keeps_its_beginning() {
+    let standing = judge(&schedule(), slot("10:00"), &[], &arrivals("10:00@10:02"), at("2019-06-03T10:00:00Z"));
+    assert_eq!(standing.slots.len(), 96);
+    assert_eq!(standing.behind, MAX_BEHIND);
+    assert_eq!(standing.late_since.map(|since| since.slot), Some(slot("10:15")));
+}
+
+#[test]
+fn the_settings_first_slot_goes_before_the_ledgers() {
+    let schedule = FeedSchedule { first_slot: Some(slot("10:30")), ..schedule() };
+    let standing = judge(&schedule, slot("10:00"), &[], &[], at("10:36"));
+    assert_eq!(summary(&standing), "L grey 1 late:10:30/10:35");
+}
+
+/// Judges after every slot of a local day on which each file comes three minutes after its slot.
+#[test]
+fn a_punctual_feed_is_never_behind_on_days_of_92_96_and_100_slots() {
+    let zone = TimeZone::get(LONDON).unwrap();
+    for (day, count) in [("2018-10-28", 100), ("2019-03-31", 92), ("2018-12-03", 96)] {
+        let slots = local_day_slots(day.parse().unwrap(), &zone);
+        assert_eq!(slots.len(), count);
+        let mut came = Vec::new();
+        for slot in &slots {
+            let received_at = slot.start().saturating_add(SignedDuration::from_mins(3)).unwrap();
+            came.push(Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false });
+            let now = slot.start().saturating_add(SignedDuration::from_mins(14)).unwrap();
+            let standing = judge(&schedule(), slots[0], &[], &came, now);
+            assert_eq!((standing.behind, standing.light, standing.late_since), (0, Light::Green, None), "{slot}");
+            assert!(standing.slots.iter().all(|slot| slot.state == SlotState::OnTime), "{slot}");
+        }
+    }
+}
+
+/// The same days with one file missing in the hour of the change: one slot is missed, and it is the right one.
+#[test]
+fn one_missing_file_in_the_hour_of_the_change_is_one_missed_slot() {
+    let zone = TimeZone::get(LONDON).unwrap();
+    for (day, gap) in [("2018-10-28", "2018-10-28T01:15Z"), ("2019-03-31", "2019-03-31T01:00Z")] {
+        let slots = local_day_slots(day.parse().unwrap(), &zone);
+        let gap: Slot = gap.parse().unwrap();
+        let came: Vec<Arrival> = slots
+            .iter()
+            .filter(|slot| **slot != gap)
+            .map(|slot| {
+                let received_at = slot.start().saturating_add(SignedDuration::from_mins(3)).unwrap();
+                Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false }
+            })
+            .collect();
+        let end = slots.last().unwrap().next().start();
+        let standing = judge(&schedule(), slots[0], &[], &came, end);
+        let missed: Vec<Slot> = standing.slots.iter().filter(|s| s.state == SlotState::Missed).map(|s| s.slot).collect();
+        assert_eq!(missed, vec![gap], "{day}");
+    }
+}

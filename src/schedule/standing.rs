@@ -1,0 +1,302 @@
+//! The words of punctuality: what arrived, how each slot stands, and how the feed stands as a whole.
+//!
+//! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
+
+use crate::feed::{Delivery, Folder, Report, Slot, SnapshotRef, Stage};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// One judged delivery (or set of deliveries) of a feed, as the ledger has it. Duplicates, tests and deliveries that are
+/// not judged yet are not arrivals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The slot it fills. `None` where it was rejected before its time could be read: it then counts for the slot in which it came.
+    pub slot: Option<Slot>,
+    /// When its figures were true, if that is known.
+    pub snapshot_at: Option<Timestamp>,
+    /// When it (the last part of a set) was complete.
+    pub received_at: Timestamp,
+    /// Whether it was accepted; otherwise it was set aside.
+    pub accepted: bool,
+    /// Whether a later version of the same slot has taken its place.
+    pub superseded: bool,
+}
+
+impl Arrival {
+    /// What deliveries in their present stages mean for punctuality. Those that mean nothing are left out: tests,
+    /// duplicates, what is not judged yet, and the parts of a set that do not lead it.
+    #[must_use]
+    pub fn all<'a>(deliveries: impl Iterator<Item = (&'a Delivery, &'a Stage, Option<&'a Report>)> + Clone) -> Vec<Self> {
+        let versions = deliveries.clone().filter_map(|(_, stage, _)| filled(stage));
+        let newest = versions.fold(BTreeMap::new(), |mut newest: BTreeMap<Slot, u32>, snapshot| {
+            newest.entry(snapshot.slot).and_modify(|version| *version = snapshot.version.max(*version)).or_insert(snapshot.version);
+            newest
+        });
+        let superseded = |stage| filled(stage).is_some_and(|it| newest.get(&it.slot).is_some_and(|version| it.version < *version));
+        deliveries.filter_map(|(delivery, stage, report)| Self::of(delivery, stage, report, superseded(stage))).collect()
+    }
+
+    /// What a delivery in its present stage means for punctuality; `None` where it means nothing: tests, duplicates, what
+    /// is not judged yet, and the parts of a set that do not lead it.
+    #[must_use]
+    pub fn of(delivery: &Delivery, stage: &Stage, report: Option<&Report>, superseded: bool) -> Option<Self> {
+        let (slot, accepted) = match stage {
+            _ if delivery.folder == Folder::Test => return None,
+            Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } if snapshot.lead == delivery.id => (Some(snapshot.slot), true),
+            Stage::Quarantined { .. } => (report.and_then(|report| report.slot), false),
+            Stage::Landed | Stage::Waiting { .. } | Stage::Ready { .. } | Stage::Loaded { .. } => return None,
+            Stage::Duplicate { .. } | Stage::Tested { .. } => return None,
+        };
+        let snapshot_at = report.and_then(|report| report.snapshot_at);
+        Some(Self { slot, snapshot_at, received_at: delivery.received_at, accepted, superseded })
+    }
+}
+
+/// The slot and version that a delivery fills, where it was accepted.
+fn filled(stage: &Stage) -> Option<SnapshotRef> {
+    match stage {
+        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(*snapshot),
+        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+    }
+}
+
+/// A stretch in which no file is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// The first instant; slots that start at it or later are covered.
+    pub from: Timestamp,
+    /// The first instant no longer covered. `None`: until somebody resumes the feed.
+    pub until: Option<Timestamp>,
+    /// Planned downtime or a pause.
+    pub kind: SilenceKind,
+}
+
+impl Silence {
+    /// Whether an instant lies in the stretch.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Why no file is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilenceKind {
+    /// Downtime that the provider announced, with an end.
+    Planned,
+    /// Support paused the feed.
+    Paused,
+}
+
+/// How one slot of one feed stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotState {
+    /// Not due yet, and nothing has come.
+    Expected,
+    /// An accepted file came by the time it was due.
+    OnTime,
+    /// An accepted file came after it was due, or it is due and nothing has come.
+    Late,
+    /// Nothing has come, and the time for it has passed.
+    Missed,
+    /// Only files that were set aside have come.
+    Rejected,
+    /// An accepted file came, and a later version took its place.
+    Superseded,
+    /// No file was expected: planned downtime.
+    Planned,
+    /// No file was expected: the feed was paused.
+    Paused,
+}
+
+impl SlotState {
+    /// The word used in tables and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::OnTime => "on_time",
+            Self::Late => "late",
+            Self::Missed => "missed",
+            Self::Rejected => "rejected",
+            Self::Superseded => "superseded",
+            Self::Planned => "planned",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// One character for a dense grid; letters and signs, so that nothing depends on colour.
+    #[must_use]
+    pub fn symbol(self) -> char {
+        match self {
+            Self::Expected => '-',
+            Self::OnTime => '.',
+            Self::Late => 'L',
+            Self::Missed => 'M',
+            Self::Rejected => 'R',
+            Self::Superseded => 's',
+            Self::Planned => 'p',
+            Self::Paused => 'z',
+        }
+    }
+}
+
+/// How a feed stands, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Light {
+    /// So many slots without an accepted file that the figures must not be relied on.
+    Red,
+    /// Some slots without an accepted file.
+    Amber,
+    /// No statement: planned silence, or the first file is still awaited.
+    Grey,
+    /// In order.
+    Green,
+}
+
+impl Light {
+    /// The word used in tables, metrics and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Amber => "amber",
+            Self::Grey => "grey",
+            Self::Green => "green",
+        }
+    }
+}
+
+/// How old a feed's newest accepted figures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freshness {
+    /// Recent enough to be shown without a label.
+    Current,
+    /// Shown, with their age.
+    Stale,
+    /// There are none, or they are too old to be shown as current.
+    NoData,
+}
+
+impl Freshness {
+    /// The word used in tables and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Stale => "stale",
+            Self::NoData => "no_data",
+        }
+    }
+}
+
+/// One slot of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SlotStanding {
+    /// The slot.
+    pub slot: Slot,
+    /// When its file was or is due.
+    pub due: Timestamp,
+    /// How it stands.
+    pub state: SlotState,
+    /// When its first accepted file came. A late slot without one is still awaited.
+    pub filled_at: Option<Timestamp>,
+}
+
+/// The beginning of a stretch of one problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Since {
+    /// The first slot affected.
+    pub slot: Slot,
+    /// When the problem became one: not when it was noticed.
+    pub at: Timestamp,
+}
+
+/// The newest accepted snapshot of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Newest {
+    /// The slot it fills.
+    pub slot: Slot,
+    /// When its figures were true.
+    pub snapshot_at: Timestamp,
+}
+
+/// How a feed stands, as seen at one instant.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    /// The last 24 hours, oldest first; shorter for a feed that is newer.
+    pub slots: Vec<SlotStanding>,
+    /// At a glance.
+    pub light: Light,
+    /// How old the newest accepted figures are.
+    pub freshness: Freshness,
+    /// The newest accepted snapshot, by slot.
+    pub newest_accepted: Option<Newest>,
+    /// When an accepted file last came, whichever slot it filled.
+    pub last_accepted_at: Option<Timestamp>,
+    /// When the next file is due. `None` while the feed is paused without an end.
+    pub next_due: Option<Timestamp>,
+    /// Consecutive due slots without an accepted file, up to the newest due one; planned silence is not counted.
+    pub behind: u32,
+    /// Since when a due file has not come at all, and no later slot was filled.
+    pub late_since: Option<Since>,
+    /// The same, of files whose time has passed altogether.
+    pub missed_since: Option<Since>,
+    /// Since when what comes is set aside.
+    pub rejected_since: Option<Since>,
+    /// The planned silence that covers this instant, if any.
+    pub silence: Option<SilenceKind>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{DeliveryId, Digest, FileName, Sender, SnapshotRef};
+
+    #[test]
+    fn only_judged_deliveries_that_lead_a_snapshot_are_arrivals() {
+        let received_at: Timestamp = "2018-12-03T10:17:05Z".parse().unwrap();
+        let slot: Slot = "2018-12-03T10:15Z".parse().unwrap();
+        let (id, other) = (DeliveryId::new(received_at, [7; 10]), DeliveryId::new(received_at, [8; 10]));
+        let delivery = |folder| Delivery {
+            id,
+            provider: "RM1".parse().unwrap(),
+            folder,
+            name: FileName::parse(b"a.csv").unwrap(),
+            bytes: 1,
+            sha256: Digest::of(b"a"),
+            opened_at: received_at,
+            received_at,
+            modified_at: None,
+            sender: Sender {
+                address: "192.0.2.1:50000".parse().unwrap(),
+                software: String::new(),
+                key: String::new(),
+                key_owner: String::new(),
+                connected_at: received_at,
+                connection: 1,
+            },
+        };
+        let snapshot = |lead| SnapshotRef { lead, slot, version: 1 };
+        let report = Report { slot: Some(slot), ..Report::default() };
+        let rows = [
+            (Stage::Landed, None),
+            (Stage::Waiting { set: "s".into(), part: "p".into(), until: received_at }, None),
+            (Stage::Ready { snapshot: snapshot(id), attempts: 0, retry_at: received_at }, Some((Some(slot), true))),
+            (Stage::Loaded { snapshot: snapshot(id) }, Some((Some(slot), true))),
+            (Stage::Loaded { snapshot: snapshot(other) }, None),
+            (Stage::Quarantined { sealed: true, discarded: false }, Some((Some(slot), false))),
+            (Stage::Duplicate { of: other }, None),
+            (Stage::Tested { accepted: true }, None),
+        ];
+        for (stage, expected) in rows {
+            let arrival = Arrival::of(&delivery(Folder::Inbox), &stage, Some(&report), false);
+            assert_eq!(arrival.map(|arrival| (arrival.slot, arrival.accepted)), expected, "{stage:?}");
+            assert_eq!(Arrival::of(&delivery(Folder::Test), &stage, Some(&report), false), None, "{stage:?}");
+        }
+    }
+}

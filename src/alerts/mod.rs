@@ -6,11 +6,13 @@ mod channels;
 mod episodes;
 mod message;
 mod outbox;
+mod watch;
 
 pub use channels::{SendError, send};
 pub use episodes::{Change, Ending, Episode, Problem, step};
 pub use message::{About, AlertKind, AlertMessage, AlertSeverity, MESSAGE_VERSION};
 pub use outbox::{Channel, MAX_WAIT, next_attempt};
+pub use watch::{Watch, WatchedFeed};
 
 /// `[alerts]` in the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
 use crate::feed::{Clock, Slot, error_chain};
 use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
-use crate::schedule::{FeedSchedule, judge};
+use crate::schedule::{Arrival, FeedSchedule, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -93,8 +93,9 @@ impl Watch {
             let since = now.saturating_sub(REACH).unwrap_or(now);
             let (first_slot, arrivals, open) = self
                 .ledger
-                .read(move |reader| Ok((reader.first_slot(&provider)?, reader.arrivals(&provider, since)?, reader.open_episodes(&provider)?)))
+                .read(move |reader| Ok((reader.first_slot(&provider)?, reader.for_judging(&provider, since)?, reader.open_episodes(&provider)?)))
                 .await?;
+            let arrivals = Arrival::all(arrivals.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
             let Some(first_slot) = first_slot else { continue };
             let open: Vec<Episode> = open.iter().filter_map(episode).collect();
             let standing = judge(&feed.schedule, first_slot, &[], &arrivals, now);

@@ -1,9 +1,16 @@
 //! Health: what support sees. Read-only.
 //!
-//! Owns the summary (pure), the web pages and their JSON. Refuses to write anything.
+//! Owns the summary and the pages (pure), reading what they show from the ledger and the warehouse, and serving them over
+//! HTTP. Refuses to write anything.
 
+mod gather;
+mod metrics;
 pub mod pages;
 pub mod summary;
+mod web;
+
+pub use gather::{HealthFeed, feed_summary, standing_of};
+pub use web::{Sources, serve};
 
 use std::net::SocketAddr;
 

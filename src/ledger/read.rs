@@ -17,7 +17,7 @@ pub struct Reader {
 }
 
 /// A delivery and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct DeliveryRow {
     /// What was delivered.
     pub delivery: Delivery,
@@ -312,6 +312,14 @@ impl Reader {
             "WHERE outcome = 'quarantined' AND json_extract(stage, '$.discarded') = 0 ORDER BY received_at DESC LIMIT ?1",
             params![MAX_ROWS],
         )
+    }
+
+    /// Accepted snapshots that the warehouse has not taken yet, by their leading deliveries, oldest first.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn waiting_for_the_warehouse(&self) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where("WHERE outcome = 'pending' AND lead = id ORDER BY id LIMIT ?1", params![MAX_ROWS])
     }
 
     /// The newest entry's place and hash.

@@ -1,14 +1,13 @@
 //! Publishing: what the ledger knows about deliveries and slots goes into the warehouse's control tables, for the views
 //! that support and analysts read. Facts only; publishing one again changes nothing.
 
-use crate::alerts::WatchedFeed;
 use crate::config::{Provider, Settings};
 use crate::feed::{Clock, ProviderCode, Slot, error_chain};
 use crate::forward::{
     AgreementRow, Control, FeedFact, FileFact, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow, Warehouse,
 };
 use crate::ledger::{Ledger, LedgerError};
-use crate::schedule::judge;
+use crate::health::{HealthFeed, standing_of};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,8 +29,8 @@ pub(super) struct Publisher {
     pub(super) warehouse: Warehouse,
     /// The clock.
     pub(super) clock: Arc<dyn Clock>,
-    /// The feeds, with their kinds.
-    pub(super) feeds: Vec<(WatchedFeed, crate::feed::ProviderKind)>,
+    /// The feeds.
+    pub(super) feeds: Vec<HealthFeed>,
 }
 
 /// What was published already.
@@ -68,7 +67,7 @@ impl Publisher {
         let now = self.clock.now();
         let since = now.saturating_sub(REACH).unwrap_or(now);
         let after = published.through.unwrap_or(since);
-        let (changed, mut control) = self.facts(after, since, now).await.map_err(|error| error_chain(&error))?;
+        let (changed, mut control) = self.facts(after, now).await.map_err(|error| error_chain(&error))?;
         control.slots.retain(|fact| published.slots.get(&(fact.provider.clone(), fact.slot)) != Some(&fact.state));
         let slots: Vec<_> = control.slots.iter().map(|fact| ((fact.provider.clone(), fact.slot), fact.state)).collect();
         self.warehouse.publish(control).await.map_err(|error| error_chain(&error))?;
@@ -78,28 +77,28 @@ impl Publisher {
         Ok(())
     }
 
-    /// What became true at or after `after`, and how the slots since `since` stand.
-    async fn facts(&self, after: Timestamp, since: Timestamp, now: Timestamp) -> Result<(Option<Timestamp>, Control), LedgerError> {
+    /// What became true at or after `after`, and how every feed's slots stand.
+    async fn facts(&self, after: Timestamp, now: Timestamp) -> Result<(Option<Timestamp>, Control), LedgerError> {
         let rows = self.ledger.read(move |reader| reader.moved_since(after)).await?;
         let through = rows.iter().map(|row| row.moved_at).max();
         let files = rows.iter().map(|row| FileFact::new(&row.delivery, &row.stage, row.report.as_ref())).collect();
         let mut control = Control { files, ..Control::default() };
-        for (feed, kind) in &self.feeds {
+        for feed in &self.feeds {
             let provider = feed.schedule.provider.clone();
-            let asked = provider.clone();
-            let (first, arrivals) =
-                self.ledger.read(move |reader| Ok((reader.first_slot(&asked)?, reader.arrivals(&asked, since)?))).await?;
+            let schedule = feed.schedule.clone();
+            let (first, standing) = self
+                .ledger
+                .read(move |reader| Ok((reader.first_slot(&schedule.provider)?, standing_of(reader, &schedule, now)?.0)))
+                .await?;
             control.feeds.push(FeedFact {
                 provider: provider.clone(),
                 name: feed.name.clone(),
-                kind: *kind,
+                kind: feed.kind,
                 first_slot: first,
                 due_after: feed.schedule.due_after,
                 stale_after: feed.schedule.stale_after,
                 no_data_after: feed.schedule.no_data_after,
             });
-            let Some(first) = first else { continue };
-            let standing = judge(&feed.schedule, first, &[], &arrivals, now);
             let fact = |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.as_str() };
             control.slots.extend(standing.slots.iter().map(fact));
         }

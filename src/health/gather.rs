@@ -1,0 +1,75 @@
+//! Gathering: how every feed stands, read from the ledger and judged as of now.
+
+use super::summary::{FeedFacts, FeedRow, SummaryPage};
+use crate::feed::{Finding, ProviderKind, Severity, Stage};
+use crate::ledger::{DeliveryRow, LedgerError, Reader};
+use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
+use jiff::{SignedDuration, Timestamp};
+
+/// How far back deliveries are read: a day of slots and what may still arrive for them.
+const REACH: SignedDuration = SignedDuration::from_hours(26);
+
+/// A feed that is shown.
+#[derive(Clone, Debug)]
+pub struct HealthFeed {
+    /// When its files are expected.
+    pub schedule: FeedSchedule,
+    /// The provider's name.
+    pub name: String,
+    /// What sort of service it runs.
+    pub kind: ProviderKind,
+}
+
+/// How all feeds stand, worst first.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<String>, now: Timestamp) -> Result<SummaryPage, LedgerError> {
+    let mut rows = Vec::with_capacity(feeds.len());
+    for feed in feeds {
+        let (standing, deliveries) = standing_of(reader, &feed.schedule, now)?;
+        let judged = |row: &&DeliveryRow| row.report.is_some();
+        let newest_report = deliveries.iter().rev().find(judged).and_then(|row| row.report.as_ref());
+        let last_problem = deliveries.iter().rev().find_map(problem);
+        let facts =
+            FeedFacts { provider: &feed.schedule.provider, name: &feed.name, kind: feed.kind, standing: &standing, newest_report, last_problem };
+        rows.push(FeedRow::new(facts, now));
+    }
+    let quarantined = reader.in_quarantine()?.len();
+    if quarantined > 0 {
+        notices.push(format!("{quarantined} deliveries wait in quarantine."));
+    }
+    let waiting: Vec<DeliveryRow> = reader.waiting_for_the_warehouse()?;
+    if let Some(row) = waiting.first() {
+        let why = row.note.as_deref().unwrap_or("being loaded");
+        notices.push(format!("{} deliveries wait for the warehouse ({why}).", waiting.len()));
+    }
+    let untold = reader.undelivered_alerts(1000)?.into_iter().filter(|alert| alert.attempts > 0).count();
+    if untold > 0 {
+        notices.push(format!("{untold} alerts could not be delivered yet; they are tried again."));
+    }
+    Ok(SummaryPage::new(rows, notices, now))
+}
+
+/// How one feed stands as seen at `now`, and the deliveries it was judged by, oldest first.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> Result<(Standing, Vec<DeliveryRow>), LedgerError> {
+    let since = now.saturating_sub(REACH).unwrap_or(now);
+    let rows = reader.for_judging(&schedule.provider, since)?;
+    let arrivals = Arrival::all(rows.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
+    let first_slot = reader.first_slot(&schedule.provider)?.or(schedule.first_slot).unwrap_or(crate::feed::Slot::containing(now).next());
+    Ok((judge(schedule, first_slot, &[], &arrivals, now), rows))
+}
+
+/// What was wrong with a delivery that was set aside, in one sentence.
+fn problem(row: &DeliveryRow) -> Option<String> {
+    if !matches!(row.stage, Stage::Quarantined { .. }) {
+        return None;
+    }
+    let worst = |finding: &&Finding| finding.severity == Severity::RejectFile;
+    let finding = row.report.as_ref().and_then(|report| report.findings.iter().find(worst));
+    let why = finding.map_or("no rule named".to_owned(), |finding| format!("{} {}", finding.rule, finding.message));
+    Some(format!("{}: {why}", row.delivery.name))
+}

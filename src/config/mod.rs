@@ -96,3 +96,6 @@ pub struct Contact {
     /// Telephone number.
     pub phone: String,
 }
+
+#[cfg(test)]
+mod tests;

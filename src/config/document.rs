@@ -5,7 +5,7 @@
 
 use super::problem::{Problem, did_you_mean, nearest};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -40,14 +40,14 @@ impl Source {
     /// Cuts the text into tables; `None` where it is not TOML, after noting each place.
     pub(super) fn parse(&self) -> Option<Spanned<DeTable<'_>>> {
         let (root, errors) = DeTable::parse_recoverable(&self.text);
-        let mut last_line = 0;
+        // One slip makes the parser stumble several times on the same line: the first is the one that helps.
+        let mut first_of_line = BTreeMap::new();
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
-            // One slip makes the parser stumble several times on the same line.
-            if self.position(at).0 != last_line {
-                self.report(at, "", format!("not valid TOML: {}", error.message()));
-            }
-            last_line = self.position(at).0;
+            first_of_line.entry(self.position(at).0).or_insert((at, error.message()));
+        }
+        for (at, message) in first_of_line.into_values() {
+            self.report(at, "", format!("not valid TOML: {message}"));
         }
         errors.is_empty().then_some(root)
     }

@@ -228,3 +228,121 @@ impl Once {
         others.push((days, row.line()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITES: &str = "provider_code,site_code,site_name,valid_from,valid_to\nRM1,RM102,Norwich,,\n";
+    const WARDS: &str = "provider_code,site_code,ward_code,ward_name,ward_type,ward_class,bed_group,bed_sex,min_age,max_age,\
+        treatment_function,registered_beds,bed_base,alias,valid_from,valid_to\n";
+    const GOOD_WARD: &str = "RM1,RM102,W21,Ward 21,GENMED,GA,MED,8,16,,300,28,COR,,01/04/2018,\n";
+    const ALIASES: &str = "provider_code,source_site,source_ward,site_code,ward_code,valid_from,valid_to\n";
+
+    fn read_texts(texts: &[(&'static str, &[u8])]) -> (Reference, Vec<String>) {
+        let lists: [(&'static str, &[u8]); 3] = [
+            ("ward_types.csv", b"code,meaning\nGENMED,General medicine\nUNKNOWN,Not known\n"),
+            ("ward_classes.csv", b"code,meaning\nGA,General and acute\n"),
+            ("bed_groups.csv", b"code,meaning\nMED,Medical\n"),
+        ];
+        let files = lists.iter().chain(texts).map(|(name, bytes)| (*name, (PathBuf::from(*name), bytes.to_vec()))).collect();
+        let (reference, problems) = read(&files);
+        (reference, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_spreadsheets_do_to_a_file_is_tolerated() {
+        let wards = format!("\u{feff}{WARDS}{GOOD_WARD},,,,,,,,,,,,,,,\n").replace('\n', "\r\n");
+        let aliases = format!("{ALIASES}RM1,Unit East,,RM102,,,\nRM1,,\"Ward 21, East\",RM102,W21,2018-04-01,\n");
+        let texts: [(&'static str, &[u8]); 3] =
+            [("sites.csv", SITES.as_bytes()), ("wards.csv", wards.as_bytes()), ("ward_aliases.csv", aliases.as_bytes())];
+        let (reference, problems) = read_texts(&texts);
+        assert_eq!(problems, [""; 0]);
+        let ward = &reference.wards[0];
+        assert_eq!((ward.registered_beds, ward.min_age, ward.max_age), (28, Some(16), None));
+        assert_eq!(ward.valid_from.unwrap().to_string(), "2018-04-01");
+        let alias = &reference.aliases[0];
+        assert_eq!((alias.source_site.as_deref(), alias.source_ward.as_str(), alias.ward_code.as_str()), (Some("Unit East"), "", ""));
+        assert_eq!(reference.aliases[1].source_ward, "Ward 21, East");
+    }
+
+    #[test]
+    fn a_bad_ward_is_reported_by_line_and_column() {
+        let rows = [
+            ("RM1,", "rm1,", "2: provider_code: \"rm1\" is not a provider code"),
+            ("GENMED", "GENMD", "2: ward_type: \"GENMD\" is not in ward_type's list; did you mean \"GENMED\"?"),
+            ("GA,", ",", "2: ward_class: must not be empty"),
+            (",8,", ",3,", "2: bed_sex: \"3\" is not a code of bed_sex"),
+            (",16,,", ",16,12,", "2: max_age: must not be less than min_age"),
+            (",16,,", ",16+,,", "2: min_age: \"16+\" is not an age"),
+            (",300,", ",30,", "2: treatment_function: \"30\" is not three digits"),
+            (",28,", ",28 beds,", "2: registered_beds: \"28 beds\" is not a whole number"),
+            ("01/04/2018", "1 April", "2: valid_from: \"1 April\" is not a date"),
+            ("01/04/2018,", "01/04/2018,2018-04-01", "2: valid_to: must be after valid_from"),
+            ("RM102", "RM999", "2: site_code: sites.csv has no site \"RM999\" of RM1"),
+            ("W21", "WARD-TWENTY-ONE", "2: ward_code: \"WARD-TWENTY-ONE\" is longer than 12"),
+            ("Ward 21,", "Ward 21,,", "2: has 17 fields, the header has 16"),
+        ];
+        for (find, replace, expected) in rows {
+            let wards = format!("{WARDS}{}", GOOD_WARD.replacen(find, replace, 1));
+            let (_, problems) = read_texts(&[("sites.csv", SITES.as_bytes()), ("wards.csv", wards.as_bytes())]);
+            assert!(problems.len() == 1 && problems[0].starts_with(&format!("wards.csv:{expected}")), "{replace}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_stands_once_on_any_day() {
+        let ended = GOOD_WARD.replace("2018,\n", "2018,01/04/2020\n");
+        let next = GOOD_WARD.replace("01/04/2018", "01/04/2020").replace("W21", "w21");
+        let check = |wards: String, expected: &[&str]| {
+            let (_, problems) = read_texts(&[("wards.csv", format!("{WARDS}{wards}").as_bytes())]);
+            assert_eq!(problems, expected);
+        };
+        check(format!("{ended}{next}"), &[]);
+        let message = "wards.csv:3: ward_code: line 2 says the same key for some of the same days: end one with valid_to";
+        check(format!("{GOOD_WARD}{next}"), &[message]);
+    }
+
+    #[test]
+    fn an_alias_that_leads_nowhere_is_refused() {
+        let wards = format!("{WARDS}{GOOD_WARD}");
+        let rows = [
+            ("RM1,,,RM102,,,", "2: source_ward: names neither a site nor a ward"),
+            ("RM1,East,,RM102,W21,,", "2: ward_code: must be empty where source_ward is empty"),
+            ("RM1,,East,RM102,,,", "2: ward_code: must not be empty"),
+            ("RM1,,East,RM102,W22,,", "2: ward_code: wards.csv has no ward \"W22\" at site \"RM102\" of RM1"),
+            ("RM1,,East,RM102,W21,,\nRM1,,EAST,RM102,W21,,", "3: source_ward: line 2 says the same key"),
+        ];
+        for (row, expected) in rows {
+            let aliases = format!("{ALIASES}{row}\n");
+            let (_, problems) = read_texts(&[("wards.csv", wards.as_bytes()), ("ward_aliases.csv", aliases.as_bytes())]);
+            assert!(problems.len() == 1 && problems[0].starts_with(&format!("ward_aliases.csv:{expected}")), "{row}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_sheet_of_ours_is_refused() {
+        let rows: [(&[u8], &[&str]); 4] = [
+            (
+                b"provider_code,site_code,site_nam,valid_from,valid_to\n",
+                &["sites.csv:1: site_nam: unknown column; did you mean \"site_name\"?", "sites.csv:1: site_name: the column is missing"],
+            ),
+            (b"Provider Code,SITE CODE,site-name,valid from,valid to\n", &[]),
+            (
+                b"provider_code,site_code,site_name,valid_from,valid_to\nRM1,RM102,St Example\x92s,,\n",
+                &["sites.csv:2: is not UTF-8 text; in a spreadsheet save as \"CSV UTF-8 (comma delimited)\""],
+            ),
+            (
+                b"provider_code,site_code,site_name,valid_from,valid_to\nRM1,RM102,\"a\nb\",,\n",
+                &[
+                    "sites.csv:2: site_name: is longer than 200 characters or has line breaks in it",
+                    "sites.csv:2: site_name: must not be empty",
+                ],
+            ),
+        ];
+        for (bytes, expected) in rows {
+            let (_, problems) = read_texts(&[("sites.csv", bytes)]);
+            assert_eq!(problems, expected);
+        }
+    }
+}

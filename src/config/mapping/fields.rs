@@ -4,7 +4,7 @@
 //! 9 means "indeterminate" in one national list and "not specified" in the older one.
 
 use super::super::document::{Item, Section};
-use super::super::problem::did_you_mean;
+use super::super::problem::{did_you_mean, nearest};
 use super::codes::{self, Kind};
 use super::columns::{Columns, Use};
 use super::formats::{self, Wanted};
@@ -16,6 +16,15 @@ use toml::de::DeValue;
 /// Most zeros that `pad` may put back: no code of the dataset is longer.
 const MAX_PAD: u64 = 12;
 
+/// The sources of `fields` or `set`.
+#[derive(Default)]
+pub(super) struct Fields {
+    /// By dataset field.
+    pub(super) sources: BTreeMap<String, FieldSource>,
+    /// Fields that are meant but wrong: a mistake is reported once, not again as a missing field.
+    pub(super) spoilt: Vec<String>,
+}
+
 /// What a field source is read with.
 pub(super) struct Reader<'a> {
     /// The columns it may name.
@@ -25,19 +34,24 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads `fields` or `set`: sources by dataset field.
-    pub(super) fn fields(&self, item: &Item<'_>) -> BTreeMap<String, FieldSource> {
-        let mut fields = BTreeMap::new();
+    /// Reads `fields` or `set`.
+    pub(super) fn fields(&self, item: &Item<'_>) -> Fields {
+        let mut fields = Fields::default();
         for entry in item.entries() {
             let field = entry.name();
             match codes::kind(field, self.reference) {
-                None => entry.problem(format!("the dataset has no field \"{field}\"{}", did_you_mean(field, FIELDS.iter().copied()))),
-                Some(Kind::Quantity) => entry.problem("a quantity is not a field: write quantity = \"COLUMN\" on the line"),
-                Some(kind) => {
-                    if let Some(source) = self.source(&entry, field, &kind) {
-                        fields.insert(field.to_owned(), source);
-                    }
+                None => {
+                    let known = || FIELDS.iter().copied();
+                    entry.problem(format!("the dataset has no field \"{field}\"{}", did_you_mean(field, known())));
+                    fields.spoilt.extend(nearest(field, known()).map(str::to_owned));
                 }
+                Some(Kind::Quantity) => entry.problem("a quantity is not a field: write quantity = \"COLUMN\" on the line"),
+                Some(kind) => match self.source(&entry, field, &kind) {
+                    Some(source) => {
+                        fields.sources.insert(field.to_owned(), source);
+                    }
+                    None => fields.spoilt.push(field.to_owned()),
+                },
             }
         }
         fields

@@ -6,7 +6,7 @@
 use super::super::document::{Item, Section};
 use super::super::problem::did_you_mean;
 use super::columns::{Columns, Use};
-use super::fields::Reader;
+use super::fields::{Fields, Reader};
 use crate::bedstate::{BedStatus, LineType};
 use crate::normalise::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading};
 use std::collections::BTreeMap;
@@ -17,31 +17,69 @@ pub(super) struct Line {
     pub(super) mapping: LineMapping,
     /// What the line can count.
     pub(super) types: Vec<LineType>,
+    /// Whether its conditions could be read.
+    certain: bool,
+}
+
+/// Every field of a line: its own and those of the table that it does not leave out.
+struct All<'a> {
+    sources: BTreeMap<&'a str, &'a FieldSource>,
+    spoilt: Vec<&'a str>,
+}
+
+impl<'a> All<'a> {
+    fn of(table: &'a Fields, line: &'a Fields, omit: &[String]) -> Self {
+        let kept = |field: &String| !omit.contains(field);
+        let sources = table.sources.iter().filter(|(field, _)| kept(field)).chain(&line.sources);
+        Self {
+            sources: sources.map(|(field, source)| (field.as_str(), source)).collect(),
+            spoilt: table.spoilt.iter().chain(&line.spoilt).map(String::as_str).collect(),
+        }
+    }
+
+    /// Whether a field is blank for certain.
+    fn lacks(&self, field: &str) -> bool {
+        let blank = match self.sources.get(field) {
+            None => true,
+            Some(FieldSource::Value(text)) => text.is_empty(),
+            Some(_) => false,
+        };
+        blank && !self.spoilt.contains(&field)
+    }
+
+    /// The value of a field that is the same on every line and not blank.
+    fn constant(&self, field: &str) -> Option<&'a str> {
+        match self.sources.get(field) {
+            Some(FieldSource::Value(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// Reads `[[mapping.table.line]]`.
-pub(super) fn lines(table: &Section<'_>, reader: &Reader<'_>, fields: &BTreeMap<String, FieldSource>, per_row: LinesPerRow) -> Vec<Line> {
+pub(super) fn lines(table: &Section<'_>, reader: &Reader<'_>, fields: &Fields, per_row: LinesPerRow) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for section in table.sections("line") {
-        let when = section.get("when").map(|item| conditions(&item, reader.columns)).unwrap_or_default();
+        let when = section.get("when").map_or_else(|| Some(BTreeMap::new()), |item| conditions(&item, reader.columns));
         let quantity = section.get("quantity").and_then(|item| quantity(&item, reader.columns));
         let set = section.get("set").map(|item| reader.fields(&item)).unwrap_or_default();
         let omit = section.get("omit").map(|item| omitted(&item, fields)).unwrap_or_default();
-        let all: BTreeMap<&str, &FieldSource> =
-            fields.iter().filter(|(field, _)| !omit.contains(field)).chain(&set).map(|(field, source)| (field.as_str(), source)).collect();
+        let all = All::of(fields, &set, &omit);
         let named = possible_types(&section, &all);
         for kind in named.iter().flatten() {
             refuse_impossible(&section, *kind, &all, named.as_ref().is_some_and(|named| named.len() == 1));
         }
-        if !all.contains_key("site_code") {
+        if all.lacks("site_code") {
             section.problem("no site_code: give it in the table's fields or in set");
         }
-        if per_row == LinesPerRow::One && lines.iter().any(|line| reaches_all(&line.mapping.when, &when)) {
+        let taken = |when: &BTreeMap<_, _>| lines.iter().any(|line| line.certain && reaches_all(&line.mapping.when, when));
+        if per_row == LinesPerRow::One && when.as_ref().is_some_and(taken) {
             section.problem("no row can become this line: a line above takes every row that would");
         }
         section.finish();
         let types = named.unwrap_or_else(|| LineType::ALL.to_vec());
-        lines.push(Line { mapping: LineMapping { when, quantity, set, omit }, types });
+        let certain = when.is_some();
+        lines.push(Line { mapping: LineMapping { when: when.unwrap_or_default(), quantity, set: set.sources, omit }, types, certain });
     }
     lines
 }
@@ -51,15 +89,14 @@ fn reaches_all(earlier: &BTreeMap<String, Condition>, later: &BTreeMap<String, C
     earlier.iter().all(|(column, condition)| later.get(column) == Some(condition))
 }
 
-fn conditions(item: &Item<'_>, columns: &Columns<'_>) -> BTreeMap<String, Condition> {
-    let mut when = BTreeMap::new();
-    for entry in item.entries() {
-        let known = columns.check(&entry, entry.name(), Use::Kept);
-        if let Some(condition) = condition(&entry).filter(|_| known) {
-            when.insert(entry.name().to_owned(), condition);
-        }
-    }
-    when
+/// The conditions of a line; `None` where one of them is wrong.
+fn conditions(item: &Item<'_>, columns: &Columns<'_>) -> Option<BTreeMap<String, Condition>> {
+    let read = |entry: &Item<'_>| {
+        let known = columns.check(entry, entry.name(), Use::Kept);
+        condition(entry).filter(|_| known).map(|condition| (entry.name().to_owned(), condition))
+    };
+    let entries: Vec<_> = item.entries().iter().map(read).collect();
+    entries.into_iter().collect()
 }
 
 fn condition(item: &Item<'_>) -> Option<Condition> {
@@ -102,12 +139,12 @@ fn quantity(item: &Item<'_>, columns: &Columns<'_>) -> Option<Quantity> {
     Some(Quantity { column, plus, minus })
 }
 
-fn omitted(item: &Item<'_>, fields: &BTreeMap<String, FieldSource>) -> Vec<String> {
+fn omitted(item: &Item<'_>, fields: &Fields) -> Vec<String> {
     let mut omit = Vec::new();
     for element in item.elements() {
         let Some(field) = element.filled() else { continue };
-        if !fields.contains_key(field) {
-            let near = did_you_mean(field, fields.keys().map(String::as_str));
+        if !fields.sources.contains_key(field) && !fields.spoilt.iter().any(|spoilt| spoilt == field) {
+            let near = did_you_mean(field, fields.sources.keys().map(String::as_str));
             element.problem(format!("the table's fields have no \"{field}\" to leave out{near}"));
         }
         omit.push(field.to_owned());
@@ -116,8 +153,9 @@ fn omitted(item: &Item<'_>, fields: &BTreeMap<String, FieldSource>) -> Vec<Strin
 }
 
 /// The types a line can have; `None` where the mapping does not tell: a plain column could hold any.
-fn possible_types(section: &Section<'_>, all: &BTreeMap<&str, &FieldSource>) -> Option<Vec<LineType>> {
-    let texts: Vec<&str> = match all.get("line_type") {
+fn possible_types(section: &Section<'_>, all: &All<'_>) -> Option<Vec<LineType>> {
+    let texts: Vec<&str> = match all.sources.get("line_type") {
+        None if all.spoilt.contains(&"line_type") => return None,
         None => {
             section.problem("no line_type: say what the row counts, such as set = { line_type = { value = \"OCC\" } }");
             return Some(Vec::new());
@@ -136,15 +174,14 @@ fn possible_types(section: &Section<'_>, all: &BTreeMap<&str, &FieldSource>) -> 
 }
 
 /// Notes what would make every line of this type fail the checks (ROW-01, ROW-03, ROW-04, ROW-05).
-fn refuse_impossible(section: &Section<'_>, kind: LineType, all: &BTreeMap<&str, &FieldSource>, certain: bool) {
+fn refuse_impossible(section: &Section<'_>, kind: LineType, all: &All<'_>, certain: bool) {
     let needed: &[&str] = match kind {
         LineType::Occupied => &["ward_code", "gender", "age_band"],
         LineType::Empty => &["ward_code", "empty_state"],
         LineType::Closed => &["ward_code", "closed_reason"],
         LineType::Demand => &["demand_source", "in_bed_now", "gender", "age_band"],
     };
-    let blank = |field: &&&str| all.get(**field).is_none_or(|source| matches!(source, FieldSource::Value(text) if text.is_empty()));
-    for field in needed.iter().filter(blank) {
+    for field in needed.iter().filter(|field| all.lacks(field)) {
         section.problem(format!("a line of type {kind} needs {field}"));
     }
     let barred: &[&str] = match kind {
@@ -154,10 +191,7 @@ fn refuse_impossible(section: &Section<'_>, kind: LineType, all: &BTreeMap<&str,
         LineType::Demand => &["bed_status", "empty_state", "closed_reason"],
     };
     // A column may be blank on just these rows; a constant is never blank.
-    let constant = |field: &str| match all.get(field) {
-        Some(FieldSource::Value(text)) if certain && !text.is_empty() => Some(text.as_str()),
-        _ => None,
-    };
+    let constant = |field: &str| all.constant(field).filter(|_| certain);
     for field in barred.iter().filter(|field| constant(field).is_some()) {
         section.problem(format!("a line of type {kind} must leave {field} blank"));
     }

@@ -13,6 +13,7 @@ mod table;
 
 pub(super) use codes::MAX_CODE;
 
+use self::parts::Parts;
 use super::document::{Item, Section};
 use crate::bedstate::{Coverage, LineType};
 use crate::feed::Digest;
@@ -80,7 +81,7 @@ fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Di
         zone: zone?,
         march_gap,
         set_wait: set_wait.unwrap_or(DEFAULT_SET_WAIT),
-        files,
+        files: files.parts,
         tables,
         manifest,
         coverage,
@@ -88,7 +89,7 @@ fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Di
 }
 
 /// Reads `[[mapping.table]]`; also tells what all lines together can count.
-fn tables(mapping: &Section<'_>, files: &[FilePart], reference: &Reference) -> (Vec<TableMapping>, BTreeSet<LineType>) {
+fn tables(mapping: &Section<'_>, files: &Parts, reference: &Reference) -> (Vec<TableMapping>, BTreeSet<LineType>) {
     let sections: Vec<_> = mapping.sections("table").into_iter().map(|section| (columns::outline(&section), section)).collect();
     let outlines: Vec<_> = sections.iter().map(|(outline, _)| outline.clone()).collect();
     let setting = table::Setting { parts: files, outlines: &outlines, reference };
@@ -107,7 +108,7 @@ fn tables(mapping: &Section<'_>, files: &[FilePart], reference: &Reference) -> (
         types.extend(kinds);
         tables.push(table);
     }
-    fit_together(mapping, files, &tables);
+    fit_together(mapping, &files.parts, &tables);
     (tables, types)
 }
 
@@ -129,7 +130,7 @@ fn fit_together(mapping: &Section<'_>, files: &[FilePart], tables: &[TableMappin
         mapping.problem("no table gives the snapshot time: one of them must have a snapshot_at other than \"other table\"");
     }
     for part in files.iter().filter(|part| part.role == PartRole::Data) {
-        if !tables.iter().any(|table| table.file == part.part) {
+        if !tables.iter().any(|table| table.file == part.part || table.file.is_empty()) {
             mapping.problem(format!("no table reads the part \"{}\"", part.part));
         }
     }

@@ -19,16 +19,29 @@ const PIECES: &[(&str, NamePiece)] = &[
     ("seq", NamePiece::Sequence),
 ];
 
+/// The files of a mapping.
+pub(super) struct Parts {
+    /// Those that can be read.
+    pub(super) parts: Vec<FilePart>,
+    /// The names of parts that are wrong (empty where even that is missing): what refers to them is no second mistake.
+    pub(super) spoilt: Vec<String>,
+}
+
 /// Reads `[[mapping.file]]`.
-pub(super) fn parts(mapping: &Section<'_>, provider: &str) -> Vec<FilePart> {
+pub(super) fn parts(mapping: &Section<'_>, provider: &str) -> Parts {
     let mut parts: Vec<FilePart> = Vec::new();
+    let mut spoilt = Vec::new();
     for section in mapping.sections("file") {
         let label = section.need("part").and_then(|item| item.filled().map(|text| (item.clone(), text.to_owned())));
         let roles = [("data", PartRole::Data), ("sha256", PartRole::Sha256), ("control", PartRole::Control)];
         let role = section.get("role").map_or(Some(PartRole::Data), |item| item.choice(&roles));
         let name = section.need("name").and_then(|item| pattern(&item).map(|pattern| (item, pattern)));
         section.finish();
-        let (Some((label, part)), Some(role), Some((item, name))) = (label, role, name) else { continue };
+        let (label, part) = label.map_or((None, String::new()), |(item, part)| (Some(item), part));
+        let (Some(label), Some(role), Some((item, name))) = (label, role, name) else {
+            spoilt.push(part);
+            continue;
+        };
         if parts.iter().any(|other| other.part == part) {
             label.problem(format!("another part is called \"{part}\""));
         }
@@ -37,10 +50,10 @@ pub(super) fn parts(mapping: &Section<'_>, provider: &str) -> Vec<FilePart> {
         }
         parts.push(FilePart { part, name, role });
     }
-    if !parts.iter().any(|part| part.role == PartRole::Data) {
+    if spoilt.is_empty() && !parts.iter().any(|part| part.role == PartRole::Data) {
         mapping.problem("needs a [[mapping.file]] that holds data");
     }
-    parts
+    Parts { parts, spoilt }
 }
 
 /// Whether a pattern gives a whole date and a time of day.

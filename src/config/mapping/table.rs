@@ -7,7 +7,8 @@ use super::super::problem::did_you_mean;
 use super::columns::{self, Columns, Outline, Use};
 use super::fields::Reader;
 use super::formats::{self, Wanted};
-use super::{lines, parts};
+use super::lines;
+use super::parts::{self, Parts};
 use crate::bedstate::LineType;
 use crate::normalise::mapping::{
     Encoding, FIELDS, FilePart, HeaderLine, Join, LinesPerRow, PartRole, SnapshotTime, TableMapping, TotalRow, TrailerLine,
@@ -21,7 +22,7 @@ const MAX_POSITION: u64 = 200;
 /// What one table is read with.
 pub(super) struct Setting<'a> {
     /// The mapping's files.
-    pub(super) parts: &'a [FilePart],
+    pub(super) parts: &'a Parts,
     /// Every table of the mapping.
     pub(super) outlines: &'a [Outline],
     /// The lists of needs.
@@ -38,14 +39,14 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
 
     let file = section.need("file").and_then(|item| part_of(&item, setting.parts));
     let header_line = section.get("header_line").and_then(|item| header_line(&item));
-    let part = file.and_then(|file| setting.parts.iter().find(|part| part.part == file));
+    let part = file.and_then(|file| setting.parts.parts.iter().find(|part| part.part == file));
     let snapshot_at = section.need("snapshot_at").and_then(|item| snapshot_at(&item, &own, part, header_line.as_ref()));
     let fields = section.get("fields").map(|item| reader.fields(&item)).unwrap_or_default();
     let per_row = [("one", LinesPerRow::One), ("each", LinesPerRow::Each)];
     let lines_per_row = section.get("lines").and_then(|item| item.choice(&per_row)).unwrap_or(LinesPerRow::One);
     let lines = lines::lines(&section, &reader, &fields, lines_per_row);
     let types = lines.iter().flat_map(|line| line.types.iter().copied()).collect();
-    let filled = |field: &str| fields.contains_key(field) || lines.iter().any(|line| line.mapping.set.contains_key(field));
+    let filled = |field: &str| fields.sources.contains_key(field) || lines.iter().any(|line| line.mapping.set.contains_key(field));
     let required = section.get("required").map(|item| required(&item, &filled)).unwrap_or_default();
 
     let encodings = [("utf-8", Encoding::Utf8), ("windows-1252", Encoding::Windows1252)];
@@ -62,7 +63,8 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         also_named: columns::also_named(&section, &outline.columns),
         identifiers: outline.identifiers.clone(),
         null: section.get("null").map(|item| item.texts()).unwrap_or_default(),
-        snapshot_at: snapshot_at.unwrap_or(SnapshotTime::OtherTable),
+        // Where it is wrong nothing is built; "other table" would be called a second mistake.
+        snapshot_at: snapshot_at.unwrap_or(SnapshotTime::FileName),
         header_line,
         trailer_line: section.get("trailer_line").and_then(|item| trailer_line(&item)),
         total_row: section.get("total_row").and_then(|item| total_row(&item, &own)),
@@ -70,7 +72,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         join,
         may_be_empty: section.get("may_be_empty").and_then(|item| item.flag()).unwrap_or(false),
         lines_per_row,
-        fields,
+        fields: fields.sources,
         lines: lines.into_iter().map(|line| line.mapping).collect(),
         required,
     };
@@ -81,16 +83,17 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     Some((mapping, types))
 }
 
-fn part_of<'d>(item: &Item<'d>, parts: &[FilePart]) -> Option<&'d str> {
+fn part_of<'d>(item: &Item<'d>, parts: &Parts) -> Option<&'d str> {
     let name = item.filled()?;
-    match parts.iter().find(|part| part.part == name) {
+    match parts.parts.iter().find(|part| part.part == name) {
         Some(part) if part.role == PartRole::Data => Some(name),
         Some(_) => {
             item.problem(format!("the part \"{name}\" does not hold rows"));
             None
         }
+        None if parts.spoilt.iter().any(|part| part.is_empty() || part == name) => None,
         None => {
-            let near = did_you_mean(name, parts.iter().map(|part| part.part.as_str()));
+            let near = did_you_mean(name, parts.parts.iter().map(|part| part.part.as_str()));
             item.problem(format!("no [[mapping.file]] is called \"{name}\"{near}"));
             None
         }

@@ -51,6 +51,10 @@ impl<'a> Columns<'a> {
 
     /// Whether the table has the column and may use it so; notes a problem otherwise.
     pub(super) fn check(&self, item: &Item<'_>, column: &str, how: Use) -> bool {
+        // Columns that are missing altogether have been noted; not each place that names one.
+        if self.own.columns.is_empty() {
+            return true;
+        }
         let joined = self.joined.and_then(|table| Some((table, column.strip_prefix(&table.name)?.strip_prefix('.')?)));
         let (table, bare) = match joined {
             _ if self.own.columns.iter().any(|own| own == column) => (self.own, column),

@@ -97,7 +97,7 @@ fn tables(mapping: &Section<'_>, files: &Parts, reference: &Reference) -> (Vec<T
     let mut types = BTreeSet::new();
     for (outline, section) in sections {
         let (source, at, path) = (section.source(), section.at(), section.path().to_owned());
-        let Some((table, kinds)) = table::table(section, &outline, &setting) else { continue };
+        let (table, kinds) = table::table(section, &outline, &setting);
         if tables.iter().any(|other| other.name == table.name) {
             source.report(at, &format!("{path}.name"), format!("another table is called \"{}\"", table.name));
         }

@@ -30,7 +30,7 @@ pub(super) struct Setting<'a> {
 }
 
 /// Reads one table; also tells what its lines can count.
-pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'_>) -> Option<(TableMapping, Vec<LineType>)> {
+pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'_>) -> (TableMapping, Vec<LineType>) {
     let join = section.get("join").and_then(|item| join(&item, outline, setting.outlines));
     let other = join.as_ref().and_then(|join| setting.outlines.iter().find(|other| other.name == join.table));
     let columns = Columns::new(outline, other);
@@ -80,7 +80,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         section.problem("also_named has no effect: without a header the columns go by their order");
     }
     section.finish();
-    Some((mapping, types))
+    (mapping, types)
 }
 
 fn part_of<'d>(item: &Item<'d>, parts: &Parts) -> Option<&'d str> {

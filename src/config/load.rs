@@ -29,15 +29,13 @@ const MAX_PROVIDERS: usize = 1000;
 pub fn load(path: &Path) -> Result<Settings, Problems> {
     let mut files = Files::default();
     let beside = path.parent().unwrap_or(Path::new(""));
-    let main = match files.text(path) {
-        Some(text) => {
-            let source = Source::new(path, &text);
-            let main = main_file::read(&source, beside);
-            files.problems.extend(source.into_problems());
-            main
-        }
-        None => Main::defaults(beside),
+    // Without the main file nobody knows where the others are: looking would only add noise.
+    let Some(text) = files.text(path) else {
+        return Err(Problems::of(files.problems).unwrap_or_else(|| Problems::one(about(path, "cannot be read"))));
     };
+    let source = Source::new(path, &text);
+    let main = main_file::read(&source, beside);
+    files.problems.extend(source.into_problems());
     let reference = load_reference(&mut files, &main, beside);
     let providers = load_providers(&mut files, &main.providers_dir, &reference);
     let fingerprint = files.fingerprint();

@@ -3,7 +3,21 @@
 //! Owns reading `bedfeed.toml`, `providers/*.toml` and `reference/*.csv`, and reporting every problem at once with file,
 //! line and key. Refuses to be imported by any room but service and cli.
 
-use crate::feed::{ProviderCode, ProviderKind};
+mod access;
+mod document;
+mod load;
+mod main_file;
+mod mapping;
+mod problem;
+mod provider;
+mod reference;
+mod sheet;
+mod values;
+
+pub use load::load;
+pub use problem::{Problem, Problems};
+
+use crate::feed::{Digest, ProviderCode, ProviderKind};
 use crate::normalise::reference::Reference;
 use crate::{alerts, forward, health, intake, schedule, verify};
 use std::path::PathBuf;
@@ -13,7 +27,7 @@ use std::path::PathBuf;
 pub struct Settings {
     /// The main file.
     pub file: PathBuf,
-    /// Where all state lives.
+    /// Where all state lives. A relative path in the file has been joined to the file's own folder.
     pub state_dir: PathBuf,
     /// `[sftp]`.
     pub sftp: intake::Settings,
@@ -23,10 +37,32 @@ pub struct Settings {
     pub web: health::Settings,
     /// `[alerts]`.
     pub alerts: alerts::Settings,
-    /// `providers/CODE.toml`, by code.
+    /// `[retention]`.
+    pub retention: Retention,
+    /// `providers/CODE.toml`, sorted by code.
     pub providers: Vec<Provider>,
     /// `reference/*.csv`.
     pub reference: Reference,
+    /// SHA-256 over the names and contents of all files read: tells in the log which settings are running.
+    pub fingerprint: Digest,
+}
+
+/// `[retention]`: how long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Accepted originals, in days. Default 30.
+    pub raw_days: u32,
+    /// Quarantined originals, in days. Default 30.
+    pub quarantine_days: u32,
+    /// The audit trail, in years; at least 6. Default 6.
+    pub audit_years: u32,
+}
+
+/// Source: Records Management Code; raw files 7 to 30 days, audit six years or more.
+impl Default for Retention {
+    fn default() -> Self {
+        Self { raw_days: 30, quarantine_days: 30, audit_years: 6 }
+    }
 }
 
 /// One provider's settings, sorted by the room that uses them.
@@ -60,3 +96,6 @@ pub struct Contact {
     /// Telephone number.
     pub phone: String,
 }
+
+#[cfg(test)]
+mod tests;

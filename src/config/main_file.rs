@@ -1,0 +1,173 @@
+//! The main file: `bedfeed.toml`.
+//!
+//! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
+
+use super::document::{Item, Section, Source};
+use super::{Retention, alerts, forward, health, intake};
+use jiff::SignedDuration;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What the main file says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Main {
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) providers_dir: PathBuf,
+    /// `None`: the default folder, which may be missing.
+    pub(super) reference_dir: Option<PathBuf>,
+    pub(super) sftp: intake::Settings,
+    pub(super) warehouse: forward::Settings,
+    pub(super) web: health::Settings,
+    pub(super) alerts: alerts::Settings,
+    pub(super) retention: Retention,
+}
+
+impl Main {
+    /// What holds where the file says nothing. Paths in the file are relative to its own folder, `beside`.
+    pub(super) fn defaults(beside: &Path) -> Self {
+        Self {
+            state_dir: None,
+            providers_dir: beside.join("providers"),
+            reference_dir: None,
+            sftp: intake::Settings::default(),
+            warehouse: forward::Settings::Sqlite { path: PathBuf::from("warehouse.db") },
+            web: health::Settings::default(),
+            alerts: alerts::Settings::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// Reads the main file. What is wrong with it is noted at its source.
+pub(super) fn read(source: &Source, beside: &Path) -> Main {
+    let default = Main::defaults(beside);
+    let Some(document) = source.parse() else { return default };
+    let root = source.root(document.get_ref());
+    let folder = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(|path| beside.join(path)));
+    let main = Main {
+        state_dir: folder(root.need("state_dir")),
+        providers_dir: folder(root.get("providers_dir")).unwrap_or(default.providers_dir),
+        reference_dir: folder(root.get("reference_dir")),
+        sftp: root.section("sftp").map_or(default.sftp, sftp),
+        warehouse: root.section("warehouse").and_then(warehouse).unwrap_or(default.warehouse),
+        web: root.section("web").and_then(web).unwrap_or(default.web),
+        alerts: root.section("alerts").map_or(default.alerts, alerts_of),
+        retention: root.section("retention").map_or(default.retention, retention),
+    };
+    root.finish();
+    main
+}
+
+fn sftp(section: Section<'_>) -> intake::Settings {
+    let default = intake::Settings::default();
+    let duration = |key, least, most| {
+        let range = SignedDuration::from_secs(least)..=SignedDuration::from_secs(most);
+        section.get(key).and_then(|item| item.duration(range)).map(SignedDuration::unsigned_abs)
+    };
+    let count = |key, most| section.get(key).and_then(|item| item.whole(1..=most));
+    let settings = intake::Settings {
+        listen: section.get("listen").map_or(default.listen, |item| addresses(&item)),
+        host_keys: section.get("host_keys").and_then(|item| item.filled().map(PathBuf::from)).unwrap_or(default.host_keys),
+        login_grace: duration("login_grace", 1, 600).unwrap_or(default.login_grace),
+        idle_timeout: duration("idle_timeout", 10, 86_400).unwrap_or(default.idle_timeout),
+        max_connections: count("max_connections", 10_000).unwrap_or(default.max_connections),
+        max_unauthenticated_per_source: count("max_unauthenticated_per_source", 1_000).unwrap_or(default.max_unauthenticated_per_source),
+        max_open_files: count("max_open_files", 1_000).unwrap_or(default.max_open_files),
+    };
+    section.finish();
+    settings
+}
+
+fn addresses(item: &Item<'_>) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for element in item.elements() {
+        let Some(address) = address(&element) else { continue };
+        if address.port() != 0 && addresses.contains(&address) {
+            element.problem(format!("{address} stands twice"));
+        }
+        addresses.push(address);
+    }
+    if item.elements().is_empty() {
+        item.problem("must name at least one address: without one nobody can deliver");
+    }
+    addresses
+}
+
+fn address(item: &Item<'_>) -> Option<SocketAddr> {
+    let text = item.filled()?;
+    let address = text.parse().ok();
+    if address.is_none() {
+        item.problem(format!("\"{text}\" is not an address and port such as \"[::]:2222\" or \"192.0.2.1:2222\""));
+    }
+    address
+}
+
+fn warehouse(section: Section<'_>) -> Option<forward::Settings> {
+    let item = section.get("url");
+    section.finish();
+    let item = item?;
+    let url = item.filled()?;
+    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+        return Some(forward::Settings::Sqlite { path: PathBuf::from(path) });
+    }
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some(scheme @ ("postgres" | "postgresql" | "parquet")) => {
+            item.problem(format!("a {scheme} warehouse is not in this build: use \"sqlite:warehouse.db\""));
+        }
+        _ => item.problem("must be \"sqlite:\" and a file name, such as \"sqlite:warehouse.db\""),
+    }
+    None
+}
+
+fn web(section: Section<'_>) -> Option<health::Settings> {
+    let item = section.get("listen");
+    section.finish();
+    let item = item?;
+    let listen = address(&item)?;
+    if !listen.ip().to_canonical().is_loopback() {
+        item.problem(format!(
+            "{} can be reached from the network, and the pages ask for no password: use 127.0.0.1 and let a proxy with a login pass it on",
+            listen.ip()
+        ));
+        return None;
+    }
+    Some(health::Settings { listen })
+}
+
+fn alerts_of(section: Section<'_>) -> alerts::Settings {
+    let mut webhooks: Vec<alerts::Webhook> = Vec::new();
+    for hook in section.sections("webhook") {
+        let named = hook.need("name").and_then(|item| item.filled().map(|name| (item.clone(), name.to_owned())));
+        let url = hook.need("url").and_then(|item| web_address(&item));
+        hook.finish();
+        let (Some((item, name)), Some(url)) = (named, url) else { continue };
+        if webhooks.iter().any(|other| other.name == name) {
+            item.problem(format!("another webhook is called \"{name}\""));
+        }
+        webhooks.push(alerts::Webhook { name, url });
+    }
+    section.finish();
+    alerts::Settings { webhooks }
+}
+
+/// A web address. It may hold a secret, so it is never repeated.
+fn web_address(item: &Item<'_>) -> Option<String> {
+    let text = item.filled()?;
+    let fine = text.parse::<ureq::http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+    if !fine {
+        item.problem("must be a web address that starts with https:// or http://");
+    }
+    fine.then(|| text.to_owned())
+}
+
+fn retention(section: Section<'_>) -> Retention {
+    let default = Retention::default();
+    let days = |key| section.get(key).and_then(|item| item.whole(1..=366));
+    let retention = Retention {
+        raw_days: days("raw_days").unwrap_or(default.raw_days),
+        quarantine_days: days("quarantine_days").unwrap_or(default.quarantine_days),
+        audit_years: section.get("audit_years").and_then(|item| item.whole(6..=100)).unwrap_or(default.audit_years),
+    };
+    section.finish();
+    retention
+}

@@ -1,0 +1,97 @@
+//! What each dataset field may hold, so that a mapping cannot promise a code that the dataset does not have.
+//!
+//! Owns the link from a field's name to its code list. Refuses lists of its own: they stand in `bedstate` and, for what
+//! a patient needs, in the reference data.
+
+use super::super::problem::did_you_mean;
+use crate::bedstate::{
+    AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready,
+};
+use crate::normalise::reference::Reference;
+
+/// Longest site, ward, bay or bed code. Source: the dataset's data dictionary.
+pub(in crate::config) const MAX_CODE: usize = 12;
+
+/// What sort of value a field takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A code of a list.
+    Listed(Vec<String>),
+    /// Three digits: a treatment function.
+    ThreeDigits,
+    /// Up to [`MAX_CODE`] characters: a site, ward, bay or bed.
+    Free,
+    /// An instant.
+    Instant,
+    /// A count; it has its own key on a line.
+    Quantity,
+}
+
+/// The kind of a dataset field; `None` where the dataset has no such field.
+pub(super) fn kind(field: &str, reference: &Reference) -> Option<Kind> {
+    let listed = |codes: Vec<&str>| Some(Kind::Listed(codes.into_iter().map(str::to_owned).collect()));
+    match field {
+        "line_type" => listed(LineType::ALL.iter().map(|it| it.code()).collect()),
+        "bed_status" => listed(BedStatus::ALL.iter().map(|it| it.code()).collect()),
+        "empty_state" => listed(EmptyState::ALL.iter().map(|it| it.code()).collect()),
+        "closed_reason" => listed(ClosedReason::ALL.iter().map(|it| it.code()).collect()),
+        "bed_base" => listed(BedBase::ALL.iter().map(|it| it.code()).collect()),
+        "bed_sex" => listed(BedSex::ALL.iter().map(|it| it.code()).collect()),
+        "gender" => listed(Gender::ALL.iter().map(|it| it.code()).collect()),
+        "age_band" => listed(AgeBand::ALL.iter().map(|it| it.code()).collect()),
+        "ready" => listed(Ready::ALL.iter().map(|it| it.code()).collect()),
+        "edd_band" => listed(EddBand::ALL.iter().map(|it| it.code()).collect()),
+        "los_band" => listed(LosBand::ALL.iter().map(|it| it.code()).collect()),
+        "demand_source" => listed(DemandSource::ALL.iter().map(|it| it.code()).collect()),
+        "side_room" | "in_bed_now" => listed(vec!["Y", "N"]),
+        // Source: NHS Data Dictionary, CRITICAL CARE LEVEL.
+        "care_level" => listed(vec!["00", "01", "02", "03"]),
+        "demand_for" => listed(reference.bed_groups.iter().chain(&reference.ward_types).map(|(code, _)| code.as_str()).collect()),
+        "treatment_function" => Some(Kind::ThreeDigits),
+        "site_code" | "ward_code" | "bay_code" | "bed_ref" => Some(Kind::Free),
+        "wait_from" | "source_updated_at" => Some(Kind::Instant),
+        "quantity" => Some(Kind::Quantity),
+        _ => None,
+    }
+}
+
+/// Why a constant or a code cannot stand in a field. An empty text leaves the field blank and always may.
+pub(super) fn refuse(field: &str, kind: &Kind, code: &str) -> Option<String> {
+    if code.is_empty() {
+        return None;
+    }
+    match kind {
+        // Without reference data there is no list of needs to check against.
+        Kind::Listed(codes) if codes.is_empty() || codes.iter().any(|it| it == code) => None,
+        Kind::Listed(codes) => {
+            let known = codes.iter().map(String::as_str);
+            let near = did_you_mean(code, known);
+            let list = if codes.len() <= 10 { format!(" ({})", codes.join(", ")) } else { String::new() };
+            Some(format!("\"{code}\" is not a code of {field}{list}{near}"))
+        }
+        Kind::ThreeDigits => {
+            let fine = code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit());
+            (!fine).then(|| format!("\"{code}\" is not a treatment function code: three digits"))
+        }
+        Kind::Free => {
+            let fine = code.chars().count() <= MAX_CODE && !code.chars().any(char::is_control);
+            (!fine).then(|| format!("\"{code}\" is longer than {MAX_CODE} characters, which is the most {field} can hold"))
+        }
+        Kind::Instant => Some(format!("{field} is a time: it must come from a column with a format")),
+        Kind::Quantity => Some("a quantity is not a field: write quantity = \"COLUMN\" on the line".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalise::mapping::FIELDS;
+
+    #[test]
+    fn every_dataset_field_has_a_kind() {
+        for field in FIELDS {
+            assert!(kind(field, &Reference::default()).is_some(), "{field}");
+        }
+        assert_eq!(kind("nhs_number", &Reference::default()), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! One provider's file: `providers/CODE.toml`.
+//!
+//! Owns its keys, their defaults and what must hold between them. Refuses to know the mapping language.
+
+use super::document::{Item, Section, Source};
+use super::{Contact, Provider, access, mapping};
+use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
+use crate::intake::Account;
+use crate::normalise::reference::Reference;
+use crate::schedule::FeedSchedule;
+use crate::verify::{Feed, Limits};
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use toml::de::DeValue;
+
+/// Longest duration of a schedule or limit.
+const MAX_DURATION: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Largest upload that may be allowed: the checks hold a whole file in memory.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Reads a provider's file. What is wrong with it is noted at its source.
+pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
+    let document = source.parse()?;
+    let root = source.root(document.get_ref());
+    let code = root.need("code").and_then(|item| code(&item, source));
+    let name = root.need("name").and_then(|item| item.filled().map(str::to_owned));
+    let kinds: Vec<_> = ProviderKind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect();
+    let kind = root.need("kind").and_then(|item| item.choice(&kinds));
+    let contact = root.need("contact").and_then(|item| item.section()).map(contact);
+    let agreement = root.need("agreement").and_then(|item| item.section()).and_then(agreement);
+    let keys = access::keys(&root);
+    let networks = root.get("networks").map(|item| access::networks(&item)).unwrap_or_default();
+    let schedule = root.section("schedule");
+    let limits = root.section("limits").map(limits).unwrap_or_default();
+    let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
+    let mappings = mapping::mappings(&root, &known, reference);
+    root.finish();
+
+    let code = code?;
+    let schedule = schedule.map_or_else(|| FeedSchedule::new(code.clone()), |section| feed_schedule(section, code.clone()));
+    let (name, kind, agreement) = (name?, kind?, agreement?);
+    Some(Provider {
+        code: code.clone(),
+        name: name.clone(),
+        kind,
+        contact: contact?,
+        agreement_reference: agreement.reference,
+        account: Account { provider: code.clone(), keys, networks, agreement_ends: agreement.ends, max_file_bytes: limits.max_file_bytes },
+        feed: Feed {
+            provider: code,
+            name,
+            kind,
+            agreement_starts: agreement.starts,
+            agreement_ends: agreement.ends,
+            due_after: schedule.due_after,
+            mappings,
+            limits,
+        },
+        schedule,
+    })
+}
+
+fn code(item: &Item<'_>, source: &Source) -> Option<ProviderCode> {
+    let text = item.filled()?;
+    let code: ProviderCode = match text.parse() {
+        Ok(code) => code,
+        Err(why) => {
+            item.problem(format!("\"{text}\": {why}"));
+            return None;
+        }
+    };
+    let file = source.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if file != format!("{code}.toml") {
+        item.problem(format!("the file of {code} must be called {code}.toml, not {file}"));
+    }
+    Some(code)
+}
+
+fn contact(section: Section<'_>) -> Contact {
+    let text = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(str::to_owned)).unwrap_or_default();
+    let (email, phone) = (section.get("email"), section.get("phone"));
+    if email.is_none() && phone.is_none() {
+        section.problem("needs an email or a phone: somebody must be rung when the feed is silent");
+    }
+    let contact = Contact { name: text(section.need("name")), email: text(email), phone: text(phone) };
+    section.finish();
+    contact
+}
+
+/// `[agreement]`.
+struct Agreement {
+    reference: String,
+    starts: Date,
+    ends: Option<Date>,
+}
+
+fn agreement(section: Section<'_>) -> Option<Agreement> {
+    let reference = section.need("reference").and_then(|item| item.filled().map(str::to_owned));
+    let starts = section.need("starts").and_then(|item| item.date());
+    let ends = section.get("ends").and_then(|item| item.date().map(|date| (item, date)));
+    if let (Some(starts), Some((item, ends))) = (starts, &ends)
+        && *ends < starts
+    {
+        item.problem(format!("the agreement ends before it starts ({starts})"));
+    }
+    section.finish();
+    Some(Agreement { reference: reference?, starts: starts?, ends: ends.map(|(_, ends)| ends) })
+}
+
+fn feed_schedule(section: Section<'_>, code: ProviderCode) -> FeedSchedule {
+    let default = FeedSchedule::new(code);
+    let duration = |key| section.get(key).and_then(|item| item.duration(SignedDuration::ZERO..=MAX_DURATION));
+    let count = |key| section.get(key).and_then(|item| item.whole(1..=10_000));
+    let due_after = duration("due_after").unwrap_or(default.due_after);
+    let schedule = FeedSchedule {
+        first_slot: section.get("first_slot").and_then(|item| slot(&item)),
+        due_after,
+        // A file that is not there when the next one is due has been missed.
+        missed_after: duration("missed_after").unwrap_or(due_after + SLOT_LENGTH),
+        amber_after: count("amber_after").unwrap_or(default.amber_after),
+        red_after: count("red_after").unwrap_or(default.red_after),
+        stale_after: duration("stale_after").unwrap_or(default.stale_after),
+        no_data_after: duration("no_data_after").unwrap_or(default.no_data_after),
+        ..default
+    };
+    if schedule.missed_after <= schedule.due_after {
+        section.problem("missed_after must be longer than due_after");
+    }
+    if schedule.red_after < schedule.amber_after {
+        section.problem("red_after must not be less than amber_after");
+    }
+    if schedule.no_data_after <= schedule.stale_after {
+        section.problem("no_data_after must be longer than stale_after");
+    }
+    section.finish();
+    schedule
+}
+
+fn slot(item: &Item<'_>) -> Option<Slot> {
+    let text = match item.value() {
+        DeValue::Datetime(at) => at.to_string(),
+        _ => item.text()?.to_owned(),
+    };
+    match text.parse() {
+        Ok(slot) => Some(slot),
+        Err(why) => {
+            item.problem(why);
+            None
+        }
+    }
+}
+
+fn limits(section: Section<'_>) -> Limits {
+    let default = Limits::default();
+    let percent = |key| section.get(key).and_then(|item| item.whole(0..=100));
+    let count = |key| section.get(key).and_then(|item| item.whole(0..=100_000));
+    let duration = |key| section.get(key).and_then(|item| item.duration(SignedDuration::ZERO..=MAX_DURATION));
+    let limits = Limits {
+        max_file_bytes: section.get("max_file_bytes").and_then(|item| item.size(1..=MAX_FILE_BYTES)).unwrap_or(default.max_file_bytes),
+        max_rows: section.get("max_rows").and_then(|item| item.whole(1..=10_000_000)).unwrap_or(default.max_rows),
+        max_columns: section.get("max_columns").and_then(|item| item.whole(1..=1_000)).unwrap_or(default.max_columns),
+        rejected_rows_percent: percent("rejected_rows_percent").unwrap_or(default.rejected_rows_percent),
+        rejected_rows_per_ward: count("rejected_rows_per_ward").unwrap_or(default.rejected_rows_per_ward),
+        wards_may_vanish: section.get("wards_may_vanish").and_then(|item| item.flag()).unwrap_or(default.wards_may_vanish),
+        unknown_wards: count("unknown_wards").unwrap_or(default.unknown_wards),
+        unknown_ward_beds_percent: percent("unknown_ward_beds_percent").unwrap_or(default.unknown_ward_beds_percent),
+        unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
+        hold_after: duration("hold_after").unwrap_or(default.hold_after),
+        future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
+    };
+    section.finish();
+    limits
+}

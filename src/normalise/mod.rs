@@ -4,5 +4,8 @@
 //! and silent repair: what a mapping does not say is a finding, never a guess.
 
 pub mod mapping;
+pub mod names;
 pub mod reference;
 pub mod table;
+pub mod times;
+pub mod values;

@@ -246,7 +246,8 @@ pub struct Join {
 pub enum LinesPerRow {
     /// Exactly one: the first that applies. None that applies rejects the row (REF-04).
     One,
-    /// Each that applies and whose quantity is above zero. A blank quantity rejects the row (ROW-01).
+    /// Each that applies and whose quantity is above zero. A blank quantity rejects the row (ROW-01), and so does a text that no
+    /// line's condition on its column covers (REF-04): beds must not vanish behind a new code.
     Each,
 }
 

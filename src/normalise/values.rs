@@ -166,12 +166,24 @@ pub fn damage(text: &str) -> Option<Damage> {
 #[must_use]
 pub fn quoted(text: &str) -> Option<String> {
     // Six digits or more, however spaced, could be part of a birth date, a record number or an NHS number.
-    if text.chars().filter(char::is_ascii_digit).count() >= 6 {
-        return None;
-    }
+    (digits_in(text) < 6).then(|| in_quotes(text))
+}
+
+/// The same for the code of a place, which may be a long number (a care home's CQC location id has eleven digits).
+#[must_use]
+pub fn quoted_place(text: &str) -> Option<String> {
+    // Eight digits are a date, ten an NHS number: columns may have slipped.
+    (!(8..=10).contains(&digits_in(text))).then(|| in_quotes(text))
+}
+
+fn digits_in(text: &str) -> usize {
+    text.chars().filter(char::is_ascii_digit).count()
+}
+
+fn in_quotes(text: &str) -> String {
     let shown: String = text.chars().take(MAX_QUOTED).map(|c| if c.is_control() { '?' } else { c }).collect();
     let cut = if text.chars().nth(MAX_QUOTED).is_some() { "…" } else { "" };
-    Some(format!("\"{shown}{cut}\""))
+    format!("\"{shown}{cut}\"")
 }
 
 /// One digit, decimals, `E`, a sign, and two digits or more: only a spreadsheet writes that.
@@ -330,5 +342,8 @@ mod tests {
             assert_eq!(quoted(text).as_deref(), expected, "{text:?}");
         }
         assert_eq!(quoted(&"x".repeat(60)).unwrap().chars().count(), 43);
+        for (text, shown) in [("1-1000000001", true), ("RM102", true), ("943-476-5919", false), ("19350214", false)] {
+            assert_eq!(quoted_place(text).is_some(), shown, "{text}");
+        }
     }
 }

@@ -294,3 +294,6 @@ fn key<'r>(row: &'r RawRow, at: &[usize]) -> Option<Vec<&'r str>> {
     }
     at.iter().map(|at| row.fields.get(*at).map(|text| text.trim()).filter(|text| !text.is_empty())).collect()
 }
+
+#[cfg(test)]
+mod tests;

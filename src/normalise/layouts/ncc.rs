@@ -5,7 +5,7 @@ use crate::normalise::mapping::{LinesPerRow, Mapping};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
-fn ncc() -> Mapping {
+pub(super) fn mapping_f() -> Mapping {
     let types = [
         ("General Residential", "CHRES"),
         ("General Nursing", "CHNUR"),
@@ -57,7 +57,7 @@ fn layout_f_ncc_homes_closed_to_admissions_and_vacancies_not_known() {
         wards: wards.map(|(home, code)| ward("NCC", homes[home], code)).to_vec(),
         ..Reference::default()
     };
-    let mapping = ncc();
+    let mapping = mapping_f();
     let raw = mapping.tables[0].raw(
         2,
         &[

@@ -5,7 +5,7 @@ use crate::normalise::mapping::{Mapping, Reading};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
-fn rcx() -> Mapping {
+pub(super) fn mapping_c() -> Mapping {
     let sex = || codes("SEX", &[("1", "1"), ("2", "2"), ("9", "9")], Some("X"));
     let age = || read("DOB", Reading::BirthDate { formats: vec!["%Y%m%d".into()] });
     mapping(vec![
@@ -43,7 +43,7 @@ fn layout_c_rcx_hl7_letters_and_a_birth_date_that_goes_no_further() {
         wards: vec![ward("RCX", "RCX70", "NORTH1"), ward("RCX", "RCX70", "CCU")],
         ..Reference::default()
     };
-    let mapping = rcx();
+    let mapping = mapping_c();
     let raw = mapping.tables[0].raw(
         2,
         &[

@@ -5,7 +5,7 @@ use crate::normalise::mapping::{LinesPerRow, Mapping, Reading};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
-fn rgp() -> Mapping {
+pub(super) fn mapping_b() -> Mapping {
     let reasons = codes("Closed reason", &[("Staffing", "STF"), ("Infection", "IPC"), ("Estates", "EST")], Some("OTH"));
     let beds = table("beds", &["Ward No", "Ward name", "Open Beds", "Occ Male", "Occ Female", "Closed", "Closed reason", "Esc beds open"])
         .with(|table| {
@@ -45,7 +45,7 @@ fn rgp_reference() -> Reference {
 
 #[test]
 fn layout_b_rgp_counts_by_ward_made_in_a_spreadsheet() {
-    let mapping = rgp();
+    let mapping = mapping_b();
     let beds = mapping.tables[0].raw(
         2,
         &["7|Ward 7 Elderly|28|9|17|2|Staffing|N/A", "5.00E+01|Ward 5E1 Trauma|24|11|12|0||4", "12|Ward 12, Short Stay|30|14|16|0|-|0"],
@@ -80,7 +80,7 @@ fn layout_b_rgp_counts_by_ward_made_in_a_spreadsheet() {
 
 #[test]
 fn layout_b_rgp_counts_that_do_not_add_up_reject_the_row() {
-    let mapping = rgp();
+    let mapping = mapping_b();
     let beds = mapping.tables[0].raw(
         2,
         &["07|x|20|9|17|2|Staffing|N/A", "12|x|30|1.5|16|||0", "5E1|x|24|-11|12|0||0", "05-Sep|x|24|11|12|0||0", "12|x|0|0|0|0||0"],

@@ -5,7 +5,7 @@ use crate::normalise::mapping::{Mapping, Reading};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
-fn rm1() -> Mapping {
+pub(super) fn mapping_a() -> Mapping {
     let uk = "%d/%m/%Y %H:%M";
     let sex = || codes("SEX", &[("M", "1"), ("F", "2"), ("I", "9")], Some("X"));
     let age = || read("AGE", Reading::AgeInYears);
@@ -43,7 +43,7 @@ fn rm1_reference() -> Reference {
 
 #[test]
 fn layout_a_rm1_beds_and_patients_in_the_emergency_department() {
-    let mapping = rm1();
+    let mapping = mapping_a();
     let raw = mapping.tables[0].raw(
         2,
         &[
@@ -76,7 +76,7 @@ fn layout_a_rm1_beds_and_patients_in_the_emergency_department() {
 
 #[test]
 fn layout_a_rm1_rows_that_cannot_be_used_are_rejected_with_every_reason() {
-    let mapping = rm1();
+    let mapping = mapping_a();
     let raw = mapping.tables[0].raw(
         2,
         &[

@@ -5,7 +5,7 @@ use crate::normalise::mapping::{Mapping, Reading};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
-fn rmy() -> Mapping {
+pub(super) fn mapping_d() -> Mapping {
     let iso = "%Y-%m-%dT%H:%M:%S";
     let gender = || codes("Gender", &[("Male", "1"), ("Female", "2"), ("Indeterminate", "9"), ("Not Known", "X")], Some("X"));
     let age = || read("AgeGroup", Reading::AgeRange);
@@ -49,7 +49,7 @@ fn layout_d_rmy_beds_held_for_leave_and_requests() {
         wards: vec![ward("RMY", "RMY-SITE-A", "WARD-ALPHA")],
         ..Reference::default()
     };
-    let mapping = rmy();
+    let mapping = mapping_d();
     let raw = mapping.tables[0].raw(
         2,
         &[

@@ -5,7 +5,7 @@ use crate::normalise::mapping::{FieldSource, Mapping, Reading, TableMapping};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
-fn ry3() -> Mapping {
+pub(super) fn mapping_e() -> Mapping {
     let gender = || codes("Gender", &[("Male", "1"), ("Female", "2"), ("Indeterminate", "9")], Some("X"));
     let age = || read("AgeYears", Reading::AgeInYears);
     let member = |name: &'static str| {
@@ -71,7 +71,7 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
         aliases: vec![alias("RY3", Some("Unit East"), "Ward East", "RY3SE", "WEAST"), alias("RY3", Some("Unit East"), "", "RY3SE", "")],
         ..Reference::default()
     };
-    let mapping = ry3();
+    let mapping = mapping_e();
     let beds = mapping.tables[0].raw(
         2,
         &[

@@ -320,7 +320,8 @@ pub enum Reading {
     Codes {
         /// From the provider's texts to the dataset's codes.
         codes: BTreeMap<String, String>,
-        /// What to do with a text that is not listed. Blank is blank unless the list has `""`.
+        /// What to do with a text that is not listed. Blank is blank unless the list has `""`; on a line about a person a
+        /// blank gender or age is not known (REF-05).
         otherwise: Otherwise,
     },
     /// As an instant, by `strptime` formats tried in order; local times by the mapping's zone.

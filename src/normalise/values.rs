@@ -95,6 +95,8 @@ pub enum TextProblem {
     ControlCharacter,
     /// Starts with `=`, `+`, `-` or `@`: a spreadsheet would run it as a formula.
     FormulaStart,
+    /// Ten digits, with or without spaces and dashes: no code of a place looks like that, and every NHS number does.
+    LikeNhsNumber,
 }
 
 impl fmt::Display for TextProblem {
@@ -103,6 +105,7 @@ impl fmt::Display for TextProblem {
             Self::TooLong(most) => write!(f, "is longer than {most} characters"),
             Self::ControlCharacter => f.write_str("has a control character"),
             Self::FormulaStart => f.write_str("starts with =, +, - or @, which a spreadsheet would take for a formula"),
+            Self::LikeNhsNumber => f.write_str("has ten digits, like an NHS number"),
         }
     }
 }
@@ -117,6 +120,9 @@ pub fn check_text(text: &str, most: usize) -> Result<(), TextProblem> {
     }
     if text.chars().any(char::is_control) {
         return Err(TextProblem::ControlCharacter);
+    }
+    if digits_in(text) == 10 && text.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '-') {
+        return Err(TextProblem::LikeNhsNumber);
     }
     if text.chars().count() > most { Err(TextProblem::TooLong(most)) } else { Ok(()) }
 }
@@ -304,6 +310,10 @@ mod tests {
             ("@A", Err(TextProblem::FormulaStart)),
             ("-", Err(TextProblem::FormulaStart)),
             ("W\t1", Err(TextProblem::ControlCharacter)),
+            ("9434765919", Err(TextProblem::LikeNhsNumber)),
+            ("943 476 5919", Err(TextProblem::LikeNhsNumber)),
+            ("1-1000000001", Ok(())),
+            ("B1234567890", Ok(())),
         ];
         for (text, expected) in rows {
             assert_eq!(check_text(text, MAX_CODE), expected, "{text:?}");

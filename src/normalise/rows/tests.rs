@@ -63,6 +63,7 @@ fn every_kind_of_field_is_filled_or_refused() {
         ("los_band", "L21", "los_band=L21", ""),
         ("bay_code", "B1", "bay_code=B1", ""),
         ("bay_code", "ABCDEFGHIJKLM", "", "ROW-08 R 2 X: X is longer than 12 characters"),
+        ("bay_code", "943 476 5919", "", "ROW-08 R 2 X: X has ten digits, like an NHS number"),
         ("demand_for", "MEDICINES", "", "ROW-08 R 2 X: X is longer than 8 characters"),
         ("quantity", "0", "", "ROW-02 R 2 X: X \"0\" is not a whole number from 1 to 99,999"),
         ("bed_sex", "8", "bed_sex=8", ""),

@@ -246,7 +246,8 @@ pub struct Join {
 pub enum LinesPerRow {
     /// Exactly one: the first that applies. None that applies rejects the row (REF-04).
     One,
-    /// Each that applies and whose quantity is above zero. A blank quantity rejects the row (ROW-01).
+    /// Each that applies and whose quantity is above zero. A blank quantity rejects the row (ROW-01), and so does a text that no
+    /// line's condition on its column covers (REF-04): beds must not vanish behind a new code.
     Each,
 }
 
@@ -319,7 +320,8 @@ pub enum Reading {
     Codes {
         /// From the provider's texts to the dataset's codes.
         codes: BTreeMap<String, String>,
-        /// What to do with a text that is not listed. Blank is blank unless the list has `""`.
+        /// What to do with a text that is not listed. Blank is blank unless the list has `""`; on a line about a person a
+        /// blank gender or age is not known (REF-05).
         otherwise: Otherwise,
     },
     /// As an instant, by `strptime` formats tried in order; local times by the mapping's zone.

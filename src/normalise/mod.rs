@@ -2,7 +2,24 @@
 //!
 //! Owns the mapping (what it can say, and what it does), times, values and the reference data. Refuses I/O, raw bytes,
 //! and silent repair: what a mapping does not say is a finding, never a guess.
+//!
+//! A row's way: `rows` takes it, `plan` says which lines it can make, `sources` reads its cells, `draft` fills the line,
+//! `places` finds the ward, `tally` counts what is said once for many rows.
+
+mod draft;
+mod places;
+mod plan;
+mod sources;
+mod tally;
+#[cfg(test)]
+mod layouts;
+#[cfg(test)]
+mod testing;
 
 pub mod mapping;
+pub mod names;
 pub mod reference;
+pub mod rows;
 pub mod table;
+pub mod times;
+pub mod values;

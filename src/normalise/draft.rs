@@ -1,0 +1,376 @@
+//! Drafts: one line in the making. Owns turning read values into the line's fields, and saying why one cannot be.
+//!
+//! Refuses to stop at the first problem: a sender is told of all of them at once.
+
+use super::places::{Located, Places};
+use super::plan::{Field, LinePlan, TablePlan};
+use super::sources::{Reader, Row, Source, Value};
+use super::times::{How, Resolved, TimeProblem, UkClock};
+use super::values;
+use crate::bedstate::{AgeBand, Gender, Line, LineType};
+use crate::feed::{Finding, Rule, Severity};
+use jiff::{SignedDuration, Timestamp};
+use std::str::FromStr;
+
+/// A wait may start this long after the snapshot: clocks differ.
+const WAIT_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+/// A wait that started longer ago than this is a wrong date.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+/// A line, what is wrong with it, and what is to be counted about it.
+pub(super) struct Made {
+    /// To be used only where no finding rejects the row.
+    pub(super) line: Line,
+    /// Without the line number.
+    pub(super) findings: Vec<Finding>,
+    /// Where it is.
+    pub(super) located: Located,
+    pub(super) gender: Coding,
+    pub(super) age: Coding,
+    /// Columns with a time in October's repeated hour, and the clock it was read by.
+    pub(super) repeated: Vec<(String, UkClock)>,
+}
+
+/// How a person's gender or age came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// By a code, or not about a person at all.
+    Known,
+    /// The feed does not carry it.
+    NotCarried,
+    /// The column has something that no code covers, or nothing.
+    Unmapped(String),
+}
+
+/// Makes the line that a row's plan describes.
+pub(super) fn make(
+    plan: &TablePlan<'_>,
+    line: &LinePlan<'_>,
+    row: &Row<'_>,
+    quantity: u32,
+    reader: &Reader<'_>,
+    places: &Places<'_>,
+    snapshot_at: Timestamp,
+) -> Made {
+    let mut draft = Draft {
+        plan,
+        row,
+        snapshot_at,
+        line: Line { quantity, ..Line::new("", LineType::Demand) },
+        line_type: None,
+        site: String::new(),
+        ward: String::new(),
+        findings: Vec::new(),
+        refused: Vec::new(),
+        gender: None,
+        age: None,
+        repeated: Vec::new(),
+    };
+    for (field, source) in &line.sources {
+        let value = source.read(row, reader);
+        if line.required.contains(field) && matches!(value, Value::Blank | Value::Fallback("")) {
+            draft.missing(*field, Some(source));
+        }
+        draft.fill(*field, source, value);
+    }
+    draft.finish(line, places)
+}
+
+/// Where a row is, for a row that may have made no line at all.
+pub(super) fn locate(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>, places: &Places<'_>) -> Option<Located> {
+    let text = |field| line.source(field).map(|source| plain(source.read(row, reader)));
+    let written = line.source(Field::WardCode)?.raw(row);
+    let located = places.locate(&text(Field::SiteCode)?, &text(Field::WardCode)?, &written);
+    (!located.ward.is_empty()).then_some(located)
+}
+
+struct Draft<'d> {
+    plan: &'d TablePlan<'d>,
+    row: &'d Row<'d>,
+    snapshot_at: Timestamp,
+    line: Line,
+    line_type: Option<LineType>,
+    site: String,
+    ward: String,
+    findings: Vec<Finding>,
+    /// Fields whose text was refused: they are not blank as well.
+    refused: Vec<Field>,
+    gender: Option<Person<Gender>>,
+    age: Option<Person<AgeBand>>,
+    repeated: Vec<(String, UkClock)>,
+}
+
+/// A person's gender or age as read.
+struct Person<T> {
+    value: Option<T>,
+    /// A text was there that no code covers.
+    unmapped: bool,
+    constant: bool,
+    column: String,
+}
+
+impl Draft<'_> {
+    fn fill(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) {
+        match field {
+            Field::SiteCode => self.site = self.text(field, source, value).unwrap_or_default(),
+            Field::WardCode => self.ward = self.text(field, source, value).unwrap_or_default(),
+            Field::LineType => self.line_type = self.code(field, source, value),
+            Field::Quantity => self.quantity(source, value),
+            Field::BayCode => self.line.bay_code = self.kept(field, source, value, values::MAX_CODE),
+            Field::BedRef => self.line.bed_ref = self.kept(field, source, value, values::MAX_CODE),
+            Field::DemandFor => self.line.demand_for = self.kept(field, source, value, values::MAX_DEMAND_FOR),
+            Field::BedStatus => self.line.bed_status = self.code(field, source, value),
+            Field::EmptyState => self.line.empty_state = self.code(field, source, value),
+            Field::ClosedReason => self.line.closed_reason = self.code(field, source, value),
+            Field::BedBase => self.line.bed_base = self.code(field, source, value),
+            Field::BedSex => self.line.bed_sex = self.code(field, source, value),
+            Field::Ready => self.line.ready = self.code(field, source, value),
+            Field::EddBand => self.line.edd_band = self.code(field, source, value),
+            Field::LosBand => self.line.los_band = self.code(field, source, value),
+            Field::DemandSource => self.line.demand_source = self.code(field, source, value),
+            Field::SideRoom => self.line.side_room = self.yes_no(field, source, value),
+            Field::InBedNow => self.line.in_bed_now = self.yes_no(field, source, value),
+            Field::CareLevel => {
+                self.line.care_level =
+                    self.listed(source, value, "critical care level (00 to 03)", |text| matches!(text, "00" | "01" | "02" | "03"));
+            }
+            Field::TreatmentFunction => {
+                self.line.treatment_function = self.listed(source, value, "treatment function code of three digits", |text| {
+                    text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit())
+                });
+            }
+            Field::Gender => self.gender = self.person(field, source, value, Gender::Unknown),
+            Field::AgeBand => self.age = self.person(field, source, value, AgeBand::Unknown),
+            Field::WaitFrom => self.line.wait_from = self.wait_from(source, value),
+            Field::SourceUpdatedAt => self.line.source_updated_at = self.instant(source, value),
+        }
+    }
+
+    fn push(&mut self, finding: Finding, column: &str) {
+        self.findings.push(if column.is_empty() { finding } else { finding.in_column(column) });
+    }
+
+    fn missing(&mut self, field: Field, source: Option<&Source<'_>>) {
+        let column = source.map_or("", |source| source.label.as_str());
+        let what = if column.is_empty() { "a field that the mapping fills" } else { column };
+        let finding = Finding::new(Rule::Row01, format!("{what} is blank: {} is needed", field.name()));
+        self.push(finding, column);
+    }
+
+    fn not_agreed(&mut self, field: Field, source: &Source<'_>) {
+        self.refused.push(field);
+        let shown = if source.label.is_empty() {
+            "a constant of the mapping".to_owned()
+        } else {
+            self.plan.named(&source.label, &source.raw(self.row))
+        };
+        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}", field.name()));
+        self.push(finding, &source.label);
+    }
+
+    fn text(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) -> Option<String> {
+        match value {
+            Value::Blank => None,
+            Value::Text(_) | Value::Fallback(_) => Some(plain(value)).filter(|text| !text.is_empty()),
+            Value::NotListed | Value::Band(_) | Value::Instant(_) => {
+                self.not_agreed(field, source);
+                None
+            }
+        }
+    }
+
+    /// A text that is kept as it stands.
+    fn kept(&mut self, field: Field, source: &Source<'_>, value: Value<'_>, most: usize) -> Option<String> {
+        let text = self.text(field, source, value)?;
+        match values::check_text(&text, most) {
+            Ok(()) => Some(text),
+            Err(problem) => {
+                let column = if source.label.is_empty() { field.name() } else { source.label.as_str() };
+                self.push(Finding::new(Rule::Row08, format!("{column} {problem}")), &source.label);
+                None
+            }
+        }
+    }
+
+    fn code<T: FromStr>(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) -> Option<T> {
+        let text = self.text(field, source, value)?;
+        let code = text.parse().ok();
+        if code.is_none() {
+            self.not_agreed(field, source);
+        }
+        code
+    }
+
+    fn yes_no(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) -> Option<bool> {
+        let text = self.text(field, source, value)?;
+        let answer = values::yes_no(&text);
+        if answer.is_none() {
+            self.not_agreed(field, source);
+        }
+        answer
+    }
+
+    /// An optional national code: one that cannot be is left blank and said, for a bed must not be lost over it.
+    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, what: &str, valid: impl Fn(&str) -> bool) -> Option<String> {
+        let text = Some(plain(value)).filter(|text| !text.is_empty())?;
+        if valid(&text) {
+            return Some(text);
+        }
+        let said = format!("{} is not a {what}: left blank", self.plan.named(&source.label, &text));
+        self.push(Finding::new(Rule::Ref04, said).with_severity(Severity::Warning), &source.label);
+        None
+    }
+
+    fn quantity(&mut self, source: &Source<'_>, value: Value<'_>) {
+        let Some(text) = self.text(Field::Quantity, source, value) else { return };
+        match values::whole_number(&text) {
+            Some(number) if (1..=99_999).contains(&number) => self.line.quantity = number,
+            _ => {
+                let shown = self.plan.named(&source.label, &text);
+                self.push(Finding::new(Rule::Row02, format!("{shown} is not a whole number from 1 to 99,999")), &source.label);
+            }
+        }
+    }
+
+    /// Reads gender or age. What no code covers is not known, and is counted; the text itself goes nowhere.
+    fn person<T: FromStr + Copy + PartialEq>(
+        &mut self,
+        field: Field,
+        source: &Source<'_>,
+        value: Value<'_>,
+        unknown: T,
+    ) -> Option<Person<T>> {
+        let (value, unmapped) = match value {
+            Value::Blank => (None, false),
+            Value::Text(code) => code.parse().map_or((Some(unknown), true), |code| (Some(code), false)),
+            Value::Band(Some(band)) => band.code().parse().map_or((Some(unknown), true), |code| (Some(code), false)),
+            Value::Fallback(code) => {
+                let code = code.parse().unwrap_or(unknown);
+                (Some(code), code == unknown)
+            }
+            Value::Band(None) | Value::Instant(_) => (Some(unknown), true),
+            Value::NotListed => {
+                self.not_agreed(field, source);
+                (None, false)
+            }
+        };
+        Some(Person { value, unmapped, constant: source.is_constant(), column: source.label.clone() })
+    }
+
+    fn instant(&mut self, source: &Source<'_>, value: Value<'_>) -> Option<Timestamp> {
+        let finding = match value {
+            Value::Blank | Value::Fallback("") => return None,
+            Value::Instant(Ok(Resolved { at, how })) => {
+                if let How::RepeatedHour { chosen } = how {
+                    self.repeated.push((source.label.clone(), chosen));
+                }
+                return Some(at);
+            }
+            Value::Instant(Err(TimeProblem::Missing)) => {
+                let said = format!("{} is a time that the clocks skip in March", source.label);
+                Finding::new(Rule::Tim05, said).with_severity(Severity::RejectRow)
+            }
+            _ => Finding::new(Rule::Ref04, format!("{} cannot be read as a time in the agreed format", source.label)),
+        };
+        self.push(finding, &source.label);
+        None
+    }
+
+    fn wait_from(&mut self, source: &Source<'_>, value: Value<'_>) -> Option<Timestamp> {
+        let at = self.instant(source, value)?;
+        let since = self.snapshot_at.duration_since(at);
+        let said = if since < -WAIT_AHEAD {
+            format!("{} is after the snapshot: a wait cannot start in the future", source.label)
+        } else if since > LONGEST_WAIT {
+            format!("{} is more than 60 days before the snapshot: check the date", source.label)
+        } else {
+            return Some(at);
+        };
+        self.push(Finding::new(Rule::Ref04, said), &source.label);
+        None
+    }
+
+    /// Looks up the place, and checks what only the whole line can tell.
+    fn finish(mut self, plan: &LinePlan<'_>, places: &Places<'_>) -> Made {
+        let is_person = matches!(self.line_type, Some(LineType::Occupied | LineType::Demand));
+        let needs_ward = self.line_type != Some(LineType::Demand);
+        for (field, blank) in [
+            (Field::LineType, self.line_type.is_none()),
+            (Field::SiteCode, self.site.is_empty()),
+            (Field::WardCode, needs_ward && self.ward.is_empty()),
+        ] {
+            if blank && !self.refused.contains(&field) {
+                self.missing(field, plan.source(field));
+            }
+        }
+        if self.line.bed_ref.is_some() && self.line.quantity != 1 {
+            let said = format!("one bed cannot count {} times: a row with a bed has a count of 1", self.line.quantity);
+            self.findings.push(Finding::new(Rule::Row02, said));
+        }
+        let located = self.locate(plan, places);
+        let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
+        let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
+        let line = Line {
+            site_code: located.site.clone(),
+            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
+            line_type: self.line_type.unwrap_or(LineType::Demand),
+            gender,
+            age_band,
+            ..self.line
+        };
+        Made { line, findings: self.findings, located, gender: gender_coding, age: age_coding, repeated: self.repeated }
+    }
+
+    fn locate(&mut self, plan: &LinePlan<'_>, places: &Places<'_>) -> Located {
+        let written = plan.source(Field::WardCode).map(|source| source.raw(self.row)).unwrap_or_default();
+        let located = places.locate(&self.site, &self.ward, &written);
+        let label = |field| plan.source(field).map_or("", |source| source.label.as_str());
+        let (site_column, ward_column) = (label(Field::SiteCode), label(Field::WardCode));
+        if !located.site.is_empty() && !located.site_registered {
+            let (rule, said) = match values::check_text(&located.site, values::MAX_CODE) {
+                Err(problem) if !located.site_aliased => (Rule::Row08, format!("the site {problem}, and is not registered")),
+                _ => (Rule::Ref02, format!("site {} is not registered for this provider", shown(&located.site))),
+            };
+            self.push(Finding::new(rule, said), site_column);
+        }
+        if !located.ward.is_empty() && !located.ward_registered && !located.ward_aliased {
+            // A damaged ward would come in as a new one, and its beds would leave the ward they belong to.
+            if let Some(damage) = values::damage(&located.ward) {
+                let said = format!("ward {} cannot be told: {damage}", shown(&located.ward));
+                self.push(Finding::new(Rule::Row07, said).with_severity(Severity::RejectRow), ward_column);
+            } else if let Err(problem) = values::check_text(&located.ward, values::MAX_CODE) {
+                self.push(Finding::new(Rule::Row08, format!("the ward {problem}, and is not registered")), ward_column);
+            }
+        }
+        located
+    }
+}
+
+/// A gender or age, and how it came out; on a bed without a person it stays as sent, for the checks to refuse.
+fn coding<T: Copy + PartialEq>(read: Option<Person<T>>, unknown: T, is_person: bool) -> (Option<T>, Coding) {
+    match read {
+        read if !is_person => (read.and_then(|person| person.value), Coding::Known),
+        None => (Some(unknown), Coding::NotCarried),
+        Some(person) => match person.value {
+            None if person.constant => (Some(unknown), Coding::NotCarried),
+            None => (Some(unknown), Coding::Unmapped(person.column)),
+            Some(value) if person.constant && value == unknown => (Some(value), Coding::NotCarried),
+            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column)),
+            Some(value) => (Some(value), Coding::Known),
+        },
+    }
+}
+
+/// A place's code in quotes, for a message.
+pub(super) fn shown(code: &str) -> String {
+    values::quoted_place(code).unwrap_or_else(|| "(not shown: it looks like a person's number)".to_owned())
+}
+
+/// A value as plain text; blank where it is none.
+fn plain(value: Value<'_>) -> String {
+    match value {
+        Value::Text(text) => text.into_owned(),
+        Value::Fallback(text) => text.to_owned(),
+        _ => String::new(),
+    }
+}

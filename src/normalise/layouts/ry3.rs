@@ -1,0 +1,117 @@
+//! The community provider: closures in a second table, copies, step-down patients.
+
+use super::{expect, run};
+use crate::normalise::mapping::{FieldSource, Mapping, Reading, TableMapping};
+use crate::normalise::reference::Reference;
+use crate::normalise::testing::*;
+
+pub(super) fn mapping_e() -> Mapping {
+    let gender = || codes("Gender", &[("Male", "1"), ("Female", "2"), ("Indeterminate", "9")], Some("X"));
+    let age = || read("AgeYears", Reading::AgeInYears);
+    let member = |name: &'static str| {
+        move |table: &mut TableMapping| {
+            table.file = "extract".into();
+            table.member = Some(name.into());
+        }
+    };
+    let reasons: FieldSource =
+        codes("closures.Reason", &[("Infection control", "IPC"), ("Staffing", "STF"), ("Maintenance", "EST")], Some("OTH"));
+    let beds = table(
+        "beds",
+        &[
+            "RowIdentifier",
+            "IDOrganisation",
+            "DateExtract",
+            "UnitName",
+            "WardName",
+            "BedName",
+            "Occupied",
+            "Gender",
+            "AgeYears",
+            "DischargeReady",
+        ],
+    )
+    .with(member("BedList.csv"))
+    .with(|table| table.copies_by = Some("RowIdentifier".into()))
+    .join("closures", &["UnitName", "WardName", "BedName"])
+    .field("site_code", column("UnitName"))
+    .field("ward_code", column("WardName"))
+    .field("bed_ref", column("BedName"))
+    .field("bed_base", value("COR"))
+    .line(line().when("closures.Reason", "*").set("line_type=CLO bed_status=C").from("closed_reason", reasons))
+    .line(
+        line()
+            .when("Occupied", "TRUE")
+            .set("line_type=OCC bed_status=O")
+            .from("gender", gender())
+            .from("age_band", age())
+            .from("ready", codes("DischargeReady", &[("TRUE", "R"), ("FALSE", "N")], Some("X"))),
+    )
+    .line(line().when("Occupied", "FALSE").set("line_type=EMP bed_status=U empty_state=RDY"));
+    let closures = table("closures", &["UnitName", "WardName", "BedName", "DateClosed", "Reason"]).with(member("BedClosure.csv"));
+    let stepdown = table("stepdown", &["RowIdentifier", "UnitName", "Gender", "AgeYears", "DateAccepted"])
+        .with(member("StepDown.csv"))
+        .with(|table| table.copies_by = Some("RowIdentifier".into()))
+        .field("site_code", column("UnitName"))
+        .line(
+            line()
+                .set("line_type=DEM demand_source=STD in_bed_now=Y demand_for=COMM")
+                .from("wait_from", instant("DateAccepted", "%d %b %Y %H:%M:%S"))
+                .from("gender", gender())
+                .from("age_band", age()),
+        );
+    mapping(vec![beds, closures, stepdown])
+}
+
+#[test]
+fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
+    let reference = Reference {
+        sites: vec![site("RY3", "RY3SE")],
+        wards: vec![ward("RY3", "RY3SE", "WEAST")],
+        aliases: vec![alias("RY3", Some("Unit East"), "Ward East", "RY3SE", "WEAST"), alias("RY3", Some("Unit East"), "", "RY3SE", "")],
+        ..Reference::default()
+    };
+    let mapping = mapping_e();
+    let beds = mapping.tables[0].raw(
+        2,
+        &[
+            "9001|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-01|TRUE|Female|91|TRUE",
+            "9002|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-02|FALSE|||FALSE",
+            "9002|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-02|FALSE|||FALSE",
+            "9003|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-03|FALSE|||FALSE",
+            "9003|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-04|TRUE|Male|70|FALSE",
+            "9005|RY3|03 Dec 2018 10:15:00|Unit West|Ward West|W-01|FALSE|||FALSE",
+        ],
+    );
+    let closures = mapping.tables[1].raw(
+        2,
+        &[
+            "Unit East|Ward East|E-03|01 Dec 2018 09:00:00|Infection control",
+            "Unit East|Ward East|E-99|01 Dec 2018 09:00:00|Staffing",
+            "Unit East|Ward East|E-03|02 Dec 2018 09:00:00|Staffing",
+        ],
+    );
+    let stepdown = mapping.tables[2].raw(2, &["7001|Unit East|Male|78|02 Dec 2018 16:00:00", "7002|Unit East|Male|78|"]);
+    let found = run("RY3", &reference, &mapping, &[beds, closures, stepdown]);
+    expect(
+        &found,
+        &[
+            (2, "RY3SE WEAST OCC 1 age_band=A90 bed_base=COR bed_ref=E-01 bed_status=O gender=2 ready=R"),
+            (3, "RY3SE WEAST EMP 1 bed_base=COR bed_ref=E-02 bed_status=U empty_state=RDY"),
+            (5, "RY3SE WEAST CLO 1 bed_base=COR bed_ref=E-03 bed_status=C closed_reason=IPC"),
+            (6, "RY3SE WEAST OCC 1 age_band=A70 bed_base=COR bed_ref=E-04 bed_status=O gender=1 ready=N"),
+            (2, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true wait_from=2018-12-02T16:00:00Z"),
+            (3, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true"),
+        ],
+        &[
+            "REF-02 R 7 UnitName: site \"Unit West\" is not registered for this provider",
+            "STR-08 I - -: copies of rows with the same RowIdentifier, equal in every field and left out: 1",
+            "XRO-02 W - -: rows of closures that repeat the key of an earlier row, which is used: 1",
+            "STR-08 W - -: rows of closures that fit no row here and are not used: 1",
+            "STR-08 I - -: rows of closures that only add to other rows: 3",
+        ],
+    );
+    let rows = found.rows;
+    assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected, rows.lines), (11, 6, 4, 1, 6));
+    assert_eq!(found.lines[4].part, "StepDown.csv");
+}

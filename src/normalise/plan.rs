@@ -1,0 +1,245 @@
+//! Plans: a table's mapping bound to the columns of one file, once, so that each row is read without looking anything up.
+//!
+//! Owns which lines a row can make and which columns are about a person. Refuses to read a row by itself.
+
+use super::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Reading, SnapshotTime, TableMapping};
+use super::sources::{Column, Columns, Count, Row, Source, holds, named};
+use super::table::RawTable;
+use super::values;
+use std::collections::{BTreeMap, HashSet};
+
+/// A field of the dataset that a mapping can fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    SiteCode,
+    LineType,
+    Quantity,
+    WardCode,
+    BayCode,
+    BedRef,
+    BedStatus,
+    EmptyState,
+    ClosedReason,
+    BedBase,
+    BedSex,
+    SideRoom,
+    CareLevel,
+    TreatmentFunction,
+    Gender,
+    AgeBand,
+    Ready,
+    EddBand,
+    LosBand,
+    DemandSource,
+    DemandFor,
+    InBedNow,
+    WaitFrom,
+    SourceUpdatedAt,
+}
+
+impl Field {
+    /// Every field, in the order of the specification.
+    pub(super) const ALL: [(&'static str, Self); 24] = [
+        ("site_code", Self::SiteCode),
+        ("line_type", Self::LineType),
+        ("quantity", Self::Quantity),
+        ("ward_code", Self::WardCode),
+        ("bay_code", Self::BayCode),
+        ("bed_ref", Self::BedRef),
+        ("bed_status", Self::BedStatus),
+        ("empty_state", Self::EmptyState),
+        ("closed_reason", Self::ClosedReason),
+        ("bed_base", Self::BedBase),
+        ("bed_sex", Self::BedSex),
+        ("side_room", Self::SideRoom),
+        ("care_level", Self::CareLevel),
+        ("treatment_function", Self::TreatmentFunction),
+        ("gender", Self::Gender),
+        ("age_band", Self::AgeBand),
+        ("ready", Self::Ready),
+        ("edd_band", Self::EddBand),
+        ("los_band", Self::LosBand),
+        ("demand_source", Self::DemandSource),
+        ("demand_for", Self::DemandFor),
+        ("in_bed_now", Self::InBedNow),
+        ("wait_from", Self::WaitFrom),
+        ("source_updated_at", Self::SourceUpdatedAt),
+    ];
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+    }
+
+    /// The field's name in the dataset.
+    pub(super) fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, field)| *field == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// One table, ready to be read.
+pub(super) struct TablePlan<'a> {
+    pub(super) per_row: LinesPerRow,
+    pub(super) columns: Columns<'a>,
+    pub(super) lines: Vec<LinePlan<'a>>,
+    pub(super) copies_by: Option<Column<'a>>,
+    /// Columns looked at for a spreadsheet's marks: all but those that hold times.
+    pub(super) inspected: Vec<Column<'a>>,
+    /// Every column that decides which line a row makes, with all conditions on it.
+    conditions: Vec<(Column<'a>, Vec<&'a Condition>)>,
+    /// Columns read for gender or age, and declared identifiers: never quoted.
+    person: HashSet<String>,
+}
+
+/// One line that a row can make.
+pub(super) struct LinePlan<'a> {
+    when: Vec<(Column<'a>, &'a Condition)>,
+    pub(super) count: Option<Count<'a>>,
+    pub(super) sources: Vec<(Field, Source<'a>)>,
+    pub(super) required: Vec<Field>,
+}
+
+impl LinePlan<'_> {
+    pub(super) fn applies(&self, row: &Row<'_>) -> bool {
+        self.when.iter().all(|(column, condition)| holds(condition, row.text(*column)))
+    }
+
+    pub(super) fn source(&self, wanted: Field) -> Option<&Source<'_>> {
+        self.sources.iter().find(|(field, _)| *field == wanted).map(|(_, source)| source)
+    }
+}
+
+impl<'a> TablePlan<'a> {
+    pub(super) fn new(table: &RawTable, mapping: &'a TableMapping, joined: Option<(&RawTable, &'a TableMapping)>) -> Self {
+        let columns = Columns::new(table, mapping, joined);
+        let lines = mapping.lines.iter().map(|line| line_plan(mapping, line, &columns)).collect();
+        let mut conditions: Vec<(Column<'a>, Vec<&Condition>)> = Vec::new();
+        for (name, condition) in mapping.lines.iter().flat_map(|line| &line.when) {
+            match conditions.iter_mut().find(|(column, _)| column.name == name) {
+                Some((_, known)) => known.push(condition),
+                None => conditions.push((columns.column(name), vec![condition])),
+            }
+        }
+        let joined_identifiers =
+            joined.into_iter().flat_map(|(other, its)| its.identifiers.iter().map(|name| format!("{}.{name}", other.name)));
+        let person = person_columns(mapping).map(str::to_owned).chain(joined_identifiers).collect();
+        let times = time_columns(mapping);
+        let inspected = mapping.columns.iter().filter(|name| !times.contains(name.as_str()) && !mapping.identifiers.contains(name));
+        Self {
+            per_row: mapping.lines_per_row,
+            lines,
+            copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
+            inspected: inspected.map(|name| columns.column(name)).collect(),
+            conditions,
+            person,
+            columns,
+        }
+    }
+
+    /// A column with its value in words, the value only where the column is not about a person.
+    pub(super) fn named(&self, column: &str, text: &str) -> String {
+        named(column, if self.person.contains(column) { None } else { values::quoted(text) })
+    }
+
+    /// Why no line applies, one text for each column to blame: a column that keeps a nearly fitting line from applying, and
+    /// whose text fits no other line either.
+    pub(super) fn blame(&self, row: &Row<'_>) -> Vec<(&'a str, String)> {
+        let unmet_of = |line: &LinePlan<'a>| -> Vec<&'a str> {
+            let unmet = line.when.iter().filter(|(column, condition)| !holds(condition, row.text(*column)));
+            unmet.map(|(column, _)| column.name).collect()
+        };
+        let by_line: Vec<Vec<&str>> = self.lines.iter().map(unmet_of).collect();
+        let nearest = by_line.iter().map(Vec::len).min().unwrap_or(0);
+        let near: HashSet<&str> = by_line.into_iter().filter(|unmet| unmet.len() == nearest).flatten().collect();
+        let unmet = self.unmet(row).filter(|column| near.contains(column.name));
+        let blamed: Vec<(&str, String)> = unmet.map(|column| self.complaint(column, row)).collect();
+        if !blamed.is_empty() {
+            return blamed;
+        }
+        let names: Vec<&str> = self.conditions.iter().map(|(column, _)| column.name).collect();
+        let shown: Vec<String> = self.conditions.iter().map(|(column, _)| self.named(column.name, row.text(*column))).collect();
+        let first = names.first().copied().unwrap_or("");
+        vec![(first, format!("the combination {} is not agreed", shown.join(", ")))]
+    }
+
+    /// Columns with a code that no line of the table speaks of, although the lines list codes for it: for tables where a row
+    /// makes each line that applies, so that beds do not vanish behind a new code. A column that is only asked whether it
+    /// is filled has no codes.
+    pub(super) fn unspoken(&self, row: &Row<'_>) -> Vec<(&'a str, String)> {
+        let lists = |column: &Column<'_>| {
+            let conditions = self.conditions.iter().find(|(known, _)| known.name == column.name).map(|(_, conditions)| conditions);
+            conditions.is_some_and(|all| all.iter().all(|c| matches!(c, Condition::OneOf(_) | Condition::StartsWith(_))))
+        };
+        self.unmet(row).filter(lists).map(|column| self.complaint(column, row)).collect()
+    }
+
+    fn unmet<'s>(&'s self, row: &'s Row<'_>) -> impl Iterator<Item = Column<'a>> + 's {
+        let unmet = |conditions: &[&Condition], text: &str| !conditions.iter().any(|condition| holds(condition, text));
+        self.conditions.iter().filter(move |(column, conditions)| unmet(conditions, row.text(*column))).map(|(column, _)| *column)
+    }
+
+    fn complaint(&self, column: Column<'a>, row: &Row<'_>) -> (&'a str, String) {
+        let text = row.text(column);
+        let said = if text.is_empty() {
+            format!("{} is blank: a code is needed", column.name)
+        } else {
+            format!("{} is not an agreed code", self.named(column.name, text))
+        };
+        (column.name, said)
+    }
+}
+
+/// A line's own fields win over the table's; fields left out are gone.
+fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Columns<'a>) -> LinePlan<'a> {
+    let mut fields: BTreeMap<&str, &FieldSource> = table.fields.iter().map(|(name, source)| (name.as_str(), source)).collect();
+    fields.retain(|name, _| !line.omit.iter().any(|left_out| left_out == name));
+    fields.extend(line.set.iter().map(|(name, source)| (name.as_str(), source)));
+    let sources = fields.into_iter().filter_map(|(name, source)| Some((Field::of(name)?, Source::new(source, columns))));
+    LinePlan {
+        when: line.when.iter().map(|(name, condition)| (columns.column(name), condition)).collect(),
+        count: line.quantity.as_ref().map(|quantity| Count::new(quantity, columns)),
+        sources: sources.collect(),
+        required: table.required.iter().filter_map(|name| Field::of(name)).collect(),
+    }
+}
+
+fn all_sources(table: &TableMapping) -> impl Iterator<Item = (&String, &FieldSource)> {
+    table.fields.iter().chain(table.lines.iter().flat_map(|line| &line.set))
+}
+
+fn columns_of(source: &FieldSource) -> Vec<&str> {
+    match source {
+        FieldSource::Value(_) => Vec::new(),
+        FieldSource::Joined { columns, .. } => columns.iter().map(String::as_str).collect(),
+        FieldSource::Column { column, .. } => vec![column],
+    }
+}
+
+fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
+    let read_as_person = |source: &FieldSource| {
+        matches!(source, FieldSource::Column { reading: Reading::AgeInYears | Reading::BirthDate { .. } | Reading::AgeRange, .. })
+    };
+    let about = all_sources(table).filter(move |(field, source)| *field == "gender" || *field == "age_band" || read_as_person(source));
+    about.flat_map(|(_, source)| columns_of(source)).chain(table.identifiers.iter().map(String::as_str))
+}
+
+fn time_columns(table: &TableMapping) -> HashSet<&str> {
+    let timed =
+        |source: &FieldSource| matches!(source, FieldSource::Column { reading: Reading::Instant { .. } | Reading::BirthDate { .. }, .. });
+    let mut times: HashSet<&str> = all_sources(table).filter(|(_, s)| timed(s)).flat_map(|(_, s)| columns_of(s)).collect();
+    if let SnapshotTime::Column { column, .. } = &table.snapshot_at {
+        times.insert(column);
+    }
+    times
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mapping::FIELDS;
+    use super::*;
+
+    #[test]
+    fn every_field_of_the_mapping_language_is_known() {
+        let known: Vec<&str> = Field::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(known, FIELDS);
+    }
+}

@@ -1,0 +1,299 @@
+//! Rows: every row of an extract becomes lines, is left out for a stated reason, or is rejected with all its findings.
+//!
+//! Owns the account of rows (`read = used + skipped + rejected`). Refuses to judge lines against each other: that is
+//! `verify`'s.
+
+use super::draft::{self, Made};
+use super::mapping::{LinesPerRow, Mapping, TableMapping};
+use super::places::Places;
+use super::plan::{LinePlan, TablePlan};
+use super::reference::Reference;
+use super::sources::{CountProblem, Reader, Row};
+use super::table::{RawRow, RawTable};
+use super::tally::Tally;
+use super::{times, values};
+use crate::bedstate::Line;
+use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What rows are read against.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Whose rows.
+    pub provider: &'a ProviderCode,
+    /// Sites, wards and their other names.
+    pub reference: &'a Reference,
+    /// When the figures were true in the source.
+    pub snapshot_at: Timestamp,
+    /// When the file came; it settles October's repeated hour.
+    pub received_at: Timestamp,
+}
+
+/// A ward's site and code.
+pub type WardKey = (String, String);
+
+/// What came of an extract's rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Normalised {
+    /// The lines, in the order of the file.
+    pub lines: Vec<NumberedLine>,
+    /// REF-02 to REF-05, ROW-01, 02, 07 and 08, and what was skipped (STR-08).
+    pub findings: Findings,
+    /// What became of the rows.
+    pub rows: RowCounts,
+    /// Persons on the lines.
+    pub persons: u64,
+    /// Of those, the ones with something in gender or age that no code covers.
+    pub persons_unknown: u64,
+    /// Rejected rows by ward, where the row says one.
+    pub rejected_wards: BTreeMap<WardKey, u64>,
+    /// Beds by ward that is not registered (0 where only demand names it).
+    pub unknown_ward_beds: BTreeMap<WardKey, u64>,
+}
+
+/// A line, and the row it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedLine {
+    /// The mapping's table.
+    pub table: String,
+    /// The file's part, or the archive's member.
+    pub part: String,
+    /// The row's line number in the file as sent, from 1.
+    pub line: u64,
+    /// The line.
+    pub value: Line,
+}
+
+/// Turns the rows of all tables of a snapshot into lines.
+#[must_use]
+pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) -> Normalised {
+    let day = times::local_day(context.snapshot_at);
+    let mut work = Work {
+        context,
+        reader: Reader { mapping, received_at: context.received_at, day },
+        places: Places::new(context.reference, context.provider, day),
+        out: Normalised::default(),
+        tally: Tally::default(),
+    };
+    for table in tables {
+        let described = mapping.tables.iter().find(|described| described.name == table.name);
+        match described {
+            Some(described) if !described.lines.is_empty() => work.table(table, described, tables),
+            // Rows that only serve a join are accounted for here, and read there.
+            _ => work.skip(table, described),
+        }
+    }
+    let Work { mut out, tally, .. } = work;
+    tally.finish(&mut out);
+    out.rows.lines = u64::try_from(out.lines.len()).unwrap_or(u64::MAX);
+    out
+}
+
+struct Work<'a> {
+    context: &'a Context<'a>,
+    reader: Reader<'a>,
+    places: Places<'a>,
+    out: Normalised,
+    tally: Tally,
+}
+
+impl Work<'_> {
+    fn skip(&mut self, table: &RawTable, described: Option<&TableMapping>) {
+        let rows = u64::try_from(table.rows.len()).unwrap_or(u64::MAX);
+        self.out.rows.read += rows;
+        self.out.rows.skipped += rows;
+        if rows > 0 {
+            let said = format!("rows of {} that only add to other rows: {rows}", table.name);
+            self.out.findings.push(Finding::new(Rule::Str08, said).in_part(described.map_or(&table.name, part_of)));
+        }
+    }
+
+    fn table<'t>(&mut self, table: &'t RawTable, described: &TableMapping, tables: &'t [RawTable]) {
+        let part = part_of(described);
+        let joined = described.join.as_ref().and_then(|join| {
+            let other = tables.iter().find(|other| other.name == join.table)?;
+            let its = self.reader.mapping.tables.iter().find(|its| its.name == join.table)?;
+            Some((other, its))
+        });
+        let plan = TablePlan::new(table, described, joined);
+        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
+        let mut seen: HashSet<&[String]> = HashSet::new();
+        let mut copies = 0_u64;
+        for raw in &table.rows {
+            self.out.rows.read += 1;
+            let row = plan.columns.row(raw, partners.of(raw));
+            if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(&raw.fields) {
+                copies += 1;
+                continue;
+            }
+            self.row(&plan, table, part, &row);
+        }
+        self.out.rows.skipped += copies;
+        if let (1.., Some(column)) = (copies, plan.copies_by) {
+            let said = format!("copies of rows with the same {}, equal in every field and left out: {copies}", column.name);
+            self.out.findings.push(Finding::new(Rule::Str08, said).in_part(part));
+        }
+        partners.say(part, &mut self.out.findings);
+    }
+
+    /// Makes a row's lines; all of them are used, or none.
+    fn row(&mut self, plan: &TablePlan<'_>, table: &RawTable, part: &str, row: &Row<'_>) {
+        let number = row.own.line;
+        self.inspect(plan, part, row);
+        let (made, own) = self.lines_of(plan, row);
+        // The lines of one row share columns, and so their problems: each is said once.
+        let mut findings: Vec<&Finding> = Vec::new();
+        for finding in own.iter().chain(made.iter().flat_map(|made| &made.findings)) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        let rejected = findings.iter().any(|finding| finding.severity >= Severity::RejectRow);
+        self.out.findings.extend(findings.into_iter().map(|finding| finding.clone().at_line(number).in_part(part)));
+        if rejected {
+            self.out.rows.rejected += 1;
+            let place = made.iter().map(|made| &made.located).find(|located| !located.ward.is_empty());
+            match place {
+                Some(located) => self.tally.rejected(located),
+                None if made.is_empty() => {
+                    let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
+                    place.iter().for_each(|located| self.tally.rejected(located));
+                }
+                None => {}
+            }
+            return;
+        }
+        self.out.rows.used += 1;
+        for made in made {
+            self.tally.used(part, number, &made);
+            self.out.lines.push(NumberedLine { table: table.name.clone(), part: part.to_owned(), line: number, value: made.line });
+        }
+    }
+
+    /// The lines a row makes, and what is wrong with the row beside them.
+    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>) -> (Vec<Made>, Vec<Finding>) {
+        let refuse = |(column, said): (&str, String)| Finding::new(Rule::Ref04, said).in_column(column);
+        let mut applying = plan.lines.iter().filter(|line| line.applies(row));
+        match plan.per_row {
+            LinesPerRow::One => match applying.next() {
+                None => (Vec::new(), plan.blame(row).into_iter().map(refuse).collect()),
+                Some(line) => {
+                    let (quantity, mut findings) = count(line, row);
+                    if quantity == 0 {
+                        let column = line.count.as_ref().map_or("", |count| count.column());
+                        findings.push(Finding::new(Rule::Row02, format!("{column} is 0: a row counts at least 1")).in_column(column));
+                    }
+                    (vec![self.make(plan, line, row, quantity)], findings)
+                }
+            },
+            LinesPerRow::Each => {
+                let mut findings: Vec<Finding> = plan.unspoken(row).into_iter().map(refuse).collect();
+                let mut made = Vec::new();
+                for line in applying {
+                    let (quantity, problems) = count(line, row);
+                    findings.extend(problems);
+                    if quantity > 0 {
+                        made.push(self.make(plan, line, row, quantity));
+                    }
+                }
+                (made, findings)
+            }
+        }
+    }
+
+    fn make(&self, plan: &TablePlan<'_>, line: &LinePlan<'_>, row: &Row<'_>, quantity: u32) -> Made {
+        draft::make(plan, line, row, quantity, &self.reader, &self.places, self.context.snapshot_at)
+    }
+
+    fn inspect(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>) {
+        for column in &plan.inspected {
+            if let Some(damage) = values::damage(row.text(*column)) {
+                self.tally.damaged(part, column.name, row.own.line, damage);
+            }
+        }
+    }
+}
+
+/// The count of a line; where it cannot be read, 1, so that the rest of the row is checked all the same.
+fn count(line: &LinePlan<'_>, row: &Row<'_>) -> (u32, Vec<Finding>) {
+    let Some(count) = &line.count else { return (1, Vec::new()) };
+    match count.read(row) {
+        Ok(quantity) => (quantity, Vec::new()),
+        Err(problems) => {
+            let finding = |problem| match problem {
+                CountProblem::Blank(column) => {
+                    Finding::new(Rule::Row01, format!("{column} is blank: write 0 where there are none")).in_column(column)
+                }
+                CountProblem::Invalid(column, said) => Finding::new(Rule::Row02, said).in_column(column),
+            };
+            (1, problems.into_iter().map(finding).collect())
+        }
+    }
+}
+
+fn part_of(table: &TableMapping) -> &str {
+    table.member.as_deref().unwrap_or(&table.file)
+}
+
+/// The rows of a joined table, by their key.
+struct Partners<'t> {
+    /// Where the key's columns stand in the joining table.
+    key: Vec<usize>,
+    rows: HashMap<Vec<&'t str>, (&'t RawRow, bool)>,
+    repeated: u64,
+    table: &'t str,
+}
+
+impl<'t> Partners<'t> {
+    fn new(described: &TableMapping, table: &RawTable, other: Option<&'t RawTable>) -> Self {
+        let mut partners = Self { key: Vec::new(), rows: HashMap::new(), repeated: 0, table: "" };
+        let (Some(join), Some(other)) = (&described.join, other) else { return partners };
+        let own: Option<Vec<usize>> = join.on.iter().map(|name| table.column(name)).collect();
+        let its: Option<Vec<usize>> = join.on.iter().map(|name| other.column(name)).collect();
+        let (Some(own), Some(its)) = (own, its) else { return partners };
+        partners.key = own;
+        partners.table = &other.name;
+        for row in &other.rows {
+            let Some(key) = key(row, &its) else { continue };
+            match partners.rows.entry(key) {
+                std::collections::hash_map::Entry::Vacant(free) => {
+                    free.insert((row, false));
+                }
+                // The same row twice says nothing new; another one does.
+                std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.fields == row.fields => {}
+                std::collections::hash_map::Entry::Occupied(_) => partners.repeated += 1,
+            }
+        }
+        partners
+    }
+
+    fn of(&mut self, row: &'t RawRow) -> Option<&'t RawRow> {
+        let (partner, met) = self.rows.get_mut(&key(row, &self.key)?)?;
+        *met = true;
+        Some(partner)
+    }
+
+    fn say(&self, part: &str, findings: &mut Findings) {
+        if self.repeated > 0 {
+            let said = format!("rows of {} that repeat the key of an earlier row, which is used: {}", self.table, self.repeated);
+            findings.push(Finding::new(Rule::Xro02, said).with_severity(Severity::Warning).in_part(part));
+        }
+        let alone = self.rows.values().filter(|(_, met)| !met).count();
+        if alone > 0 {
+            let said = format!("rows of {} that fit no row here and are not used: {alone}", self.table);
+            findings.push(Finding::new(Rule::Str08, said).with_severity(Severity::Warning).in_part(part));
+        }
+    }
+}
+
+/// A row's key; none where any column of it is blank.
+fn key<'r>(row: &'r RawRow, at: &[usize]) -> Option<Vec<&'r str>> {
+    if at.is_empty() {
+        return None;
+    }
+    at.iter().map(|at| row.fields.get(*at).map(|text| text.trim()).filter(|text| !text.is_empty())).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+use super::*;
+use crate::normalise::mapping::Reading;
+use crate::normalise::testing::*;
+
+const WINTER: &str = "2018-12-03T10:15:00Z";
+
+fn reference() -> Reference {
+    Reference {
+        sites: vec![site("RM1", "RM102")],
+        wards: vec![ward("RM1", "RM102", "W21"), ward("RM1", "RM102", "5E1")],
+        aliases: vec![alias("RM1", None, "5.00E+01", "RM102", "5E1")],
+        ..Reference::default()
+    }
+}
+
+fn run_at(snapshot: &str, mapping: &Mapping, tables: &[RawTable]) -> Normalised {
+    let provider = "RM1".parse().unwrap();
+    let reference = reference();
+    let snapshot_at: Timestamp = snapshot.parse().unwrap();
+    let received_at = snapshot_at.saturating_add(jiff::SignedDuration::from_mins(2)).unwrap();
+    let normalised = normalise(tables, mapping, &Context { provider: &provider, reference: &reference, snapshot_at, received_at });
+    let rows = normalised.rows;
+    assert_eq!(rows.read, rows.used + rows.skipped + rows.rejected, "every row is accounted for");
+    normalised
+}
+
+fn run(mapping: &Mapping, rows: &[&str]) -> Normalised {
+    run_at(WINTER, mapping, &[mapping.tables[0].raw(2, rows)])
+}
+
+fn spelled_lines(normalised: &Normalised) -> Vec<String> {
+    normalised.lines.iter().map(|line| spelled(&line.value)).collect()
+}
+
+/// A bed list with codes as the dataset has them.
+fn beds(columns: &[&str]) -> TableMapping {
+    table("beds", columns).field("site_code", value("RM102")).field("ward_code", column("WARD")).field("line_type", column("TYPE"))
+}
+
+#[test]
+fn a_lines_own_field_wins_over_the_tables_and_an_omitted_one_is_gone() {
+    let described = beds(&["WARD", "TYPE", "BED"])
+        .field("bed_ref", column("BED"))
+        .field("bed_base", value("COR"))
+        .line(line().when("TYPE", "EMP").set("bed_base=ESC empty_state=RDY"))
+        .line(line().when("TYPE", "CLO").omit(&["bed_base", "bed_ref"]).set("closed_reason=OTH"));
+    let found = run(&mapping(vec![described]), &["W21|EMP|1", "W21|CLO|2"]);
+    assert_eq!(spelled_lines(&found), ["RM102 W21 EMP 1 bed_base=ESC bed_ref=1 empty_state=RDY", "RM102 W21 CLO 1 closed_reason=OTH"]);
+}
+
+#[test]
+fn every_kind_of_field_is_filled_or_refused() {
+    // (field, text, what the line has, what is said)
+    let rows = [
+        ("side_room", "Y", "side_room=true", ""),
+        ("side_room", "yes", "", "REF-04 R 2 X: X \"yes\" is not an agreed code for side_room"),
+        ("care_level", "02", "care_level=02", ""),
+        ("care_level", "2", "", "REF-04 W 2 X: X \"2\" is not a critical care level (00 to 03): left blank"),
+        ("treatment_function", "300", "treatment_function=300", ""),
+        ("treatment_function", "30", "", "REF-04 W 2 X: X \"30\" is not a treatment function code of three digits: left blank"),
+        ("edd_band", "T1", "edd_band=T1", ""),
+        ("edd_band", "soon", "", "REF-04 R 2 X: X \"soon\" is not an agreed code for edd_band"),
+        ("los_band", "L21", "los_band=L21", ""),
+        ("bay_code", "B1", "bay_code=B1", ""),
+        ("bay_code", "ABCDEFGHIJKLM", "", "ROW-08 R 2 X: X is longer than 12 characters"),
+        ("bay_code", "943 476 5919", "", "ROW-08 R 2 X: X has ten digits, like an NHS number"),
+        ("demand_for", "MEDICINES", "", "ROW-08 R 2 X: X is longer than 8 characters"),
+        ("quantity", "0", "", "ROW-02 R 2 X: X \"0\" is not a whole number from 1 to 99,999"),
+        ("bed_sex", "8", "bed_sex=8", ""),
+        // A long number in the wrong column may be a person's: it is not repeated.
+        ("bed_sex", "943 476 5919", "", "REF-04 R 2 X: X is not an agreed code for bed_sex"),
+        ("bed_sex", "", "", ""),
+    ];
+    for (field, text, wanted, said) in rows {
+        let described = beds(&["WARD", "TYPE", "X"]).field(field, column("X")).line(line().set("empty_state=RDY"));
+        let found = run(&mapping(vec![described]), &[&format!("W21|EMP|{text}")]);
+        let has = spelled_lines(&found).join(";");
+        assert_eq!(has.contains(&format!(" {wanted}")), !said.contains(" R "), "{field} {text}: {has}");
+        assert_eq!(told(&found).join(";"), said, "{field} {text}");
+    }
+}
+
+#[test]
+fn a_bed_counts_one_and_a_count_has_its_limits() {
+    let described =
+        beds(&["WARD", "TYPE", "BED", "N"]).field("bed_ref", column("BED")).line(line().count("N", &[], &[]).set("empty_state=RDY"));
+    let rows = [
+        ("B1|1", ""),
+        ("|99,999", ""),
+        ("B1|3", "ROW-02 R 2 -: one bed cannot count 3 times: a row with a bed has a count of 1"),
+        ("|0", "ROW-02 R 2 N: N is 0: a row counts at least 1"),
+        ("|100000", "ROW-02 R 2 N: N is more than 99,999"),
+        ("|5.00E+01", "ROW-02 R 2 N: N \"5.00E+01\" is not a whole number"),
+        ("|", "ROW-01 R 2 N: N is blank: write 0 where there are none"),
+    ];
+    let mapping = mapping(vec![described]);
+    for (row, said) in rows {
+        let found = run(&mapping, &[&format!("W21|EMP|{row}")]);
+        let rejections: Vec<String> = told(&found).into_iter().filter(|text| text.contains(" R ")).collect();
+        assert_eq!(rejections.join(";"), said, "{row}");
+        assert_eq!(found.lines.len(), usize::from(said.is_empty()), "{row}");
+    }
+}
+
+#[test]
+fn p10_a_blank_gender_is_not_known_unless_the_mapping_asks_for_it() {
+    let sex = || codes("SEX", &[("M", "1")], Some("X"));
+    let strict = |required: &[&str]| {
+        let described = beds(&["WARD", "TYPE", "SEX"]).field("gender", sex()).line(line().set("age_band=AXX"));
+        mapping(vec![described.with(|table| table.required = required.iter().map(|f| (*f).to_owned()).collect())])
+    };
+    let found = run(&strict(&[]), &["W21|OCC|"]);
+    assert_eq!(spelled_lines(&found), ["RM102 W21 OCC 1 age_band=AXX gender=X"]);
+    assert_eq!((found.persons, found.persons_unknown), (1, 1));
+    let found = run(&strict(&["gender"]), &["W21|OCC|"]);
+    assert_eq!(told(&found), ["ROW-01 R 2 SEX: SEX is blank: gender is needed"]);
+    // A person's field on an empty bed is kept for the checks to refuse.
+    let mut empty = strict(&[]);
+    empty.tables[0].lines[0].set.remove("age_band");
+    let found = run(&empty, &["W21|EMP|M", "W21|EMP|"]);
+    assert_eq!(spelled_lines(&found), ["RM102 W21 EMP 1 gender=1", "RM102 W21 EMP 1"]);
+    assert_eq!((found.persons, found.persons_unknown), (0, 0));
+}
+
+#[test]
+fn p7_nothing_from_a_column_about_a_person_comes_out() {
+    let described = beds(&["WARD", "TYPE", "SEX", "AGE", "DOB", "NAME"])
+        .with(|table| table.identifiers = vec!["NAME".into()])
+        .line(
+            line()
+                .when("TYPE", "OCC")
+                .when("SEX", "*")
+                .from("gender", codes("SEX", &[("M", "1")], None))
+                .from("age_band", read("AGE", Reading::AgeInYears)),
+        )
+        .line(
+            line()
+                .when("TYPE", "DEM")
+                .when("NAME", "ward")
+                .from("age_band", read("DOB", Reading::BirthDate { formats: vec!["%Y".into()] })),
+        );
+    let mapping = mapping(vec![described]);
+    let rows = [
+        "W21|OCC|Zorro|Zorro|Zorro|Zorro",
+        "W21|OCC||Zorro|Zorro|Zorro",
+        "W21|OCC|#N/A|05-Sep|Zorro|Zorro",
+        "W21|DEM|Zorro|Zorro|Zorro|Zorro",
+        "W21|DEM|Zorro|Zorro|Zorro|ward",
+        "W21|EMP|Zorro|Zorro|Zorro|Zorro",
+    ];
+    let found = run(&mapping, &rows);
+    assert_eq!(found.lines.len(), 1);
+    assert!(found.findings.count_of(Rule::Ref04) >= 3);
+    assert!(!format!("{found:?}").contains("Zorro"), "{found:?}");
+}
+
+#[test]
+fn times_in_rows_follow_the_clock_changes() {
+    let described = table("waits", &["SINCE"])
+        .field("site_code", value("RM102"))
+        .field("wait_from", instant("SINCE", "%d/%m/%Y %H:%M"))
+        .line(line().set("line_type=DEM gender=1 age_band=A20"));
+    let mapping = mapping(vec![described]);
+    let since = |found: &Normalised| found.lines.iter().map(|line| line.value.wait_from.unwrap().to_string()).collect::<Vec<_>>();
+    // Received at 00:47 UTC, which is 01:47 BST: 01:30 was the first one.
+    let found = run_at("2018-10-28T00:45:00Z", &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30", "28/10/2018 01:30 BST"])]);
+    assert_eq!(since(&found), ["2018-10-28T00:30:00Z", "2018-10-28T00:30:00Z"]);
+    assert_eq!(told(&found), ["TIM-06 W - SINCE: times in SINCE in the hour that comes twice in October, read as BST: 1"]);
+    let found = run_at("2018-10-28T03:45:00Z", &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30"])]);
+    assert_eq!(since(&found), ["2018-10-28T01:30:00Z"]);
+    let found = run_at("2019-03-31T02:00:00Z", &mapping, &[mapping.tables[0].raw(2, &["31/03/2019 01:30", "31/03/2019 02:30"])]);
+    assert_eq!(since(&found), ["2019-03-31T01:30:00Z"]);
+    assert_eq!(told(&found), ["TIM-05 R 2 SINCE: SINCE is a time that the clocks skip in March"]);
+}
+
+#[test]
+fn damage_is_said_once_for_a_column_and_a_registered_name_mends_it() {
+    let described = beds(&["WARD", "TYPE", "NOTE"]).line(line().set("empty_state=RDY"));
+    let found = run(&mapping(vec![described]), &["5.00E+01|EMP|", "5.00E+01|EMP|Ward \u{fffd}", "7.00E+01|EMP|#REF!", "W21|EMP|"]);
+    assert_eq!(
+        spelled_lines(&found),
+        ["RM102 5E1 EMP 1 empty_state=RDY", "RM102 5E1 EMP 1 empty_state=RDY", "RM102 W21 EMP 1 empty_state=RDY"]
+    );
+    assert_eq!(
+        told(&found),
+        [
+            "ROW-07 R 4 WARD: ward \"7.00E+01\" cannot be told: a code was turned into a number such as 5.00E+01",
+            "ROW-07 W 4 NOTE: NOTE looks damaged: a formula failed, as in #N/A",
+            "ROW-07 W 3 NOTE: NOTE looks damaged: characters were lost",
+            "ROW-07 W 2 WARD: WARD looks damaged: a code was turned into a number such as 5.00E+01 (3 values, the first here)",
+        ]
+    );
+}
+
+#[test]
+fn rows_with_one_id_are_copies_only_where_every_field_is_the_same() {
+    let described = beds(&["WARD", "TYPE", "ID"]).with(|t| t.copies_by = Some("ID".into())).line(line().set("empty_state=RDY"));
+    let found = run(&mapping(vec![described]), &["W21|EMP|1", "W21|EMP|1", "5E1|EMP|1", "5E1|EMP|1", "W21|EMP|", "W21|EMP|"]);
+    let rows = found.rows;
+    assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected), (6, 4, 2, 0));
+}
+
+#[test]
+fn a_table_without_its_partner_or_an_optional_column_reads_blank() {
+    let described = beds(&["WARD", "TYPE", "BED"])
+        .join("closures", &["BED"])
+        .line(line().when("closures.WHY", "*").set("line_type=CLO closed_reason=OTH"))
+        .line(line().set("empty_state=RDY"))
+        .field("bay_code", column("BAY"));
+    let mapping = mapping(vec![described, table("closures", &["BED", "WHY"])]);
+    let beds = mapping.tables[0].raw(2, &["W21|EMP|1"]);
+    let closures = mapping.tables[1].raw(2, &["1|paint"]);
+    let stranger = RawTable { name: "stranger".into(), ..closures.clone() };
+    let line_type = |found: &Normalised| found.lines[0].value.line_type.code();
+    let alone = run_at(WINTER, &mapping, &[beds.clone(), stranger]);
+    assert_eq!((line_type(&alone), alone.rows.skipped), ("EMP", 1));
+    let together = run_at(WINTER, &mapping, &[closures, beds]);
+    assert_eq!((line_type(&together), together.rows.skipped), ("CLO", 1));
+}
+
+#[test]
+fn each_asks_only_for_codes_that_its_lines_list() {
+    let described = beds(&["WARD", "N", "EXTRA", "OPEN"])
+        .with(|table| table.lines_per_row = LinesPerRow::Each)
+        .field("line_type", value("EMP"))
+        .line(line().count("N", &[], &[]).set("empty_state=RDY"))
+        .line(line().when("EXTRA", "*").count("EXTRA", &[], &[]).set("empty_state=CLN"))
+        .line(line().when("OPEN", "Y*").count("N", &[], &[]).set("empty_state=RSV"));
+    let found = run(&mapping(vec![described]), &["W21|1||Yes", "W21|1||No", "W21|1|2|y"]);
+    assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN \"No\" is not an agreed code"]);
+    let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.line, line.value.quantity)).collect();
+    assert_eq!(lines, [(2, 1), (2, 1), (4, 1), (4, 2), (4, 1)]);
+}
+
+#[test]
+fn p9_ten_thousand_bad_rows_leave_a_bounded_account() {
+    let described = beds(&["WARD", "TYPE", "SEX"]).line(line().when("TYPE", "OCC").from("gender", codes("SEX", &[], Some("X"))));
+    let mapping = mapping(vec![described]);
+    let mut raw = mapping.tables[0].raw(2, &["W21|BAD|Q", "W21|OCC|Q"]);
+    raw.rows = raw.rows.iter().cycle().take(10_000).cloned().collect();
+    let found = run_at(WINTER, &mapping, &[raw]);
+    assert_eq!((found.rows.rejected, found.rows.used, found.persons_unknown), (5_000, 5_000, 5_000));
+    assert_eq!(found.findings.count_of(Rule::Ref04), 5_000);
+    assert!(found.findings.iter().count() < 100);
+}

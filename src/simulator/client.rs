@@ -164,6 +164,19 @@ impl Uploader {
         .await
     }
 
+    /// Writes a file under a temporary name and renames it when it is whole, as careful clients do. The name that comes last
+    /// is the delivery.
+    ///
+    /// # Errors
+    /// Fails where [`Uploader::put`] does, and where the server refuses the rename.
+    pub async fn put_then_rename(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<(), UploadError> {
+        let temporary = format!("{name}.filepart");
+        self.put(folder, &temporary, bytes).await?;
+        let folder = folder.trim_end_matches('/');
+        let (from, to) = (format!("{folder}/{temporary}"), format!("{folder}/{name}"));
+        within("rename", &from, async { self.sftp.rename(from.as_str(), to).await.map_err(sftp("rename", &from)) }).await
+    }
+
     /// Reads a whole file.
     ///
     /// # Errors

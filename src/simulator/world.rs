@@ -37,7 +37,7 @@ impl World {
     /// Makes the world of the sample providers that the reference data has wards for, as it is at `at`.
     ///
     /// # Errors
-    /// Fails where the machine has no time zone data.
+    /// Fails where the machine has no time zone data, or none of a provider's wards is in force at `at`.
     pub fn new(reference: &Reference, seed: u64, at: Timestamp) -> Result<Self, WorldError> {
         let samples: Vec<(ProviderCode, Layout)> = Layout::ALL
             .into_iter()
@@ -47,10 +47,11 @@ impl World {
         Self::with_layouts(reference, seed, at, &samples)
     }
 
-    /// Makes a world of the providers named, each writing the layout given. For load generators with providers of their own.
+    /// Makes a world of the providers named, each writing the layout given. For load generators with providers of their own:
+    /// file names hold the provider's own code in all layouts but RGP's and RCX's.
     ///
     /// # Errors
-    /// Fails where the machine has no time zone data, or the reference data no ward of a provider.
+    /// Fails where the machine has no time zone data, or none of a provider's wards is in force at `at`.
     pub fn with_layouts(reference: &Reference, seed: u64, at: Timestamp, providers: &[(ProviderCode, Layout)]) -> Result<Self, WorldError> {
         let zone = TimeZone::get(LONDON).map_err(WorldError::TimeZone)?;
         let today = zone.to_datetime(at).date();

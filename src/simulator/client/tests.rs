@@ -123,6 +123,16 @@ impl russh_sftp::server::Handler for Store {
         if handle.starts_with("inbox/full") { Err(StatusCode::Failure) } else { Ok(ok(id)) }
     }
 
+    async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
+        let mut files = self.files.lock().unwrap();
+        if to.starts_with("inbox/taken") {
+            return Err(StatusCode::Failure);
+        }
+        let bytes = files.remove(&from).unwrap();
+        files.insert(to, bytes);
+        Ok(ok(id))
+    }
+
     async fn opendir(&mut self, id: u32, path: String) -> Result<SftpHandle, StatusCode> {
         self.listed = false;
         if path == "inbox" { Ok(SftpHandle { id, handle: path }) } else { Err(StatusCode::NoSuchFile) }
@@ -155,7 +165,7 @@ async fn what_was_put_is_listed_and_can_be_got() {
     let uploader = connect(address, "RM1", 2, HostKey::Fingerprint(fingerprint(1))).await.unwrap();
     let large: Vec<u8> = (0..700_000_u32).map(|number| u8::try_from(number % 251).unwrap()).collect();
     uploader.put("inbox", "large.csv", &large).await.unwrap();
-    uploader.put("inbox/", "empty.csv", b"").await.unwrap();
+    uploader.put_then_rename("inbox/", "empty.csv", b"").await.unwrap();
     assert_eq!(files.lock().unwrap()["inbox/large.csv"], large);
     assert_eq!(uploader.get("inbox/large.csv").await.unwrap(), large);
     assert_eq!(uploader.get("inbox/empty.csv").await.unwrap(), b"");
@@ -172,6 +182,8 @@ async fn an_upload_is_not_done_before_the_close_is_confirmed() {
     for (name, expected) in [("no.csv", "cannot open inbox/no.csv"), ("full.csv", "cannot close inbox/full.csv")] {
         assert_eq!(uploader.put("inbox", name, b"x").await.unwrap_err().to_string(), expected);
     }
+    let error = uploader.put_then_rename("inbox", "taken.csv", b"x").await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot rename inbox/taken.csv.filepart");
     assert_eq!(uploader.get("inbox/none.csv").await.unwrap_err().to_string(), "cannot open inbox/none.csv");
     assert_eq!(uploader.list("outbox").await.unwrap_err().to_string(), "cannot list outbox");
 }

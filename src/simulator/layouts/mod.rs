@@ -84,7 +84,8 @@ pub enum ExtractError {
 
 /// Writes a provider's extract of the world as its own system would at `at`, in local time.
 ///
-/// Names differ from slot to slot; the running numbers of RCX and RMY count slots, so a resend has the same number.
+/// Names differ from slot to slot, but for the hour that October repeats, where local names come twice as real ones do. The
+/// running numbers of RCX and RMY count slots, so a resend has the same number.
 ///
 /// # Errors
 /// Fails for a provider that is not in the world, and for a fault that its layout has no place for.

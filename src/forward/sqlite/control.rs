@@ -3,7 +3,7 @@
 use super::super::{Control, FeedFact, FileFact, ForwardError, SlotFact};
 use super::database::{int, sql, utc};
 use super::slots;
-use crate::feed::{DeliveryId, Findings, Severity};
+use crate::feed::{DeliveryId, Findings, ProviderCode, Severity};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 /// Records all facts, or none.
@@ -26,9 +26,7 @@ pub(super) fn publish(connection: &mut Connection, facts: &Control) -> Result<()
 
 /// Records a delivery, and its findings where it brings any.
 pub(super) fn put_file(transaction: &Transaction<'_>, file: &FileFact) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("INSERT OR IGNORE INTO dim_provider (provider_code, name, kind, registered) VALUES (?1, ?1, 'unknown', 0)")?
-        .execute([file.provider.as_str()])?;
+    mention(transaction, &file.provider)?;
     transaction
         .prepare_cached(
             "INSERT INTO ingest_file (delivery_id, provider_code, name, sha256, bytes, key_owner, received_at, state, mapping,
@@ -92,6 +90,13 @@ pub(super) fn put_findings(transaction: &Transaction<'_>, delivery: DeliveryId, 
     Ok(())
 }
 
+/// Makes sure that a provider is known. One that left the settings while its files waited is kept, and not expected.
+pub(super) fn mention(transaction: &Transaction<'_>, provider: &ProviderCode) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached("INSERT OR IGNORE INTO dim_provider (provider_code, name, kind, registered) VALUES (?1, ?1, 'unknown', 0)")?
+        .execute([provider.as_str()])
+}
+
 fn put_feed(transaction: &Transaction<'_>, feed: &FeedFact) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
@@ -116,6 +121,7 @@ fn put_feed(transaction: &Transaction<'_>, feed: &FeedFact) -> rusqlite::Result<
 }
 
 fn put_slot(transaction: &Transaction<'_>, slot: &SlotFact) -> rusqlite::Result<usize> {
+    mention(transaction, &slot.provider)?;
     transaction
         .prepare_cached(
             "INSERT INTO feed_slot (provider_code, slot_utc, state) VALUES (?1, ?2, ?3)

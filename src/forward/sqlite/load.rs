@@ -78,10 +78,7 @@ fn agree(load: &Load, doing: &str) -> Result<(), ForwardError> {
 fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Result<i64> {
     let snapshot = load.verified.snapshot();
     let totals = &snapshot.totals;
-    // A provider that left the settings while its file waited: loaded, but not expected.
-    transaction
-        .prepare_cached("INSERT OR IGNORE INTO dim_provider (provider_code, name, kind, registered) VALUES (?1, ?1, 'unknown', 0)")?
-        .execute([snapshot.provider.as_str()])?;
+    control::mention(transaction, &snapshot.provider)?;
     transaction
         .prepare_cached(
             "INSERT INTO ingest_snapshot (snapshot_id, provider_code, slot_utc, version, snapshot_at, sequence, content_hash, mapping,

@@ -58,7 +58,8 @@ async fn p2_publishing_the_same_facts_twice_changes_nothing() {
 #[tokio::test]
 async fn p4_the_right_version_of_a_slot_is_current() {
     // (sequence, seconds after the slot's start) of versions 1, 2, …; the version that is current in the end.
-    let rows: [(&str, &[(Option<u32>, i64)], u32); 7] = [
+    type Version = (Option<u32>, i64);
+    let rows: [(&str, &[Version], u32); 7] = [
         ("a later version corrects an equal one", &[(None, 0), (None, 0)], 2),
         ("a higher sequence wins, whenever it arrives", &[(Some(8), 0), (Some(7), 0)], 1),
         ("a higher sequence beats a later snapshot", &[(Some(8), 0), (Some(7), 60)], 1),
@@ -248,4 +249,16 @@ async fn waits_are_counted_from_the_decision_to_the_snapshot() {
         assert_eq!(world.rows("SELECT wait_minutes, wait_band FROM fact_demand_line WHERE line_no = 1"), [waited]);
         assert_eq!(world.rows("SELECT waits_12h FROM v_system_now WHERE scope = 'TOTAL'"), [long.to_string()], "{wait_from:?}");
     }
+}
+
+#[tokio::test]
+async fn p2_a_provider_that_left_the_settings_is_loaded_and_not_expected() {
+    let world = World::new().await;
+    let control =
+        Control { slots: vec![SlotFact { provider: provider("RCX"), slot: slot(TEN), state: SlotState::OnTime }], ..Control::default() };
+    world.warehouse.publish(control).await.unwrap();
+    world.load(small("RCX", TEN, 5), 1).await;
+    assert_eq!(world.rows("SELECT provider_code, occupied FROM ingest_snapshot"), ["RCX|5"]);
+    let total = "SELECT occupied, providers_expected FROM v_system_now WHERE scope = 'TOTAL'";
+    assert_eq!(world.rows(total), ["NULL|3"]);
 }

@@ -79,7 +79,7 @@ impl Writer {
             .spawn(move || keep(&mut keeper, queue))
             .map_err(|error| ForwardError::unavailable("starting the warehouse's thread", error))?;
         let writer = Self { path, orders };
-        writer.write("opening", |connection| database::prepare(connection)).await?;
+        writer.write("opening", database::prepare).await?;
         Ok(writer)
     }
 

@@ -64,18 +64,19 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         prepare(&mut connection).unwrap();
         let zone = london().unwrap();
-        let rows = [("2018-10-28T12:00Z", 100, 4, 0), ("2019-03-31T12:00Z", 92, 0, 1), ("2018-12-03T00:00Z", 96, 0, 1)];
-        for (slot, count, folded, winter) in rows {
-            ensure(&connection, slot.parse().unwrap(), &zone).unwrap();
-            ensure(&connection, slot.parse().unwrap(), &zone).unwrap();
+        let rows = [("2018-10-28", 100, 4, 0), ("2019-03-31", 92, 0, 1), ("2018-12-03", 96, 0, 1)];
+        for (day, count, folded, winter) in rows {
+            let slot: Slot = format!("{day}T12:00Z").parse().unwrap();
+            ensure(&connection, slot, &zone).unwrap();
+            ensure(&connection, slot, &zone).unwrap();
             let found = connection
                 .query_row(
                     "SELECT count(*), sum(fold), max(winter), sum(is_0800), sum(is_midnight) FROM dim_slot WHERE local_date = ?1",
-                    [&slot[..10]],
+                    [day],
                     |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
                 )
                 .unwrap();
-            assert_eq!(found, (count, folded, winter, 1, 1), "{slot}");
+            assert_eq!(found, (count, folded, winter, 1, 1), "{day}");
         }
     }
 }

@@ -1,0 +1,57 @@
+//! What can go wrong between bedfeed and its warehouse, sorted by what the pipeline should do about it.
+
+/// Why the warehouse did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {}", .kind.meaning())]
+pub struct ForwardError {
+    kind: ForwardErrorKind,
+    doing: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What sort of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardErrorKind {
+    /// The warehouse cannot be reached or written just now: try again later. Nothing was changed.
+    Unavailable,
+    /// The warehouse will not take this, now or later: a person must look. Nothing was changed.
+    Refused,
+    /// The database was made by a newer bedfeed than this one.
+    SchemaNewer,
+}
+
+impl ForwardErrorKind {
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Unavailable => "the warehouse is not available",
+            Self::Refused => "the warehouse refused it",
+            Self::SchemaNewer => "the database was made by a newer bedfeed; start that version, or restore an older copy",
+        }
+    }
+}
+
+impl ForwardError {
+    /// What sort of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ForwardErrorKind {
+        self.kind
+    }
+
+    pub(super) fn new(kind: ForwardErrorKind, doing: impl Into<String>) -> Self {
+        Self { kind, doing: doing.into(), source: None }
+    }
+
+    pub(super) fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(super) fn unavailable(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ForwardErrorKind::Unavailable, doing).caused_by(source)
+    }
+
+    pub(super) fn refused(doing: impl Into<String>) -> Self {
+        Self::new(ForwardErrorKind::Refused, doing)
+    }
+}

@@ -1,0 +1,260 @@
+//! What the warehouse is given: a snapshot to load, control facts from the ledger, and reference rows.
+//!
+//! Plain values, filled by the caller; the same for every kind of warehouse.
+
+use crate::bedstate::{BedBase, BedSex};
+use crate::feed::{DeliveryId, Digest, Findings, ProviderCode, ProviderKind, Report, Slot, SnapshotRef};
+use crate::verify::Verified;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+/// One snapshot to load, with all that is recorded beside it.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// The checked snapshot (P3).
+    pub verified: Verified,
+    /// Which version of which slot it becomes.
+    pub reference: SnapshotRef,
+    /// Every delivery that it was made from; the lead among them.
+    pub files: Vec<FileFact>,
+    /// What the checks concluded. Its findings are kept with the lead.
+    pub report: Report,
+}
+
+/// What became of a load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadOutcome {
+    /// It was in the warehouse before; nothing was changed.
+    AlreadyLoaded,
+    /// It is in the warehouse now.
+    Loaded {
+        /// Whether it is its slot's current version; otherwise a better one was there.
+        current: bool,
+        /// The wards it names that the reference data does not know: site and ward code.
+        unknown_wards: Vec<(String, String)>,
+    },
+}
+
+/// Facts about deliveries, feeds and slots for the control tables. Publishing the same fact again changes nothing.
+///
+/// Facts are taken as the latest: publish them in the order in which they came true.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// What is expected of feeds.
+    pub feeds: Vec<FeedFact>,
+    /// Deliveries, whatever became of them.
+    pub files: Vec<FileFact>,
+    /// How slots were filled.
+    pub slots: Vec<SlotFact>,
+}
+
+/// One delivery, as support sees it in the warehouse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFact {
+    /// Its identity.
+    pub id: DeliveryId,
+    /// Whose.
+    pub provider: ProviderCode,
+    /// The name the sender gave it.
+    pub name: String,
+    /// The hash of its bytes.
+    pub sha256: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// The owner of the key that sent it.
+    pub key_owner: String,
+    /// When it was complete.
+    pub received_at: Timestamp,
+    /// Its stage's name, as in the ledger: `loaded`, `quarantined`, `duplicate` and so on.
+    pub state: String,
+    /// The mapping's version, once known.
+    pub mapping: Option<String>,
+    /// The snapshot it became part of.
+    pub snapshot: Option<DeliveryId>,
+    /// Rows read and rejected, once judged.
+    pub rows: Option<(u64, u64)>,
+    /// What the rules found; `None` leaves what is recorded as it is.
+    pub findings: Option<Findings>,
+}
+
+/// What is expected of one feed. Publishing it registers the provider: it counts in "n of m providers" from then on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedFact {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// The provider's name.
+    pub name: String,
+    /// What sort of service it runs.
+    pub kind: ProviderKind,
+    /// The first slot expected.
+    pub first_slot: Option<Slot>,
+    /// How long after a slot's start its file is due.
+    pub due_after: SignedDuration,
+    /// Age of the newest snapshot above which its figures are labelled stale.
+    pub stale_after: SignedDuration,
+    /// Age above which its figures are no longer shown.
+    pub no_data_after: SignedDuration,
+}
+
+/// How one slot of one feed was filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotFact {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// Which quarter of an hour.
+    pub slot: Slot,
+    /// How it was filled.
+    pub state: SlotState,
+}
+
+/// How a slot was filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotState {
+    /// Not due yet.
+    Expected,
+    /// An accepted file came by the time it was due.
+    OnTime,
+    /// An accepted file came after that.
+    Late,
+    /// No file came.
+    Missed,
+    /// Files came, and none was accepted.
+    Rejected,
+    /// An accepted file was replaced by a later version.
+    Superseded,
+    /// Planned downtime.
+    Planned,
+    /// The feed was paused.
+    Paused,
+}
+
+impl SlotState {
+    /// The word in the tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::OnTime => "on_time",
+            Self::Late => "late",
+            Self::Missed => "missed",
+            Self::Rejected => "rejected",
+            Self::Superseded => "superseded",
+            Self::Planned => "planned",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// All reference data in force. Rows of the warehouse that are not among these are kept for history and no longer used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReferenceRows {
+    /// The providers that are expected to send.
+    pub providers: Vec<ProviderRow>,
+    /// Sites.
+    pub sites: Vec<SiteRow>,
+    /// Wards.
+    pub wards: Vec<WardRow>,
+    /// Ward types: code and meaning.
+    pub ward_types: Vec<(String, String)>,
+    /// Ward classifications.
+    pub ward_classes: Vec<(String, String)>,
+    /// Bed groups.
+    pub bed_groups: Vec<(String, String)>,
+    /// Mapping versions.
+    pub mappings: Vec<MappingRow>,
+    /// Sharing agreements.
+    pub agreements: Vec<AgreementRow>,
+}
+
+/// A provider that is expected to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRow {
+    /// Its code.
+    pub provider: ProviderCode,
+    /// Its name.
+    pub name: String,
+    /// What sort of service it runs.
+    pub kind: ProviderKind,
+}
+
+/// A site of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteRow {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// Its code.
+    pub site_code: String,
+    /// Shown to people.
+    pub name: String,
+    /// First local day; `None`: always.
+    pub valid_from: Option<Date>,
+    /// First local day it no longer is; `None`: open-ended.
+    pub valid_to: Option<Date>,
+}
+
+/// A ward of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WardRow {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// Its site.
+    pub site_code: String,
+    /// Its code, unique at its site.
+    pub ward_code: String,
+    /// Its name.
+    pub name: String,
+    /// Shown instead of the name where the name would tell too much.
+    pub alias: Option<String>,
+    /// Ward type.
+    pub ward_type: String,
+    /// Ward classification.
+    pub ward_class: String,
+    /// Bed group.
+    pub bed_group: String,
+    /// The sex it is for.
+    pub bed_sex: BedSex,
+    /// Youngest age it is for, in years; `None`: no limit.
+    pub min_age: Option<u16>,
+    /// Oldest age it is for, in years; `None`: no limit.
+    pub max_age: Option<u16>,
+    /// Treatment function code.
+    pub treatment_function: Option<String>,
+    /// Beds it has on paper.
+    pub registered_beds: u32,
+    /// The base its beds belong to.
+    pub bed_base: BedBase,
+    /// First local day; `None`: always.
+    pub valid_from: Option<Date>,
+    /// First local day it no longer is; `None`: open-ended.
+    pub valid_to: Option<Date>,
+}
+
+/// A version of a provider's mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingRow {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// Its version.
+    pub version: String,
+    /// The hash of its text.
+    pub hash: Digest,
+    /// Who wrote it.
+    pub author: String,
+    /// First local day.
+    pub valid_from: Date,
+    /// First local day it no longer is; `None`: open-ended.
+    pub valid_to: Option<Date>,
+}
+
+/// A sharing agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreementRow {
+    /// With whom.
+    pub provider: ProviderCode,
+    /// Its reference.
+    pub reference: String,
+    /// First day.
+    pub starts: Date,
+    /// Last day; `None`: open-ended.
+    pub ends: Option<Date>,
+}

@@ -1,0 +1,235 @@
+//! Small providers, snapshots and warehouses for this room's tests.
+
+use super::super::{FeedFact, FileFact, Load, LoadOutcome, ProviderRow, ReferenceRows, Settings, SiteRow, WardRow, Warehouse};
+use crate::bedstate::{
+    AgeBand, BedBase, BedSex, ClosedReason, Coverage, DemandSource, EmptyState, Gender, Line, LineType, Snapshot, totals,
+};
+use crate::feed::{DeliveryId, Digest, ProviderCode, ProviderKind, Report, Slot, SnapshotRef};
+use crate::forward::Control;
+use crate::verify::Verified;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+/// The slot that most tests load.
+pub(super) const TEN: &str = "2018-12-03T10:00Z";
+
+pub(super) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(super) fn slot(text: &str) -> Slot {
+    text.parse().unwrap()
+}
+
+pub(super) fn provider(code: &str) -> ProviderCode {
+    code.parse().unwrap()
+}
+
+pub(super) fn occupied(ward: &str, gender: &str, band: &str, quantity: u32) -> Line {
+    Line {
+        ward_code: Some(ward.to_owned()),
+        quantity,
+        gender: Some(gender.parse::<Gender>().unwrap()),
+        age_band: Some(band.parse::<AgeBand>().unwrap()),
+        ..Line::new("SITE1", LineType::Occupied)
+    }
+}
+
+pub(super) fn empty(ward: &str, state: &str, quantity: u32) -> Line {
+    let empty_state = Some(state.parse::<EmptyState>().unwrap());
+    Line { ward_code: Some(ward.to_owned()), quantity, empty_state, ..Line::new("SITE1", LineType::Empty) }
+}
+
+pub(super) fn closed(ward: &str, reason: &str, quantity: u32) -> Line {
+    let closed_reason = Some(reason.parse::<ClosedReason>().unwrap());
+    Line { ward_code: Some(ward.to_owned()), quantity, closed_reason, ..Line::new("SITE1", LineType::Closed) }
+}
+
+pub(super) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>) -> Line {
+    Line {
+        gender: Some(Gender::Female),
+        age_band: Some(AgeBand::A65),
+        demand_source: Some(DemandSource::Emergency),
+        demand_for: Some(demand_for.to_owned()),
+        in_bed_now: Some(in_bed_now),
+        wait_from: wait_from.map(at),
+        ..Line::new("SITE1", LineType::Demand)
+    }
+}
+
+/// A snapshot of a provider, true at the start of its slot.
+pub(super) fn snapshot(code: &str, slot: &str, lines: Vec<Line>) -> Snapshot {
+    let slot: Slot = slot.parse().unwrap();
+    Snapshot {
+        provider: provider(code),
+        slot,
+        snapshot_at: slot.start(),
+        sequence: None,
+        content: Digest::of(b"content"),
+        coverage: Coverage { beds: true, demand: true },
+        mapping: "test-1".to_owned(),
+        mapping_hash: Digest::of(b"mapping"),
+        totals: totals(&lines),
+        lines,
+    }
+}
+
+/// The id of the delivery that leads a version of a snapshot.
+pub(super) fn lead(snapshot: &Snapshot, version: u32) -> DeliveryId {
+    let mut random = [0; 10];
+    random[0] = u8::try_from(version).unwrap();
+    random[1..4].copy_from_slice(&snapshot.provider.as_str().as_bytes()[..3]);
+    DeliveryId::new(snapshot.slot.start(), random)
+}
+
+pub(super) fn file(id: DeliveryId, code: &str, received_at: Timestamp, state: &str) -> FileFact {
+    FileFact {
+        id,
+        provider: provider(code),
+        name: format!("{code}.csv"),
+        sha256: Digest::of(code.as_bytes()),
+        bytes: 1000,
+        key_owner: "Feed job".to_owned(),
+        received_at,
+        state: state.to_owned(),
+        mapping: Some("test-1".to_owned()),
+        snapshot: None,
+        rows: Some((10, 0)),
+        findings: None,
+    }
+}
+
+pub(super) fn load_of(snapshot: Snapshot, version: u32) -> Load {
+    let lead = lead(&snapshot, version);
+    let received_at = snapshot.slot.start() + SignedDuration::from_mins(4);
+    Load {
+        reference: SnapshotRef { lead, slot: snapshot.slot, version },
+        files: vec![file(lead, snapshot.provider.as_str(), received_at, "loaded")],
+        report: Report { assessed_at: received_at, ..Report::default() },
+        verified: Verified::for_tests(snapshot),
+    }
+}
+
+/// Wards of RM1 and RGP at `SITE1`: `MEN` for men; `KIDS` for anybody up to 15; `ADULT` for anybody from 16; `ESC` an escalation ward.
+fn ward(code: &str, ward: &str, (ward_type, ward_class, bed_group): (&str, &str, &str)) -> WardRow {
+    WardRow {
+        provider: provider(code),
+        site_code: "SITE1".to_owned(),
+        ward_code: ward.to_owned(),
+        name: format!("Ward {ward}"),
+        alias: (ward == "MEN").then(|| "Ward 1".to_owned()),
+        ward_type: ward_type.to_owned(),
+        ward_class: ward_class.to_owned(),
+        bed_group: bed_group.to_owned(),
+        bed_sex: if ward == "MEN" { BedSex::Male } else { BedSex::NotSpecified },
+        min_age: (ward == "ADULT").then_some(16),
+        max_age: (ward == "KIDS").then_some(15),
+        treatment_function: None,
+        registered_beds: 20,
+        bed_base: if ward == "ESC" { BedBase::Escalation } else { BedBase::Core },
+        valid_from: None,
+        valid_to: None,
+    }
+}
+
+pub(super) fn reference() -> ReferenceRows {
+    let providers = [("RM1", ProviderKind::Acute), ("RGP", ProviderKind::Acute), ("NCC", ProviderKind::CareHomes)];
+    let codes = |codes: &[&str]| codes.iter().map(|code| ((*code).to_owned(), format!("meaning of {code}"))).collect();
+    let mut wards = vec![ward("NCC", "CHRES", ("CHRES", "SOC", "CHRES"))];
+    for code in ["RM1", "RGP"] {
+        wards.push(ward(code, "MEN", ("GENMED", "GA", "MED")));
+        wards.push(ward(code, "KIDS", ("PAED", "GA", "WCH")));
+        wards.push(ward(code, "ADULT", ("CRITADU", "CC", "CRIT")));
+        wards.push(ward(code, "ESC", ("GENMED", "GA", "MED")));
+    }
+    ReferenceRows {
+        providers: providers.map(|(code, kind)| ProviderRow { provider: provider(code), name: format!("Provider {code}"), kind }).to_vec(),
+        sites: vec![SiteRow {
+            provider: provider("NCC"),
+            site_code: "SITE1".to_owned(),
+            name: "Example Lodge".to_owned(),
+            valid_from: None,
+            valid_to: None,
+        }],
+        wards,
+        ward_types: codes(&["GENMED", "PAED", "CRITADU", "CHRES"]),
+        ward_classes: codes(&["GA", "CC", "SOC"]),
+        bed_groups: codes(&["MED", "WCH", "CRIT", "CHRES"]),
+        mappings: Vec::new(),
+        agreements: Vec::new(),
+    }
+}
+
+/// A warehouse in a folder of its own, with reference data and feeds.
+pub(super) struct World {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) warehouse: Warehouse,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = Warehouse::open(&settings(), folder.path()).await.unwrap();
+        warehouse.set_reference(reference()).await.unwrap();
+        let feeds = reference().providers.into_iter().map(|row| FeedFact {
+            provider: row.provider,
+            name: row.name,
+            kind: row.kind,
+            first_slot: Some(slot("2018-12-01T00:00Z")),
+            due_after: SignedDuration::from_mins(5),
+            stale_after: SignedDuration::from_mins(30),
+            no_data_after: SignedDuration::from_hours(4),
+        });
+        warehouse.publish(Control { feeds: feeds.collect(), ..Control::default() }).await.unwrap();
+        let world = Self { folder, warehouse };
+        world.clock("2018-12-03T10:10:00Z").await;
+        world
+    }
+
+    pub(super) async fn clock(&self, now: &str) {
+        self.warehouse.override_clock(Some(at(now))).await.unwrap();
+    }
+
+    pub(super) async fn load(&self, snapshot: Snapshot, version: u32) -> LoadOutcome {
+        self.warehouse.load(load_of(snapshot, version)).await.unwrap()
+    }
+
+    pub(super) fn connection(&self) -> Connection {
+        Connection::open(self.folder.path().join("warehouse.db")).unwrap()
+    }
+
+    /// The rows of a query, values parted by `|`, as the `sqlite3` command shows them, unknown as `NULL`.
+    pub(super) fn rows(&self, query: &str) -> Vec<String> {
+        rows(&self.connection(), query)
+    }
+
+    /// Every row of every table.
+    pub(super) fn dump(&self) -> Vec<String> {
+        dump(&self.connection())
+    }
+}
+
+pub(super) fn settings() -> Settings {
+    Settings::Sqlite { path: "warehouse.db".into() }
+}
+
+pub(super) fn dump(connection: &Connection) -> Vec<String> {
+    let tables = rows(connection, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+    let content = |table: &String| rows(connection, &format!("SELECT '{table}', * FROM {table}"));
+    tables.iter().flat_map(content).collect()
+}
+
+pub(super) fn rows(connection: &Connection, query: &str) -> Vec<String> {
+    let mut statement = connection.prepare(query).unwrap();
+    let columns = statement.column_count();
+    let shown = |value: ValueRef<'_>| match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(value) => value.to_string(),
+        ValueRef::Real(value) => value.to_string(),
+        ValueRef::Text(value) => String::from_utf8_lossy(value).into_owned(),
+        ValueRef::Blob(_) => panic!("the warehouse holds no blobs"),
+    };
+    let rows = statement.query_map([], |row| Ok((0..columns).map(|at| shown(row.get_ref(at).unwrap())).collect::<Vec<_>>().join("|")));
+    rows.unwrap().map(Result::unwrap).collect()
+}

@@ -1,0 +1,333 @@
+//! Loading one snapshot: ledger row, control rows, facts, sums and the current pointer in one transaction (P2).
+
+use super::super::{ForwardError, Load, LoadOutcome};
+use super::database::{int, sql, utc};
+use super::wards::Wards;
+use super::{control, slots};
+use crate::bedstate::{Line, LineType, Snapshot, WaitBand};
+use crate::feed::{DeliveryId, Slot};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+/// Loads it, or finds that it is there.
+pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutcome, ForwardError> {
+    let doing = format!("loading {} for {} of {}", load.reference.lead, load.reference.slot, load.verified.snapshot().provider);
+    agree(load, &doing)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(&*doing))?;
+    if is_loaded(&transaction, load.reference.lead).map_err(sql(&*doing))? {
+        return Ok(LoadOutcome::AlreadyLoaded);
+    }
+    let (key, unknown_wards) = write_facts(&transaction, load, &doing)?;
+    let current = switch_current(&transaction, key, load.verified.snapshot()).map_err(sql(&*doing))?;
+    transaction.commit().map_err(sql(&*doing))?;
+    Ok(LoadOutcome::Loaded { current, unknown_wards })
+}
+
+/// Whether a snapshot is there.
+pub(super) fn is_loaded(connection: &Connection, lead: DeliveryId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([lead.to_string()])
+}
+
+/// Writes everything but the pointer: nothing of it shows before [`switch_current`].
+pub(super) fn write_facts(transaction: &Transaction<'_>, load: &Load, doing: &str) -> Result<(i64, Vec<(String, String)>), ForwardError> {
+    let snapshot = load.verified.snapshot();
+    let zone = slots::london()?;
+    slots::ensure(transaction, snapshot.slot, &zone)?;
+    let mut wards = Wards::read(transaction, &snapshot.provider, slots::local_day(snapshot.snapshot_at, &zone))?;
+    let key = insert_snapshot(transaction, load).map_err(sql(doing))?;
+    for file in &load.files {
+        control::put_file(transaction, file).map_err(sql(doing))?;
+    }
+    control::put_findings(transaction, load.reference.lead, &load.report.findings).map_err(sql(doing))?;
+    for (number, line) in (1_i64..).zip(&snapshot.lines) {
+        let site = line.site_code.as_str();
+        match (line.line_type, line.ward_code.as_deref()) {
+            (LineType::Demand, ward) => {
+                let ward = ward.and_then(|ward| wards.find(site, ward));
+                let asked_for = wards.asked_for(line.demand_for.as_deref());
+                insert_demand(transaction, key, number, line, ward, asked_for, snapshot).map_err(sql(doing))?;
+            }
+            (_, Some(ward)) => {
+                let ward = wards.find_or_put_down(transaction, &snapshot.provider, snapshot.slot, site, ward)?;
+                insert_beds(transaction, key, number, line, ward).map_err(sql(doing))?;
+            }
+            (_, None) => return Err(ForwardError::refused(format!("{doing}: line {number} counts beds and names no ward"))),
+        }
+    }
+    sum_up(transaction, key, snapshot).map_err(sql(doing))?;
+    if !sums_agree(transaction, key).map_err(sql(doing))? {
+        return Err(ForwardError::refused(format!("{doing}: its lines do not add up to the totals that were checked")));
+    }
+    Ok((key, wards.unknown()))
+}
+
+/// Refuses a load whose pieces are about different snapshots.
+fn agree(load: &Load, doing: &str) -> Result<(), ForwardError> {
+    let snapshot = load.verified.snapshot();
+    if snapshot.slot != load.reference.slot {
+        return Err(ForwardError::refused(format!("{doing}: the snapshot fills {}", snapshot.slot)));
+    }
+    if !load.files.iter().any(|file| file.id == load.reference.lead) {
+        return Err(ForwardError::refused(format!("{doing}: the delivery that leads it is not among its files")));
+    }
+    match load.files.iter().find(|file| file.provider != snapshot.provider) {
+        Some(file) => Err(ForwardError::refused(format!("{doing}: delivery {} came from {}", file.id, file.provider))),
+        None => Ok(()),
+    }
+}
+
+fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Result<i64> {
+    let snapshot = load.verified.snapshot();
+    let totals = &snapshot.totals;
+    control::mention(transaction, &snapshot.provider)?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO ingest_snapshot (snapshot_id, provider_code, slot_utc, version, snapshot_at, sequence, content_hash, mapping,
+               mapping_hash, carries_beds, carries_demand, lines, rows_read, rows_rejected, occupied, empty, available_now, closed,
+               demand, demand_not_in_bed, assessed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        )?
+        .execute(params![
+            load.reference.lead.to_string(),
+            snapshot.provider.as_str(),
+            utc(snapshot.slot.start()),
+            load.reference.version,
+            utc(snapshot.snapshot_at),
+            snapshot.sequence,
+            snapshot.content.to_string(),
+            snapshot.mapping,
+            snapshot.mapping_hash.to_string(),
+            snapshot.coverage.beds,
+            snapshot.coverage.demand,
+            i64::try_from(snapshot.lines.len()).unwrap_or(i64::MAX),
+            int(load.report.rows.read),
+            int(load.report.rows.rejected),
+            int(totals.occupied),
+            int(totals.empty),
+            int(totals.available_now),
+            int(totals.closed),
+            int(totals.demand),
+            int(totals.demand_not_in_bed),
+            utc(load.report.assessed_at),
+        ])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn insert_beds(transaction: &Transaction<'_>, key: i64, number: i64, line: &Line, ward: i64) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO fact_bed_line (snapshot_key, line_no, ward_key, line_type, quantity, bay_code, bed_ref, bed_status,
+               empty_state, closed_reason, bed_base, bed_sex, side_room, care_level, treatment_function, gender, age_band, ready,
+               edd_band, los_band, source_updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        )?
+        .execute(params![
+            key,
+            number,
+            ward,
+            line.line_type.code(),
+            line.quantity,
+            line.bay_code,
+            line.bed_ref,
+            line.bed_status.map(|code| code.code()),
+            line.empty_state.map(|code| code.code()),
+            line.closed_reason.map(|code| code.code()),
+            line.bed_base.map(|code| code.code()),
+            line.bed_sex.map(|code| code.code()),
+            line.side_room,
+            line.care_level,
+            line.treatment_function,
+            line.gender.map(|code| code.code()),
+            line.age_band.map(|code| code.code()),
+            line.ready.map(|code| code.code()),
+            line.edd_band.map(|code| code.code()),
+            line.los_band.map(|code| code.code()),
+            line.source_updated_at.map(utc),
+        ])
+}
+
+fn insert_demand(
+    transaction: &Transaction<'_>,
+    key: i64,
+    number: i64,
+    line: &Line,
+    ward: Option<i64>,
+    (group, ward_type): (&str, &str),
+    snapshot: &Snapshot,
+) -> rusqlite::Result<usize> {
+    let waited = line.wait_from.map(|from| snapshot.snapshot_at.duration_since(from).as_mins());
+    transaction
+        .prepare_cached(
+            "INSERT INTO fact_demand_line (snapshot_key, line_no, quantity, site_code, ward_key, demand_source, demand_for,
+               for_bed_group, for_ward_type, in_bed_now, wait_minutes, wait_band, gender, age_band, source_updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute(params![
+            key,
+            number,
+            line.quantity,
+            line.site_code,
+            ward,
+            line.demand_source.map(|code| code.code()),
+            line.demand_for,
+            group,
+            ward_type,
+            line.in_bed_now,
+            // A wait that starts within the clocks' tolerance after the snapshot is none.
+            waited.map(|minutes| minutes.max(0)),
+            waited.map(|minutes| WaitBand::of_minutes(minutes).code()),
+            line.gender.map(|code| code.code()),
+            line.age_band.map(|code| code.code()),
+            line.source_updated_at.map(utc),
+        ])
+}
+
+fn sum_up(transaction: &Transaction<'_>, key: i64, snapshot: &Snapshot) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO agg_ward_slot
+             SELECT l.snapshot_key, l.ward_key, coalesce(l.gender, '-'), coalesce(l.age_band, '-'),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'OCC'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'EMP'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'EMP' AND l.empty_state = 'RDY'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'EMP' AND l.empty_state = 'CLN'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'EMP' AND l.empty_state = 'RSV'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'EMP' AND l.empty_state = 'LVE'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO' AND l.closed_reason = 'IPC'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO' AND l.closed_reason = 'STF'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO' AND l.closed_reason = 'EST'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO' AND l.closed_reason = 'TIM'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO' AND l.closed_reason = 'CAR'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'CLO' AND coalesce(l.closed_reason, 'OTH') = 'OTH'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type <> 'CLO' AND coalesce(l.bed_base, w.bed_base) = 'ESC'), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'OCC' AND l.ready IN ('R', 'D')), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'OCC' AND l.los_band IN ('L07', 'L14', 'L21')), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'OCC' AND l.los_band IN ('L14', 'L21')), 0),
+               coalesce(sum(l.quantity) FILTER (WHERE l.line_type = 'OCC' AND l.los_band = 'L21'), 0)
+             FROM fact_bed_line AS l JOIN dim_ward AS w USING (ward_key)
+             WHERE l.snapshot_key = ?1
+             GROUP BY l.ward_key, coalesce(l.gender, '-'), coalesce(l.age_band, '-')",
+        )?
+        .execute([key])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO agg_org_slot
+             SELECT ?1, b.*, d.* FROM
+              (SELECT CASE WHEN ?2 THEN coalesce(sum(occupied), 0) END, CASE WHEN ?2 THEN coalesce(sum(empty), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(available_now), 0) END, CASE WHEN ?2 THEN coalesce(sum(cleaning), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(reserved), 0) END, CASE WHEN ?2 THEN coalesce(sum(leave), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(closed), 0) END, CASE WHEN ?2 THEN coalesce(sum(closed_infection), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(closed_staffing), 0) END, CASE WHEN ?2 THEN coalesce(sum(closed_estates), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(closed_timetable), 0) END, CASE WHEN ?2 THEN coalesce(sum(closed_companion), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(closed_other), 0) END, CASE WHEN ?2 THEN coalesce(sum(escalation), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(ready_to_leave), 0) END, CASE WHEN ?2 THEN coalesce(sum(los_7_plus), 0) END,
+                 CASE WHEN ?2 THEN coalesce(sum(los_14_plus), 0) END, CASE WHEN ?2 THEN coalesce(sum(los_21_plus), 0) END
+               FROM agg_ward_slot WHERE snapshot_key = ?1) AS b,
+              (SELECT CASE WHEN ?3 THEN coalesce(sum(quantity), 0) END,
+                 CASE WHEN ?3 THEN coalesce(sum(quantity) FILTER (WHERE in_bed_now = 0), 0) END,
+                 CASE WHEN ?3 THEN coalesce(sum(quantity) FILTER (WHERE in_bed_now = 1), 0) END,
+                 CASE WHEN ?3 THEN coalesce(sum(quantity) FILTER (WHERE in_bed_now = 0 AND wait_minutes >= 720), 0) END
+               FROM fact_demand_line WHERE snapshot_key = ?1) AS d",
+        )?
+        .execute(params![key, snapshot.coverage.beds, snapshot.coverage.demand])?;
+    Ok(())
+}
+
+/// Whether the sums over the rows just written are the totals that the checks saw.
+fn sums_agree(transaction: &Transaction<'_>, key: i64) -> rusqlite::Result<bool> {
+    transaction
+        .prepare_cached(
+            "SELECT 1 FROM ingest_snapshot AS s JOIN agg_org_slot AS a USING (snapshot_key)
+             WHERE s.snapshot_key = ?1 AND s.occupied = coalesce(a.occupied, 0) AND s.empty = coalesce(a.empty, 0)
+               AND s.available_now = coalesce(a.available_now, 0) AND s.closed = coalesce(a.closed, 0)
+               AND s.demand = coalesce(a.demand, 0) AND s.demand_not_in_bed = coalesce(a.demand_not_in_bed, 0)",
+        )?
+        .exists([key])
+}
+
+/// Points the slot at the best version: the higher sequence, then the later snapshot, then the higher version. Says
+/// whether that is the new one. Other slots are not touched, so a late file leaves "now" alone (P4).
+fn switch_current(transaction: &Transaction<'_>, key: i64, snapshot: &Snapshot) -> rusqlite::Result<bool> {
+    let held = transaction
+        .prepare_cached(
+            "SELECT c.snapshot_key, c.sequence, (c.snapshot_at, c.version) > (n.snapshot_at, n.version)
+             FROM ingest_snapshot AS c JOIN ingest_snapshot AS n ON n.snapshot_key = ?1
+             WHERE c.provider_code = n.provider_code AND c.slot_utc = n.slot_utc AND c.is_current = 1",
+        )?
+        .query_row([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<u32>>(1)?, row.get::<_, bool>(2)?)))
+        .optional()?;
+    if let Some((held, sequence, held_is_later)) = held {
+        let held_wins = if sequence == snapshot.sequence { held_is_later } else { runs_ahead(sequence, snapshot.sequence) };
+        let (loser, winner) = if held_wins { (key, held) } else { (held, key) };
+        transaction
+            .prepare_cached("UPDATE ingest_snapshot SET is_current = 0, superseded_by = ?2 WHERE snapshot_key = ?1")?
+            .execute([loser, winner])?;
+        if held_wins {
+            return Ok(false);
+        }
+    }
+    take_census(transaction, key, snapshot.slot)?;
+    transaction.prepare_cached("UPDATE ingest_snapshot SET is_current = 1 WHERE snapshot_key = ?1")?.execute([key])?;
+    Ok(true)
+}
+
+/// Whether running number `a` is ahead of `b`: none is behind any, and the first ones after 9,999,999 are ahead of the
+/// last ones before it, because senders wrap there.
+fn runs_ahead(a: Option<u32>, b: Option<u32>) -> bool {
+    const LAST: u32 = 9_990_000;
+    const FIRST: u32 = 10_000;
+    match (a, b) {
+        (Some(a), Some(b)) if a < FIRST && b > LAST => true,
+        (Some(a), Some(b)) if a > LAST && b < FIRST => false,
+        (a, b) => a > b,
+    }
+}
+
+fn take_census(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite::Result<()> {
+    let slot = utc(slot.start());
+    transaction
+        .prepare_cached(
+            "DELETE FROM census_daily
+             WHERE (provider_code, local_date, census) IN
+               (SELECT s.provider_code, d.local_date, d.local_time FROM ingest_snapshot AS s JOIN dim_slot AS d USING (slot_utc)
+                WHERE s.snapshot_key = ?1 AND d.slot_utc = ?2 AND (d.is_0800 = 1 OR d.is_midnight = 1))",
+        )?
+        .execute(params![key, slot])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO census_daily
+             SELECT s.provider_code, d.local_date, d.local_time, w.ward_class, s.snapshot_key, sum(a.occupied), sum(a.empty),
+               sum(a.available_now), sum(a.leave), sum(a.closed), sum(a.escalation), sum(a.los_7_plus), sum(a.los_14_plus),
+               sum(a.los_21_plus)
+             FROM ingest_snapshot AS s
+             JOIN dim_slot AS d USING (slot_utc)
+             JOIN agg_ward_slot AS a USING (snapshot_key)
+             JOIN dim_ward AS w USING (ward_key)
+             WHERE s.snapshot_key = ?1 AND s.carries_beds = 1 AND (d.is_0800 = 1 OR d.is_midnight = 1)
+             GROUP BY w.ward_class",
+        )?
+        .execute([key])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_higher_running_number_is_ahead_also_after_it_wraps() {
+        let rows = [
+            (Some(2), Some(1), true),
+            (Some(1), Some(2), false),
+            (Some(1), None, true),
+            (None, Some(1), false),
+            (Some(1), Some(9_999_999), true),
+            (Some(9_999_999), Some(1), false),
+            (Some(9_999_999), Some(9_999_998), true),
+            (Some(5_000_000), Some(20_000), true),
+        ];
+        for (a, b, ahead) in rows {
+            assert_eq!(runs_ahead(a, b), ahead, "{a:?} {b:?}");
+        }
+    }
+}

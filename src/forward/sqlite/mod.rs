@@ -1,0 +1,156 @@
+//! The embedded warehouse: one SQLite file, one writing thread, any number of readers.
+//!
+//! Owns the thread that holds the only writing connection. A write waits in a bounded queue, so a slow disk slows its
+//! callers down instead of filling memory.
+
+mod control;
+mod database;
+mod load;
+mod read;
+mod reference;
+mod slots;
+mod wards;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod load_tests;
+#[cfg(test)]
+mod view_tests;
+
+pub(super) use read::Reader;
+
+use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
+use crate::feed::DeliveryId;
+use database::{sql, utc};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use tokio::sync::{mpsc, oneshot};
+
+/// Writes that may wait for the thread; more wait in their callers.
+const QUEUE: usize = 16;
+
+/// A handle on the writing thread.
+#[derive(Clone)]
+pub(super) struct Writer {
+    path: PathBuf,
+    orders: mpsc::Sender<Order>,
+}
+
+enum Order {
+    Work(Box<dyn FnOnce(&mut Keeper) + Send>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The writing connection, opened again after a failure: a file whose sync failed once must not be trusted on the same handle.
+struct Keeper {
+    path: PathBuf,
+    connection: Option<Connection>,
+}
+
+impl Keeper {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T, ForwardError>) -> Result<T, ForwardError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => database::open_for_writing(&self.path)?,
+        };
+        let result = work(&mut connection);
+        if !matches!(&result, Err(error) if error.kind() == ForwardErrorKind::Unavailable) {
+            self.connection = Some(connection);
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    pub(super) async fn open(path: PathBuf) -> Result<Self, ForwardError> {
+        let (orders, queue) = mpsc::channel(QUEUE);
+        let mut keeper = Keeper { path: path.clone(), connection: None };
+        std::thread::Builder::new()
+            .name("warehouse".to_owned())
+            .spawn(move || keep(&mut keeper, queue))
+            .map_err(|error| ForwardError::unavailable("starting the warehouse's thread", error))?;
+        let writer = Self { path, orders };
+        writer.write("opening", database::prepare).await?;
+        Ok(writer)
+    }
+
+    pub(super) fn reader(&self) -> Reader {
+        Reader::new(self.path.clone())
+    }
+
+    pub(super) async fn load(&self, load: Load) -> Result<LoadOutcome, ForwardError> {
+        self.write("loading a snapshot", move |connection| load::load(connection, &load)).await
+    }
+
+    pub(super) async fn is_loaded(&self, lead: DeliveryId) -> Result<bool, ForwardError> {
+        self.write("looking for a snapshot", move |connection| {
+            load::is_loaded(connection, lead).map_err(sql(format!("looking whether {lead} is loaded")))
+        })
+        .await
+    }
+
+    pub(super) async fn publish(&self, facts: Control) -> Result<(), ForwardError> {
+        self.write("recording control facts", move |connection| control::publish(connection, &facts)).await
+    }
+
+    pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
+        self.write("setting reference data", move |connection| reference::set(connection, &rows)).await
+    }
+
+    pub(super) async fn override_clock(&self, now: Option<Timestamp>) -> Result<(), ForwardError> {
+        self.write("setting the clock of the views", move |connection| {
+            database::override_clock(connection, now.map(utc)).map_err(sql("setting the clock of the views"))
+        })
+        .await
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.orders.send(Order::Close(done)).await.is_ok() {
+            // An error means that the thread has ended already, which is what was asked for.
+            closed.await.unwrap_or_default();
+        }
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, ForwardError> + Send + 'static,
+    ) -> Result<T, ForwardError> {
+        let stopped = || ForwardError::new(ForwardErrorKind::Unavailable, format!("{doing}: the warehouse's thread has stopped"));
+        let (reply, answer) = oneshot::channel();
+        let order = Order::Work(Box::new(move |keeper| {
+            // Nobody may be waiting for the answer any more; the write holds all the same.
+            reply.send(keeper.with(work)).ok();
+        }));
+        self.orders.send(order).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn keep(keeper: &mut Keeper, mut queue: mpsc::Receiver<Order>) {
+    while let Some(order) = queue.blocking_recv() {
+        match order {
+            Order::Work(work) => work(keeper),
+            Order::Close(done) => {
+                keeper.connection = None;
+                done.send(()).ok();
+                return;
+            }
+        }
+    }
+}
+
+/// Names a database file in an error.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,1 +1,3 @@
 //! Pipeline: the only code that moves a delivery between stages.
+
+pub mod assess;

@@ -107,6 +107,34 @@ impl Findings {
         }
     }
 
+    /// The same, all in one part of a delivery of several.
+    #[must_use]
+    pub fn in_part(mut self, part: &str) -> Self {
+        self.kept.iter_mut().for_each(|finding| finding.place.part = Some(part.to_owned()));
+        self
+    }
+
+    /// The same after a person took responsibility: rejections that may be released become warnings.
+    #[must_use]
+    pub fn released(self) -> Self {
+        let lowered = |rule: Rule, severity| if rule.may_be_released() { Severity::Warning } else { severity };
+        let mut released = Self::default();
+        for mut finding in self.kept {
+            if finding.severity == Severity::RejectFile {
+                finding.severity = lowered(finding.rule, finding.severity);
+            }
+            released.kept.push(finding);
+        }
+        for (rule, severity, count) in self.counts {
+            let severity = if severity == Severity::RejectFile { lowered(rule, severity) } else { severity };
+            match released.counts.iter_mut().find(|(r, s, _)| *r == rule && *s == severity) {
+                Some((_, _, sum)) => *sum += count,
+                None => released.counts.push((rule, severity, count)),
+            }
+        }
+        released
+    }
+
     /// The findings kept word for word, in the order they were made.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.kept.iter()
@@ -157,6 +185,17 @@ impl Extend<Finding> for Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_lowers_only_what_a_person_may_take_responsibility_for() {
+        let mut findings = Findings::default();
+        findings.push(Finding::new(Rule::Row99, "5 of 10 rows failed"));
+        findings.push(Finding::new(Rule::Row01, "ward_code missing"));
+        assert!(!findings.clone().released().reject_file());
+        assert_eq!(findings.clone().released().count_at(Severity::RejectRow), 1);
+        findings.push(Finding::new(Rule::Igv01, "NHS number column"));
+        assert!(findings.released().reject_file());
+    }
 
     #[test]
     fn only_the_first_twenty_of_a_rule_are_kept_and_all_are_counted() {

@@ -3,8 +3,28 @@
 //! Owns every check from the file's name to its plausibility, and [`Verified`], the only thing the warehouse takes (P3).
 //! Refuses I/O, stopping at the first finding, and repairing data silently.
 
+pub mod envelope;
+pub mod control;
+pub mod text;
+pub mod archive;
+pub mod records;
+pub mod columns;
+pub mod identifiers;
+pub mod structure;
+pub mod manifest;
+pub mod times;
+pub mod set;
+pub mod rows;
+pub mod totals;
+pub mod plausibility;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use rows::PlacedLine;
+pub use totals::{Rejections, WardKey};
+
 use crate::bedstate::Snapshot;
-use crate::feed::{DeliveryId, Digest, ProviderCode, ProviderKind, Slot, Totals};
+use crate::feed::{DeliveryId, Digest, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +49,56 @@ impl Verified {
     }
 }
 
+/// What the checks decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Safe to load.
+    Accepted(Verified),
+    /// The same content was accepted for the same slot before.
+    Duplicate {
+        /// The delivery it repeats.
+        of: DeliveryId,
+    },
+    /// To be set aside.
+    Rejected,
+    /// To be set aside where only the governance role may read it: an identifier leaked.
+    Sealed,
+}
+
+/// Decides, from everything that was found. The only place where a [`Verified`] is made.
+///
+/// `snapshot` is what could be read, if anything; `released` says that a person took responsibility for what rules allow
+/// to be released. A leak outweighs everything, and a repetition outweighs what else is wrong with it.
+#[must_use]
+pub fn conclude(snapshot: Option<Snapshot>, repeats: Option<DeliveryId>, findings: Findings, released: bool) -> (Verdict, Findings) {
+    let mut findings = if released { findings.released() } else { findings };
+    if findings.seal_file() {
+        return (Verdict::Sealed, findings);
+    }
+    if let Some(of) = repeats {
+        // What the first one was told stands; saying it again, or that it replaces itself, would only confuse.
+        let mut only = Findings::default();
+        only.push(Finding::new(Rule::Trn05, format!("Duplicate, ignored: the same content was accepted as {of}.")));
+        return (Verdict::Duplicate { of }, only);
+    }
+    match snapshot {
+        _ if findings.reject_file() => (Verdict::Rejected, findings),
+        Some(snapshot) if !snapshot.lines.is_empty() || !snapshot.coverage.beds => (Verdict::Accepted(Verified { snapshot }), findings),
+        _ => {
+            findings.push(Finding::new(Rule::Str01, "There are no bed rows to use."));
+            (Verdict::Rejected, findings)
+        }
+    }
+}
+
+/// Most characters of a text from outside that a finding repeats.
+pub(crate) const MAX_QUOTED_CHARS: usize = 40;
+
+/// A text from outside as a finding may repeat it: short, without control characters.
+pub(crate) fn quoted(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_QUOTED_CHARS).collect()
+}
+
 /// What is agreed with one provider about its feed: everything the checks need, from the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
@@ -48,6 +118,21 @@ pub struct Feed {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: Limits,
+}
+
+impl History {
+    /// The accepted delivery that a whole snapshot repeats: same slot, same content.
+    #[must_use]
+    pub fn repeated_by(&self, slot: Slot, content: Digest) -> Option<DeliveryId> {
+        self.accepted.iter().rev().find(|past| past.slot == slot && past.content == content).map(|past| past.lead)
+    }
+
+    /// The accepted delivery that some parts of a set repeat: each has the name and the hash of one of its files.
+    #[must_use]
+    pub fn repeated_by_parts(&self, files: &[(&str, Digest)]) -> Option<DeliveryId> {
+        let holds = |past: &&PastSnapshot| files.iter().all(|(name, digest)| past.files.iter().any(|(n, d)| n == name && d == digest));
+        self.accepted.iter().rev().find(holds).filter(|_| !files.is_empty()).map(|past| past.lead)
+    }
 }
 
 /// The limits of one feed. The key of each in `[limits]` has the same name.

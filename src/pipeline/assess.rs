@@ -1,0 +1,224 @@
+//! The assessment: bytes, mapping, reference, recent history and the time in; findings, a verdict and a snapshot out.
+//!
+//! The heart of the house: the daemon, the dry run, the tests and the benchmark all call this one pure function. Owns the
+//! order of the checks, and nothing else: each check lives in `verify`, each meaning in `normalise`.
+
+use crate::bedstate::{Line, Snapshot, totals};
+use crate::feed::{DeliveryId, Digest, FileName, Finding, Findings, Report, RowCounts, Rule, Slot};
+use crate::normalise::mapping::Mapping;
+use crate::normalise::reference::Reference;
+use crate::normalise::rows::{self as normaliser, NumberedLine};
+use crate::normalise::times::local_day;
+use crate::verify::set::{self, OpenSet, SetFile};
+use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, plausibility, times};
+use jiff::Timestamp;
+
+/// Lines shown by a dry run.
+pub const PREVIEW_LINES: usize = 10;
+
+/// One delivery to be judged: a snapshot by itself, or one part of a set.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Its name as sent.
+    pub name: &'a FileName,
+    /// Its hash.
+    pub sha256: Digest,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// What deliveries are judged against.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// What is agreed with the provider.
+    pub feed: &'a Feed,
+    /// Wards, sites and other names.
+    pub reference: &'a Reference,
+    /// What was accepted lately.
+    pub history: &'a History,
+    /// When the last part arrived: lateness is measured here, so that judging again gives the same verdict.
+    pub received_at: Timestamp,
+    /// When this judgement is made.
+    pub now: Timestamp,
+    /// Whether a person took responsibility for what rules allow to be released.
+    pub released: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// For the ledger, the receipt and people. Holds no row.
+    pub report: Report,
+    /// What to do with the deliveries.
+    pub verdict: Verdict,
+    /// Whether the sender marked this as a test: never loaded, whatever the verdict.
+    pub test: bool,
+    /// The first lines, accepted or not; none of a sealed file.
+    pub preview: Vec<Line>,
+}
+
+/// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
+#[must_use]
+pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
+    let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
+    let mut report = Report { assessed_at: context.now, ..Report::default() };
+    let mut findings = Findings::default();
+    let opened = open_by_mapping_in_force(&files, context, &mut findings);
+    let named = |at: usize| opened.as_ref().and_then(|(_, set)| set.parts.get(at).cloned().flatten());
+    report.parts = parts.iter().enumerate().map(|(at, part)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery)).collect();
+    let received_day = local_day(context.received_at);
+    let Some((mapping, mut set)) = opened else {
+        findings.extend(envelope::check_agreement(context.feed, &[received_day]));
+        return finish(report, findings, None, None, context, false);
+    };
+    findings.append(std::mem::take(&mut set.findings));
+    report.mapping = Some(mapping.version.clone());
+    report.mapping_hash = Some(mapping.hash);
+    report.sequence = set.sequence;
+    report.content = Some(set.content);
+    report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
+    let mut repeats = None;
+    if !set.missing.is_empty() {
+        let files: Vec<(&str, Digest)> = parts.iter().map(|part| (part.name.as_str(), part.sha256)).collect();
+        repeats = context.history.repeated_by_parts(&files);
+    }
+    let Some(snapshot_at) = set.snapshot_at.map(|resolved| resolved.at) else {
+        findings.extend(envelope::check_agreement(context.feed, &[received_day]));
+        return finish(report, findings, None, repeats, context, set.test);
+    };
+    let (day, slot) = (local_day(snapshot_at), Slot::of_snapshot(snapshot_at));
+    report.snapshot_at = Some(snapshot_at);
+    report.slot = Some(slot);
+    findings.extend(envelope::check_agreement(context.feed, &[day, received_day]));
+    findings.append(times::punctuality(snapshot_at, context.received_at, context.feed, context.history));
+    if set.missing.is_empty() {
+        repeats = repeats.or_else(|| context.history.repeated_by(slot, set.content));
+    }
+    if !envelope::covers(mapping, day) {
+        findings.push(Finding::new(Rule::Ref08, format!("No mapping is in force for {day}.")));
+        return finish(report, findings, None, repeats, context, set.test);
+    }
+    if !set.usable {
+        return finish(report, findings, None, repeats, context, set.test);
+    }
+    let lines = give_meaning(&set, mapping, snapshot_at, context, &mut report.rows, &mut findings);
+    let totals = totals(&lines);
+    report.totals = Some(totals);
+    if mapping.coverage.beds {
+        findings.extend(plausibility::check(&totals, &context.feed.provider, context.reference, day));
+    }
+    let snapshot = Snapshot {
+        provider: context.feed.provider.clone(),
+        slot,
+        snapshot_at,
+        sequence: set.sequence,
+        content: set.content,
+        coverage: mapping.coverage,
+        mapping: mapping.version.clone(),
+        mapping_hash: mapping.hash,
+        lines,
+        totals,
+    };
+    finish(report, findings, Some(snapshot), repeats, context, set.test)
+}
+
+fn finish(
+    mut report: Report,
+    findings: Findings,
+    snapshot: Option<Snapshot>,
+    repeats: Option<DeliveryId>,
+    context: &Context<'_>,
+    test: bool,
+) -> Assessment {
+    let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
+    let (verdict, findings) = verify::conclude(snapshot, repeats, findings, context.released);
+    report.findings = findings;
+    let preview = if verdict == Verdict::Sealed { Vec::new() } else { preview };
+    Assessment { report, verdict, test, preview }
+}
+
+/// Opens the set by the mapping that is in force on the snapshot's local day; where none is, by the likeliest, so that the
+/// findings say what else is wrong. `None` where no mapping knows all the names.
+fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, findings: &mut Findings) -> Option<(&'a Mapping, OpenSet)> {
+    let feed = context.feed;
+    let mut candidates: Vec<usize> = (0..feed.mappings.len()).collect();
+    let (mut named_day, mut set_key) = (None, None);
+    for file in files {
+        match envelope::identify(feed, file.name) {
+            Ok(identity) => {
+                candidates.retain(|index| identity.candidates.contains(index));
+                if set_key.get_or_insert_with(|| identity.set_key.clone()) != &identity.set_key {
+                    candidates.clear();
+                }
+                named_day = named_day.or(identity.name_parts.when.map(|when| when.date()));
+            }
+            Err(wrong) => {
+                findings.append(wrong);
+                candidates.clear();
+            }
+        }
+    }
+    if candidates.is_empty() && findings.is_empty() {
+        findings.push(Finding::new(Rule::Trn09, "Set incomplete: these files belong to different sets."));
+    }
+    // The likeliest first, so that nearly always only one mapping is tried.
+    let likely_day = named_day.unwrap_or_else(|| local_day(context.received_at));
+    let mut mappings: Vec<&Mapping> = candidates.iter().filter_map(|index| feed.mappings.get(*index)).collect();
+    mappings.sort_by_key(|mapping| !envelope::covers(mapping, likely_day));
+    let mut likeliest = None;
+    for mapping in mappings {
+        let set = set::open(files, mapping, feed, context.received_at);
+        let in_force = set.snapshot_at.is_some_and(|resolved| envelope::covers(mapping, local_day(resolved.at)));
+        if in_force {
+            return Some((mapping, set));
+        }
+        likeliest.get_or_insert((mapping, set));
+    }
+    likeliest
+}
+
+/// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
+fn give_meaning(
+    set: &OpenSet,
+    mapping: &Mapping,
+    snapshot_at: Timestamp,
+    context: &Context<'_>,
+    rows: &mut RowCounts,
+    findings: &mut Findings,
+) -> Vec<Line> {
+    let limits = &context.feed.limits;
+    let normalised = normaliser::normalise(
+        &set.tables,
+        mapping,
+        &normaliser::Context {
+            provider: &context.feed.provider,
+            reference: context.reference,
+            snapshot_at,
+            received_at: context.received_at,
+        },
+    );
+    findings.append(normalised.findings);
+    let several = mapping.tables.len() > 1;
+    let placed = |numbered: NumberedLine| PlacedLine { part: several.then_some(numbered.part), row: numbered.line, line: numbered.value };
+    let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
+    let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
+    let before = rejections.rows;
+    verify::rows::check(&mut lines, &mut rejections, findings);
+    verify::totals::check_repeats(&mut lines, &mut rejections, findings);
+    findings.append(verify::totals::check_rejections(&lines, set.rows, &rejections, limits));
+    findings.extend(verify::totals::check_unknown_wards(&lines, &normalised.unknown_ward_beds, limits));
+    findings.extend(verify::totals::check_unknown_persons(normalised.persons, normalised.persons_unknown, limits));
+    *rows = RowCounts {
+        read: set.rows,
+        used: normalised.rows.used.saturating_sub(rejections.rows - before),
+        skipped: normalised.rows.skipped,
+        rejected: rejections.rows,
+        lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
+    };
+    lines.into_iter().map(|placed| placed.line).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Columns: which of a file's columns are the agreed ones.
+//!
+//! Owns the matching of names (STR-03, STR-04) and the limit on their number. Refuses to guess: two columns that could be
+//! the same one are a finding.
+
+use super::records::Record;
+use super::{identifiers, quoted};
+use crate::feed::{Finding, Findings, Rule};
+use crate::normalise::mapping::TableMapping;
+
+/// Where each agreed column stands in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// For each column of the mapping, in its order: the position in the file, where it is there.
+    pub positions: Vec<Option<usize>>,
+    /// Every column of the file, in its order.
+    pub columns: Vec<FileColumn>,
+    /// How many fields a row needs: columns without a name at the end are not counted.
+    pub width: usize,
+}
+
+/// One column of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileColumn {
+    /// What to call it in a finding: its agreed name, or its number.
+    pub label: String,
+    /// Whether it is declared to identify people, so that its values are expected and never kept.
+    pub identifier: bool,
+}
+
+/// A name without letter case, spaces and punctuation.
+#[must_use]
+pub fn plain_name(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The layout of a table whose columns come in the agreed order, without names.
+#[must_use]
+pub fn by_position(mapping: &TableMapping) -> Layout {
+    let columns = mapping.columns.iter().map(|name| agreed(name, mapping)).collect();
+    Layout { positions: (0..mapping.columns.len()).map(Some).collect(), columns, width: mapping.columns.len() }
+}
+
+/// The layout that a line of column names gives, and whether every mandatory column is there once.
+#[must_use]
+pub fn by_names(header: &Record<'_>, mapping: &TableMapping, findings: &mut Findings) -> (Layout, bool) {
+    let names: Vec<String> = header.fields.iter().map(|field| plain_name(field)).collect();
+    let width = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+    let mut layout = Layout { positions: Vec::new(), columns: Vec::new(), width };
+    let mut owners: Vec<Option<&str>> = vec![None; names.len()];
+    let mut problems = Vec::new();
+    for column in &mapping.columns {
+        let spellings: Vec<String> = spellings(column, mapping).map(plain_name).collect();
+        let found: Vec<usize> = names.iter().enumerate().filter(|(_, name)| spellings.contains(name)).map(|(at, _)| at).collect();
+        for at in &found {
+            if let Some(owner) = owners.get_mut(*at) {
+                *owner = Some(column);
+            }
+        }
+        match found.as_slice() {
+            [] if mapping.optional.contains(column) => {}
+            [] => problems.push(Finding::new(Rule::Str03, format!("Column {column} is missing.")).in_column(column)),
+            [_] => {}
+            [..] => problems.push(Finding::new(Rule::Str03, format!("Column {column} is there {} times.", found.len())).in_column(column)),
+        }
+        layout.positions.push(found.first().copied());
+    }
+    let matched = owners.iter().flatten().count();
+    // Where hardly any agreed name is there, the first line may be a row about a person: its texts are not repeated.
+    let trusted = matched.saturating_mul(2) >= mapping.columns.len();
+    let doubtful = !problems.is_empty();
+    if trusted {
+        findings.extend(problems);
+    } else {
+        let names = mapping.columns.join(", ");
+        let found = format!("The first line has {matched} of {} agreed column names. Agreed are: {names}.", mapping.columns.len());
+        findings.push(Finding::new(Rule::Str03, found).at_line(header.line));
+    }
+    for (at, (name, owner)) in names.iter().zip(&owners).enumerate() {
+        let column = match owner {
+            Some(owner) => agreed(owner, mapping),
+            None => not_agreed(at, name, header, mapping, trusted, findings),
+        };
+        layout.columns.push(column);
+    }
+    (layout, !doubtful)
+}
+
+fn spellings<'a>(column: &'a String, mapping: &'a TableMapping) -> impl Iterator<Item = &'a str> {
+    std::iter::once(column).chain(mapping.also_named.get(column).into_iter().flatten()).map(String::as_str)
+}
+
+fn agreed(name: &str, mapping: &TableMapping) -> FileColumn {
+    FileColumn { label: name.to_owned(), identifier: mapping.identifiers.iter().any(|identifier| identifier == name) }
+}
+
+/// Judges a column of the file that is none of the agreed ones: dropped, and looked at for what its name gives away.
+fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping, trusted: bool, findings: &mut Findings) -> FileColumn {
+    let number = format!("column {}", at + 1);
+    if name.is_empty() {
+        return FileColumn { label: number, identifier: false };
+    }
+    // An identifier that is declared, but not among the columns that are read, is expected and dropped without a word.
+    if mapping.identifiers.iter().any(|identifier| plain_name(identifier) == name) {
+        return FileColumn { label: number, identifier: true };
+    }
+    let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
+    let label = if trusted { written } else { number };
+    if identifiers::names_a_person(name) {
+        let message = format!("Personal data column present: {label}. The file is sealed.");
+        findings.push(Finding::new(Rule::Igv01, message).in_column(&label));
+    } else if trusted {
+        findings.push(Finding::new(Rule::Str04, format!("Column {label} was not agreed; it was dropped.")).in_column(&label));
+    }
+    FileColumn { label, identifier: false }
+}

@@ -1,0 +1,161 @@
+//! Rows: each line by itself, against what its type needs and may have (ROW-03, ROW-04, ROW-05).
+//!
+//! Owns lines with their places, and leaving out rows that fail. Refuses to mend: a row with one wrong line is left out
+//! whole, since nothing says which of its statements is true.
+
+use super::Rejections;
+use crate::bedstate::{BedStatus, Line, LineType};
+use crate::feed::{Finding, Findings, Rule};
+use std::collections::BTreeSet;
+
+/// A line, and the row it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedLine {
+    /// The file's part or archive member, where a snapshot has several.
+    pub part: Option<String>,
+    /// The row's line number in that file.
+    pub row: u64,
+    /// The line.
+    pub line: Line,
+}
+
+impl PlacedLine {
+    /// A finding at this line's row.
+    pub(super) fn finding(&self, rule: Rule, message: impl Into<String>) -> Finding {
+        let mut finding = Finding::new(rule, message).at_line(self.row);
+        finding.place.part.clone_from(&self.part);
+        finding
+    }
+}
+
+/// Checks every line by itself and leaves out the rows that fail.
+pub fn check(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings: &mut Findings) {
+    let mut failed = BTreeSet::new();
+    for placed in lines.iter() {
+        let problems = problems(&placed.line);
+        if !problems.is_empty() {
+            failed.insert((placed.part.clone(), placed.row));
+        }
+        findings.extend(problems.into_iter().map(|(rule, message)| placed.finding(rule, message)));
+    }
+    rejections.leave_out(lines, &failed);
+}
+
+fn problems(line: &Line) -> Vec<(Rule, String)> {
+    let mut found = Vec::new();
+    let kind = line.line_type;
+    let of = |kinds: &[LineType]| kinds.contains(&kind);
+    use LineType::{Closed, Demand, Empty, Occupied};
+    // Field, whether it is filled, the types that need it, the types that may have it.
+    let rules: [(&str, bool, &[LineType], &[LineType]); 14] = [
+        ("ward_code", line.ward_code.is_some(), &[Occupied, Empty, Closed], &[Occupied, Empty, Closed, Demand]),
+        ("bed_status", line.bed_status.is_some(), &[], &[Occupied, Empty, Closed]),
+        ("empty_state", line.empty_state.is_some(), &[Empty], &[Empty]),
+        ("closed_reason", line.closed_reason.is_some(), &[Closed], &[Closed]),
+        ("gender", line.gender.is_some(), &[Occupied, Demand], &[Occupied, Demand]),
+        ("age_band", line.age_band.is_some(), &[Occupied, Demand], &[Occupied, Demand]),
+        ("ready", line.ready.is_some(), &[], &[Occupied]),
+        ("edd_band", line.edd_band.is_some(), &[], &[Occupied]),
+        ("los_band", line.los_band.is_some(), &[], &[Occupied]),
+        ("demand_source", line.demand_source.is_some(), &[Demand], &[Demand]),
+        ("in_bed_now", line.in_bed_now.is_some(), &[Demand], &[Demand]),
+        ("demand_for", line.demand_for.is_some(), &[], &[Demand]),
+        ("wait_from", line.wait_from.is_some(), &[], &[Demand]),
+        ("bed_ref", line.bed_ref.is_some(), &[], &[Occupied, Empty, Closed]),
+    ];
+    for (field, filled, needed, allowed) in rules {
+        if !filled && of(needed) {
+            found.push((Rule::Row03, format!("{field} needed for {kind}.")));
+        }
+        if filled && !of(allowed) {
+            found.push((Rule::Row04, format!("{field} not allowed for {kind}.")));
+        }
+    }
+    if line.bed_ref.is_some() && line.quantity != 1 && kind != Demand {
+        found.push((Rule::Row02, "Quantity invalid: a single bed counts as one.".to_owned()));
+    }
+    let agrees = match line.bed_status {
+        None => true,
+        Some(BedStatus::Occupied) => kind == Occupied,
+        Some(BedStatus::Closed) => kind == Closed,
+        Some(BedStatus::Unoccupied | BedStatus::Housekeeping | BedStatus::Contaminated) => kind == Empty,
+        // Isolation says nothing of whether a patient is in the bed.
+        Some(BedStatus::Isolated) => of(&[Occupied, Empty]),
+    };
+    if !agrees && kind != Demand {
+        let status = line.bed_status.map(BedStatus::code).unwrap_or_default();
+        found.push((Rule::Row05, format!("Status conflict: {kind} with bed status {status}.")));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bedstate::{AgeBand, ClosedReason, DemandSource, EmptyState, Gender};
+
+    fn line(kind: LineType) -> Line {
+        let mut line = Line::new("RM102", kind);
+        line.ward_code = Some("W21".to_owned());
+        match kind {
+            LineType::Occupied => (line.gender, line.age_band) = (Some(Gender::Male), Some(AgeBand::A80)),
+            LineType::Empty => line.empty_state = Some(EmptyState::Ready),
+            LineType::Closed => line.closed_reason = Some(ClosedReason::Other),
+            LineType::Demand => {
+                line.ward_code = None;
+                (line.gender, line.age_band) = (Some(Gender::Male), Some(AgeBand::A80));
+                (line.demand_source, line.in_bed_now) = (Some(DemandSource::Emergency), Some(false));
+            }
+        }
+        line
+    }
+
+    #[test]
+    fn each_line_type_needs_its_fields_and_may_not_have_others() {
+        use LineType::{Closed, Demand, Empty, Occupied};
+        type Change = fn(&mut Line);
+        let rows: [(LineType, Change, &str); 21] = [
+            (Occupied, |_| {}, ""),
+            (Empty, |_| {}, ""),
+            (Closed, |_| {}, ""),
+            (Demand, |_| {}, ""),
+            (Demand, |l| l.ward_code = Some("ED".into()), ""),
+            (Occupied, |l| l.ward_code = None, "ROW-03 ward_code needed for OCC."),
+            (Occupied, |l| l.gender = None, "ROW-03 gender needed for OCC."),
+            (Empty, |l| l.empty_state = None, "ROW-03 empty_state needed for EMP."),
+            (Closed, |l| l.closed_reason = None, "ROW-03 closed_reason needed for CLO."),
+            (Demand, |l| l.demand_source = None, "ROW-03 demand_source needed for DEM."),
+            (Demand, |l| l.in_bed_now = None, "ROW-03 in_bed_now needed for DEM."),
+            (Empty, |l| l.gender = Some(Gender::Male), "ROW-04 gender not allowed for EMP."),
+            (Closed, |l| l.age_band = Some(AgeBand::A05), "ROW-04 age_band not allowed for CLO."),
+            (Demand, |l| l.bed_status = Some(BedStatus::Occupied), "ROW-04 bed_status not allowed for DEM."),
+            (Occupied, |l| l.bed_status = Some(BedStatus::Isolated), ""),
+            (Empty, |l| l.bed_status = Some(BedStatus::Contaminated), ""),
+            (Occupied, |l| l.bed_status = Some(BedStatus::Unoccupied), "ROW-05 Status conflict: OCC with bed status U."),
+            (Closed, |l| l.bed_status = Some(BedStatus::Occupied), "ROW-05 Status conflict: CLO with bed status O."),
+            (Empty, |l| l.bed_status = Some(BedStatus::Closed), "ROW-05 Status conflict: EMP with bed status C."),
+            (Empty, |l| (l.bed_ref, l.quantity) = (Some("B1".into()), 2), "ROW-02 Quantity invalid: a single bed counts as one."),
+            (Empty, |l| l.quantity = 2, ""),
+        ];
+        for (kind, change, expected) in rows {
+            let mut line = line(kind);
+            change(&mut line);
+            let said: Vec<String> = problems(&line).iter().map(|(rule, message)| format!("{rule} {message}")).collect();
+            assert_eq!(said.join("|"), expected);
+        }
+    }
+
+    #[test]
+    fn a_row_with_one_wrong_line_is_left_out_whole_and_counted_once() {
+        let placed = |row, line: Line| PlacedLine { part: None, row, line };
+        let mut wrong = line(LineType::Empty);
+        wrong.empty_state = None;
+        wrong.gender = Some(Gender::Male);
+        let mut lines = vec![placed(2, line(LineType::Occupied)), placed(2, wrong), placed(3, line(LineType::Empty))];
+        let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
+        check(&mut lines, &mut rejections, &mut findings);
+        assert_eq!(lines.iter().map(|l| l.row).collect::<Vec<_>>(), [3]);
+        assert_eq!((rejections.rows, findings.count_of(Rule::Row03), findings.count_of(Rule::Row04)), (1, 1, 1));
+        assert_eq!(rejections.by_ward.get(&("RM102".to_owned(), "W21".to_owned())), Some(&1));
+    }
+}

@@ -1,0 +1,484 @@
+//! Structure: text becomes a raw table in the mapping's column order, every row accounted for.
+//!
+//! Owns first lines, trailers, total rows, blank lines and field counts (STR-01, STR-05, STR-06, STR-08). Refuses meaning:
+//! what a field says is for `normalise`.
+
+use super::columns::{self, Layout, plain_name};
+use super::identifiers::Scan;
+use super::records::{Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
+use super::{Limits, quoted};
+use crate::feed::{Finding, Findings, Rule, Severity};
+use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
+use crate::normalise::table::{RawRow, RawTable};
+
+/// One table as read, and what its own first and last lines say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableRead {
+    /// The rows that could be cut.
+    pub table: RawTable,
+    /// Data rows in the file, those rejected here included.
+    pub rows: u64,
+    /// Data rows rejected here (STR-05).
+    pub rejected: u64,
+    /// Whether the columns were found, so that the rows mean something.
+    pub usable: bool,
+    /// What the first line says, where the layout has one.
+    pub facts: HeaderFacts,
+    /// What was found.
+    pub findings: Findings,
+}
+
+/// What a first line of its own layout says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderFacts {
+    /// The provider's code.
+    pub provider: Option<String>,
+    /// The running number.
+    pub sequence: Option<String>,
+    /// The snapshot time.
+    pub snapshot_at: Option<String>,
+}
+
+/// Cuts one table out of its text.
+#[must_use]
+pub fn read(text: &str, mapping: &TableMapping, limits: &Limits) -> TableRead {
+    let mut reader = Reader::new(text, mapping, limits);
+    if let Err(finding) = reader.read_all() {
+        reader.findings.push(finding);
+        reader.usable = false;
+    }
+    reader.finish()
+}
+
+/// The number a file announces: digits, with or without thousands separators or a trailing `.0`.
+#[must_use]
+pub fn announced_number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let text = text.strip_suffix(".0").unwrap_or(text);
+    let digits: String = text.chars().filter(|c| *c != ',').collect();
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+struct Reader<'a> {
+    cutter: Cutter<'a>,
+    mapping: &'a TableMapping,
+    limits: &'a Limits,
+    header: Vec<String>,
+    layout: Layout,
+    usable: bool,
+    rows: Vec<RawRow>,
+    data_rows: u64,
+    rejected: u64,
+    blank_rows: u64,
+    total_rows: u64,
+    announced: Option<u64>,
+    trailer_line: Option<u64>,
+    facts: HeaderFacts,
+    scan: Scan,
+    findings: Findings,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str, mapping: &'a TableMapping, limits: &'a Limits) -> Self {
+        Self {
+            cutter: Cutter::new(text, mapping.delimiter, mapping.quoted, limits.max_columns.saturating_add(1)),
+            mapping,
+            limits,
+            header: Vec::new(),
+            layout: Layout::default(),
+            usable: true,
+            rows: Vec::new(),
+            data_rows: 0,
+            rejected: 0,
+            blank_rows: 0,
+            total_rows: 0,
+            announced: None,
+            trailer_line: None,
+            facts: HeaderFacts::default(),
+            scan: Scan::default(),
+            findings: Findings::default(),
+        }
+    }
+
+    fn read_all(&mut self) -> Result<(), Finding> {
+        if let Some(header_line) = &self.mapping.header_line {
+            self.read_header_line(header_line)?;
+        }
+        if self.mapping.header {
+            self.read_column_names()?;
+        } else {
+            self.layout = columns::by_position(self.mapping);
+        }
+        while let Some(record) = self.next_filled()? {
+            self.read_record(&record)?;
+        }
+        Ok(())
+    }
+
+    /// The next record that says anything. Blank ones are counted.
+    fn next_filled(&mut self) -> Result<Option<Record<'a>>, Finding> {
+        loop {
+            match self.cutter.next_record() {
+                Ok(Some(record)) if record.is_blank() => self.blank_rows += 1,
+                Ok(record) => return Ok(record),
+                Err(Stopped::UnclosedQuote { opened }) => {
+                    self.data_rows += 1;
+                    self.rejected += 1;
+                    self.findings.push(
+                        Finding::new(
+                            Rule::Str05,
+                            format!("A quote opened on line {opened} is not closed within {MAX_QUOTED_LINES} lines. Nothing after it could be read."),
+                        )
+                        .at_line(opened)
+                        .with_severity(Severity::RejectFile),
+                    );
+                    return Ok(None);
+                }
+                Err(Stopped::TooLong { line }) => {
+                    let message = format!("Line {line} is longer than {MAX_RECORD_BYTES} bytes.");
+                    return Err(Finding::new(Rule::Trn03, message).at_line(line));
+                }
+            }
+        }
+    }
+
+    fn read_header_line(&mut self, expected: &HeaderLine) -> Result<(), Finding> {
+        let missing = || Finding::new(Rule::Str03, format!("The first line must start with {}.", expected.starts)).at_line(1);
+        let record = self.next_filled()?.ok_or_else(missing)?;
+        if !starts(&record, &expected.starts) {
+            return Err(missing());
+        }
+        self.check_width(&record)?;
+        let field = |position: usize| field_at(&record, position.checked_sub(1)?);
+        self.facts = HeaderFacts {
+            provider: expected.provider.map(|at| field(at).unwrap_or_default()),
+            sequence: expected.sequence.map(|at| field(at).unwrap_or_default()),
+            snapshot_at: expected.snapshot_at.as_ref().map(|(at, _)| field(*at).unwrap_or_default()),
+        };
+        Ok(())
+    }
+
+    fn read_column_names(&mut self) -> Result<(), Finding> {
+        let Some(record) = self.next_filled()? else {
+            return Err(Finding::new(Rule::Str01, "The file has neither column names nor rows."));
+        };
+        self.check_width(&record)?;
+        self.header = record.fields.iter().map(|field| plain_name(field)).collect();
+        (self.layout, self.usable) = columns::by_names(&record, self.mapping, &mut self.findings);
+        if !self.usable {
+            // The rows are still looked through for leaks, and the first line too: it may itself be a row.
+            self.look(&record);
+        }
+        Ok(())
+    }
+
+    fn check_width(&self, record: &Record<'_>) -> Result<(), Finding> {
+        if record.count <= self.limits.max_columns {
+            return Ok(());
+        }
+        let message = format!("Line {} has {} fields; at most {} are taken.", record.line, record.count, self.limits.max_columns);
+        Err(Finding::new(Rule::Trn03, message).at_line(record.line))
+    }
+
+    fn read_record(&mut self, record: &Record<'_>) -> Result<(), Finding> {
+        if let Some(trailer) = self.mapping.trailer_line.as_ref().filter(|trailer| starts(record, &trailer.starts)) {
+            self.read_trailer(record, trailer);
+            return Ok(());
+        }
+        if let Some(total) = self.mapping.total_row.as_ref().filter(|total| self.is_total(record, total)) {
+            self.read_total(record, total);
+            return Ok(());
+        }
+        if self.data_rows == 0 && !self.mapping.header {
+            self.check_width(record)?;
+        }
+        self.data_rows += 1;
+        if self.data_rows > self.limits.max_rows {
+            return Err(Finding::new(Rule::Trn03, format!("The file has more than {} rows.", self.limits.max_rows)).at_line(record.line));
+        }
+        self.look(record);
+        if self.usable {
+            match self.problem_with(record) {
+                Some(message) => {
+                    self.rejected += 1;
+                    self.findings.push(Finding::new(Rule::Str05, message).at_line(record.line));
+                }
+                None => self.keep(record),
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, record: &Record<'_>) {
+        for (at, field) in record.fields.iter().enumerate() {
+            self.scan.look(at, field);
+        }
+    }
+
+    /// Why a record cannot be a row.
+    fn problem_with(&self, record: &Record<'_>) -> Option<String> {
+        let line = record.line;
+        if let Some(after) = self.trailer_line {
+            return Some(format!("Line {line}: a row after the last line (line {after})."));
+        }
+        let header_line = self.mapping.header_line.as_ref().is_some_and(|header| starts(record, &header.starts));
+        let names = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
+        if header_line || (self.mapping.header && self.names_start_alike(record) && names()) {
+            return Some(format!("Line {line}: the first line is repeated among the rows; two files may have been joined."));
+        }
+        if record.stray_quote {
+            return Some(format!("Line {line}: text after a closing quote; quotes inside a text must be doubled."));
+        }
+        let width = self.layout.width;
+        let surplus = record.fields.iter().skip(width).any(|field| !field.trim().is_empty()) || record.count > record.fields.len();
+        if record.count < width || surplus {
+            return Some(format!("Line {line}: {} fields, expected {width}.", record.count));
+        }
+        None
+    }
+
+    /// Spares most rows the comparison with the column names.
+    fn names_start_alike(&self, record: &Record<'_>) -> bool {
+        record.fields.first().map(|field| plain_name(field)) == self.header.first().cloned()
+    }
+
+    fn keep(&mut self, record: &Record<'_>) {
+        let field = |position: &Option<usize>| position.and_then(|at| field_at(record, at)).unwrap_or_default();
+        let fields = self.layout.positions.iter().map(field).collect();
+        self.rows.push(RawRow { line: record.line, fields });
+    }
+
+    fn is_total(&self, record: &Record<'_>, total: &TotalRow) -> bool {
+        self.field_of(record, &total.column).is_some_and(|field| field.eq_ignore_ascii_case(&total.equals))
+    }
+
+    fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
+        self.total_rows += 1;
+        if let Some(column) = &total.rows {
+            let stated = self.field_of(record, column);
+            self.announce(stated, record.line, "The total row");
+        }
+    }
+
+    fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
+        self.trailer_line = Some(record.line);
+        let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
+        self.announce(stated, record.line, "The last line");
+    }
+
+    fn announce(&mut self, stated: Option<String>, line: u64, who: &str) {
+        match stated.as_deref().and_then(announced_number) {
+            Some(number) if self.announced.is_none_or(|before| before == number) => self.announced = Some(number),
+            Some(_) => {
+                self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line))
+            }
+            None => self.findings.push(Finding::new(Rule::Str06, format!("{who} does not state a number of rows.")).at_line(line)),
+        }
+    }
+
+    fn field_of(&self, record: &Record<'_>, column: &str) -> Option<String> {
+        let at = self.mapping.columns.iter().position(|name| name == column)?;
+        field_at(record, self.layout.positions.get(at).copied().flatten()?)
+    }
+
+    fn finish(mut self) -> TableRead {
+        if self.usable {
+            self.check_counts();
+        }
+        let scanned = self.scan.findings(&self.layout.columns);
+        self.findings.append(scanned);
+        let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
+        let skipped = blank.saturating_add(self.total_rows);
+        if skipped > 0 {
+            let kinds = match (blank, self.total_rows) {
+                (0, _) => "total",
+                (_, 0) => "blank",
+                _ => "total and blank",
+            };
+            self.findings
+                .push(Finding::new(Rule::Str08, format!("{skipped} {kinds} line{} skipped.", if skipped == 1 { "" } else { "s" })));
+        }
+        let present = self.layout.positions.iter().map(Option::is_some).collect();
+        let table = RawTable { name: self.mapping.name.clone(), columns: self.mapping.columns.clone(), present, rows: self.rows };
+        TableRead { table, rows: self.data_rows, rejected: self.rejected, usable: self.usable, facts: self.facts, findings: self.findings }
+    }
+
+    fn check_counts(&mut self) {
+        let states_rows = self.mapping.total_row.as_ref().is_some_and(|total| total.rows.is_some());
+        if let Some(trailer) = self.mapping.trailer_line.as_ref().filter(|_| self.trailer_line.is_none()) {
+            let message = format!("The last line, which starts with {}, is missing: the file may be cut short.", quoted(&trailer.starts));
+            self.findings.push(Finding::new(Rule::Str06, message));
+        }
+        if states_rows && self.total_rows == 0 {
+            self.findings.push(Finding::new(Rule::Str06, "The total row is missing: the file may be cut short."));
+        }
+        if let Some(announced) = self.announced.filter(|announced| *announced != self.data_rows) {
+            let message = format!("The file states {announced} rows but has {}.", self.data_rows);
+            self.findings.push(Finding::new(Rule::Str06, message));
+        }
+        if self.data_rows == 0 && !self.mapping.may_be_empty {
+            self.findings.push(Finding::new(Rule::Str01, "The file has no bed rows."));
+        }
+    }
+}
+
+/// A field, without the spaces around it.
+fn field_at(record: &Record<'_>, at: usize) -> Option<String> {
+    record.fields.get(at).map(|field| field.trim().to_owned())
+}
+
+fn starts(record: &Record<'_>, with: &str) -> bool {
+    record.fields.first().is_some_and(|field| field.trim().eq_ignore_ascii_case(with))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{beds, pipes};
+    use super::*;
+
+    /// Findings as `RULE severity-letter message`, and how many rows were kept.
+    fn said(text: &str, mapping: &TableMapping, limits: &Limits) -> (String, usize) {
+        let read = read(text, mapping, limits);
+        let letter = |severity| match severity {
+            Severity::Information => 'I',
+            Severity::Warning => 'W',
+            Severity::RejectRow => 'R',
+            Severity::RejectFile => 'F',
+        };
+        let findings: Vec<String> = read.findings.iter().map(|f| format!("{} {} {}", f.rule, letter(f.severity), f.message)).collect();
+        assert_eq!(read.rows, read.rejected + u64::try_from(read.table.rows.len()).unwrap() + if read.usable { 0 } else { read.rows });
+        (findings.join("|"), read.table.rows.len())
+    }
+
+    const HEAD: &str = "WHEN,SITE,WARD,BED,STATUS,SEX,AGE\n";
+    const ROW: &str = "03/12/2018 10:15,RM102,W1,B1,OCC,F,83\n";
+    const TOTAL: &str = "TOTAL,,,,1,,\n";
+
+    #[test]
+    fn every_row_is_accounted_for_and_every_oddity_is_said() {
+        let whole = format!("{HEAD}{ROW}{TOTAL}");
+        let quiet = "STR-08 I 1 total line skipped.";
+        let rows: [(String, String, usize); 24] = [
+            (whole.clone(), quiet.into(), 1),
+            (whole.replace('\n', "\r\n"), quiet.into(), 1),
+            (whole.replace("WHEN,SITE", " when , Site "), quiet.into(), 1),
+            (whole.replace(",AGE", ",AGE,,,"), quiet.into(), 1),
+            (whole.replace("F,83", "F,83,,"), quiet.into(), 1),
+            (format!("{whole}\n,,,,,,\n"), "STR-08 I 3 total and blank lines skipped.".replace('3', "3"), 1),
+            (whole.replace("F,83", "F,83,x"), format!("STR-05 R Line 2: 8 fields, expected 7.|{quiet}"), 0),
+            (whole.replace("F,83", "F"), format!("STR-05 R Line 2: 6 fields, expected 7.|{quiet}"), 0),
+            (whole.replace("W1", "\"W\"1"), format!("STR-05 R Line 2: text after a closing quote; quotes inside a text must be doubled.|{quiet}"), 0),
+            (
+                format!("{HEAD}{ROW}{HEAD}TOTAL,,,,2,,\n"),
+                format!("STR-05 R Line 3: the first line is repeated among the rows; two files may have been joined.|{quiet}"),
+                1,
+            ),
+            (whole.replace("AGE", "SEX"), "STR-03 F Column SEX is there 2 times.|STR-03 F Column AGE is missing.|STR-08 I 1 total line skipped.".into(), 0),
+            (whole.replace(",AGE", ",Alter"), "STR-03 F Column AGE is missing.|STR-04 W Column Alter was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
+            (
+                whole.replace(",AGE", ",AGE,Mood").replace(",83", ",83,fine").replace("1,,", "1,,,"),
+                format!("STR-04 W Column Mood was not agreed; it was dropped.|{quiet}"),
+                1,
+            ),
+            (
+                whole.replace(",AGE", ",AGE,Surname").replace(",83", ",83,x").replace("1,,", "1,,,"),
+                format!("IGV-01 F Personal data column present: Surname. The file is sealed.|{quiet}"),
+                1,
+            ),
+            (format!("{HEAD}TOTAL,,,,0,,\n"), format!("STR-01 F The file has no bed rows.|{quiet}"), 0),
+            (String::new(), "STR-01 F The file has neither column names nor rows.".into(), 0),
+            (format!("{HEAD}{ROW}"), "STR-06 F The total row is missing: the file may be cut short.".into(), 1),
+            (whole.replace(",1,", ",2,"), format!("STR-06 F The file states 2 rows but has 1.|{quiet}"), 1),
+            (whole.replace(",1,", ",1.0,"), quiet.into(), 1),
+            (whole.replace(",1,", ",one,"), format!("STR-06 F The total row does not state a number of rows.|{quiet}"), 1),
+            (format!("{whole}{TOTAL}").replace("1,,\nT", "1,,\nT"), "STR-08 I 2 total lines skipped.".into(), 1),
+            (
+                whole.replace(",W1", ",\"W1"),
+                "STR-05 F A quote opened on line 2 is not closed within 100 lines. Nothing after it could be read.|STR-06 F The total row is missing: the file may be cut short.".into(),
+                0,
+            ),
+            (
+                "03/12/2018 10:15,RM102,W1,B1,OCC,Jane Example,83\n".into(),
+                "STR-03 F The first line has 0 of 7 agreed column names. Agreed are: WHEN, SITE, WARD, BED, STATUS, SEX, AGE.".into(),
+                0,
+            ),
+            (format!("{HEAD}{}{TOTAL}", "x".repeat(MAX_RECORD_BYTES + 1)), format!("TRN-03 F Line 2 is longer than {MAX_RECORD_BYTES} bytes."), 0),
+        ];
+        for (text, expected, kept) in rows {
+            let (found, rows) = said(&text, &beds(), &Limits::default());
+            assert_eq!((found, rows), (expected, kept), "{}", text.chars().take(200).collect::<String>());
+        }
+    }
+
+    #[test]
+    fn first_and_last_lines_say_what_they_say() {
+        let whole = "H|RM1|0001234|20181203101500|BEDSTATE\nD|RM102|W1|B1|U|19350214\nT|1\n";
+        let read_whole = read(whole, &pipes(), &Limits::default());
+        assert_eq!(read_whole.facts.provider.as_deref(), Some("RM1"));
+        assert_eq!(read_whole.facts.sequence.as_deref(), Some("0001234"));
+        assert_eq!(
+            read_whole.table.rows[0],
+            RawRow { line: 2, fields: ["D", "RM102", "W1", "B1", "U", "19350214"].map(str::to_owned).to_vec() }
+        );
+        let rows = [
+            (whole.to_owned(), ""),
+            (whole.replace("T|1\n", ""), "STR-06 F The last line, which starts with T, is missing"),
+            (whole.replace("T|1", "T|2"), "STR-06 F The file states 2 rows but has 1."),
+            (whole.replace("H|", "X|"), "STR-03 F The first line must start with H."),
+            (format!("{whole}D|RM102|W1|B2|U|\n"), "STR-05 R Line 4: a row after the last line (line 3)."),
+            (whole.replace("T|1\n", "H|RM1|0001234|20181203101500|BEDSTATE\nT|2\n"), "STR-05 R Line 3: the first line is repeated"),
+        ];
+        for (text, expected) in rows {
+            let (found, _) = said(&text, &pipes(), &Limits::default());
+            assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_million_columns_and_too_many_rows_are_refused() {
+        let limits = Limits { max_rows: 2, ..Limits::default() };
+        let rows = [
+            ("a,".repeat(500_000), "TRN-03 F Line 1 has 500001 fields; at most 200 are taken."),
+            ("a,".repeat(1_000_000), "TRN-03 F Line 1 is longer than"),
+            (format!("{HEAD}{}{TOTAL}", ROW.repeat(3)), "TRN-03 F The file has more than 2 rows."),
+            (format!("H|{}\n", "x|".repeat(300)), "TRN-03 F Line 1"),
+        ];
+        for (text, expected) in rows {
+            let mapping = if text.starts_with('H') { pipes() } else { beds() };
+            let (found, _) = said_loosely(&text, &mapping, &limits);
+            assert!(found.contains(expected), "{found}");
+        }
+        let exactly = said(&format!("{HEAD}{}TOTAL,,,,2,,\n", ROW.repeat(2)), &beds(), &limits);
+        assert_eq!(exactly, ("STR-08 I 1 total line skipped.".to_owned(), 2));
+    }
+
+    fn said_loosely(text: &str, mapping: &TableMapping, limits: &Limits) -> (String, bool) {
+        let read = read(text, mapping, limits);
+        let found: Vec<String> = read.findings.iter().map(|f| format!("{} F {}", f.rule, f.message)).collect();
+        (found.join("|"), read.usable)
+    }
+
+    #[test]
+    fn igv_02_numbers_are_found_in_any_column_but_a_declared_one() {
+        let numbers = "9434765919";
+        let beds_with = |column: &str| {
+            let rows: String = (0..3).map(|n| format!("03/12/2018 10:15,RM102,W1,B{n},OCC,F,83,{numbers}\n")).collect();
+            format!("WHEN,SITE,WARD,BED,STATUS,SEX,AGE,{column}\n{rows}TOTAL,,,,3,,,\n")
+        };
+        let (found, _) = said(&beds_with("Local ref"), &beds(), &Limits::default());
+        assert!(found.contains("IGV-02 F 3 values in Local ref look like NHS numbers."), "{found}");
+        let mut declared = beds();
+        declared.identifiers.push("Local ref".to_owned());
+        let (found, _) = said(&beds_with("Local ref"), &declared, &Limits::default());
+        assert!(!found.contains("IGV"), "{found}");
+        // Without a line of names the first row is no less a leak, and none of it is repeated.
+        let bare = beds_with("x").lines().skip(1).collect::<Vec<_>>().join("\n");
+        let (found, _) = said(&bare, &beds(), &Limits::default());
+        assert!(found.contains("IGV-02 F 3 values in column 8") && !found.contains("W1"), "{found}");
+        let pipes_text = format!("H|RM1|1|20181203101500|B\n{}T|3\n", format!("D|RM102|W1|B1|U|{numbers}\n").repeat(3));
+        assert_eq!(said(&pipes_text, &pipes(), &Limits::default()).0, "");
+    }
+}

@@ -1,0 +1,135 @@
+//! Text: a file's bytes become text, or it is said what they are instead.
+//!
+//! Owns encodings and byte order marks (STR-02). Refuses to guess at binary: what is not text goes no further.
+
+use crate::feed::{Finding, Rule, Severity};
+use crate::normalise::mapping::Encoding;
+use std::borrow::Cow;
+
+/// What other kinds of file start with, and what to call them.
+const OTHER_KINDS: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a zip archive or a spreadsheet (.xlsx)"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old spreadsheet or document (.xls, .doc)"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"%PDF-", "a PDF document"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+];
+
+/// Control characters that a text may hold before it is taken for binary, whatever its length.
+const STRAY_CONTROLS: usize = 8;
+
+/// Text, and what had to be done to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<'a> {
+    /// The text, without a byte order mark.
+    pub text: Cow<'a, str>,
+    /// A warning, where it was not in the agreed encoding (STR-02).
+    pub warning: Option<Finding>,
+}
+
+/// Reads bytes as text. A byte order mark wins over the agreed encoding.
+///
+/// # Errors
+/// The finding that rejects the file, where the bytes are not text (STR-02).
+pub fn decode(bytes: &[u8], agreed: Encoding) -> Result<Text<'_>, Finding> {
+    if let Some((_, kind)) = OTHER_KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(not_text(&format!("Not text: the file is {kind}, where a text extract was agreed.")));
+    }
+    let (text, warning) = match encoding_rs::Encoding::for_bom(bytes) {
+        Some((encoding, mark)) if encoding != encoding_rs::UTF_8 => {
+            let (text, damaged) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
+            if damaged {
+                return Err(not_text("Not text: the file starts as UTF-16 but is damaged or cut short."));
+            }
+            (text, Some("Read as UTF-16, which was not agreed."))
+        }
+        Some((_, mark)) => decode_bytes(bytes.get(mark..).unwrap_or_default(), Encoding::Utf8),
+        None => decode_bytes(bytes, agreed),
+    };
+    check_characters(&text)?;
+    Ok(Text { text, warning: warning.map(|message| Finding::new(Rule::Str02, message)) })
+}
+
+fn decode_bytes(bytes: &[u8], agreed: Encoding) -> (Cow<'_, str>, Option<&'static str>) {
+    let utf8 = std::str::from_utf8(bytes).ok();
+    match (agreed, utf8) {
+        (Encoding::Utf8, Some(text)) => (Cow::Borrowed(text), None),
+        (Encoding::Utf8, None) => {
+            let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
+            (text, Some("Read as Windows-1252: the file is not valid UTF-8, which was agreed."))
+        }
+        // Text in Windows-1252 is hardly ever valid UTF-8 by accident, unless it is plain ASCII and both are the same.
+        (Encoding::Windows1252, Some(text)) if text.is_ascii() => (Cow::Borrowed(text), None),
+        (Encoding::Windows1252, Some(text)) => (Cow::Borrowed(text), Some("Read as UTF-8, where Windows-1252 was agreed.")),
+        (Encoding::Windows1252, None) => (encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0, None),
+    }
+}
+
+fn check_characters(text: &str) -> Result<(), Finding> {
+    if text.contains('\0') {
+        return Err(not_text("Not text: the file holds NUL bytes. It may be a binary file, damaged, or UTF-16 without its first mark."));
+    }
+    // Tabs, line ends, form feeds and the end-of-file mark of old systems (0x1A) belong to text.
+    let stray = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1a}');
+    let controls = text.chars().filter(stray).count();
+    if controls > STRAY_CONTROLS && controls.saturating_mul(100) > text.len() {
+        return Err(not_text("Not text: the file is full of control characters, as a binary file is."));
+    }
+    Ok(())
+}
+
+fn not_text(message: &str) -> Finding {
+    Finding::new(Rule::Str02, message).with_severity(Severity::RejectFile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Ok` of the text and whether there was a warning, or `Err` of the start of the message.
+    fn read(bytes: &[u8], agreed: Encoding) -> Result<(String, bool), String> {
+        decode(bytes, agreed).map(|t| (t.text.into_owned(), t.warning.is_some())).map_err(|f| {
+            assert_eq!(f.severity, Severity::RejectFile);
+            f.message
+        })
+    }
+
+    #[test]
+    fn str_02_bytes_are_read_as_agreed_or_with_a_warning() {
+        use Encoding::{Utf8, Windows1252};
+        let rows: [(&[u8], Encoding, &str, bool); 9] = [
+            ("Ward 21 – Gen".as_bytes(), Utf8, "Ward 21 – Gen", false),
+            (b"Ward 21 \x96 Gen", Windows1252, "Ward 21 – Gen", false),
+            (b"Ward 21 \x96 Gen", Utf8, "Ward 21 – Gen", true),
+            ("Ward 21 – Gen".as_bytes(), Windows1252, "Ward 21 – Gen", true),
+            (b"plain", Windows1252, "plain", false),
+            (b"\xef\xbb\xbfWard", Utf8, "Ward", false),
+            (b"\xef\xbb\xbfWard", Windows1252, "Ward", false),
+            (b"\xff\xfea\x00b\x00", Utf8, "ab", true),
+            (b"\xfe\xff\x00a\x00b", Utf8, "ab", true),
+        ];
+        for (bytes, agreed, text, warned) in rows {
+            assert_eq!(read(bytes, agreed), Ok((text.to_owned(), warned)), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn str_02_what_is_not_text_is_refused_and_named() {
+        let binary: Vec<u8> = (0..200_u8).map(|n| 1 + n % 8).collect();
+        let rows: [(&[u8], &str); 7] = [
+            (b"a,b\n1,\0\n", "NUL"),
+            (b"PK\x03\x04rest", "zip archive or a spreadsheet"),
+            (b"\x1f\x8b\x08", "gzip"),
+            (b"%PDF-1.4", "PDF"),
+            (b"\xff\xfea\x00b", "UTF-16"),
+            (b"a\x00b\x00", "NUL"),
+            (&binary, "control characters"),
+        ];
+        for (bytes, expected) in rows {
+            let message = read(bytes, Encoding::Utf8).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(read(b"a few \x01\x02 stray ones", Encoding::Utf8).is_ok());
+    }
+}

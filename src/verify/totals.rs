@@ -1,0 +1,173 @@
+//! Totals: all lines together, against each other and against the limits.
+//!
+//! Owns repeated beds and lines (XRO-01, XRO-02), and the point at which rejected rows, unknown wards or unknown persons
+//! make the whole file unsafe (ROW-99, REF-03, REF-05). Refuses to judge a line by itself.
+
+use super::rows::PlacedLine;
+use super::{Limits, quoted};
+use crate::bedstate::{Line, LineType};
+use crate::feed::{Finding, Findings, Rule, Severity};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+
+/// Repeated beds up to which only their rows are rejected.
+const FEW_REPEATED_BEDS: usize = 2;
+
+/// A ward: its site's code and its own.
+pub type WardKey = (String, String);
+
+/// Rows that were rejected so far, in all and by ward.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejections {
+    /// All rejected rows.
+    pub rows: u64,
+    /// Those whose ward is known.
+    pub by_ward: BTreeMap<WardKey, u64>,
+}
+
+impl Rejections {
+    /// Removes the lines of some rows, each given by part and line number, and counts those rows once.
+    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<(Option<String>, u64)>) {
+        if failed.is_empty() {
+            return;
+        }
+        let mut wards: BTreeSet<(WardKey, &(Option<String>, u64))> = BTreeSet::new();
+        let mut place = (None, 0);
+        lines.retain(|placed| {
+            place.0.clone_from(&placed.part);
+            place.1 = placed.row;
+            let Some(row) = failed.get(&place) else { return true };
+            if let Some(ward) = ward_of(&placed.line) {
+                wards.insert((ward, row));
+            }
+            false
+        });
+        self.rows += u64::try_from(failed.len()).unwrap_or(u64::MAX);
+        for (ward, _) in wards {
+            *self.by_ward.entry(ward).or_default() += 1;
+        }
+    }
+}
+
+fn ward_of(line: &Line) -> Option<WardKey> {
+    Some((line.site_code.clone(), line.ward_code.clone()?))
+}
+
+/// Finds beds and summary lines that are there more than once. One or two repeated beds lose their rows; more reject the
+/// file, and so do not lose any.
+pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings: &mut Findings) {
+    let beds = repeated(lines, |line| {
+        let bed = line.bed_ref.as_deref().filter(|_| line.line_type != LineType::Demand)?;
+        Some((line.site_code.as_str(), line.ward_code.as_deref(), bed))
+    });
+    let many = beds.len() > FEW_REPEATED_BEDS;
+    let severity = if many { Severity::RejectFile } else { Severity::RejectRow };
+    let mut failed = BTreeSet::new();
+    for group in &beds {
+        let Some(first) = group.first() else { continue };
+        let message = format!(
+            "Bed {} on ward {} is listed {} times.",
+            quoted(first.line.bed_ref.as_deref().unwrap_or_default()),
+            quoted(first.line.ward_code.as_deref().unwrap_or_default()),
+            group.len()
+        );
+        findings.push(first.finding(Rule::Xro01, message).with_severity(severity));
+        if !many {
+            failed.extend(group.iter().map(|placed| (placed.part.clone(), placed.row)));
+        }
+    }
+    for group in repeated(lines, summary_key) {
+        let rows: BTreeSet<(Option<String>, u64)> = group.iter().map(|placed| (placed.part.clone(), placed.row)).collect();
+        for placed in group.iter().filter(|placed| !failed.contains(&(placed.part.clone(), placed.row))) {
+            let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
+            findings
+                .push(placed.finding(Rule::Xro02, format!("Duplicate line: ward {ward} has the same figures on {} lines.", rows.len())));
+        }
+        failed.extend(rows);
+    }
+    rejections.leave_out(lines, &failed);
+}
+
+/// A summary line without its count and times: what must be there once. Patients who wait are told apart by nothing that
+/// is kept, so single ones are never taken for repeats.
+fn summary_key(line: &Line) -> Option<String> {
+    if line.bed_ref.is_some() || (line.line_type == LineType::Demand && line.quantity == 1) {
+        return None;
+    }
+    let mut key = line.clone();
+    key.quantity = 1;
+    key.wait_from = None;
+    key.source_updated_at = None;
+    Some(format!("{key:?}"))
+}
+
+/// Groups of lines with an equal key, largest-first order left as in the file; groups of one are left out.
+fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
+    let mut places: HashMap<K, usize> = HashMap::with_capacity(lines.len());
+    let mut groups: Vec<Vec<&PlacedLine>> = Vec::new();
+    for placed in lines {
+        let Some(key) = key(&placed.line) else { continue };
+        let at = *places.entry(key).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.push(placed),
+            None => groups.push(vec![placed]),
+        }
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
+/// Decides whether so many rows were rejected that the rest is not safe to use (ROW-99).
+#[must_use]
+pub fn check_rejections(lines: &[PlacedLine], rows_read: u64, rejections: &Rejections, limits: &Limits) -> Findings {
+    let mut findings = Findings::default();
+    let rejected = rejections.rows;
+    if rejected.saturating_mul(100) > rows_read.saturating_mul(u64::from(limits.rejected_rows_percent)) {
+        let message =
+            format!("{rejected} of {rows_read} rows failed, above {} %: the file is not safe to use.", limits.rejected_rows_percent);
+        findings.push(Finding::new(Rule::Row99, message));
+    }
+    let per_ward = u64::from(limits.rejected_rows_per_ward);
+    let left: BTreeSet<(&str, &str)> =
+        lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?))).collect();
+    for ((site, ward), count) in &rejections.by_ward {
+        if per_ward > 0 && *count >= per_ward {
+            findings.push(Finding::new(Rule::Row99, format!("{count} rows of ward {} failed: the file is not safe to use.", quoted(ward))));
+        }
+        if !limits.wards_may_vanish && !left.contains(&(site.as_str(), ward.as_str())) {
+            let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted(ward));
+            findings.push(Finding::new(Rule::Row99, message));
+        }
+    }
+    findings
+}
+
+/// Decides whether too many wards are unknown (REF-03).
+#[must_use]
+pub fn check_unknown_wards(lines: &[PlacedLine], unknown: &BTreeMap<WardKey, u64>, limits: &Limits) -> Option<Finding> {
+    let wards = u64::try_from(unknown.len()).unwrap_or(u64::MAX);
+    let beds: u64 = unknown.values().sum();
+    let beds_of = |placed: &PlacedLine| if placed.line.line_type == LineType::Demand { 0 } else { u64::from(placed.line.quantity) };
+    let all: u64 = lines.iter().map(beds_of).sum();
+    let too_many_wards = wards > u64::from(limits.unknown_wards);
+    let too_many_beds = beds.saturating_mul(100) > all.saturating_mul(u64::from(limits.unknown_ward_beds_percent));
+    let message = match (too_many_wards, too_many_beds && beds > 0) {
+        (true, _) => format!("{wards} wards are not registered; at most {} may be new in one file.", limits.unknown_wards),
+        (false, true) => {
+            format!("{beds} of {all} beds are on wards that are not registered, above {} %.", limits.unknown_ward_beds_percent)
+        }
+        (false, false) => return None,
+    };
+    Some(Finding::new(Rule::Ref03, message).with_severity(Severity::RejectFile))
+}
+
+/// Decides whether too many persons have no known gender or age (REF-05).
+#[must_use]
+pub fn check_unknown_persons(persons: u64, unknown: u64, limits: &Limits) -> Option<Finding> {
+    let percent = limits.unknown_persons_percent;
+    if unknown.saturating_mul(100) <= persons.saturating_mul(u64::from(percent)) {
+        return None;
+    }
+    let message = format!("{unknown} of {persons} persons have a gender or age that is not coded, above {percent} %.");
+    Some(Finding::new(Rule::Ref05, message).with_severity(Severity::RejectFile))
+}

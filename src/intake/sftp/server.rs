@@ -1,0 +1,404 @@
+//! The server: accepts connections, bounds them, watches over each, and ends them all in an orderly way.
+
+use super::connection::{Connection, ConnectionError, Watched};
+use super::guard::{Cutter, guard};
+use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, MAX_LOGIN_ATTEMPTS};
+use super::partials::Partials;
+use super::{Shared, lock};
+use crate::feed::Clock;
+use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
+use russh::server::{Config, RunningSession, run_stream};
+use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How long to wait after the system could not give us a connection, as when it has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the SFTP endpoint works with.
+pub struct Context {
+    /// The state folder; `clear_uploads` was called on it.
+    pub state_dir: PathBuf,
+    /// `[sftp]` of the settings.
+    pub settings: Settings,
+    /// The accounts, as they are now.
+    pub accounts: watch::Receiver<Arc<Accounts>>,
+    /// The rest of the house.
+    pub gate: Arc<dyn Gate>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What we prove ourselves with.
+    pub host_keys: HostKeys,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+/// Why the SFTP endpoint stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is nothing to listen on.
+    #[error("the SFTP endpoint has no address to listen on")]
+    NoListener,
+    /// There is no usable host key.
+    #[error("the SFTP endpoint has no usable host key: put an Ed25519 or ECDSA key into the host key folder")]
+    NoHostKey,
+    /// A task that accepts connections broke down.
+    #[error("the SFTP endpoint stopped accepting connections")]
+    Broken(#[source] tokio::task::JoinError),
+}
+
+/// Serves until `shutdown` turns true (or its sender is gone), then lets open uploads finish for a while.
+///
+/// # Errors
+/// Where it cannot start, or a task of it broke down. What clients do is never an error.
+pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
+    if listeners.is_empty() {
+        return Err(ServeError::NoListener);
+    }
+    let config = Arc::new(ssh_config(&context.host_keys, &context.settings));
+    if config.keys.is_empty() {
+        return Err(ServeError::NoHostKey);
+    }
+    let door = Arc::new(Door {
+        places: Arc::new(Semaphore::new(context.settings.max_connections)),
+        waiting: Arc::new(Mutex::new(HashMap::new())),
+        numbers: AtomicU64::new(1),
+        config,
+        shared: Arc::new(Shared {
+            state_dir: context.state_dir,
+            settings: context.settings,
+            accounts: context.accounts,
+            gate: context.gate,
+            clock: context.clock,
+            counters: context.counters,
+            partials: Mutex::new(Partials::default()),
+            logged_in: Mutex::new(HashMap::new()),
+            shutdown,
+        }),
+    });
+    let mut acceptors = JoinSet::new();
+    for listener in listeners {
+        acceptors.spawn(Arc::clone(&door).accept(listener));
+    }
+    while let Some(ended) = acceptors.join_next().await {
+        ended.map_err(ServeError::Broken)?;
+    }
+    Ok(())
+}
+
+/// What every connection passes.
+struct Door {
+    places: Arc<Semaphore>,
+    waiting: Waiting,
+    numbers: AtomicU64,
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+}
+
+/// How many connections of each source have not logged in.
+type Waiting = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// One place among a source's connections that have not logged in.
+pub(super) struct WaitingPlace {
+    waiting: Waiting,
+    source: IpAddr,
+}
+
+impl WaitingPlace {
+    fn take(waiting: &Waiting, source: IpAddr, most: usize) -> Option<Self> {
+        let source = network_of(source);
+        let mut counts = lock(waiting);
+        let count = counts.entry(source).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { waiting: Arc::clone(waiting), source })
+    }
+}
+
+impl Drop for WaitingPlace {
+    fn drop(&mut self) {
+        let mut counts = lock(&self.waiting);
+        if let Some(count) = counts.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// The source an address counts as: an IPv6 host has a whole /64 to itself.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
+impl Door {
+    /// Accepts on one listener until the shutdown, then waits for the connections it accepted.
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let mut shutdown = self.shared.shutdown.clone();
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = turns(&mut shutdown, |stop| *stop) => break,
+                Some(_) = connections.join_next() => continue,
+                () = self.forget_partials() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(connection) = Arc::clone(&self).admit(stream, peer) {
+                        connections.spawn(connection);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// Partials that nobody comes back for go even when no client is there.
+    async fn forget_partials(&self) {
+        sleep(Duration::from_secs(60)).await;
+        let now = self.shared.clock.now();
+        self.shared.partials().forget_old(now);
+    }
+
+    /// Finds a place for a connection, or turns it away by closing it.
+    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send> {
+        let shared = &self.shared;
+        let most = shared.settings.max_unauthenticated_per_source;
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        let waiting_place = WaitingPlace::take(&self.waiting, peer.ip(), most);
+        let (Some(place), Some(waiting_place)) = (place, waiting_place) else {
+            Counters::count(&shared.counters.turned_away);
+            tracing::warn!(from = %peer, "connection turned away: too many are open");
+            return None;
+        };
+        Counters::count(&shared.counters.connections);
+        let watched =
+            Arc::new(Watched { logged_in: watch::Sender::new(false), open_uploads: watch::Sender::new(0), activity: AtomicU64::new(0) });
+        let connection = Connection {
+            shared: Arc::clone(shared),
+            watched: Arc::clone(&watched),
+            peer,
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            connected_at: shared.clock.now(),
+            waiting_place: Some(waiting_place),
+            offers: 0,
+            login: None,
+            client: None,
+            channels: HashMap::new(),
+        };
+        Some(async move {
+            let open = &self.shared.counters.open;
+            open.fetch_add(1, Ordering::Relaxed);
+            self.attend(stream, connection, &watched).await;
+            open.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
+        })
+    }
+
+    /// One connection from its first byte to its last.
+    async fn attend(&self, stream: TcpStream, connection: Connection, watched: &Watched) {
+        let (number, peer) = (connection.number, connection.peer);
+        // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(connection = number, %error, "TCP_NODELAY could not be set");
+        }
+        let (guarded, cutter) = guard(stream);
+        let mut shutdown = self.shared.shutdown.clone();
+        let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
+        let started = tokio::select! {
+            started = run_stream(Arc::clone(&self.config), guarded, connection) => started,
+            () = tokio::time::sleep_until(deadline) => {
+                tracing::warn!(connection = number, from = %peer, "login took too long: connection ended");
+                return;
+            }
+            () = turns(&mut shutdown, |stop| *stop) => return,
+        };
+        let ended = match started {
+            Ok(running) => self.watch_over(running, cutter, watched, deadline, number).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(connection = number, from = %peer, %error, cause, "connection ended");
+        }
+    }
+
+    /// Ends a connection that does not log in, does nothing, or is open when the daemon stops.
+    async fn watch_over(
+        &self,
+        mut running: RunningSession<Connection>,
+        cutter: Cutter,
+        watched: &Watched,
+        deadline: tokio::time::Instant,
+        number: u64,
+    ) -> Result<(), ConnectionError> {
+        let mut shutdown = self.shared.shutdown.clone();
+        let mut logged_in = watched.logged_in.subscribe();
+        let why = tokio::select! {
+            ended = &mut running => return ended,
+            why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
+            () = turns(&mut shutdown, |stop| *stop) => {
+                let mut open_uploads = watched.open_uploads.subscribe();
+                tokio::select! {
+                    ended = &mut running => return ended,
+                    () = turns(&mut open_uploads, |open| *open == 0) => {}
+                    () = sleep(DRAIN_LIMIT) => tracing::warn!(connection = number, "an upload was still open and is broken off"),
+                }
+                "bedfeed is being restarted: connect again in a minute"
+            }
+        };
+        tracing::info!(connection = number, why, "connection is being ended");
+        let handle = running.handle();
+        let goodbye = async {
+            // Where the message cannot be sent, cutting the stream off says the same.
+            handle.disconnect(Disconnect::ByApplication, why.to_owned(), "en".to_owned()).await.ok();
+            (&mut running).await
+        };
+        match timeout(GOODBYE_LIMIT, goodbye).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                drop(cutter);
+                running.await
+            }
+        }
+    }
+}
+
+/// Waits until a watched value is as wanted, or nobody is left to change it.
+async fn turns<T>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) {
+    drop(watched.wait_for(wanted).await);
+}
+
+/// Waits until a connection has stayed too long without logging in, or without doing anything.
+async fn overstay(
+    logged_in: &mut watch::Receiver<bool>,
+    deadline: tokio::time::Instant,
+    activity: &AtomicU64,
+    idle_timeout: Duration,
+) -> &'static str {
+    tokio::select! {
+        () = turns(logged_in, |yes| *yes) => {}
+        () = tokio::time::sleep_until(deadline) => return "login took too long",
+    }
+    // The library's own timeout is put back by anything a client sends, even by answers to our keepalives.
+    let mut seen = (activity.load(Ordering::Relaxed), 0);
+    while seen.1 < 4 {
+        sleep(idle_timeout / 4).await;
+        let now = activity.load(Ordering::Relaxed);
+        seen = (now, if now == seen.0 { seen.1 + 1 } else { 0 });
+    }
+    "the session was idle for too long"
+}
+
+/// The library's settings: public keys only, a short and modern list of algorithms, strict key exchange, no compression.
+fn ssh_config(host_keys: &HostKeys, settings: &Settings) -> Config {
+    Config {
+        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-bedfeed")),
+        methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
+        auth_rejection_time: Duration::from_secs(1),
+        // OpenSSH's client asks with "none" first; without this every login waits a second.
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        max_auth_attempts: MAX_LOGIN_ATTEMPTS,
+        keys: host_keys.keys(),
+        // What a client on a line of 40 ms needs to fill it; data is handled as it comes, so it is not held in memory.
+        window_size: 8 << 20,
+        maximum_packet_size: 65_536,
+        channel_buffer_size: 64,
+        event_buffer_size: 256,
+        preferred: algorithms(),
+        inactivity_timeout: Some(settings.idle_timeout),
+        keepalive_interval: Some(Duration::from_secs(30)),
+        keepalive_max: 3,
+        nodelay: true,
+        ..Config::default()
+    }
+}
+
+fn algorithms() -> Preferred {
+    let ecdsa = |curve| Algorithm::Ecdsa { curve };
+    Preferred {
+        kex: Cow::Borrowed(&[
+            kex::MLKEM768X25519_SHA256,
+            kex::CURVE25519,
+            kex::CURVE25519_PRE_RFC_8731,
+            kex::EXTENSION_SUPPORT_AS_SERVER,
+            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+        ]),
+        // Also what is announced for users' keys, so RSA with SHA-2 is in it although no host key is RSA.
+        key: Cow::Owned(vec![
+            Algorithm::Ed25519,
+            Algorithm::SkEd25519,
+            ecdsa(EcdsaCurve::NistP256),
+            ecdsa(EcdsaCurve::NistP384),
+            ecdsa(EcdsaCurve::NistP521),
+            Algorithm::SkEcdsaSha2NistP256,
+            Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+            Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+        ]),
+        host_key_certificates: Cow::Borrowed(&[]),
+        cipher: Cow::Borrowed(&[
+            cipher::AES_256_GCM,
+            cipher::AES_128_GCM,
+            cipher::CHACHA20_POLY1305,
+            cipher::AES_256_CTR,
+            cipher::AES_128_CTR,
+        ]),
+        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        compression: Cow::Borrowed(&[compression::NONE]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p9_a_source_is_bounded_until_it_logs_in() {
+        let waiting = Waiting::default();
+        let take = |ip: &str| WaitingPlace::take(&waiting, ip.parse().unwrap(), 2);
+        let first = take("192.0.2.1").unwrap();
+        let _second = take("::ffff:192.0.2.1").unwrap();
+        assert!(take("192.0.2.1").is_none());
+        assert!(take("192.0.2.2").is_some());
+        let _six = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
+        assert!(take("2001:db8::3").is_none(), "one /64 is one source");
+        assert!(take("2001:db8:0:1::3").is_some());
+        drop(first);
+        assert!(take("192.0.2.1").is_some());
+        assert_eq!(lock(&waiting).len(), 2, "sources without connections are forgotten");
+    }
+
+    #[test]
+    fn nothing_old_is_offered() {
+        let list = algorithms();
+        let names =
+            list.kex.iter().map(AsRef::as_ref).chain(list.cipher.iter().map(AsRef::as_ref)).chain(list.mac.iter().map(AsRef::as_ref));
+        let names: Vec<&str> = names.collect();
+        assert!(names.contains(&"kex-strict-s-v00@openssh.com"));
+        assert!(!names.iter().any(|name| name.contains("sha1") || name.contains("cbc") || name.contains("group") || *name == "none"));
+        assert!(!list.key.contains(&Algorithm::Rsa { hash: None }));
+    }
+}

@@ -55,6 +55,8 @@ pub(super) enum LandingError {
     Gap,
     #[error("{announced} bytes were announced and {received} arrived: send the whole file again")]
     Short { announced: u64, received: u64 },
+    #[error("the work on the file was broken off")]
+    Stopped(#[source] tokio::task::JoinError),
     #[error("could not {doing} {}", path.display())]
     Io {
         doing: &'static str,
@@ -68,7 +70,7 @@ impl LandingError {
     /// What the sender is told: nothing about our disk.
     pub(super) fn told(&self) -> String {
         match self {
-            Self::Io { .. } => "bedfeed could not store the file: send it again in a few minutes".to_owned(),
+            Self::Io { .. } | Self::Stopped(_) => "bedfeed could not store the file: send it again in a few minutes".to_owned(),
             other => other.to_string(),
         }
     }
@@ -158,9 +160,13 @@ impl Upload {
         Ok(())
     }
 
-    /// Brings what was written so far to stable storage.
-    pub(super) fn sync(&self) -> Result<(), LandingError> {
-        self.file.sync_all().map_err(|source| self.trouble("bring to stable storage", source))
+    /// What brings the bytes written so far to stable storage; blocks when called.
+    pub(super) fn syncing(&self) -> impl FnOnce() -> Result<(), LandingError> + Send + 'static {
+        let (file, path) = (self.file.try_clone(), self.path.clone());
+        move || {
+            let synced = file.and_then(|file| file.sync_all());
+            synced.map_err(|source| LandingError::Io { doing: "bring to stable storage", path, source })
+        }
     }
 
     /// Turns the upload into a delivery: bytes and name are on stable storage when this returns (P1). Blocks.
@@ -175,7 +181,7 @@ impl Upload {
             Some(digest) => digest,
             None => self.hash_from_disk().map_err(|source| self.trouble("read back", source))?,
         };
-        self.sync()?;
+        self.file.sync_all().map_err(|source| self.trouble("bring to stable storage", source))?;
         let stored = state_dir.join(DELIVERIES).join(self.id.to_string());
         if let Err(source) = rename_durably(&self.path, &stored) {
             let trouble = self.trouble("put in its place", source);

@@ -4,10 +4,10 @@
 //! the client down and nothing piles up.
 
 use super::auth::{self, Attempt, Identity, Refusal};
-use super::limits::{MAX_CHANNELS, MAX_KEY_OFFERS, MAX_UNREAD_REPLY_BYTES};
+use super::limits::{MAX_CHANNELS, MAX_CONNECTIONS_PER_ACCOUNT, MAX_KEY_OFFERS, MAX_UNREAD_REPLY_BYTES};
 use super::reply::Replies;
 use super::session::Session;
-use super::{AccountPermit, Client, Shared};
+use super::{Client, Kind, Share, Shared};
 use crate::feed::Sender;
 use crate::intake::Counters;
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ pub(super) struct Connection {
 pub(super) struct Login {
     identity: Identity,
     fingerprint: String,
-    _permit: AccountPermit,
+    _share: Share,
 }
 
 /// What a channel is used for.
@@ -152,11 +152,12 @@ impl Handler for Connection {
             Ok(identity) => identity,
             Err(refusal) => return Ok(self.refuse(user, key.public_key, refusal)),
         };
-        let Some(permit) = AccountPermit::take(&self.shared, &identity) else {
+        let share = Share::take(&self.shared, &identity.provider, Kind::Connection, MAX_CONNECTIONS_PER_ACCOUNT);
+        let Some(share) = share else {
             return Ok(self.refuse(user, key.public_key, Refusal::TooMany));
         };
         let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
-        self.login = Some(Login { identity, fingerprint, _permit: permit });
+        self.login = Some(Login { identity, fingerprint, _share: share });
         Ok(Auth::Accept)
     }
 

@@ -38,6 +38,9 @@ pub(super) const MAX_LOGIN_ATTEMPTS: usize = 6;
 /// Logged-in connections at once of one account.
 pub(super) const MAX_CONNECTIONS_PER_ACCOUNT: usize = 32;
 
+/// An account's files open for upload at once, as a multiple of what one session may have: a bound on what is staged.
+pub(super) const OPEN_FILES_FACTOR: usize = 4;
+
 /// Files under temporary names kept for one account.
 pub(super) const MAX_PARTIALS_PER_ACCOUNT: usize = 16;
 

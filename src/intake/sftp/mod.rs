@@ -27,7 +27,6 @@ mod uploads;
 pub use auth::Refusal;
 pub use server::{Context, ServeError, serve};
 
-use self::auth::Identity;
 use self::partials::Partials;
 use super::{Account, Accounts, Counters, Gate, Settings};
 use crate::feed::{Clock, ProviderCode, Sender};
@@ -45,7 +44,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     partials: Mutex<Partials>,
-    logged_in: Mutex<HashMap<ProviderCode, usize>>,
+    shares: Mutex<HashMap<(ProviderCode, Kind), usize>>,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -75,27 +74,38 @@ impl Shared {
     }
 }
 
-/// A connection's share of what its account may have open.
-struct AccountPermit {
-    shared: Arc<Shared>,
-    provider: ProviderCode,
+/// What is counted for each account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// Connections that are logged in.
+    Connection,
+    /// Files open for upload, in all sessions.
+    Upload,
 }
 
-impl AccountPermit {
-    fn take(shared: &Arc<Shared>, identity: &Identity) -> Option<Self> {
-        let mut logged_in = lock(&shared.logged_in);
-        let count = logged_in.entry(identity.provider.clone()).or_default();
-        if *count >= limits::MAX_CONNECTIONS_PER_ACCOUNT {
+/// A share in what an account may have at once; dropping it gives it back.
+struct Share {
+    shared: Arc<Shared>,
+    key: (ProviderCode, Kind),
+}
+
+impl Share {
+    /// Takes a share where fewer than `most` are taken.
+    fn take(shared: &Arc<Shared>, provider: &ProviderCode, kind: Kind, most: usize) -> Option<Self> {
+        let key = (provider.clone(), kind);
+        let mut shares = lock(&shared.shares);
+        let count = shares.entry(key.clone()).or_default();
+        if *count >= most {
             return None;
         }
         *count += 1;
-        Some(Self { shared: Arc::clone(shared), provider: identity.provider.clone() })
+        Some(Self { shared: Arc::clone(shared), key })
     }
 }
 
-impl Drop for AccountPermit {
+impl Drop for Share {
     fn drop(&mut self) {
-        if let Some(count) = lock(&self.shared.logged_in).get_mut(&self.provider) {
+        if let Some(count) = lock(&self.shared.shares).get_mut(&self.key) {
             *count = count.saturating_sub(1);
         }
     }

@@ -40,7 +40,7 @@ impl Session {
                 None => Err(No::new(Code::BadMessage, "the request cannot be read")),
             },
             Request::Extended { name: b"fsync@openssh.com", data } => match packet::one_handle(data) {
-                Some(handle) => self.sync(handle),
+                Some(handle) => self.sync(handle).await,
                 None => Err(No::new(Code::BadMessage, "the request cannot be read")),
             },
             Request::Extended { name: b"limits@openssh.com", .. } => Ok(Answer::Limits),

@@ -82,7 +82,7 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
             clock: context.clock,
             counters: context.counters,
             partials: Mutex::new(Partials::default()),
-            logged_in: Mutex::new(HashMap::new()),
+            shares: Mutex::new(HashMap::new()),
             shutdown,
         }),
     });
@@ -152,12 +152,17 @@ impl Door {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         let mut shutdown = self.shared.shutdown.clone();
         let mut connections = JoinSet::new();
+        let mut every_minute = tokio::time::interval(Duration::from_secs(60));
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = turns(&mut shutdown, |stop| *stop) => break,
                 Some(_) = connections.join_next() => continue,
-                () = self.forget_partials() => continue,
+                _ = every_minute.tick() => {
+                    // Partials that nobody comes back for go even when no client is there.
+                    self.shared.partials().forget_old(self.shared.clock.now());
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -174,13 +179,6 @@ impl Door {
         }
         drop(listener);
         while connections.join_next().await.is_some() {}
-    }
-
-    /// Partials that nobody comes back for go even when no client is there.
-    async fn forget_partials(&self) {
-        sleep(Duration::from_secs(60)).await;
-        let now = self.shared.clock.now();
-        self.shared.partials().forget_old(now);
     }
 
     /// Finds a place for a connection, or turns it away by closing it.
@@ -262,10 +260,16 @@ impl Door {
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
+                let was_uploading = *open_uploads.borrow() > 0;
                 tokio::select! {
                     ended = &mut running => return ended,
                     () = turns(&mut open_uploads, |open| *open == 0) => {}
                     () = sleep(DRAIN_LIMIT) => tracing::warn!(connection = number, "an upload was still open and is broken off"),
+                }
+                // OpenSSH's client throws away what it has not passed on when it is disconnected: let it take the last
+                // answer in and leave by itself, or a file that is safe counts as failed over there.
+                if was_uploading && let Ok(ended) = timeout(GOODBYE_LIMIT, &mut running).await {
+                    return ended;
                 }
                 "bedfeed is being restarted: connect again in a minute"
             }

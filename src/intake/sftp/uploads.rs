@@ -3,14 +3,15 @@
 //! Owns the point of acknowledgement: the answer to CLOSE, or to the RENAME of a temporary name, is OK only after the
 //! delivery is on stable storage and the gate has accepted it (P1).
 
-use super::Client;
 use super::folder::{Spot, is_temporary, resolve};
+use super::limits::OPEN_FILES_FACTOR;
 use super::packet::Attributes;
 use super::partials::{Key, Partial};
 use super::session::{Answer, Handle, No, Outcome, Session};
+use super::{Client, Kind, Share};
 use crate::feed::FileName;
 use crate::intake::landing::{Label, LandingError, Upload};
-use crate::intake::{Counters, Shelf};
+use crate::intake::{Counters, NotAccepted, Shelf};
 use jiff::Timestamp;
 use std::error::Error;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(super) struct OpenUpload {
     /// Continues a partial, and nothing was written yet.
     resumed: bool,
     slot: Slot,
+    share: Share,
 }
 
 impl OpenUpload {
@@ -76,6 +78,8 @@ impl Session {
         if self.uploads().count() >= most {
             return Err(No::failure(format!("more than {most} files are open at once: close some first")));
         }
+        let share = Share::take(&self.shared, &self.client.provider, Kind::Upload, most.saturating_mul(OPEN_FILES_FACTOR));
+        let share = share.ok_or_else(|| No::failure("too many files are open in all sessions of this account: close some first"))?;
         let now = self.shared.clock.now();
         let continues = flags & (OPEN_TRUNCATE | OPEN_EXCLUSIVE) == 0;
         let partial = if continues && is_temporary(key.name.as_str()) { self.shared.partials().take(&key, now) } else { None };
@@ -89,7 +93,7 @@ impl Session {
         };
         let modified_at = modified(attributes).or(modified_at);
         let slot = Slot::take(&self.client);
-        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, upload: Ok(upload), modified_at, resumed, slot })))
+        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, upload: Ok(upload), modified_at, resumed, slot, share })))
     }
 
     pub(super) fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> Outcome {
@@ -110,15 +114,23 @@ impl Session {
         })
     }
 
-    pub(super) fn sync(&mut self, handle: &[u8]) -> Outcome {
-        self.change(handle, |_, upload| upload.sync())
+    /// Brings what was written so far to stable storage, off the threads that serve connections.
+    pub(super) async fn sync(&mut self, handle: &[u8]) -> Outcome {
+        let mut synced = Ok(());
+        if let Handle::Upload(open) = self.handle(handle)?
+            && let Ok(upload) = &open.upload
+        {
+            let syncing = upload.syncing();
+            synced = tokio::task::spawn_blocking(syncing).await.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped)));
+        }
+        self.change(handle, |_, _| synced)
     }
 
     pub(super) async fn close(&mut self, handle: &[u8]) -> Outcome {
         let Handle::Upload(open) = self.remove_handle(handle)? else {
             return Ok(Answer::Done);
         };
-        let OpenUpload { key, upload, modified_at, slot, .. } = *open;
+        let OpenUpload { key, upload, modified_at, slot, share, .. } = *open;
         let upload = upload.map_err(No::failure)?;
         if is_temporary(key.name.as_str()) {
             let most = self.shared.account(&self.client.provider).map_or(0, |account| account.max_file_bytes);
@@ -127,7 +139,7 @@ impl Session {
             return Ok(Answer::Done);
         }
         let outcome = self.land(key, upload, modified_at).await;
-        drop(slot); // open until it has landed, so that a stop waits for it
+        drop((slot, share)); // open until it has landed, so that a stop waits for it
         outcome
     }
 
@@ -222,12 +234,9 @@ impl Session {
         };
         let state_dir = self.shared.state_dir.clone();
         let landing = tokio::task::spawn_blocking(move || upload.finish(&state_dir, label)).await;
-        let landed = match landing {
-            Ok(landed) => landed.map_err(|error| self.failed(&error))?,
-            Err(stopped) => return Err(self.refused(&stopped, "landing was broken off")),
-        };
+        let landed = landing.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped))).map_err(|error| self.failed(&error))?;
         let (id, bytes) = (landed.delivery().id, landed.delivery().bytes);
-        self.shared.gate.accept(landed).await.map_err(|error| self.refused(&error, "a delivery could not be recorded"))?;
+        self.shared.gate.accept(landed).await.map_err(|error| self.not_accepted(&error))?;
         Counters::count(&self.shared.counters.accepted);
         self.shared.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
         tracing::info!(
@@ -253,15 +262,13 @@ impl Session {
         No::failure(error.told())
     }
 
-    fn refused(&self, error: &(dyn Error + 'static), what: &'static str) -> No {
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    fn not_accepted(&self, error: &NotAccepted) -> No {
         Counters::count(&self.shared.counters.failed);
         tracing::error!(
             provider = %self.client.provider,
             connection = self.client.sender.connection,
             %error,
-            cause,
-            what,
+            cause = %error.0,
             "upload not acknowledged"
         );
         No::failure("bedfeed could not record the file: send it again in a few minutes")

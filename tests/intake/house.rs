@@ -113,16 +113,21 @@ impl House {
     }
 
     pub(crate) async fn open_with(settings: Settings) -> Self {
+        Self::open_for(settings, &["ed25519"]).await
+    }
+
+    /// With an account that has a key of each kind, named after it, besides a key called `other` that it does not have.
+    pub(crate) async fn open_for(settings: Settings, kinds: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut keys = Vec::new();
-        for (name, kind) in [("other", "ed25519"), ("key", "ed25519"), ("rsa", "rsa"), ("ecdsa", "ecdsa")] {
+        for (name, kind) in kinds.iter().map(|kind| (*kind, *kind)).chain([("other", "ed25519")]) {
             let path = dir.path().join(name);
             let made = Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]).arg(path).status().unwrap();
             assert!(made.success());
             let public_key = std::fs::read_to_string(dir.path().join(format!("{name}.pub"))).unwrap().trim().to_owned();
             keys.push(AccountKey { owner: "informatics".to_owned(), public_key, expires: None });
         }
-        keys.remove(0);
+        keys.pop();
         let account =
             Account { provider: "RM1".parse().unwrap(), keys, networks: Vec::new(), agreement_ends: None, max_file_bytes: 2_000_000 };
         let state_dir = dir.path().join("state");
@@ -189,7 +194,7 @@ impl House {
     }
 
     pub(crate) async fn sftp(&self, batch: &str) -> Run {
-        self.sftp_as("RM1", "key", "LogLevel=ERROR", batch).await
+        self.sftp_as("RM1", "ed25519", "LogLevel=ERROR", batch).await
     }
 
     pub(crate) async fn sftp_as(&self, user: &str, key: &str, option: &str, batch: &str) -> Run {
@@ -200,14 +205,14 @@ impl House {
     }
 
     pub(crate) async fn scp(&self, flags: &str, file: &str, target: &str) -> Run {
-        let mut command = self.program("scp", "key");
+        let mut command = self.program("scp", "ed25519");
         command.args(flags.split_whitespace()).args(["-q", "-P", &self.address.port().to_string(), file]);
         command.arg(format!("RM1@127.0.0.1:{target}"));
         run(command).await
     }
 
     pub(crate) async fn ssh(&self, words: &[&str]) -> Run {
-        let mut command = self.program("ssh", "key");
+        let mut command = self.program("ssh", "ed25519");
         command.args(["-p", &self.address.port().to_string(), "RM1@127.0.0.1"]);
         command.args(words.iter().filter(|word| !word.is_empty()));
         run(command).await
@@ -215,7 +220,7 @@ impl House {
 
     /// The SFTP subsystem with nothing between the test and its packets.
     pub(crate) fn raw(&self) -> Raw {
-        let mut command = self.program("ssh", "key");
+        let mut command = self.program("ssh", "ed25519");
         command.args(["-p", &self.address.port().to_string(), "-s", "RM1@127.0.0.1", "sftp"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         Raw { to: child.stdin.take(), from: child.stdout.take().unwrap(), child }

@@ -72,6 +72,8 @@ pub(super) enum ConnectionError {
     Ssh(#[from] russh::Error),
     #[error("more than {MAX_KEY_OFFERS} keys were offered")]
     TooManyOffers,
+    #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
+    NotReading,
 }
 
 type Done = Result<(), ConnectionError>;
@@ -214,9 +216,7 @@ impl Handler for Connection {
         *unread = if ssh.has_pending_data(channel) { unread.saturating_add(length) } else { 0 };
         if *unread > MAX_UNREAD_REPLY_BYTES {
             tracing::warn!(connection = self.number, from = %self.peer, "a client does not read its replies: connection ended");
-            self.channels.clear();
-            ssh.disconnect(Disconnect::ByApplication, "replies are not being read", "en")?;
-            return Ok(());
+            return Err(ConnectionError::NotReading);
         }
         if let Err(ended) = outcome {
             tracing::warn!(connection = self.number, from = %self.peer, reason = %ended, "SFTP session ended");

@@ -11,6 +11,7 @@
 //!
 //! Refuses shells, commands, forwarding, passwords, and to answer the end of an upload before the gate has accepted it.
 
+mod algorithms;
 mod auth;
 mod connection;
 mod folder;

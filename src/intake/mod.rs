@@ -3,6 +3,17 @@
 //! Owns the SFTP endpoint, the virtual folders and landing. Refuses to look inside a file, and to answer CLOSE before
 //! [`Gate::accept`] has returned.
 
+mod coverage;
+mod host_keys;
+mod landing;
+mod sftp;
+mod stats;
+
+pub use host_keys::{HostKeyError, HostKeys};
+pub use landing::clear_uploads;
+pub use sftp::{Context, Refusal, ServeError, serve};
+pub use stats::{Counters, Counts};
+
 use crate::feed::{Delivery, FileName, Folder, ProviderCode};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -36,7 +47,9 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What intake needs of the rest of the house; made in `service`.
 pub trait Gate: Send + Sync {
-    /// Records a delivery durably. CLOSE is answered OK only after this has returned `Ok` (P1).
+    /// Records a delivery durably. CLOSE is answered OK only after this has returned `Ok` (P1). After `Err` the sender is told
+    /// to send again; the object stays where it is, because a failed commit may still turn out to be recorded: whoever reads
+    /// the ledger at the next start removes objects that it does not know.
     fn accept(&self, landed: Landed) -> Pending<'_, Result<(), NotAccepted>>;
 
     /// What a provider sees in one of its folders: accepted files of the last day at least, or receipts. Newest name first;

@@ -1,0 +1,291 @@
+//! One client's SSH connection: login, channels, and the refusal of all that is not SFTP.
+//!
+//! Runs the SFTP session inside the library's data callback: no queue between the socket and the disk, so a slow disk slows
+//! the client down and nothing piles up.
+
+use super::auth::{self, Attempt, Identity, Refusal};
+use super::limits::{MAX_CHANNELS, MAX_CONNECTIONS_PER_ACCOUNT, MAX_KEY_OFFERS, MAX_UNREAD_REPLY_BYTES};
+use super::reply::Replies;
+use super::session::Session;
+use super::{Client, Kind, Share, Shared};
+use crate::feed::Sender;
+use crate::intake::Counters;
+use jiff::Timestamp;
+use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
+
+/// What somebody who wants a shell is told.
+const SFTP_ONLY: &[u8] = b"bedfeed takes files over SFTP only; use an SFTP client (with old scp: without the option -O)\r\n";
+
+/// What the task that watches over a connection and the connection itself both know.
+pub(super) struct Watched {
+    /// Becomes true at login.
+    pub(super) logged_in: watch::Sender<bool>,
+    /// How many uploads are open.
+    pub(super) open_uploads: watch::Sender<usize>,
+    /// Grows with whatever the client does beyond keeping the connection alive.
+    pub(super) activity: AtomicU64,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) watched: Arc<Watched>,
+    pub(super) peer: SocketAddr,
+    pub(super) number: u64,
+    pub(super) connected_at: Timestamp,
+    /// The place among those that have not logged in; given back at login.
+    pub(super) waiting_place: Option<super::server::WaitingPlace>,
+    pub(super) offers: u32,
+    pub(super) login: Option<Login>,
+    pub(super) client: Option<Arc<Client>>,
+    pub(super) channels: HashMap<ChannelId, Purpose>,
+}
+
+/// A login whose signature was checked.
+pub(super) struct Login {
+    identity: Identity,
+    fingerprint: String,
+    _share: Share,
+}
+
+/// What a channel is used for.
+pub(super) enum Purpose {
+    /// Nothing yet.
+    Undecided,
+    Sftp {
+        session: Box<Session>,
+        unread: usize,
+    },
+}
+
+/// Why a connection ends on our side.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectionError {
+    #[error("the SSH connection failed")]
+    Ssh(#[from] russh::Error),
+    #[error("more than {MAX_KEY_OFFERS} keys were offered")]
+    TooManyOffers,
+    #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
+    NotReading,
+}
+
+type Done = Result<(), ConnectionError>;
+
+impl Connection {
+    fn judge(&self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Result<Identity, Refusal> {
+        let attempt = Attempt { user, key, algorithm, from: self.peer.ip() };
+        auth::judge(&self.shared.accounts(), attempt, self.shared.clock.now())
+    }
+
+    fn refuse(&self, user: &str, key: &PublicKey, refusal: Refusal) -> Auth {
+        self.shared.counters.count_refusal(refusal);
+        let user: String = user.chars().filter(|c| !c.is_control()).take(40).collect();
+        let key = key.fingerprint(HashAlg::Sha256);
+        tracing::warn!(user, %key, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
+        Auth::reject()
+    }
+
+    fn client(&self, software: &[u8]) -> Option<Client> {
+        let login = self.login.as_ref()?;
+        let software = String::from_utf8_lossy(software).chars().filter(|c| !c.is_control()).take(255).collect();
+        let sender = Sender {
+            address: self.peer,
+            software,
+            key: login.fingerprint.clone(),
+            key_owner: login.identity.key_owner.clone(),
+            connected_at: self.connected_at,
+            connection: self.number,
+        };
+        let open_uploads = self.watched.open_uploads.clone();
+        Some(Client { provider: login.identity.provider.clone(), sender, open_uploads })
+    }
+
+    fn active(&self) {
+        self.watched.activity.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ends a channel in the order that clients need: without the status they report a failure, without CLOSE they hang.
+    fn end(&mut self, channel: ChannelId, status: u32, ssh: &mut Ssh) -> Done {
+        self.channels.remove(&channel);
+        ssh.exit_status_request(channel, status)?;
+        ssh.eof(channel)?;
+        ssh.close(channel)?;
+        Ok(())
+    }
+
+    /// A shell or a command: said in words on the channel, because a bare refusal shows as "request failed".
+    fn explain(&mut self, channel: ChannelId, ssh: &mut Ssh) -> Done {
+        self.active();
+        if !matches!(self.channels.get(&channel), Some(Purpose::Undecided)) {
+            ssh.channel_failure(channel)?;
+            return Ok(());
+        }
+        ssh.channel_success(channel)?;
+        ssh.extended_data(channel, 1, SFTP_ONLY)?;
+        self.end(channel, 1, ssh)
+    }
+}
+
+impl Handler for Connection {
+    type Error = ConnectionError;
+
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, ConnectionError> {
+        self.offers = self.offers.saturating_add(1);
+        if self.offers > MAX_KEY_OFFERS {
+            return Err(ConnectionError::TooManyOffers);
+        }
+        Ok(match self.judge(user, offer.public_key, offer.algorithm) {
+            Ok(_) => Auth::Accept,
+            Err(refusal) => self.refuse(user, offer.public_key, refusal),
+        })
+    }
+
+    /// The only place that binds an identity: an offered key is not a proved one.
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, ConnectionError> {
+        self.login = None;
+        let identity = match self.judge(user, key.public_key, key.algorithm) {
+            Ok(identity) => identity,
+            Err(refusal) => return Ok(self.refuse(user, key.public_key, refusal)),
+        };
+        let share = Share::take(&self.shared, &identity.provider, Kind::Connection, MAX_CONNECTIONS_PER_ACCOUNT);
+        let Some(share) = share else {
+            return Ok(self.refuse(user, key.public_key, Refusal::TooMany));
+        };
+        let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
+        self.login = Some(Login { identity, fingerprint, _share: share });
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_succeeded(&mut self, ssh: &mut Ssh) -> Done {
+        let Some(client) = self.client(ssh.remote_sshid()) else {
+            ssh.disconnect(Disconnect::NoMoreAuthMethodsAvailable, "no identity", "en")?;
+            return Ok(());
+        };
+        Counters::count(&self.shared.counters.logins);
+        let Sender { software, key, key_owner, .. } = &client.sender;
+        tracing::info!(provider = %client.provider, connection = self.number, from = %self.peer, key, key_owner, software, "login");
+        self.client = Some(Arc::new(client));
+        self.waiting_place = None;
+        self.watched.logged_in.send_replace(true);
+        Ok(())
+    }
+
+    async fn channel_open_session(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle, _ssh: &mut Ssh) -> Done {
+        self.active();
+        if self.client.is_none() || self.channels.len() >= MAX_CHANNELS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        // Dropping the channel's receiving end leaves the data callback as the only way in: nothing is queued.
+        self.channels.insert(channel.id(), Purpose::Undecided);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, ssh: &mut Ssh) -> Done {
+        self.active();
+        match (self.channels.get_mut(&channel), &self.client) {
+            (Some(purpose @ Purpose::Undecided), Some(client)) if name == "sftp" => {
+                let session = Session::new(Arc::clone(&self.shared), Arc::clone(client));
+                *purpose = Purpose::Sftp { session: Box::new(session), unread: 0 };
+                ssh.channel_success(channel)?;
+            }
+            _ => ssh.channel_failure(channel)?,
+        }
+        Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], ssh: &mut Ssh) -> Done {
+        self.active();
+        let Some(Purpose::Sftp { session, unread }) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        let mut replies = Replies::default();
+        let outcome = session.feed(data, &mut replies).await;
+        let length = replies.len();
+        if length > 0 {
+            ssh.data(channel, replies.take())?;
+        }
+        *unread = if ssh.has_pending_data(channel) { unread.saturating_add(length) } else { 0 };
+        if *unread > MAX_UNREAD_REPLY_BYTES {
+            tracing::warn!(connection = self.number, from = %self.peer, "a client does not read its replies: connection ended");
+            return Err(ConnectionError::NotReading);
+        }
+        if let Err(ended) = outcome {
+            tracing::warn!(connection = self.number, from = %self.peer, reason = %ended, "SFTP session ended");
+            return self.end(channel, 1, ssh);
+        }
+        Ok(())
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, ssh: &mut Ssh) -> Done {
+        if self.channels.contains_key(&channel) {
+            return self.end(channel, 0, ssh);
+        }
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _ssh: &mut Ssh) -> Done {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, ssh: &mut Ssh) -> Done {
+        self.explain(channel, ssh)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, _command: &[u8], ssh: &mut Ssh) -> Done {
+        self.explain(channel, ssh)
+    }
+
+    // Left unanswered, these would keep a client waiting for ever.
+
+    async fn env_request(&mut self, channel: ChannelId, _name: &str, _value: &str, ssh: &mut Ssh) -> Done {
+        Ok(ssh.channel_failure(channel)?)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        ssh: &mut Ssh,
+    ) -> Done {
+        Ok(ssh.channel_failure(channel)?)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        ssh: &mut Ssh,
+    ) -> Done {
+        Ok(ssh.channel_failure(channel)?)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        ssh: &mut Ssh,
+    ) -> Done {
+        Ok(ssh.channel_failure(channel)?)
+    }
+}

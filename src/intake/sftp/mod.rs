@@ -1,0 +1,118 @@
+//! The SFTP endpoint: public keys in, one virtual folder out, and nothing else of SSH.
+//!
+//! ```text
+//! server      accepts connections, bounds them, ends them
+//!   guard       cuts a connection off when its time is up
+//!   connection  one client: login (auth), channels
+//!     session     one SFTP conversation: packets in, replies out
+//!       requests    the table of requests: looking, listing, leaving
+//!       uploads     opening, writing, landing, renaming (partials)
+//! ```
+//!
+//! Refuses shells, commands, forwarding, passwords, and to answer the end of an upload before the gate has accepted it.
+
+mod algorithms;
+mod auth;
+mod connection;
+mod folder;
+mod guard;
+mod limits;
+mod packet;
+mod partials;
+mod reply;
+mod requests;
+mod server;
+mod session;
+mod uploads;
+
+pub use auth::Refusal;
+pub use server::{Context, ServeError, serve};
+
+use self::partials::Partials;
+use super::{Account, Accounts, Counters, Gate, Settings};
+use crate::feed::{Clock, ProviderCode, Sender};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// What all connections share.
+struct Shared {
+    state_dir: PathBuf,
+    settings: Settings,
+    accounts: watch::Receiver<Arc<Accounts>>,
+    gate: Arc<dyn Gate>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+    partials: Mutex<Partials>,
+    shares: Mutex<HashMap<(ProviderCode, Kind), usize>>,
+    shutdown: watch::Receiver<bool>,
+}
+
+/// Who a session belongs to: bound when the signature of the login was checked.
+struct Client {
+    provider: ProviderCode,
+    sender: Sender,
+    open_uploads: watch::Sender<usize>,
+}
+
+impl Shared {
+    fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts.borrow())
+    }
+
+    /// The provider's account as it is now; `None` after it was taken out of the settings.
+    fn account(&self, provider: &ProviderCode) -> Option<Account> {
+        auth::find(&self.accounts(), provider.as_str()).cloned()
+    }
+
+    fn partials(&self) -> MutexGuard<'_, Partials> {
+        lock(&self.partials)
+    }
+
+    fn stopping(&self) -> bool {
+        *self.shutdown.borrow()
+    }
+}
+
+/// What is counted for each account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// Connections that are logged in.
+    Connection,
+    /// Files open for upload, in all sessions.
+    Upload,
+}
+
+/// A share in what an account may have at once; dropping it gives it back.
+struct Share {
+    shared: Arc<Shared>,
+    key: (ProviderCode, Kind),
+}
+
+impl Share {
+    /// Takes a share where fewer than `most` are taken.
+    fn take(shared: &Arc<Shared>, provider: &ProviderCode, kind: Kind, most: usize) -> Option<Self> {
+        let key = (provider.clone(), kind);
+        let mut shares = lock(&shared.shares);
+        let count = shares.entry(key.clone()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { shared: Arc::clone(shared), key })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(count) = lock(&self.shared.shares).get_mut(&self.key) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+/// A lock whose holder panicked is still good: what it guards is changed in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

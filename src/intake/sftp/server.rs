@@ -1,0 +1,338 @@
+//! The server: accepts connections, bounds them, watches over each, and ends them all in an orderly way.
+
+use super::algorithms::ssh_config;
+use super::connection::{Connection, ConnectionError, Watched};
+use super::guard::{Cutter, guard};
+use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
+use super::partials::Partials;
+use super::{Shared, lock};
+use crate::feed::Clock;
+use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
+use russh::Disconnect;
+use russh::server::{Config, RunningSession, run_stream};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How long to wait after the system could not give us a connection, as when it has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the SFTP endpoint works with.
+pub struct Context {
+    /// The state folder; `clear_uploads` was called on it.
+    pub state_dir: PathBuf,
+    /// `[sftp]` of the settings.
+    pub settings: Settings,
+    /// The accounts, as they are now.
+    pub accounts: watch::Receiver<Arc<Accounts>>,
+    /// The rest of the house.
+    pub gate: Arc<dyn Gate>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What we prove ourselves with.
+    pub host_keys: HostKeys,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+/// Why the SFTP endpoint stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is nothing to listen on.
+    #[error("the SFTP endpoint has no address to listen on")]
+    NoListener,
+    /// There is no usable host key.
+    #[error("the SFTP endpoint has no usable host key: put an Ed25519 or ECDSA key into the host key folder")]
+    NoHostKey,
+    /// A task that accepts connections broke down.
+    #[error("the SFTP endpoint stopped accepting connections")]
+    Broken(#[source] tokio::task::JoinError),
+}
+
+/// Serves until `shutdown` turns true (or its sender is gone), then lets open uploads finish for a while.
+///
+/// # Errors
+/// Where it cannot start, or a task of it broke down. What clients do is never an error.
+pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
+    if listeners.is_empty() {
+        return Err(ServeError::NoListener);
+    }
+    let config = Arc::new(ssh_config(&context.host_keys, &context.settings));
+    if config.keys.is_empty() {
+        return Err(ServeError::NoHostKey);
+    }
+    let door = Arc::new(Door {
+        places: Arc::new(Semaphore::new(context.settings.max_connections)),
+        waiting: Arc::new(Mutex::new(HashMap::new())),
+        numbers: AtomicU64::new(1),
+        config,
+        shared: Arc::new(Shared {
+            state_dir: context.state_dir,
+            settings: context.settings,
+            accounts: context.accounts,
+            gate: context.gate,
+            clock: context.clock,
+            counters: context.counters,
+            partials: Mutex::new(Partials::default()),
+            shares: Mutex::new(HashMap::new()),
+            shutdown,
+        }),
+    });
+    let mut acceptors = JoinSet::new();
+    for listener in listeners {
+        acceptors.spawn(Arc::clone(&door).accept(listener));
+    }
+    while let Some(ended) = acceptors.join_next().await {
+        ended.map_err(ServeError::Broken)?;
+    }
+    Ok(())
+}
+
+/// What every connection passes.
+struct Door {
+    places: Arc<Semaphore>,
+    waiting: Waiting,
+    numbers: AtomicU64,
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+}
+
+/// How many connections of each source have not logged in.
+type Waiting = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// One place among a source's connections that have not logged in.
+pub(super) struct WaitingPlace {
+    waiting: Waiting,
+    source: IpAddr,
+}
+
+impl WaitingPlace {
+    fn take(waiting: &Waiting, source: IpAddr, most: usize) -> Option<Self> {
+        let source = network_of(source);
+        let mut counts = lock(waiting);
+        let count = counts.entry(source).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { waiting: Arc::clone(waiting), source })
+    }
+}
+
+impl Drop for WaitingPlace {
+    fn drop(&mut self) {
+        let mut counts = lock(&self.waiting);
+        if let Some(count) = counts.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// The source an address counts as: an IPv6 host has a whole /64 to itself.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
+impl Door {
+    /// Accepts on one listener until the shutdown, then waits for the connections it accepted.
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let mut shutdown = self.shared.shutdown.clone();
+        let mut connections = JoinSet::new();
+        let mut every_minute = tokio::time::interval(Duration::from_secs(60));
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = turns(&mut shutdown, |stop| *stop) => break,
+                Some(_) = connections.join_next() => continue,
+                _ = every_minute.tick() => {
+                    // Partials that nobody comes back for go even when no client is there.
+                    self.shared.partials().forget_old(self.shared.clock.now());
+                    continue;
+                }
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(connection) = Arc::clone(&self).admit(stream, peer) {
+                        connections.spawn(connection);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// Finds a place for a connection, or turns it away by closing it.
+    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send> {
+        let shared = &self.shared;
+        let most = shared.settings.max_unauthenticated_per_source;
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        let waiting_place = WaitingPlace::take(&self.waiting, peer.ip(), most);
+        let (Some(place), Some(waiting_place)) = (place, waiting_place) else {
+            Counters::count(&shared.counters.turned_away);
+            tracing::warn!(from = %peer, "connection turned away: too many are open");
+            return None;
+        };
+        Counters::count(&shared.counters.connections);
+        let watched =
+            Arc::new(Watched { logged_in: watch::Sender::new(false), open_uploads: watch::Sender::new(0), activity: AtomicU64::new(0) });
+        let connection = Connection {
+            shared: Arc::clone(shared),
+            watched: Arc::clone(&watched),
+            peer,
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            connected_at: shared.clock.now(),
+            waiting_place: Some(waiting_place),
+            offers: 0,
+            login: None,
+            client: None,
+            channels: HashMap::new(),
+        };
+        Some(async move {
+            let open = &self.shared.counters.open;
+            open.fetch_add(1, Ordering::Relaxed);
+            self.attend(stream, connection, &watched).await;
+            open.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
+        })
+    }
+
+    /// One connection from its first byte to its last.
+    async fn attend(&self, stream: TcpStream, connection: Connection, watched: &Watched) {
+        let (number, peer) = (connection.number, connection.peer);
+        // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(connection = number, %error, "TCP_NODELAY could not be set");
+        }
+        let (guarded, cutter) = guard(stream);
+        let mut shutdown = self.shared.shutdown.clone();
+        let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
+        let started = tokio::select! {
+            started = run_stream(Arc::clone(&self.config), guarded, connection) => started,
+            () = tokio::time::sleep_until(deadline) => {
+                tracing::warn!(connection = number, from = %peer, "login took too long: connection ended");
+                return;
+            }
+            () = turns(&mut shutdown, |stop| *stop) => return,
+        };
+        let ended = match started {
+            Ok(running) => self.watch_over(running, cutter, watched, deadline, number).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(connection = number, from = %peer, %error, cause, "connection ended");
+        }
+    }
+
+    /// Ends a connection that does not log in, does nothing, or is open when the daemon stops.
+    async fn watch_over(
+        &self,
+        mut running: RunningSession<Connection>,
+        cutter: Cutter,
+        watched: &Watched,
+        deadline: tokio::time::Instant,
+        number: u64,
+    ) -> Result<(), ConnectionError> {
+        let mut shutdown = self.shared.shutdown.clone();
+        let mut logged_in = watched.logged_in.subscribe();
+        let why = tokio::select! {
+            ended = &mut running => return ended,
+            why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
+            () = turns(&mut shutdown, |stop| *stop) => {
+                let mut open_uploads = watched.open_uploads.subscribe();
+                let was_uploading = *open_uploads.borrow() > 0;
+                tokio::select! {
+                    ended = &mut running => return ended,
+                    () = turns(&mut open_uploads, |open| *open == 0) => {}
+                    () = sleep(DRAIN_LIMIT) => tracing::warn!(connection = number, "an upload was still open and is broken off"),
+                }
+                // OpenSSH's client throws away what it has not passed on when it is disconnected: let it take the last
+                // answer in and leave by itself, or a file that is safe counts as failed over there.
+                if was_uploading && let Ok(ended) = timeout(GOODBYE_LIMIT, &mut running).await {
+                    return ended;
+                }
+                "bedfeed is being restarted: connect again in a minute"
+            }
+        };
+        tracing::info!(connection = number, why, "connection is being ended");
+        let handle = running.handle();
+        let goodbye = async {
+            // Where the message cannot be sent, cutting the stream off says the same.
+            handle.disconnect(Disconnect::ByApplication, why.to_owned(), "en".to_owned()).await.ok();
+            (&mut running).await
+        };
+        match timeout(GOODBYE_LIMIT, goodbye).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                drop(cutter);
+                running.await
+            }
+        }
+    }
+}
+
+/// Waits until a watched value is as wanted, or nobody is left to change it.
+async fn turns<T>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) {
+    drop(watched.wait_for(wanted).await);
+}
+
+/// Waits until a connection has stayed too long without logging in, or without doing anything.
+async fn overstay(
+    logged_in: &mut watch::Receiver<bool>,
+    deadline: tokio::time::Instant,
+    activity: &AtomicU64,
+    idle_timeout: Duration,
+) -> &'static str {
+    tokio::select! {
+        () = turns(logged_in, |yes| *yes) => {}
+        () = tokio::time::sleep_until(deadline) => return "login took too long",
+    }
+    // The library's own timeout is put back by anything a client sends, even by answers to our keepalives.
+    let mut seen = (activity.load(Ordering::Relaxed), 0);
+    while seen.1 < 4 {
+        sleep(idle_timeout / 4).await;
+        let now = activity.load(Ordering::Relaxed);
+        seen = (now, if now == seen.0 { seen.1 + 1 } else { 0 });
+    }
+    "the session was idle for too long"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p9_a_source_is_bounded_until_it_logs_in() {
+        let waiting = Waiting::default();
+        let take = |ip: &str| WaitingPlace::take(&waiting, ip.parse().unwrap(), 2);
+        let first = take("192.0.2.1").unwrap();
+        let _second = take("::ffff:192.0.2.1").unwrap();
+        assert!(take("192.0.2.1").is_none());
+        assert!(take("192.0.2.2").is_some());
+        let _six = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
+        assert!(take("2001:db8::3").is_none(), "one /64 is one source");
+        assert!(take("2001:db8:0:1::3").is_some());
+        drop(first);
+        assert!(take("192.0.2.1").is_some());
+        assert_eq!(lock(&waiting).len(), 2, "sources without connections are forgotten");
+    }
+}

@@ -1,0 +1,74 @@
+//! Counters of the SFTP endpoint, for health. They only grow, and start from zero with the process.
+
+use super::sftp::Refusal;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the SFTP endpoint has done since it started.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections accepted.
+    pub(super) connections: AtomicU64,
+    /// Connections turned away because too many were open.
+    pub(super) turned_away: AtomicU64,
+    /// Connections that are open now.
+    pub(super) open: AtomicU64,
+    /// Logins that worked.
+    pub(super) logins: AtomicU64,
+    /// Logins refused, in the order of [`Refusal::ALL`].
+    refused: [AtomicU64; Refusal::ALL.len()],
+    /// Uploads acknowledged.
+    pub(super) accepted: AtomicU64,
+    /// Uploads that were not acknowledged: too large, incomplete, cut off, or not to be stored.
+    pub(super) failed: AtomicU64,
+    /// Bytes of acknowledged uploads.
+    pub(super) bytes: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections turned away because too many were open.
+    pub turned_away: u64,
+    /// Connections that are open now.
+    pub open: u64,
+    /// Logins that worked.
+    pub logins: u64,
+    /// Logins refused, by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// Uploads acknowledged.
+    pub accepted: u64,
+    /// Uploads that were not acknowledged.
+    pub failed: u64,
+    /// Bytes of acknowledged uploads.
+    pub bytes: u64,
+}
+
+impl Counters {
+    /// Reads every counter.
+    #[must_use]
+    pub fn read(&self) -> Counts {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            connections: get(&self.connections),
+            turned_away: get(&self.turned_away),
+            open: get(&self.open),
+            logins: get(&self.logins),
+            refused: Refusal::ALL.iter().map(|refusal| refusal.as_str()).zip(self.refused.iter().map(get)).collect(),
+            accepted: get(&self.accepted),
+            failed: get(&self.failed),
+            bytes: get(&self.bytes),
+        }
+    }
+
+    pub(super) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_refusal(&self, refusal: Refusal) {
+        for (_, counter) in Refusal::ALL.iter().zip(&self.refused).filter(|(reason, _)| **reason == refusal) {
+            Self::count(counter);
+        }
+    }
+}

@@ -373,3 +373,17 @@ async fn a_file_with_a_hole_is_not_acknowledged() {
     raw.kill();
     assert!(house.accepted().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_algorithms_are_there_only_where_the_settings_say_so() {
+    for compatibility in [false, true] {
+        let house = House::open_with(Settings { compatibility, ..Settings::default() }).await;
+        let old = ["KexAlgorithms=ecdh-sha2-nistp256", "KexAlgorithms=diffie-hellman-group14-sha256", "MACs=hmac-sha2-256"];
+        for option in old {
+            let run = house.scp(&format!("-o {option} -o Ciphers=aes128-ctr"), &house.file("a.csv", b"x"), "inbox/a.csv").await;
+            assert_eq!(run.ok, compatibility, "{option}: {}", run.stderr);
+        }
+        let run = house.scp("-o KexAlgorithms=diffie-hellman-group14-sha1", &house.file("a.csv", b"x"), "inbox/a.csv").await;
+        assert!(!run.ok, "SHA-1 never");
+    }
+}

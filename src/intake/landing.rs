@@ -86,6 +86,7 @@ pub fn clear_uploads(state_dir: &Path) -> io::Result<usize> {
         DirBuilder::new().recursive(true).mode(0o700).create(state_dir.join(folder))?;
     }
     sync_folder(state_dir)?;
+    state_dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)?;
     let mut removed = 0;
     for entry in fs::read_dir(state_dir.join(UPLOADS))? {
         fs::remove_file(entry?.path())?;

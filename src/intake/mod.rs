@@ -56,7 +56,8 @@ pub trait Gate: Send + Sync {
     /// bounded.
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>>;
 
-    /// One entry by name.
+    /// One entry by name: the newest of that name. Knows a file as soon as `accept` has returned `Ok`, because clients look
+    /// for it right after their upload, and keeps knowing it for a day at least.
     fn find(&self, provider: ProviderCode, shelf: Shelf, name: String) -> Pending<'_, Option<Item>>;
 
     /// A receipt's bytes.
@@ -161,6 +162,9 @@ pub struct Settings {
     pub max_unauthenticated_per_source: usize,
     /// Files open for upload at once in one session. Default 16.
     pub max_open_files: usize,
+    /// Whether older clients (Debian 12's curl, JSch 0.1, appliances) may use ECDH P-256, Diffie-Hellman with SHA-2 and
+    /// plain SHA-2 MACs. JSch also needs an ECDSA key in the host key folder. SHA-1 is never offered. Default no.
+    pub compatibility: bool,
 }
 
 impl Default for Settings {
@@ -173,6 +177,7 @@ impl Default for Settings {
             max_connections: 256,
             max_unauthenticated_per_source: 8,
             max_open_files: 16,
+            compatibility: false,
         }
     }
 }

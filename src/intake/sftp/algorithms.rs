@@ -23,7 +23,7 @@ pub(super) fn ssh_config(host_keys: &HostKeys, settings: &Settings) -> Config {
         maximum_packet_size: 65_536,
         channel_buffer_size: 64,
         event_buffer_size: 256,
-        preferred: algorithms(),
+        preferred: algorithms(settings.compatibility),
         inactivity_timeout: Some(settings.idle_timeout),
         keepalive_interval: Some(Duration::from_secs(30)),
         keepalive_max: 3,
@@ -32,16 +32,18 @@ pub(super) fn ssh_config(host_keys: &HostKeys, settings: &Settings) -> Config {
     }
 }
 
-fn algorithms() -> Preferred {
+fn algorithms(compatibility: bool) -> Preferred {
     let ecdsa = |curve| Algorithm::Ecdsa { curve };
+    let mut kexes = vec![kex::MLKEM768X25519_SHA256, kex::CURVE25519, kex::CURVE25519_PRE_RFC_8731];
+    let mut macs = vec![mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
+    if compatibility {
+        kexes.extend([kex::ECDH_SHA2_NISTP256, kex::DH_G16_SHA512, kex::DH_G14_SHA256]);
+        macs.extend([mac::HMAC_SHA512, mac::HMAC_SHA256]);
+    }
+    // Without these two, strict key exchange (against Terrapin) and the list of signature algorithms would not be offered.
+    kexes.extend([kex::EXTENSION_SUPPORT_AS_SERVER, kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER]);
     Preferred {
-        kex: Cow::Borrowed(&[
-            kex::MLKEM768X25519_SHA256,
-            kex::CURVE25519,
-            kex::CURVE25519_PRE_RFC_8731,
-            kex::EXTENSION_SUPPORT_AS_SERVER,
-            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
-        ]),
+        kex: Cow::Owned(kexes),
         // Also what is announced for users' keys, so RSA with SHA-2 is in it although no host key is RSA.
         key: Cow::Owned(vec![
             Algorithm::Ed25519,
@@ -61,7 +63,7 @@ fn algorithms() -> Preferred {
             cipher::AES_256_CTR,
             cipher::AES_128_CTR,
         ]),
-        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        mac: Cow::Owned(macs),
         compression: Cow::Borrowed(&[compression::NONE]),
     }
 }
@@ -72,12 +74,16 @@ mod tests {
 
     #[test]
     fn nothing_old_is_offered() {
-        let list = algorithms();
-        let names =
-            list.kex.iter().map(AsRef::as_ref).chain(list.cipher.iter().map(AsRef::as_ref)).chain(list.mac.iter().map(AsRef::as_ref));
-        let names: Vec<&str> = names.collect();
-        assert!(names.contains(&"kex-strict-s-v00@openssh.com"));
-        assert!(!names.iter().any(|name| name.contains("sha1") || name.contains("cbc") || name.contains("group") || *name == "none"));
-        assert!(!list.key.contains(&Algorithm::Rsa { hash: None }));
+        for (compatibility, plain_macs, groups) in [(false, false, false), (true, true, true)] {
+            let list = algorithms(compatibility);
+            let mut names: Vec<&str> = list.kex.iter().map(AsRef::as_ref).collect();
+            names.extend(list.cipher.iter().map(AsRef::<str>::as_ref));
+            names.extend(list.mac.iter().map(AsRef::<str>::as_ref));
+            assert!(names.contains(&"kex-strict-s-v00@openssh.com"));
+            assert!(!names.iter().any(|name| name.contains("sha1") || name.contains("cbc") || *name == "none"), "{names:?}");
+            assert_eq!(names.contains(&"hmac-sha2-256"), plain_macs);
+            assert_eq!(names.iter().any(|name| name.contains("group")), groups);
+            assert!(!list.key.contains(&Algorithm::Rsa { hash: None }));
+        }
     }
 }

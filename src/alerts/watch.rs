@@ -93,7 +93,9 @@ impl Watch {
             let since = now.saturating_sub(REACH).unwrap_or(now);
             let (first_slot, arrivals, open) = self
                 .ledger
-                .read(move |reader| Ok((reader.first_slot(&provider)?, reader.for_judging(&provider, since)?, reader.open_episodes(&provider)?)))
+                .read(move |reader| {
+                    Ok((reader.first_slot(&provider)?, reader.for_judging(&provider, since)?, reader.open_episodes(&provider)?))
+                })
                 .await?;
             let arrivals = Arrival::all(arrivals.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
             let Some(first_slot) = first_slot else { continue };

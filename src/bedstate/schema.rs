@@ -49,8 +49,18 @@ fn fields() -> Vec<Value> {
         text("ward_type", "Ward type; the reference data decide", false, MAX_GROUP_CHARS),
         text("ward_class", "Ward classification; the reference data decide", false, MAX_GROUP_CHARS),
         text("bed_group", "Bed group; the reference data decide", false, MAX_GROUP_CHARS),
-        listed(Gender::FIELD, "Gender of the person; occupied beds and demand only", false, Gender::ALL.iter().map(|c| (c.code(), c.meaning()))),
-        listed(AgeBand::FIELD, "Age band of the person; occupied beds and demand only", false, AgeBand::ALL.iter().map(|c| (c.code(), c.meaning()))),
+        listed(
+            Gender::FIELD,
+            "Gender of the person; occupied beds and demand only",
+            false,
+            Gender::ALL.iter().map(|c| (c.code(), c.meaning())),
+        ),
+        listed(
+            AgeBand::FIELD,
+            "Age band of the person; occupied beds and demand only",
+            false,
+            AgeBand::ALL.iter().map(|c| (c.code(), c.meaning())),
+        ),
         listed(Ready::FIELD, "Ready to leave", false, Ready::ALL.iter().map(|c| (c.code(), c.meaning()))),
         listed(EddBand::FIELD, "Expected date of discharge, banded", false, EddBand::ALL.iter().map(|c| (c.code(), c.meaning()))),
         listed(LosBand::FIELD, "Length of stay, banded", false, LosBand::ALL.iter().map(|c| (c.code(), c.meaning()))),
@@ -65,8 +75,12 @@ fn fields() -> Vec<Value> {
 
 const YES_NO: [(&str, &str); 2] = [("Y", "yes"), ("N", "no")];
 /// Source: NHS Data Dictionary, CRITICAL CARE LEVEL.
-const CARE_LEVELS: [(&str, &str); 4] =
-    [("00", "ward"), ("01", "ward with critical care advice"), ("02", "single organ support"), ("03", "advanced respiratory or multiple organ support")];
+const CARE_LEVELS: [(&str, &str); 4] = [
+    ("00", "ward"),
+    ("01", "ward with critical care advice"),
+    ("02", "single organ support"),
+    ("03", "advanced respiratory or multiple organ support"),
+];
 
 fn text(name: &str, title: &str, required: bool, max: usize) -> Value {
     json!({"name": name, "type": "string", "title": title, "constraints": {"required": required, "maxLength": max}})

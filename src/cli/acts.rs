@@ -17,7 +17,12 @@ pub(super) fn act(act: Act, arguments: &Arguments, out: &mut dyn Write) -> Resul
                 json(out, &serde_json::json!({ "act": act, "deliveries": deliveries }))?;
             } else {
                 for delivery in &deliveries {
-                    writeln!(out, "{} {delivery}: recorded. `bedfeed explain {}` shows what becomes of it.", act.as_str(), delivery.short())?;
+                    writeln!(
+                        out,
+                        "{} {delivery}: recorded. `bedfeed explain {}` shows what becomes of it.",
+                        act.as_str(),
+                        delivery.short()
+                    )?;
                 }
             }
             Ok(Ending::Fine)

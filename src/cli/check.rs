@@ -95,7 +95,11 @@ fn tell(assessment: &Assessment, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "figures of {at}, slot {slot}, mapping {}", report.mapping.as_deref().unwrap_or("none"))?;
     }
     let rows = &report.rows;
-    writeln!(out, "rows: {} read, {} used, {} skipped, {} rejected; {} lines", rows.read, rows.used, rows.skipped, rows.rejected, rows.lines)?;
+    writeln!(
+        out,
+        "rows: {} read, {} used, {} skipped, {} rejected; {} lines",
+        rows.read, rows.used, rows.skipped, rows.rejected, rows.lines
+    )?;
     if let Some(totals) = &report.totals {
         writeln!(
             out,
@@ -141,5 +145,8 @@ fn tell(assessment: &Assessment, out: &mut dyn Write) -> Result<(), Failure> {
 fn compact(line: &Line) -> Result<String, Failure> {
     let value = serde_json::to_value(line).map_err(Failure::broken)?;
     let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    Ok(fields.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), plain))).collect::<Vec<_>>().join(" "))
+    Ok(fields
+        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), plain)))
+        .collect::<Vec<_>>()
+        .join(" "))
 }

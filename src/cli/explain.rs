@@ -33,7 +33,14 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
 fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
     let delivery = &life.row.delivery;
     writeln!(out, "Delivery {}", delivery.id)?;
-    writeln!(out, "  {} sent {} ({} bytes) to {}/", delivery.provider, plain(delivery.name.as_str()), delivery.bytes, delivery.folder.as_str())?;
+    writeln!(
+        out,
+        "  {} sent {} ({} bytes) to {}/",
+        delivery.provider,
+        plain(delivery.name.as_str()),
+        delivery.bytes,
+        delivery.folder.as_str()
+    )?;
     writeln!(out, "  SHA-256 {}", delivery.sha256)?;
     writeln!(out, "  now: {}", standing(&life.row.stage))?;
     if let Some(note) = &life.row.note {
@@ -55,7 +62,11 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
 fn arrival(delivery: &Delivery, out: &mut dyn Write) -> io::Result<()> {
     let sender = &delivery.sender;
     line(out, sender.connected_at, &format!("connection {} from {} by {}", sender.connection, sender.address, plain(&sender.software)))?;
-    line(out, sender.connected_at, &format!("logged in as {} with the key of {} ({})", delivery.provider, plain(&sender.key_owner), sender.key))?;
+    line(
+        out,
+        sender.connected_at,
+        &format!("logged in as {} with the key of {} ({})", delivery.provider, plain(&sender.key_owner), sender.key),
+    )?;
     line(out, delivery.opened_at, "upload opened")?;
     line(out, delivery.received_at, "upload complete, made durable")
 }
@@ -106,10 +117,18 @@ fn judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  part \"{part}\": delivery {id}")?;
     }
     let rows = &report.rows;
-    writeln!(out, "  rows: {} read, {} used, {} skipped, {} rejected; {} lines", rows.read, rows.used, rows.skipped, rows.rejected, rows.lines)?;
+    writeln!(
+        out,
+        "  rows: {} read, {} used, {} skipped, {} rejected; {} lines",
+        rows.read, rows.used, rows.skipped, rows.rejected, rows.lines
+    )?;
     if let Some(totals) = &report.totals {
         let (open, occupied, empty) = (totals.open(), totals.occupied, totals.empty);
-        writeln!(out, "  beds: {open} open, {occupied} occupied, {empty} empty ({} ready now), {} closed", totals.available_now, totals.closed)?;
+        writeln!(
+            out,
+            "  beds: {open} open, {occupied} occupied, {empty} empty ({} ready now), {} closed",
+            totals.available_now, totals.closed
+        )?;
         writeln!(out, "  waiting: {} ({} not in a bed)", totals.demand, totals.demand_not_in_bed)?;
     }
     if report.findings.is_empty() {

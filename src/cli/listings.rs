@@ -89,7 +89,8 @@ fn findings(row: &DeliveryRow) -> String {
     let Some(report) = &row.report else { return "-".to_owned() };
     let mut counts: Vec<_> = report.findings.counts().filter(|(_, severity, _)| *severity > Severity::Information).collect();
     counts.sort_by_key(|(_, severity, _)| std::cmp::Reverse(*severity));
-    let shown: Vec<String> = counts.iter().take(4).map(|(rule, _, count)| if *count > 1 { format!("{rule}x{count}") } else { rule.to_string() }).collect();
+    let shown: Vec<String> =
+        counts.iter().take(4).map(|(rule, _, count)| if *count > 1 { format!("{rule}x{count}") } else { rule.to_string() }).collect();
     match (shown.is_empty(), counts.len() > 4) {
         (true, _) => "-".to_owned(),
         (false, true) => format!("{} ...", shown.join(" ")),

@@ -5,9 +5,9 @@ use super::table::{Table, plain};
 use super::{Ending, Failure, json, reader, settings};
 use crate::config::Settings;
 use crate::feed::{Clock, LONDON, local_text};
-use crate::health::{HealthFeed, feed_summary, summary::SummaryPage};
-use crate::service::SystemClock;
+use crate::health::{feed_summary, summary::SummaryPage};
 use crate::service::control::{Answer, AskError, Request, ask};
+use crate::service::{SystemClock, health_feeds};
 use jiff::tz::TimeZone;
 use std::io::Write;
 
@@ -16,10 +16,13 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     let settings = settings(&arguments.config.config)?;
     let reader = reader(&settings)?;
     let (daemon, notices) = daemon(&settings)?;
-    let summary = feed_summary(&reader, &feeds(&settings), notices, SystemClock.now())?;
+    let summary = feed_summary(&reader, &health_feeds(&settings), notices, SystemClock.now())?;
     let outcomes = reader.outcomes()?;
     if arguments.json {
-        json(out, &serde_json::json!({ "daemon": daemon, "summary": summary, "deliveries": outcomes.into_iter().collect::<std::collections::BTreeMap<_, _>>() }))?;
+        json(
+            out,
+            &serde_json::json!({ "daemon": daemon, "summary": summary, "deliveries": outcomes.into_iter().collect::<std::collections::BTreeMap<_, _>>() }),
+        )?;
         return Ok(Ending::Fine);
     }
     let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
@@ -59,20 +62,12 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
     table
 }
 
-/// The feeds of the settings as health shows them.
-pub(super) fn feeds(settings: &Settings) -> Vec<HealthFeed> {
-    let feed = |provider: &crate::config::Provider| HealthFeed {
-        schedule: provider.schedule.clone(),
-        name: provider.name.clone(),
-        kind: provider.kind,
-    };
-    settings.providers.iter().map(feed).collect()
-}
-
 /// Whether the daemon runs, and what to say where it does not.
 fn daemon(settings: &Settings) -> Result<(serde_json::Value, Vec<String>), Failure> {
     match ask(&settings.state_dir, &Request::Ping) {
-        Ok(Answer::Running { since, version }) => Ok((serde_json::json!({ "running": true, "since": since, "version": version }), Vec::new())),
+        Ok(Answer::Running { since, version }) => {
+            Ok((serde_json::json!({ "running": true, "since": since, "version": version }), Vec::new()))
+        }
         Ok(_) => Err(Failure::Failed("the daemon answered another question".to_owned())),
         Err(AskError::NotRunning { .. }) => {
             Ok((serde_json::json!({ "running": false }), vec!["bedfeed is not running: no file can arrive.".to_owned()]))

@@ -73,6 +73,7 @@ fn sftp(section: Section<'_>) -> intake::Settings {
         max_connections: count("max_connections", 10_000).unwrap_or(default.max_connections),
         max_unauthenticated_per_source: count("max_unauthenticated_per_source", 1_000).unwrap_or(default.max_unauthenticated_per_source),
         max_open_files: count("max_open_files", 1_000).unwrap_or(default.max_open_files),
+        compatibility: section.get("compatibility").and_then(|item| item.flag()).unwrap_or(default.compatibility),
     };
     section.finish();
     settings

@@ -3,7 +3,7 @@
 //! Plain values, filled by the caller; the same for every kind of warehouse.
 
 use crate::bedstate::{BedBase, BedSex};
-use crate::feed::{DeliveryId, Digest, Findings, ProviderCode, ProviderKind, Report, Slot, SnapshotRef};
+use crate::feed::{Delivery, DeliveryId, Digest, Findings, ProviderCode, ProviderKind, Report, Slot, SnapshotRef, Stage};
 use crate::verify::Verified;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -77,6 +77,31 @@ pub struct FileFact {
     pub findings: Option<Findings>,
 }
 
+impl FileFact {
+    /// A delivery in a stage, with what its assessment concluded.
+    #[must_use]
+    pub fn new(delivery: &Delivery, stage: &Stage, report: Option<&Report>) -> Self {
+        let snapshot = match stage {
+            Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot.lead),
+            Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        };
+        Self {
+            id: delivery.id,
+            provider: delivery.provider.clone(),
+            name: delivery.name.to_string(),
+            sha256: delivery.sha256,
+            bytes: delivery.bytes,
+            key_owner: delivery.sender.key_owner.clone(),
+            received_at: delivery.received_at,
+            state: stage.as_str().to_owned(),
+            mapping: report.and_then(|report| report.mapping.clone()),
+            snapshot,
+            rows: report.map(|report| (report.rows.read, report.rows.rejected)),
+            findings: report.map(|report| report.findings.clone()),
+        }
+    }
+}
+
 /// What is expected of one feed. Publishing it registers the provider: it counts in "n of m providers" from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedFact {
@@ -103,46 +128,9 @@ pub struct SlotFact {
     pub provider: ProviderCode,
     /// Which quarter of an hour.
     pub slot: Slot,
-    /// How it was filled.
-    pub state: SlotState,
-}
-
-/// How a slot was filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlotState {
-    /// Not due yet.
-    Expected,
-    /// An accepted file came by the time it was due.
-    OnTime,
-    /// An accepted file came after that.
-    Late,
-    /// No file came.
-    Missed,
-    /// Files came, and none was accepted.
-    Rejected,
-    /// An accepted file was replaced by a later version.
-    Superseded,
-    /// Planned downtime.
-    Planned,
-    /// The feed was paused.
-    Paused,
-}
-
-impl SlotState {
-    /// The word in the tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expected => "expected",
-            Self::OnTime => "on_time",
-            Self::Late => "late",
-            Self::Missed => "missed",
-            Self::Rejected => "rejected",
-            Self::Superseded => "superseded",
-            Self::Planned => "planned",
-            Self::Paused => "paused",
-        }
-    }
+    /// How it was filled, as the schedule names it: expected, on_time, late, missed, rejected, superseded, planned or
+    /// paused. The table takes no other word.
+    pub state: &'static str,
 }
 
 /// All reference data in force. Rows of the warehouse that are not among these are kept for history and no longer used.

@@ -10,8 +10,7 @@ mod sqlite;
 
 pub use error::{ForwardError, ForwardErrorKind};
 pub use facts::{
-    AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, SlotState,
-    WardRow,
+    AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow,
 };
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 

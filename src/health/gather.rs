@@ -31,8 +31,14 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
         let judged = |row: &&DeliveryRow| row.report.is_some();
         let newest_report = deliveries.iter().rev().find(judged).and_then(|row| row.report.as_ref());
         let last_problem = deliveries.iter().rev().find_map(problem);
-        let facts =
-            FeedFacts { provider: &feed.schedule.provider, name: &feed.name, kind: feed.kind, standing: &standing, newest_report, last_problem };
+        let facts = FeedFacts {
+            provider: &feed.schedule.provider,
+            name: &feed.name,
+            kind: feed.kind,
+            standing: &standing,
+            newest_report,
+            last_problem,
+        };
         rows.push(FeedRow::new(facts, now));
     }
     let quarantined = reader.in_quarantine()?.len();

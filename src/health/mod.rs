@@ -10,7 +10,7 @@ pub mod summary;
 mod web;
 
 pub use gather::{HealthFeed, feed_summary, standing_of};
-pub use web::{Sources, serve};
+pub use web::{Counted, Sources, serve};
 
 use std::net::SocketAddr;
 

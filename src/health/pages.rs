@@ -26,6 +26,15 @@ pub fn not_found_page() -> String {
     page.finish()
 }
 
+/// The page where something of ours cannot be read; `what` says it in a sentence.
+#[must_use]
+pub fn trouble_page(what: &str) -> String {
+    let mut page = Html::page("Not available", "Not available just now");
+    page.raw("<p role=\"status\">").text(what).raw("</p>");
+    page.raw("<p>Try again in a minute. <a href=\"/\">Feed health</a></p>");
+    page.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

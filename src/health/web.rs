@@ -68,7 +68,9 @@ impl IntoResponse for Trouble {
         let (status, error) = match &self {
             Self::NotFound => return (StatusCode::NOT_FOUND, Html(not_found_page())).into_response(),
             Self::Ledger(error) => ("The ledger cannot be read just now.", error_chain(error)),
-            Self::Warehouse(error) => ("The warehouse cannot be read just now, so bed figures are not known. Feed health still works.", error_chain(error)),
+            Self::Warehouse(error) => {
+                ("The warehouse cannot be read just now, so bed figures are not known. Feed health still works.", error_chain(error))
+            }
         };
         tracing::error!(error, "a page could not be made");
         (StatusCode::SERVICE_UNAVAILABLE, Html(trouble_page(status))).into_response()
@@ -100,7 +102,10 @@ pub async fn serve(listener: TcpListener, sources: Sources, mut stop: watch::Rec
 /// No script, no frame, nothing from elsewhere, nothing kept: figures age.
 async fn with_safe_headers(mut response: Response) -> Response {
     let headers: [(HeaderName, &str); 5] = [
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),

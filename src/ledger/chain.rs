@@ -30,7 +30,9 @@ pub(super) fn hash(previous: Digest, seq: u64, at: &str, body: &str) -> Digest {
 /// The newest entry.
 pub(super) fn head(connection: &Connection) -> Result<ChainHead, rusqlite::Error> {
     let newest = connection
-        .query_row("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1", [], |row| Ok(ChainHead { seq: row.get(0)?, hash: Digest(row.get(1)?) }))
+        .query_row("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1", [], |row| {
+            Ok(ChainHead { seq: row.get(0)?, hash: Digest(row.get(1)?) })
+        })
         .optional()?;
     Ok(newest.unwrap_or(ChainHead { seq: 0, hash: Digest([0; 32]) }))
 }

@@ -121,7 +121,13 @@ impl Reader {
     ///
     /// # Errors
     /// The query failed.
-    pub fn in_folder(&self, provider: &ProviderCode, folder: Folder, since: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError> {
+    pub fn in_folder(
+        &self,
+        provider: &ProviderCode,
+        folder: Folder,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, LedgerError> {
         self.deliveries_where(
             "WHERE provider = ?1 AND folder = ?2 AND received_at >= ?3 ORDER BY received_at DESC, id DESC LIMIT ?4",
             params![provider.as_str(), folder.as_str(), stamp(since), limit.min(MAX_ROWS)],
@@ -234,7 +240,8 @@ impl Reader {
     /// # Errors
     /// The query failed.
     pub fn newest_accepted(&self, provider: &ProviderCode) -> Result<Option<DeliveryRow>, LedgerError> {
-        let rows = self.deliveries_where("WHERE provider = ?1 AND lead = id ORDER BY slot DESC, version DESC LIMIT 1", params![provider.as_str()])?;
+        let rows = self
+            .deliveries_where("WHERE provider = ?1 AND lead = id ORDER BY slot DESC, version DESC LIMIT 1", params![provider.as_str()])?;
         Ok(rows.into_iter().next())
     }
 
@@ -256,7 +263,10 @@ impl Reader {
     /// # Errors
     /// The query failed.
     pub fn open_episodes(&self, provider: &ProviderCode) -> Result<Vec<EpisodeRow>, LedgerError> {
-        self.episodes_where("WHERE provider = ?1 AND closed_at IS NULL ORDER BY opened_at, key LIMIT ?2", params![provider.as_str(), MAX_ROWS])
+        self.episodes_where(
+            "WHERE provider = ?1 AND closed_at IS NULL ORDER BY opened_at, key LIMIT ?2",
+            params![provider.as_str(), MAX_ROWS],
+        )
     }
 
     /// The newest episodes of all feeds, newest first.
@@ -348,7 +358,13 @@ impl Reader {
     fn episodes_where(&self, condition: &str, values: impl Params) -> Result<Vec<EpisodeRow>, LedgerError> {
         let sql = format!("SELECT key, provider, episode, opened_at, closed_at FROM episode {condition}");
         let rows = self.all(&sql, values, |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?, row.get::<_, Option<String>>(4)?))
+            Ok((
+                row.get(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+                row.get::<_, Option<String>>(4)?,
+            ))
         })?;
         rows.into_iter()
             .map(|(key, provider, episode, opened_at, closed_at)| {

@@ -89,7 +89,8 @@ async fn events_appended_together_are_recorded_together_or_not_at_all() {
     let (first, second) = (delivery(1), delivery(2));
     bench.append(vec![Event::Accepted { delivery: Box::new(first.clone()) }]).await.unwrap();
     let before = bench.reader().head().unwrap();
-    let failed = bench.append(vec![Event::Accepted { delivery: Box::new(second.clone()) }, Event::Accepted { delivery: Box::new(first) }]).await;
+    let failed =
+        bench.append(vec![Event::Accepted { delivery: Box::new(second.clone()) }, Event::Accepted { delivery: Box::new(first) }]).await;
     assert!(matches!(failed, Err(LedgerError::Append(_))), "{failed:?}");
     assert_eq!(bench.reader().head().unwrap(), before);
     assert_eq!(bench.reader().delivery(second.id).unwrap(), None);
@@ -155,7 +156,8 @@ async fn a_ledger_of_a_newer_bedfeed_is_refused_with_words() {
 #[tokio::test]
 async fn an_alert_stays_in_the_outbox_until_its_channel_took_it() {
     let bench = Bench::new();
-    let alert = |channel: &str| AlertToSend { key: "RM1/late/x/begin".into(), channel: channel.into(), message: serde_json::json!({"t": 1}) };
+    let alert =
+        |channel: &str| AlertToSend { key: "RM1/late/x/begin".into(), channel: channel.into(), message: serde_json::json!({"t": 1}) };
     let opened = |key: &str| Event::EpisodeOpened {
         key: key.to_owned(),
         provider: "RM1".parse().unwrap(),

@@ -172,7 +172,9 @@ impl Inner {
     }
 
     async fn assess_rows(&self, feed: &Arc<Feed>, rows: Vec<DeliveryRow>, past: &[DeliveryRow]) -> Result<Judged, PipelineError> {
-        let Some(first) = rows.first().map(|row| row.delivery.id) else { return Err(PipelineError::Assessment { delivery: no_delivery() }) };
+        let Some(first) = rows.first().map(|row| row.delivery.id) else {
+            return Err(PipelineError::Assessment { delivery: no_delivery() });
+        };
         let own: Vec<DeliveryId> = rows.iter().map(|row| row.delivery.id).collect();
         let (feed, rules, store) = (Arc::clone(feed), Arc::clone(&self.rules), self.store.clone());
         let (history, now) = (history(past, &own), self.clock.now());
@@ -228,7 +230,9 @@ impl Inner {
 
     fn replaced(&self, old: &DeliveryRow) -> Event {
         let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), old.delivery.id)], ..Report::default() };
-        report.findings.push(Finding::new(Rule::Trn09, "A newer file of the same part came before the set was complete; the newer one is used."));
+        report
+            .findings
+            .push(Finding::new(Rule::Trn09, "A newer file of the same part came before the set was complete; the newer one is used."));
         moved(old.delivery.id, Stage::Quarantined { sealed: false, discarded: false }, Some(report), None)
     }
 }

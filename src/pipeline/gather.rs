@@ -2,7 +2,8 @@
 
 use crate::feed::{DeliveryId, Stage};
 use crate::ledger::DeliveryRow;
-use crate::verify::{self, Feed, History, PastSnapshot};
+use crate::verify::envelope::{identify, missing_parts, needs_set};
+use crate::verify::{Feed, History, PastSnapshot};
 use jiff::Timestamp;
 
 /// What to do about a delivery that is to be judged.
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 pub(super) enum Gathering<'a> {
     /// Judge these together. The others were sent for the same part of the same set and are replaced by newer ones.
     Judge {
-        /// The parts, in the mapping's order where the names say so.
+        /// The parts.
         parts: Vec<&'a DeliveryRow>,
         /// Older files of the same part.
         replaced: Vec<&'a DeliveryRow>,
@@ -22,21 +23,27 @@ pub(super) enum Gathering<'a> {
 }
 
 /// Decides what to judge with `row`, given everything of its feed that is pending.
-pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [DeliveryRow], history: &History, now: Timestamp) -> Gathering<'a> {
+pub(super) fn gather<'a>(
+    feed: &Feed,
+    row: &'a DeliveryRow,
+    pending: &'a [DeliveryRow],
+    history: &History,
+    now: Timestamp,
+) -> Gathering<'a> {
     let alone = || Gathering::Judge { parts: vec![row], replaced: Vec::new() };
-    let Ok(identity) = verify::identify(feed, &row.delivery.name) else { return alone() };
-    let Some(wait) = verify::needs_set(&identity, feed) else { return alone() };
-    let known = |past: &PastSnapshot| past.files.iter().any(|(name, hash)| name == row.delivery.name.as_str() && *hash == row.delivery.sha256);
+    let Ok(identity) = identify(feed, &row.delivery.name) else { return alone() };
+    let Some(wait) = needs_set(&identity, feed) else { return alone() };
+    let known =
+        |past: &PastSnapshot| past.files.iter().any(|(name, hash)| name == row.delivery.name.as_str() && *hash == row.delivery.sha256);
     if history.accepted.iter().any(known) {
         return alone();
     }
-    let undecided = |other: &&DeliveryRow| {
-        other.delivery.folder == row.delivery.folder && matches!(other.stage, Stage::Landed | Stage::Waiting { .. })
-    };
+    let undecided =
+        |other: &&DeliveryRow| other.delivery.folder == row.delivery.folder && matches!(other.stage, Stage::Landed | Stage::Waiting { .. });
     let mut members: Vec<(String, &DeliveryRow)> = Vec::new();
     let mut replaced = Vec::new();
     for other in pending.iter().filter(undecided) {
-        let Ok(its) = verify::identify(feed, &other.delivery.name) else { continue };
+        let Ok(its) = identify(feed, &other.delivery.name) else { continue };
         if its.set_key != identity.set_key {
             continue;
         }
@@ -49,14 +56,13 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
             Some((_, older)) => replaced.push(std::mem::replace(older, other)),
         }
     }
-    let order = verify::part_order(&identity, feed);
-    let complete = order.iter().all(|part| members.iter().any(|(member, _)| member == part));
+    let names: Vec<_> = members.iter().map(|(_, member)| &member.delivery.name).collect();
+    let complete = missing_parts(feed, &names).is_empty();
     let first = members.iter().map(|(_, member)| member.delivery.received_at).min().unwrap_or(row.delivery.received_at);
     let until = first.saturating_add(wait).unwrap_or(first);
     if !complete && now < until {
         return Gathering::Wait(Stage::Waiting { set: identity.set_key, part: identity.part, until });
     }
-    members.sort_by_key(|(part, _)| order.iter().position(|known| known == part));
     Gathering::Judge { parts: members.into_iter().map(|(_, member)| member).collect(), replaced }
 }
 

@@ -36,7 +36,9 @@ pub enum ActError {
     #[error("delivery {0} is sealed because identifiable data leaked: it can be discarded, never loaded; ask the sender for a clean file")]
     Sealed(DeliveryId),
     /// A rule does not allow it.
-    #[error("delivery {delivery} cannot be released: {rules} leave nothing that is safe to load; mend the cause and reprocess it, or ask for the file again")]
+    #[error(
+        "delivery {delivery} cannot be released: {rules} leave nothing that is safe to load; mend the cause and reprocess it, or ask for the file again"
+    )]
     NotReleasable {
         /// Which.
         delivery: DeliveryId,
@@ -72,7 +74,10 @@ impl Pipeline {
             let delivery = part.delivery.id;
             let sealed = matches!(part.stage, Stage::Quarantined { sealed: true, .. });
             let stage = if act == Act::Discard { Stage::Quarantined { sealed, discarded: true } } else { Stage::Landed };
-            [Event::Acted { delivery, act, by: by.to_owned(), reason: reason.to_owned() }, Event::Moved { delivery, stage, report: None, note: None }]
+            [
+                Event::Acted { delivery, act, by: by.to_owned(), reason: reason.to_owned() },
+                Event::Moved { delivery, stage, report: None, note: None },
+            ]
         });
         self.inner.record(events.collect()).await?;
         self.wake(&row.delivery.provider);

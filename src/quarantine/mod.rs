@@ -90,7 +90,7 @@ impl Store {
     pub fn accepted_ids(&self) -> io::Result<Vec<DeliveryId>> {
         let mut ids = Vec::new();
         for entry in std::fs::read_dir(self.state_dir.join(DELIVERIES))? {
-            ids.extend(entry?.file_name().to_str().and_then(|name| name.parse().ok()));
+            ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<DeliveryId>().ok()));
         }
         Ok(ids)
     }

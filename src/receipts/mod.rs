@@ -25,6 +25,17 @@ pub struct Receipt {
     pub text: Vec<u8>,
 }
 
+impl Receipt {
+    /// Its bytes in a format.
+    #[must_use]
+    pub fn bytes(&self, format: ReceiptFormat) -> &[u8] {
+        match format {
+            ReceiptFormat::Json => &self.json,
+            ReceiptFormat::Text => &self.text,
+        }
+    }
+}
+
 /// Writes the receipt of a delivery in its present stage; `None` while it has only landed.
 ///
 /// `decided_at` is when it came into this stage; local times in the text are of `provider_zone`.

@@ -1,10 +1,10 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
-use crate::feed::{Clock, FileName, Folder, ProviderCode};
+use crate::feed::{Clock, FileName, ProviderCode};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Shelf};
 use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, Reader};
 use crate::pipeline::Pipeline;
-use crate::receipts::{Receipt, ReceiptKind, receipt_name, render};
+use crate::receipts::{Receipt, ReceiptFormat, parse_receipt_name, receipt_names, render};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -109,13 +109,21 @@ fn accepted(row: &DeliveryRow) -> Item {
 /// Both receipts of a delivery, as entries of the folder.
 fn receipts_of(row: &DeliveryRow, newest: bool, zone: &TimeZone) -> Vec<Item> {
     let Some(receipt) = receipt_of(row, zone) else { return Vec::new() };
-    let id = (!newest).then_some(row.delivery.id);
-    let item = |kind: ReceiptKind| {
-        let name = receipt_name(&row.delivery.name, id, kind)?;
-        let bytes = u64::try_from(receipt.bytes(kind).len()).ok()?;
-        Some(Item { name, bytes, modified_at: row.moved_at })
+    let Some(file) = receipted_name(row, newest) else { return Vec::new() };
+    let names = receipt_names(&file);
+    let item = |name: FileName, format| {
+        let bytes = u64::try_from(receipt.bytes(format).len()).unwrap_or(u64::MAX);
+        Item { name, bytes, modified_at: row.moved_at }
     };
-    ReceiptKind::ALL.into_iter().filter_map(item).collect()
+    vec![item(names.json, ReceiptFormat::Json), item(names.text, ReceiptFormat::Text)]
+}
+
+/// The name that a delivery's receipts go by: its file's, followed by its id where a newer file has the same name.
+fn receipted_name(row: &DeliveryRow, newest: bool) -> Option<FileName> {
+    if newest {
+        return Some(row.delivery.name.clone());
+    }
+    FileName::parse(format!("{}.{}", row.delivery.name, row.delivery.id).as_bytes()).ok()
 }
 
 fn receipt_of(row: &DeliveryRow, zone: &TimeZone) -> Option<Receipt> {
@@ -130,21 +138,20 @@ fn receipt_called(
     since: Timestamp,
     zone: &TimeZone,
 ) -> Result<Option<(Item, Vec<u8>)>, LedgerError> {
-    let Some((file, id, kind)) = crate::receipts::parse_receipt_name(name) else { return Ok(None) };
-    let row = match id {
-        Some(id) => reader.delivery(id)?.filter(|row| row.delivery.provider == *provider && row.delivery.name == file),
-        None => newest_of(reader, provider, &file, since)?,
-    };
+    let Some((_, format)) = parse_receipt_name(name) else { return Ok(None) };
+    let filter = Filter { provider: Some(provider.clone()), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
+    let mut seen = BTreeSet::new();
+    let row = reader.deliveries(&filter)?.into_iter().find(|row| {
+        let newest = seen.insert(row.delivery.name.clone());
+        // Long names are cut, so names are made and compared rather than taken apart.
+        receipted_name(row, newest)
+            .map(|file| receipt_names(&file))
+            .is_some_and(|names| names.json.as_str() == name || names.text.as_str() == name)
+    });
     let Some(row) = row else { return Ok(None) };
     let Some(receipt) = receipt_of(&row, zone) else { return Ok(None) };
-    let bytes = receipt.bytes(kind).to_vec();
+    let bytes = receipt.bytes(format).to_vec();
     let Ok(name) = FileName::parse(name.as_bytes()) else { return Ok(None) };
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     Ok(Some((Item { name, bytes: size, modified_at: row.moved_at }, bytes)))
-}
-
-fn newest_of(reader: &Reader, provider: &ProviderCode, file: &FileName, since: Timestamp) -> Result<Option<DeliveryRow>, LedgerError> {
-    let of = |folder| reader.named(provider, folder, file.as_str(), since);
-    let both = [of(Folder::Inbox)?, of(Folder::Test)?];
-    Ok(both.into_iter().flatten().max_by_key(|row| row.delivery.id))
 }

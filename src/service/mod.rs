@@ -11,5 +11,6 @@ mod start;
 mod stop;
 
 pub use clock::SystemClock;
+pub(crate) use start::health_feeds;
 pub use start::{Running, StartError, start};
 pub use stop::run_until_signalled;

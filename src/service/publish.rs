@@ -6,8 +6,8 @@ use crate::feed::{Clock, ProviderCode, Slot, error_chain};
 use crate::forward::{
     AgreementRow, Control, FeedFact, FileFact, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow, Warehouse,
 };
-use crate::ledger::{Ledger, LedgerError};
 use crate::health::{HealthFeed, standing_of};
+use crate::ledger::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,7 +99,8 @@ impl Publisher {
                 stale_after: feed.schedule.stale_after,
                 no_data_after: feed.schedule.no_data_after,
             });
-            let fact = |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.as_str() };
+            let fact =
+                |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.as_str() };
             control.slots.extend(standing.slots.iter().map(fact));
         }
         Ok((through, control))
@@ -126,13 +127,7 @@ fn provider_row(provider: &Provider) -> ProviderRow {
 }
 
 fn site_row(site: crate::normalise::reference::Site) -> SiteRow {
-    SiteRow {
-        provider: site.provider,
-        site_code: site.site_code,
-        name: site.name,
-        valid_from: site.valid_from,
-        valid_to: site.valid_to,
-    }
+    SiteRow { provider: site.provider, site_code: site.site_code, name: site.name, valid_from: site.valid_from, valid_to: site.valid_to }
 }
 
 fn ward_row(ward: crate::normalise::reference::Ward) -> WardRow {

@@ -5,10 +5,10 @@ use super::control;
 use super::gate::HouseGate;
 use super::publish::{Publisher, reference_rows};
 use crate::alerts::{Channel, Watch, WatchedFeed};
-use crate::config::Settings;
+use crate::config::{Provider, Settings};
 use crate::feed::{Clock, LONDON};
-use crate::forward::{ForwardError, Warehouse};
-use crate::health::{self, Sources};
+use crate::forward::{ForwardError, Warehouse, WarehouseReader};
+use crate::health::{self, Counted, HealthFeed, Sources};
 use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys};
 use crate::ledger::{self, Event, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules};
@@ -97,10 +97,9 @@ pub struct Running {
 pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let zone = TimeZone::get(LONDON).map_err(StartError::Zone)?;
-    let state = |path: &Path| move |source| StartError::State { path: path.to_owned(), source };
     for folder in ["", DELIVERIES, QUARANTINE] {
         let path = settings.state_dir.join(folder);
-        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(state(&path))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| unusable(&path, source))?;
     }
     let lock = own(&settings.state_dir)?;
     let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
@@ -115,7 +114,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let rules = Rules { feeds, reference: settings.reference.clone() };
     let judges = std::thread::available_parallelism().map_or(1, usize::from);
     let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
-    let cleared = intake::clear_uploads(&settings.state_dir).map_err(state(&settings.state_dir))?;
+    let cleared = intake::clear_uploads(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
     if cleared > 0 {
         tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
     }
@@ -125,11 +124,12 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     watch_over.expect_feeds().await?;
 
     let counters = Arc::new(Counters::default());
-    let host_keys = Arc::new(HostKeys::load(&settings.state_dir.join(&settings.sftp.host_keys))?);
+    let host_keys = HostKeys::load(&settings.state_dir.join(&settings.sftp.host_keys))?;
+    let (fingerprints, public) = (host_keys.fingerprints(), host_keys.public_keys());
     let listeners = listen_all(&settings.sftp.listen).await?;
     let web = listen(settings.web.listen).await?;
-    let control = control::bind(&settings.state_dir).map_err(state(&settings.state_dir.join(control::SOCKET)))?;
-    let sftp = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let control = control::bind(&settings.state_dir).map_err(|source| unusable(&settings.state_dir.join(control::SOCKET), source))?;
+    let sftp: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let web_address = web.local_addr().map_err(|source| StartError::Listen { address: settings.web.listen.to_string(), source })?;
 
     let (stop_intake, intake_stops) = watch::channel(false);
@@ -144,15 +144,18 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         let (news, stop) = (pipeline.news(), rest_stops.clone());
         async move { watch_over.run(news, stop).await }
     });
-    let publisher = Publisher {
-        ledger: ledger.clone(),
-        warehouse: warehouse.clone(),
-        clock: Arc::clone(&clock),
-        feeds: settings.providers.iter().map(|provider| (watched(provider), provider.kind)).collect(),
-    };
+    let publisher =
+        Publisher { ledger: ledger.clone(), warehouse: warehouse.clone(), clock: Arc::clone(&clock), feeds: health_feeds(settings) };
     tasks.spawn(publisher.run(pipeline.news(), rest_stops.clone()));
     tasks.spawn(control::serve(control, pipeline.clone(), Arc::clone(&clock), rest_stops.clone()));
-    let sources = Sources::new(settings, &ledger, &warehouse, &clock, &zone, Arc::clone(&counters));
+    let sources = Sources {
+        feeds: Arc::new(health_feeds(settings)),
+        ledger: ledger.clone(),
+        warehouse: warehouse.reader(),
+        clock: Arc::clone(&clock),
+        zone: zone.clone(),
+        counted: counted(Arc::clone(&counters)),
+    };
     tasks.spawn(health::serve(web, sources, rest_stops));
 
     let (_, accounts) = watch::channel(Arc::new(Accounts { accounts: settings.providers.iter().map(|p| p.account.clone()).collect() }));
@@ -162,7 +165,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         accounts,
         gate: Arc::new(HouseGate { ledger: ledger.clone(), pipeline, clock: Arc::clone(&clock), zone }),
         clock: Arc::clone(&clock),
-        host_keys: Arc::clone(&host_keys),
+        host_keys,
         counters,
     };
     let intake = tokio::spawn(async move {
@@ -170,7 +173,6 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
             tracing::error!(error = crate::feed::error_chain(&error), "the SFTP endpoint ended");
         }
     });
-    let (fingerprints, public) = (host_keys.fingerprints(), host_keys.public_keys());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?sftp, web = %web_address, host_keys = ?fingerprints,
         providers = settings.providers.len(), "bedfeed is ready");
     Ok(Running {
@@ -188,6 +190,26 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         clock,
         lock,
     })
+}
+
+impl Running {
+    /// The first address that SFTP is served on, with the port that was really taken.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn sftp_address(&self) -> io::Result<SocketAddr> {
+        self.sftp.first().copied().ok_or_else(|| io::Error::other("SFTP is not served anywhere"))
+    }
+
+    /// Reads the warehouse.
+    #[must_use]
+    pub fn warehouse_reader(&self) -> WarehouseReader {
+        self.warehouse.reader()
+    }
+}
+
+fn unusable(path: &Path, source: io::Error) -> StartError {
+    StartError::State { path: path.to_owned(), source }
 }
 
 /// Takes the lock on the state folder: two daemons over one ledger would each believe themselves alone.
@@ -219,9 +241,32 @@ fn watch_feeds(settings: &Settings, ledger: &Ledger, clock: &Arc<dyn Clock>, zon
     Watch::new(ledger.clone(), Arc::clone(clock), feeds, Channel::all(&settings.alerts), zone.clone())
 }
 
-fn watched(provider: &crate::config::Provider) -> WatchedFeed {
+fn watched(provider: &Provider) -> WatchedFeed {
     let contact = &provider.contact;
     let words = [contact.name.as_str(), contact.phone.as_str(), contact.email.as_str()];
     let contact = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
     WatchedFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), contact }
+}
+
+/// The feeds of the settings as health shows them.
+pub(crate) fn health_feeds(settings: &Settings) -> Vec<HealthFeed> {
+    let feed = |provider: &Provider| HealthFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), kind: provider.kind };
+    settings.providers.iter().map(feed).collect()
+}
+
+/// The endpoint's counters under the names that `/metrics` gives them.
+fn counted(counters: Arc<Counters>) -> Counted {
+    Arc::new(move || {
+        let counts = counters.read();
+        let refused = counts.refused.iter().map(|(_, count)| count).sum();
+        vec![
+            ("bedfeed_sftp_connections_total", "Connections accepted.", counts.connections),
+            ("bedfeed_sftp_connections_turned_away_total", "Connections turned away because too many were open.", counts.turned_away),
+            ("bedfeed_sftp_logins_total", "Logins that worked.", counts.logins),
+            ("bedfeed_sftp_logins_refused_total", "Logins refused.", refused),
+            ("bedfeed_sftp_uploads_accepted_total", "Uploads acknowledged.", counts.accepted),
+            ("bedfeed_sftp_uploads_failed_total", "Uploads not acknowledged.", counts.failed),
+            ("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
+        ]
+    })
 }

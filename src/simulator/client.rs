@@ -113,6 +113,25 @@ pub struct Uploader {
     sftp: SftpSession,
 }
 
+/// A new key pair in OpenSSH's forms.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The private half, as `ssh-keygen` writes it.
+    pub private: String,
+    /// The public half, without a comment.
+    pub public: String,
+}
+
+/// Makes an Ed25519 key pair for a simulated provider.
+///
+/// # Errors
+/// Where the key has no OpenSSH form, which it always has.
+pub fn make_key() -> Result<NewKey, russh::keys::ssh_key::Error> {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519)?;
+    let private = key.to_openssh(russh::keys::ssh_key::LineEnding::LF)?.to_string();
+    Ok(NewKey { private, public: key.public_key().to_openssh()? })
+}
+
 /// Reads a private key in OpenSSH form, without a passphrase.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use client::{HostKey, Listed, MAX_GET_BYTES, UploadError, Uploader, load_key};
+pub use client::{HostKey, Listed, MAX_GET_BYTES, NewKey, UploadError, Uploader, load_key, make_key};
 pub use layouts::{ExtractError, ExtractFile, Fault, Options, extract};
 pub use profile::Layout;
 pub use resize::{copied, resized};

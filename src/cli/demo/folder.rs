@@ -39,7 +39,7 @@ const REFERENCE: [(&str, &str); 6] = [
 
 /// A fresh folder under the system's temporary one.
 pub(super) fn temporary() -> Result<TemporaryFolder, Failure> {
-    let path = std::env::temp_dir().join(format!("bedfeed-demo-{}", uuid::Uuid::new_v4().simple()));
+    let path = std::env::temp_dir().join(format!("bedfeed-demo-{}", uuid::Uuid::now_v7().simple()));
     DirBuilder::new().mode(0o700).create(&path)?;
     Ok(TemporaryFolder { path })
 }

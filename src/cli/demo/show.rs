@@ -5,9 +5,9 @@ use super::verdict::Check;
 use crate::cli::Failure;
 use crate::cli::table::{Table, plain};
 use crate::config::Settings;
-use crate::feed::{DeliveryId, LONDON, Severity, Stage, local_text};
+use crate::feed::{Clock, DeliveryId, LONDON, Severity, Slot, Stage, local_text};
 use crate::ledger::{Event, Reader};
-use crate::service::Running;
+use crate::service::{Running, SystemClock};
 use jiff::tz::TimeZone;
 use std::io::Write;
 use std::path::Path;
@@ -54,7 +54,8 @@ impl<'a> Show<'a> {
         Ok(match event {
             Event::Moved { delivery, stage, report, .. } => {
                 let rules = report.iter().flat_map(|report| report.findings.counts());
-                let rules: Vec<_> = rules.filter(|(_, severity, _)| *severity > Severity::Information).map(|(rule, _, _)| rule.id()).collect();
+                let rules: Vec<_> =
+                    rules.filter(|(_, severity, _)| *severity > Severity::Information).map(|(rule, _, _)| rule.id()).collect();
                 let rules = if rules.is_empty() { String::new() } else { format!(" [{}]", rules.join(" ")) };
                 self.moved(*delivery, stage)?.map(|line| line + &rules)
             }
@@ -87,7 +88,13 @@ impl<'a> Show<'a> {
     }
 
     /// The promises, the figures, and whether all held.
-    pub(super) async fn summing_up(&self, checks: &[Check], settings: &Settings, running: &Running, out: &mut dyn Write) -> Result<bool, Failure> {
+    pub(super) async fn summing_up(
+        &self,
+        checks: &[Check],
+        settings: &Settings,
+        running: &Running,
+        out: &mut dyn Write,
+    ) -> Result<bool, Failure> {
         writeln!(out, "\nBeds now, from the warehouse:")?;
         let now = running.warehouse_reader().system_now().await.map_err(Failure::broken)?;
         let mut table = Table::new(&["provider", "state", "open", "occupied", "empty", "ready now", "closed", "not in a bed", "age (min)"]);
@@ -114,7 +121,12 @@ impl<'a> Show<'a> {
         line.push(figure(system.age_minutes));
         table.row(line);
         table.write(out, "nothing in the warehouse")?;
-        writeln!(out, "{} of {} providers current; a missing one is never counted as zero.", system.providers_current, settings.providers.len())?;
+        writeln!(
+            out,
+            "{} of {} providers current; a missing one is never counted as zero.",
+            system.providers_current,
+            settings.providers.len()
+        )?;
         writeln!(out, "\nWhat was promised:")?;
         for check in checks {
             writeln!(out, "  {} {:<4} {}", if check.held { "held  " } else { "BROKEN" }, check.promise, check.what)?;
@@ -140,7 +152,7 @@ impl<'a> Show<'a> {
         writeln!(out, "As a provider, to fetch receipts (try `ls receipts`, `get receipts/...`):")?;
         writeln!(out, "  sftp -P {} -i {} {options} RM1@{}", sftp.port(), key.display(), sftp.ip())?;
         let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
-        let next = crate::feed::Slot::containing(crate::service::now()).next().start();
+        let next = Slot::containing(SystemClock.now()).next().start();
         writeln!(out, "At {} everybody sends again, and the silent one begins. Ctrl-C ends the demo.", local_text(next, &zone))?;
         Ok(())
     }

@@ -38,11 +38,16 @@ pub(super) async fn check(
     let receipts = receipts(plan, running, dir).await;
     checks.push(says("P6", "every delivery has a receipt that says so", wrong_receipts(plan, &receipts)));
     let now = running.warehouse_reader().system_now().await.map_err(Failure::broken)?;
-    let figures: Vec<String> = plan.truth.iter().filter_map(|(code, _, truth)| wrong_figures(code.as_str(), truth, &now.providers)).collect();
+    let figures: Vec<String> =
+        plan.truth.iter().filter_map(|(code, _, truth)| wrong_figures(code.as_str(), truth, &now.providers)).collect();
     checks.push(says("P4", "bad files removed nothing: the figures are those of the last good ones", figures));
     checks.push(says("P10", "the silent provider's figures are not known, and the total says that it is partial", silent(plan, &now)));
     checks.push(says("P5", "the silent provider is late, said once; nobody else is", lateness(plan, &reader)?));
-    checks.push(says("P7", "no leaked number is in the ledger, the warehouse, a receipt or a page", leaks(plan, settings, running, &receipts).await?));
+    checks.push(says(
+        "P7",
+        "no leaked number is in the ledger, the warehouse, a receipt or a page",
+        leaks(plan, settings, running, &receipts).await?,
+    ));
     let chain = reader.verify_chain()?.err().map(|broken| format!("entry {} {}", broken.seq, broken.what));
     checks.push(says("P8", "the audit trail is whole", chain.into_iter().collect()));
     Ok(checks)
@@ -78,9 +83,8 @@ fn ended(row: &DeliveryRow, end: End) -> bool {
     let spoke = |rule| row.report.as_ref().is_some_and(|report| report.findings.count_of(rule) > 0);
     match (end, &row.stage) {
         (End::Loaded(version), Stage::Loaded { snapshot }) => snapshot.version == version,
-        (End::Quarantined(rule), Stage::Quarantined { sealed: false, .. }) | (End::Sealed(rule), Stage::Quarantined { sealed: true, .. }) => {
-            spoke(rule)
-        }
+        (End::Quarantined(rule), Stage::Quarantined { sealed: false, .. })
+        | (End::Sealed(rule), Stage::Quarantined { sealed: true, .. }) => spoke(rule),
         (End::Duplicate, Stage::Duplicate { .. }) | (End::Tested, Stage::Tested { accepted: true }) => true,
         _ => false,
     }
@@ -178,7 +182,8 @@ fn lateness(plan: &Round, reader: &Reader) -> Result<Vec<String>, Failure> {
         if count != 1 {
             wrong.push(format!("{code} was called late {count} times"));
         }
-        wrong.extend(late.iter().filter(|episode| episode.provider != *code).map(|episode| format!("{} was called late", episode.provider)));
+        wrong
+            .extend(late.iter().filter(|episode| episode.provider != *code).map(|episode| format!("{} was called late", episode.provider)));
     }
     let waiting = reader.undelivered_alerts(1000)?.len();
     if waiting > 0 {
@@ -203,7 +208,7 @@ async fn leaks(plan: &Round, settings: &Settings, running: &Running, receipts: &
         }
     }
     places.extend(receipts.iter().filter_map(|((_, name), bytes)| Some((name.clone(), bytes.as_ref().ok()?.clone()))));
-    places.push(("the page".to_owned(), running.page("/").await?));
+    places.push(("the page".to_owned(), page(running).await?));
     let found = |bytes: &[u8]| numbers.iter().any(|number| bytes.windows(number.len()).any(|window| window == number.as_bytes()));
     Ok(places.iter().filter(|(_, bytes)| found(bytes)).map(|(name, _)| format!("one is in {name}")).collect())
 }
@@ -212,4 +217,16 @@ async fn leaks(plan: &Round, settings: &Settings, running: &Running, receipts: &
 fn ten_digit_numbers(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 10).map(str::to_owned).collect()
+}
+
+/// The feed-health page as a browser would get it.
+async fn page(running: &Running) -> Result<Vec<u8>, Failure> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// Far more than a page may have.
+    const MOST: u64 = 1024 * 1024;
+    let mut stream = tokio::net::TcpStream::connect(running.web).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut bytes = Vec::new();
+    stream.take(MOST).read_to_end(&mut bytes).await?;
+    if bytes.starts_with(b"HTTP/1.1 200") { Ok(bytes) } else { Err(Failure::Failed("the feed-health page could not be read".to_owned())) }
 }

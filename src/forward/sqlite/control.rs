@@ -127,5 +127,5 @@ fn put_slot(transaction: &Transaction<'_>, slot: &SlotFact) -> rusqlite::Result<
             "INSERT INTO feed_slot (provider_code, slot_utc, state) VALUES (?1, ?2, ?3)
              ON CONFLICT (provider_code, slot_utc) DO UPDATE SET state = excluded.state",
         )?
-        .execute(params![slot.provider.as_str(), utc(slot.slot.start()), slot.state.as_str()])
+        .execute(params![slot.provider.as_str(), utc(slot.slot.start()), slot.state])
 }

@@ -5,7 +5,7 @@ use super::fixture::*;
 use super::{load, reference as reference_tables};
 use crate::bedstate::Snapshot;
 use crate::feed::{Finding, Findings, Rule, SnapshotRef};
-use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, SlotState, Warehouse};
+use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, Warehouse};
 use rusqlite::TransactionBehavior;
 
 fn small(code: &str, slot: &str, occupied_beds: u32) -> Snapshot {
@@ -40,7 +40,7 @@ async fn p2_publishing_the_same_facts_twice_changes_nothing() {
     rejected.findings = Some(findings);
     let control = Control {
         files: vec![rejected],
-        slots: vec![SlotFact { provider: provider("RGP"), slot: slot(TEN), state: SlotState::Rejected }],
+        slots: vec![SlotFact { provider: provider("RGP"), slot: slot(TEN), state: "rejected" }],
         ..Control::default()
     };
     world.warehouse.publish(control.clone()).await.unwrap();
@@ -254,8 +254,7 @@ async fn waits_are_counted_from_the_decision_to_the_snapshot() {
 #[tokio::test]
 async fn p2_a_provider_that_left_the_settings_is_loaded_and_not_expected() {
     let world = World::new().await;
-    let control =
-        Control { slots: vec![SlotFact { provider: provider("RCX"), slot: slot(TEN), state: SlotState::OnTime }], ..Control::default() };
+    let control = Control { slots: vec![SlotFact { provider: provider("RCX"), slot: slot(TEN), state: "on_time" }], ..Control::default() };
     world.warehouse.publish(control).await.unwrap();
     world.load(small("RCX", TEN, 5), 1).await;
     assert_eq!(world.rows("SELECT provider_code, occupied FROM ingest_snapshot"), ["RCX|5"]);

@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use crate::bedstate::{BedSex, Coverage, Line, Snapshot};
-use crate::forward::{Control, SlotFact, SlotState};
+use crate::forward::{Control, SlotFact};
 
 /// Six beds on three wards, and three people who wait.
 fn six_beds(code: &str, slot: &str) -> Snapshot {
@@ -165,7 +165,7 @@ async fn small_numbers_are_hidden_from_a_wider_audience() {
 async fn p5_feed_views_tell_late_missed_and_rejected_apart() {
     let world = World::new().await;
     world.load(six_beds("RM1", TEN), 1).await;
-    let states = [SlotState::OnTime, SlotState::Late, SlotState::Missed, SlotState::Rejected, SlotState::Planned];
+    let states = ["on_time", "late", "missed", "rejected", "planned"];
     let slots =
         states.iter().zip(0..).map(|(state, back)| SlotFact { provider: provider("RM1"), slot: slot(TEN).plus(-back), state: *state });
     let mut rejected = file(lead(&six_beds("RM1", "2018-12-03T09:15Z"), 1), "RM1", at("2018-12-03T09:20:00Z"), "quarantined");

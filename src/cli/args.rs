@@ -5,22 +5,22 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 
 /// Where the settings are unless `--config` says otherwise.
-pub const DEFAULT_CONFIG: &str = "/etc/bedfeed/bedfeed.toml";
+pub(super) const DEFAULT_CONFIG: &str = "/etc/bedfeed/bedfeed.toml";
 
 /// The front door for 15-minute bed-state feeds: SFTP in, checked, normalised, loaded exactly once, watched for silence.
 ///
 /// Exit status: 0 fine, 1 failed or rejected, 64 wrong arguments, 78 wrong settings.
 #[derive(Debug, Parser)]
 #[command(name = "bedfeed", version, disable_help_subcommand = true)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Show it all working: six sample providers upload to a daemon of its own. Needs nothing.
     Demo(Demo),
     /// Run the daemon.
@@ -50,111 +50,111 @@ pub enum Command {
 
 /// Where the settings are.
 #[derive(Debug, Args)]
-pub struct Config {
+pub(super) struct Config {
     /// The main settings file.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
 }
 
 /// `demo`.
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(super) struct Demo {
     /// Where settings, keys and state are written; a new temporary folder unless given.
     #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
+    pub(super) dir: Option<PathBuf>,
     /// One full round, then stop: exit status 0 only if every promise held.
     #[arg(long)]
-    pub once: bool,
+    pub(super) once: bool,
 }
 
 /// `check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub(super) struct Check {
     /// The settings.
     #[command(flatten)]
-    pub config: Config,
+    pub(super) config: Config,
     /// Whose files these are.
     #[arg(long, value_name = "CODE")]
-    pub provider: String,
+    pub(super) provider: String,
     /// The moment to judge them at, as in 2018-12-03T10:17Z; now unless given.
     #[arg(long, value_name = "TIME")]
-    pub at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     /// Print JSON.
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
     /// The files; all parts of one snapshot together.
     #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// A listing.
 #[derive(Debug, Args)]
-pub struct Listing {
+pub(super) struct Listing {
     /// The settings.
     #[command(flatten)]
-    pub config: Config,
+    pub(super) config: Config,
     /// Print JSON.
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `deliveries`.
 #[derive(Debug, Args)]
-pub struct Deliveries {
+pub(super) struct Deliveries {
     /// The settings.
     #[command(flatten)]
-    pub config: Config,
+    pub(super) config: Config,
     /// Only this provider's.
     #[arg(long, value_name = "CODE")]
-    pub provider: Option<String>,
+    pub(super) provider: Option<String>,
     /// Only those that ended like this: pending, loaded, quarantined, duplicate or test.
     #[arg(long, value_name = "WORD")]
-    pub outcome: Option<String>,
+    pub(super) outcome: Option<String>,
     /// At most so many.
     #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: u32,
+    pub(super) limit: u32,
     /// Print JSON.
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `explain`.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(super) struct Explain {
     /// The settings.
     #[command(flatten)]
-    pub config: Config,
+    pub(super) config: Config,
     /// The delivery's id, or the part of it that tables show.
     #[arg(value_name = "ID")]
-    pub id: String,
+    pub(super) id: String,
     /// Print JSON.
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `release`, `reprocess` and `discard`.
 #[derive(Debug, Args)]
-pub struct Act {
+pub(super) struct Act {
     /// The settings.
     #[command(flatten)]
-    pub config: Config,
+    pub(super) config: Config,
     /// The delivery's id, or the part of it that tables show.
     #[arg(value_name = "ID")]
-    pub id: String,
+    pub(super) id: String,
     /// Who you are.
     #[arg(long, value_name = "WHO")]
-    pub by: String,
+    pub(super) by: String,
     /// Why.
     #[arg(long, value_name = "WHY")]
-    pub reason: String,
+    pub(super) reason: String,
     /// Print JSON.
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `audit`.
 #[derive(Debug, Subcommand)]
-pub enum Audit {
+pub(super) enum Audit {
     /// Recompute the chain of entries; name the first broken one.
     Verify(Listing),
 }

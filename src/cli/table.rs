@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 /// A table with one heading a column.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(super) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
@@ -12,12 +12,12 @@ pub struct Table {
 impl Table {
     /// An empty table.
     #[must_use]
-    pub fn new(headings: &[&'static str]) -> Self {
+    pub(super) fn new(headings: &[&'static str]) -> Self {
         Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; one cell a column.
-    pub fn row(&mut self, cells: Vec<String>) {
+    pub(super) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
@@ -25,7 +25,7 @@ impl Table {
     ///
     /// # Errors
     /// The output is closed.
-    pub fn write(&self, out: &mut dyn Write, if_empty: &str) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, if_empty: &str) -> io::Result<()> {
         if self.rows.is_empty() {
             return writeln!(out, "{if_empty}");
         }
@@ -54,7 +54,7 @@ fn write_line(out: &mut dyn Write, cells: impl Iterator<Item = String>, widths: 
 
 /// A text that cannot disturb a terminal: control characters become `?`.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

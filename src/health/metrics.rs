@@ -1,15 +1,13 @@
 //! Metrics in the Prometheus text format: few, with bounded labels (providers and outcomes only).
 
 use super::summary::SummaryPage;
-use std::fmt::Write;
 
 /// Renders the metrics. `counted` are counters of other rooms: full name, help, value.
 pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], counted: &[(&'static str, &'static str, u64)]) -> String {
     let mut text = String::new();
     let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, String)]| {
         let lines = samples.iter().map(|(labels, value)| format!("{name}{labels} {value}\n")).collect::<String>();
-        // Writing to a string cannot fail.
-        drop(write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}"));
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}"));
     };
     let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     family("bedfeed_build_info", "gauge", "bedfeed's version.", &[(version, "1".to_owned())]);

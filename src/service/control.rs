@@ -2,14 +2,14 @@
 //!
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
-use crate::feed::{Clock, DeliveryId, error_chain};
+use crate::feed::{DeliveryId, error_chain};
 use crate::ledger::Act;
 use crate::pipeline::Pipeline;
 use jiff::Timestamp;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -51,6 +51,12 @@ pub enum Answer {
         since: Timestamp,
         /// Its version.
         version: String,
+        /// Where SFTP is served, with the ports that were really taken.
+        sftp: Vec<SocketAddr>,
+        /// Where pages are served.
+        web: SocketAddr,
+        /// The host keys' fingerprints.
+        host_keys: Vec<String>,
     },
     /// The act was recorded.
     Done {
@@ -99,9 +105,8 @@ pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers requests until `stop` turns true.
-pub async fn serve(listener: UnixListener, pipeline: Pipeline, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
-    let since = clock.now();
+/// Answers requests until `stop` turns true; `running` is the answer to a ping.
+pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Answer, mut stop: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -109,7 +114,7 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, clock: Arc<dyn Cl
         };
         match accepted {
             Ok((stream, _)) => {
-                let exchange = tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, since));
+                let exchange = tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, &running));
                 match exchange.await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "a control request broke off"),
@@ -124,11 +129,11 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, clock: Arc<dyn Cl
     }
 }
 
-async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, since: Timestamp) -> io::Result<()> {
+async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Answer) -> io::Result<()> {
     let mut text = Vec::new();
     (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text).await?;
     let answer = match serde_json::from_slice(&text) {
-        Ok(Request::Ping) => Answer::Running { since, version: env!("CARGO_PKG_VERSION").to_owned() },
+        Ok(Request::Ping) => running.clone(),
         Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
             Ok(acted) => Answer::Done { deliveries: acted.deliveries },
             Err(error) => Answer::Refused { message: error_chain(&error) },

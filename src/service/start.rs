@@ -147,7 +147,14 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let publisher =
         Publisher { ledger: ledger.clone(), warehouse: warehouse.clone(), clock: Arc::clone(&clock), feeds: health_feeds(settings) };
     tasks.spawn(publisher.run(pipeline.news(), rest_stops.clone()));
-    tasks.spawn(control::serve(control, pipeline.clone(), Arc::clone(&clock), rest_stops.clone()));
+    let answer = control::Answer::Running {
+        since: clock.now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sftp: sftp.clone(),
+        web: web_address,
+        host_keys: fingerprints.clone(),
+    };
+    tasks.spawn(control::serve(control, pipeline.clone(), answer, rest_stops.clone()));
     let sources = Sources {
         feeds: Arc::new(health_feeds(settings)),
         ledger: ledger.clone(),

@@ -132,7 +132,7 @@ impl<'a> Cutter<'a> {
     /// Takes text up to the next separator or line end.
     fn plain_text(&mut self) -> &'a str {
         let delimiter = self.delimiter;
-        let end = self.rest.find(|c| c == delimiter || c == '\n' || c == '\r').unwrap_or(self.rest.len());
+        let end = self.rest.find([delimiter, '\n', '\r']).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
         self.rest = rest;
         text

@@ -166,8 +166,7 @@ async fn p5_feed_views_tell_late_missed_and_rejected_apart() {
     let world = World::new().await;
     world.load(six_beds("RM1", TEN), 1).await;
     let states = ["on_time", "late", "missed", "rejected", "planned"];
-    let slots =
-        states.iter().zip(0..).map(|(state, back)| SlotFact { provider: provider("RM1"), slot: slot(TEN).plus(-back), state: *state });
+    let slots = states.iter().zip(0..).map(|(state, back)| SlotFact { provider: provider("RM1"), slot: slot(TEN).plus(-back), state });
     let mut rejected = file(lead(&six_beds("RM1", "2018-12-03T09:15Z"), 1), "RM1", at("2018-12-03T09:20:00Z"), "quarantined");
     let mut findings = crate::feed::Findings::default();
     findings.push(crate::feed::Finding::new(crate::feed::Rule::Str03, "column WARD_CODE is missing").in_column("WARD_CODE"));

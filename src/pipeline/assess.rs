@@ -205,9 +205,10 @@ fn give_meaning(
     let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
     let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
     let before = rejections.rows;
+    let wards = plausibility::wards_with_beds(&context.feed.provider, context.reference, local_day(snapshot_at));
     verify::rows::check(&mut lines, &mut rejections, findings);
     verify::totals::check_repeats(&mut lines, &mut rejections, findings);
-    findings.append(verify::totals::check_rejections(&lines, set.rows, &rejections, limits));
+    findings.append(verify::totals::check_rejections(&lines, set.rows, &rejections, &wards, limits));
     findings.extend(verify::totals::check_unknown_wards(&lines, &normalised.unknown_ward_beds, limits));
     findings.extend(verify::totals::check_unknown_persons(normalised.persons, normalised.persons_unknown, limits));
     *rows = RowCounts {

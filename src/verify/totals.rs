@@ -181,3 +181,58 @@ pub fn check_unknown_persons(persons: u64, unknown: u64, limits: &Limits) -> Opt
     let message = format!("{unknown} of {persons} persons have a gender or age that is not coded, above {percent} %.");
     Some(Finding::new(Rule::Ref05, message).with_severity(Severity::RejectFile))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beds(count: u32) -> Vec<PlacedLine> {
+        let mut line = Line::new("RM102", LineType::Empty);
+        line.ward_code = Some("W1".to_owned());
+        line.quantity = count;
+        vec![PlacedLine { part: None, row: 2, line }]
+    }
+
+    #[test]
+    fn ref_03_many_new_wards_or_many_beds_on_them_reject_the_file() {
+        // Beds on each unknown ward, all beds, and whether the file is rejected.
+        let rows: [(&[u64], u32, bool); 7] = [
+            (&[], 0, false),
+            (&[1], 10, false),
+            (&[2], 10, true),
+            (&[1, 1, 1], 100, false),
+            (&[1, 1, 1, 1], 100, true),
+            (&[0, 0, 0, 0, 0], 100, false),
+            (&[10], 100, false),
+        ];
+        for (unknown, all, expected) in rows {
+            let wards = unknown.iter().enumerate().map(|(n, beds)| (("RM102".to_owned(), format!("N{n}")), *beds)).collect();
+            let found = check_unknown_wards(&beds(all), &wards, &Limits::default());
+            assert_eq!(found.is_some_and(|f| f.severity == Severity::RejectFile), expected, "{unknown:?} of {all}");
+        }
+    }
+
+    #[test]
+    fn ref_05_more_than_a_fifth_of_persons_unknown_reject_the_file() {
+        let rows = [(0, 0, false), (10, 2, false), (10, 3, true), (1, 1, true)];
+        for (persons, unknown, expected) in rows {
+            assert_eq!(check_unknown_persons(persons, unknown, &Limits::default()).is_some(), expected, "{unknown} of {persons}");
+        }
+    }
+
+    #[test]
+    fn waiting_patients_who_look_alike_are_not_repeats() {
+        let demand = |row, quantity| {
+            let mut line = Line::new("RM102", LineType::Demand);
+            line.quantity = quantity;
+            PlacedLine { part: None, row, line }
+        };
+        let rows = [(1, 0), (2, 2)];
+        for (quantity, expected) in rows {
+            let mut lines = vec![demand(2, quantity), demand(3, quantity)];
+            let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
+            check_repeats(&mut lines, &mut rejections, &mut findings);
+            assert_eq!((rejections.rows, findings.count_of(Rule::Xro02)), (expected, expected));
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
 use crate::verify::set::{self, OpenSet, SetFile};
-use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, plausibility, times};
+use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, plausibility, times, totals as sums};
 use jiff::Timestamp;
 
 /// Lines shown by a dry run.
@@ -63,80 +63,131 @@ pub struct Assessment {
 #[must_use]
 pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
-    let mut report = Report { assessed_at: context.now, ..Report::default() };
-    let mut findings = Findings::default();
-    let opened = open_by_mapping_in_force(&files, context, &mut findings);
+    let mut judgement = Judgement::new(context);
+    let opened = open_by_mapping_in_force(&files, context, &mut judgement.findings);
     let named = |at: usize| opened.as_ref().and_then(|(_, set)| set.parts.get(at).cloned().flatten());
-    report.parts = parts.iter().enumerate().map(|(at, part)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery)).collect();
-    let received_day = local_day(context.received_at);
+    let part = |(at, part): (usize, &Part<'_>)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery);
+    judgement.report.parts = parts.iter().enumerate().map(part).collect();
     let Some((mapping, mut set)) = opened else {
-        findings.extend(envelope::check_agreement(context.feed, &[received_day]));
-        return finish(report, findings, None, None, context, false);
+        judgement.check_agreement(None);
+        return judgement.finish(None);
     };
-    findings.append(std::mem::take(&mut set.findings));
-    report.mapping = Some(mapping.version.clone());
-    report.mapping_hash = Some(mapping.hash);
-    report.sequence = set.sequence;
-    report.content = Some(set.content);
-    report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
-    let mut repeats = None;
+    judgement.findings.append(std::mem::take(&mut set.findings));
+    judgement.note(mapping, &set);
     if !set.missing.is_empty() {
         let files: Vec<(&str, Digest)> = parts.iter().map(|part| (part.name.as_str(), part.sha256)).collect();
-        repeats = context.history.repeated_by_parts(&files);
+        judgement.repeats = context.history.repeated_by_parts(&files);
     }
-    let Some(snapshot_at) = set.snapshot_at.map(|resolved| resolved.at) else {
-        findings.extend(envelope::check_agreement(context.feed, &[received_day]));
-        return finish(report, findings, None, repeats, context, set.test);
-    };
-    let (day, slot) = (local_day(snapshot_at), Slot::of_snapshot(snapshot_at));
-    report.snapshot_at = Some(snapshot_at);
-    report.slot = Some(slot);
-    findings.extend(envelope::check_agreement(context.feed, &[day, received_day]));
-    findings.append(times::punctuality(snapshot_at, context.received_at, context.feed, context.history));
-    if set.missing.is_empty() {
-        repeats = repeats.or_else(|| context.history.repeated_by(slot, set.content));
+    let snapshot_at = set.snapshot_at.map(|resolved| resolved.at);
+    judgement.check_agreement(snapshot_at);
+    let Some(snapshot_at) = snapshot_at else { return judgement.finish(None) };
+    let in_force = judgement.place_in_time(snapshot_at, mapping, &set);
+    if !in_force || !set.usable {
+        return judgement.finish(None);
     }
-    if !envelope::covers(mapping, day) {
-        findings.push(Finding::new(Rule::Ref08, format!("No mapping is in force for {day}.")));
-        return finish(report, findings, None, repeats, context, set.test);
-    }
-    if !set.usable {
-        return finish(report, findings, None, repeats, context, set.test);
-    }
-    let lines = give_meaning(&set, mapping, snapshot_at, context, &mut report.rows, &mut findings);
-    let totals = totals(&lines);
-    report.totals = Some(totals);
-    if mapping.coverage.beds {
-        findings.extend(plausibility::check(&totals, &context.feed.provider, context.reference, day));
-    }
-    let snapshot = Snapshot {
-        provider: context.feed.provider.clone(),
-        slot,
-        snapshot_at,
-        sequence: set.sequence,
-        content: set.content,
-        coverage: mapping.coverage,
-        mapping: mapping.version.clone(),
-        mapping_hash: mapping.hash,
-        lines,
-        totals,
-    };
-    finish(report, findings, Some(snapshot), repeats, context, set.test)
+    let snapshot = judgement.give_meaning(&set, mapping, snapshot_at);
+    judgement.finish(Some(snapshot))
 }
 
-fn finish(
-    mut report: Report,
+/// What is known so far.
+struct Judgement<'a> {
+    context: &'a Context<'a>,
+    report: Report,
     findings: Findings,
-    snapshot: Option<Snapshot>,
     repeats: Option<DeliveryId>,
-    context: &Context<'_>,
     test: bool,
-) -> Assessment {
-    let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
-    let (verdict, findings) = verify::conclude(snapshot, repeats, findings, context.released);
-    report.findings = findings;
-    let preview = if verdict == Verdict::Sealed { Vec::new() } else { preview };
-    Assessment { report, verdict, test, preview }
+}
+
+impl<'a> Judgement<'a> {
+    fn new(context: &'a Context<'a>) -> Self {
+        let report = Report { assessed_at: context.now, ..Report::default() };
+        Self { context, report, findings: Findings::default(), repeats: None, test: false }
+    }
+
+    fn note(&mut self, mapping: &Mapping, set: &OpenSet) {
+        self.report.mapping = Some(mapping.version.clone());
+        self.report.mapping_hash = Some(mapping.hash);
+        self.report.sequence = set.sequence;
+        self.report.content = Some(set.content);
+        self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
+        self.test = set.test;
+    }
+
+    fn check_agreement(&mut self, snapshot_at: Option<Timestamp>) {
+        let days: Vec<_> = snapshot_at.into_iter().chain([self.context.received_at]).map(local_day).collect();
+        self.findings.extend(envelope::check_agreement(self.context.feed, &days));
+    }
+
+    /// Finds the slot, and judges it against receipt, the past and the mapping's dates. `false`: the mapping is not in force.
+    fn place_in_time(&mut self, snapshot_at: Timestamp, mapping: &Mapping, set: &OpenSet) -> bool {
+        let context = self.context;
+        let (day, slot) = (local_day(snapshot_at), Slot::of_snapshot(snapshot_at));
+        self.report.snapshot_at = Some(snapshot_at);
+        self.report.slot = Some(slot);
+        self.findings.append(times::punctuality(snapshot_at, context.received_at, context.feed, context.history));
+        if set.missing.is_empty() {
+            self.repeats = context.history.repeated_by(slot, set.content);
+        }
+        let in_force = envelope::covers(mapping, day);
+        if !in_force {
+            self.findings.push(Finding::new(Rule::Ref08, format!("No mapping is in force for {day}.")));
+        }
+        in_force
+    }
+
+    /// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
+    fn give_meaning(&mut self, set: &OpenSet, mapping: &Mapping, snapshot_at: Timestamp) -> Snapshot {
+        let (feed, reference, received_at) = (self.context.feed, self.context.reference, self.context.received_at);
+        let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at, received_at };
+        let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
+        self.findings.append(normalised.findings);
+        let several = mapping.tables.len() > 1;
+        let placed =
+            |numbered: NumberedLine| PlacedLine { part: several.then_some(numbered.part), row: numbered.line, line: numbered.value };
+        let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
+        let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
+        let before = rejections.rows;
+        verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
+        sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
+        let day = local_day(snapshot_at);
+        let wards = plausibility::wards_with_beds(&feed.provider, reference, day);
+        self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &wards, &feed.limits));
+        self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
+        self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
+        self.report.rows = RowCounts {
+            read: set.rows,
+            used: normalised.rows.used.saturating_sub(rejections.rows - before),
+            skipped: normalised.rows.skipped,
+            rejected: rejections.rows,
+            lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
+        };
+        let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).collect();
+        let totals = totals(&lines);
+        self.report.totals = Some(totals);
+        if mapping.coverage.beds {
+            self.findings.extend(plausibility::check(&totals, &feed.provider, reference, day));
+        }
+        Snapshot {
+            provider: feed.provider.clone(),
+            slot: Slot::of_snapshot(snapshot_at),
+            snapshot_at,
+            sequence: set.sequence,
+            content: set.content,
+            coverage: mapping.coverage,
+            mapping: mapping.version.clone(),
+            mapping_hash: mapping.hash,
+            lines,
+            totals,
+        }
+    }
+
+    fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {
+        let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
+        let (verdict, findings) = verify::conclude(snapshot, self.repeats, self.findings, self.context.released);
+        self.report.findings = findings;
+        let preview = if verdict == Verdict::Sealed { Vec::new() } else { preview };
+        Assessment { report: self.report, verdict, test: self.test, preview }
+    }
 }
 
 /// Opens the set by the mapping that is in force on the snapshot's local day; where none is, by the likeliest, so that the
@@ -177,47 +228,6 @@ fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, fi
         likeliest.get_or_insert((mapping, set));
     }
     likeliest
-}
-
-/// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
-fn give_meaning(
-    set: &OpenSet,
-    mapping: &Mapping,
-    snapshot_at: Timestamp,
-    context: &Context<'_>,
-    rows: &mut RowCounts,
-    findings: &mut Findings,
-) -> Vec<Line> {
-    let limits = &context.feed.limits;
-    let normalised = normaliser::normalise(
-        &set.tables,
-        mapping,
-        &normaliser::Context {
-            provider: &context.feed.provider,
-            reference: context.reference,
-            snapshot_at,
-            received_at: context.received_at,
-        },
-    );
-    findings.append(normalised.findings);
-    let several = mapping.tables.len() > 1;
-    let placed = |numbered: NumberedLine| PlacedLine { part: several.then_some(numbered.part), row: numbered.line, line: numbered.value };
-    let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
-    let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
-    let before = rejections.rows;
-    verify::rows::check(&mut lines, &mut rejections, findings);
-    verify::totals::check_repeats(&mut lines, &mut rejections, findings);
-    findings.append(verify::totals::check_rejections(&lines, set.rows, &rejections, limits));
-    findings.extend(verify::totals::check_unknown_wards(&lines, &normalised.unknown_ward_beds, limits));
-    findings.extend(verify::totals::check_unknown_persons(normalised.persons, normalised.persons_unknown, limits));
-    *rows = RowCounts {
-        read: set.rows,
-        used: normalised.rows.used.saturating_sub(rejections.rows - before),
-        skipped: normalised.rows.skipped,
-        rejected: rejections.rows,
-        lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
-    };
-    lines.into_iter().map(|placed| placed.line).collect()
 }
 
 #[cfg(test)]

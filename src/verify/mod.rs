@@ -51,6 +51,7 @@ impl Verified {
 
 /// What the checks decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one verdict lives at a time, and nearly always it is the large one")]
 pub enum Verdict {
     /// Safe to load.
     Accepted(Verified),

@@ -57,6 +57,8 @@ pub struct Cutter<'a> {
     max_fields: usize,
     /// Empty lines passed so far.
     pub empty_lines: u64,
+    /// What was left when cutting stopped, from the start of the record that could not be cut.
+    pub unread: &'a str,
 }
 
 impl<'a> Cutter<'a> {
@@ -65,7 +67,7 @@ impl<'a> Cutter<'a> {
     pub fn new(text: &'a str, delimiter: u8, quoted: bool, max_fields: usize) -> Self {
         // 0x1A ended text files on old systems, and some exports still write it.
         let rest = text.trim_end_matches('\u{1a}');
-        Self { rest, line: 1, delimiter: char::from(delimiter), quoted, max_fields, empty_lines: 0 }
+        Self { rest, line: 1, delimiter: char::from(delimiter), quoted, max_fields, empty_lines: 0, unread: "" }
     }
 
     /// The next record, or `None` at the end.
@@ -81,6 +83,7 @@ impl<'a> Cutter<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        let start = self.rest;
         let mut record = Record { line: self.line, fields: Vec::new(), count: 0, stray_quote: false };
         let mut budget = MAX_RECORD_BYTES;
         loop {
@@ -89,10 +92,10 @@ impl<'a> Cutter<'a> {
             budget = budget.saturating_sub(before.saturating_sub(self.rest.len()));
             let ended = match cut {
                 Ok(ended) => ended,
-                Err(stopped) => return self.stop(stopped),
+                Err(stopped) => return self.stop(start, stopped),
             };
             if budget == 0 {
-                return self.stop(Stopped::TooLong { line: record.line });
+                return self.stop(start, Stopped::TooLong { line: record.line });
             }
             if ended {
                 return Ok(Some(record));
@@ -100,8 +103,8 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    fn stop(&mut self, why: Stopped) -> Result<Option<Record<'a>>, Stopped> {
-        self.rest = "";
+    fn stop(&mut self, unread: &'a str, why: Stopped) -> Result<Option<Record<'a>>, Stopped> {
+        (self.rest, self.unread) = ("", unread);
         Err(why)
     }
 

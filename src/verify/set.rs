@@ -258,8 +258,8 @@ impl<'a> Opening<'a> {
         }
         let names: Vec<_> = self.parts.iter().filter_map(|opened| opened.names.when).collect();
         let (snapshot_at, findings) = clockwork.settle(&names, control.snapshot_at.as_deref());
-        // A table without rows states no time, and is rejected for having none.
-        if snapshot_at.is_some() || self.usable && self.tables.iter().any(|read| read.table.rows > 0) {
+        // Where the set is rejected for what it lacks, that it lacks a time too says nothing more.
+        if snapshot_at.is_some() || !self.findings.reject_file() {
             self.findings.append(findings);
         }
         snapshot_at

@@ -13,6 +13,9 @@ use std::hash::Hash;
 /// Repeated beds up to which only their rows are rejected.
 const FEW_REPEATED_BEDS: usize = 2;
 
+/// Lines that one finding about a repeated bed names.
+const MOST_LINES_NAMED: usize = 5;
+
 /// A ward: its site's code and its own.
 pub type WardKey = (String, String);
 
@@ -65,12 +68,10 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
     let mut failed = BTreeSet::new();
     for group in &beds {
         let Some(first) = group.first() else { continue };
-        let message = format!(
-            "Bed {} on ward {} is listed {} times.",
-            quoted(first.line.bed_ref.as_deref().unwrap_or_default()),
-            quoted(first.line.ward_code.as_deref().unwrap_or_default()),
-            group.len()
-        );
+        let lines: Vec<String> = group.iter().take(MOST_LINES_NAMED).map(|placed| placed.row.to_string()).collect();
+        let ward = quoted(first.line.ward_code.as_deref().unwrap_or_default());
+        let more = if group.len() > lines.len() { " and more" } else { "" };
+        let message = format!("Bed on ward {ward} is listed {} times, on lines {}{more}.", group.len(), lines.join(", "));
         findings.push(first.finding(Rule::Xro01, message).with_severity(severity));
         if !many {
             failed.extend(group.iter().map(|placed| (placed.part.clone(), placed.row)));
@@ -80,8 +81,7 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
         let rows: BTreeSet<(Option<String>, u64)> = group.iter().map(|placed| (placed.part.clone(), placed.row)).collect();
         for placed in group.iter().filter(|placed| !failed.contains(&(placed.part.clone(), placed.row))) {
             let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
-            findings
-                .push(placed.finding(Rule::Xro02, format!("Duplicate line: ward {ward} has the same figures on {} lines.", rows.len())));
+            findings.push(placed.finding(Rule::Xro02, format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len())));
         }
         failed.extend(rows);
     }
@@ -90,18 +90,18 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
 
 /// A summary line without its count and times: what must be there once. Patients who wait are told apart by nothing that
 /// is kept, so single ones are never taken for repeats.
-fn summary_key(line: &Line) -> Option<String> {
+fn summary_key(line: &Line) -> Option<impl Hash + Eq + '_> {
     if line.bed_ref.is_some() || (line.line_type == LineType::Demand && line.quantity == 1) {
         return None;
     }
-    let mut key = line.clone();
-    key.quantity = 1;
-    key.wait_from = None;
-    key.source_updated_at = None;
-    Some(format!("{key:?}"))
+    let bed = (&line.site_code, &line.ward_code, &line.bay_code, line.bed_status, line.empty_state, line.closed_reason);
+    let kind = (line.line_type, line.bed_base, line.bed_sex, line.side_room, &line.care_level, &line.treatment_function);
+    let person = (line.gender, line.age_band, line.ready, line.edd_band, line.los_band);
+    let demand = (line.demand_source, &line.demand_for, line.in_bed_now);
+    Some((bed, kind, person, demand))
 }
 
-/// Groups of lines with an equal key, largest-first order left as in the file; groups of one are left out.
+/// Groups of lines with an equal key, in the order of the file; groups of one are left out.
 fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
     let mut places: HashMap<K, usize> = HashMap::with_capacity(lines.len());
     let mut groups: Vec<Vec<&PlacedLine>> = Vec::new();
@@ -118,8 +118,16 @@ fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) ->
 }
 
 /// Decides whether so many rows were rejected that the rest is not safe to use (ROW-99).
+///
+/// `wards` are the registered ones with beds: only those can lose them. Patients who wait may be anywhere.
 #[must_use]
-pub fn check_rejections(lines: &[PlacedLine], rows_read: u64, rejections: &Rejections, limits: &Limits) -> Findings {
+pub fn check_rejections(
+    lines: &[PlacedLine],
+    rows_read: u64,
+    rejections: &Rejections,
+    wards: &BTreeSet<WardKey>,
+    limits: &Limits,
+) -> Findings {
     let mut findings = Findings::default();
     let rejected = rejections.rows;
     if rejected.saturating_mul(100) > rows_read.saturating_mul(u64::from(limits.rejected_rows_percent)) {
@@ -128,13 +136,15 @@ pub fn check_rejections(lines: &[PlacedLine], rows_read: u64, rejections: &Rejec
         findings.push(Finding::new(Rule::Row99, message));
     }
     let per_ward = u64::from(limits.rejected_rows_per_ward);
+    let beds = lines.iter().filter(|placed| placed.line.line_type != LineType::Demand);
     let left: BTreeSet<(&str, &str)> =
-        lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?))).collect();
-    for ((site, ward), count) in &rejections.by_ward {
+        beds.filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?))).collect();
+    for (key, count) in &rejections.by_ward {
+        let (site, ward) = key;
         if per_ward > 0 && *count >= per_ward {
             findings.push(Finding::new(Rule::Row99, format!("{count} rows of ward {} failed: the file is not safe to use.", quoted(ward))));
         }
-        if !limits.wards_may_vanish && !left.contains(&(site.as_str(), ward.as_str())) {
+        if !limits.wards_may_vanish && wards.contains(key) && !left.contains(&(site.as_str(), ward.as_str())) {
             let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted(ward));
             findings.push(Finding::new(Rule::Row99, message));
         }
@@ -145,7 +155,7 @@ pub fn check_rejections(lines: &[PlacedLine], rows_read: u64, rejections: &Rejec
 /// Decides whether too many wards are unknown (REF-03).
 #[must_use]
 pub fn check_unknown_wards(lines: &[PlacedLine], unknown: &BTreeMap<WardKey, u64>, limits: &Limits) -> Option<Finding> {
-    let wards = u64::try_from(unknown.len()).unwrap_or(u64::MAX);
+    let wards = u64::try_from(unknown.values().filter(|beds| **beds > 0).count()).unwrap_or(u64::MAX);
     let beds: u64 = unknown.values().sum();
     let beds_of = |placed: &PlacedLine| if placed.line.line_type == LineType::Demand { 0 } else { u64::from(placed.line.quantity) };
     let all: u64 = lines.iter().map(beds_of).sum();
@@ -170,4 +180,59 @@ pub fn check_unknown_persons(persons: u64, unknown: u64, limits: &Limits) -> Opt
     }
     let message = format!("{unknown} of {persons} persons have a gender or age that is not coded, above {percent} %.");
     Some(Finding::new(Rule::Ref05, message).with_severity(Severity::RejectFile))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beds(count: u32) -> Vec<PlacedLine> {
+        let mut line = Line::new("RM102", LineType::Empty);
+        line.ward_code = Some("W1".to_owned());
+        line.quantity = count;
+        vec![PlacedLine { part: None, row: 2, line }]
+    }
+
+    #[test]
+    fn ref_03_many_new_wards_or_many_beds_on_them_reject_the_file() {
+        // Beds on each unknown ward, all beds, and whether the file is rejected.
+        let rows: [(&[u64], u32, bool); 7] = [
+            (&[], 0, false),
+            (&[1], 10, false),
+            (&[2], 10, true),
+            (&[1, 1, 1], 100, false),
+            (&[1, 1, 1, 1], 100, true),
+            (&[0, 0, 0, 0, 0], 100, false),
+            (&[10], 100, false),
+        ];
+        for (unknown, all, expected) in rows {
+            let wards = unknown.iter().enumerate().map(|(n, beds)| (("RM102".to_owned(), format!("N{n}")), *beds)).collect();
+            let found = check_unknown_wards(&beds(all), &wards, &Limits::default());
+            assert_eq!(found.is_some_and(|f| f.severity == Severity::RejectFile), expected, "{unknown:?} of {all}");
+        }
+    }
+
+    #[test]
+    fn ref_05_more_than_a_fifth_of_persons_unknown_reject_the_file() {
+        let rows = [(0, 0, false), (10, 2, false), (10, 3, true), (1, 1, true)];
+        for (persons, unknown, expected) in rows {
+            assert_eq!(check_unknown_persons(persons, unknown, &Limits::default()).is_some(), expected, "{unknown} of {persons}");
+        }
+    }
+
+    #[test]
+    fn waiting_patients_who_look_alike_are_not_repeats() {
+        let demand = |row, quantity| {
+            let mut line = Line::new("RM102", LineType::Demand);
+            line.quantity = quantity;
+            PlacedLine { part: None, row, line }
+        };
+        let rows = [(1, 0), (2, 2)];
+        for (quantity, expected) in rows {
+            let mut lines = vec![demand(2, quantity), demand(3, quantity)];
+            let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
+            check_repeats(&mut lines, &mut rejections, &mut findings);
+            assert_eq!((rejections.rows, findings.count_of(Rule::Xro02)), (expected, expected));
+        }
+    }
 }

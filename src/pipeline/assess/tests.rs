@@ -267,16 +267,11 @@ fn rows_and_totals_are_judged_together() {
             }),
             "R PLA-05F",
         ),
-        (small(|case| case.edit("W2,B15", "W2,B14\n03/12/2018")), "R"),
     ];
     for (n, (case, expected)) in rows.into_iter().enumerate() {
         let said = case.said();
         let mut words: Vec<&str> = said.split(' ').collect();
         let mut wanted: Vec<&str> = expected.split(' ').collect();
-        if wanted.len() == 1 {
-            assert_eq!(words[0], wanted[0]);
-            continue;
-        }
         words.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(words, wanted, "row {n}: {}", case.messages());
@@ -383,15 +378,11 @@ fn a_checksum_file_vouches_for_the_data() {
         (set(&good), "A"),
         (set(&good.replace(|c: char| c.is_ascii_digit(), "0")), "R TRN-04F"),
         (set(""), "R TRN-04F"),
-        (set(&good).with(|case| case.edit("B1,OCC", "B1,VAC")), "R REF-05W TRN-04F"),
+        (set(&good).with(|case| case.edit("W1,B1,OCC,F,83", "W1,B1,VAC,,")), "R TRN-04F"),
         (Case::new(feed(), &[(NAME, &beds)]), "R TRN-09F"),
         (alone.with(|case| case.history.accepted.push(past("2018-12-03T10:15Z", 1, &case.files))), "D"),
     ];
     for (n, (case, expected)) in rows.into_iter().enumerate() {
-        if n == 3 {
-            assert!(case.said().starts_with('R') && case.said().contains("TRN-04F"));
-            continue;
-        }
         assert_eq!(case.said(), expected, "row {n}: {}", case.messages());
     }
     assert_eq!(mismatched.said(), "R TRN-09F");

@@ -66,8 +66,7 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
 fn daemon(settings: &Settings) -> Result<(serde_json::Value, Vec<String>), Failure> {
     match ask(&settings.state_dir, &Request::Ping) {
         Ok(Answer::Running { since, version, sftp, web, host_keys }) => {
-            let daemon =
-                serde_json::json!({ "running": true, "since": since, "version": version, "sftp": sftp, "web": web, "host_keys": host_keys });
+            let daemon = serde_json::json!({ "running": true, "since": since, "version": version, "sftp": sftp, "web": web, "host_keys": host_keys });
             Ok((daemon, Vec::new()))
         }
         Ok(_) => Err(Failure::Failed("the daemon answered another question".to_owned())),

@@ -86,7 +86,7 @@ fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Re
 /// Commits a group and answers each of its appends; returns the new head of the chain.
 fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> ChainHead {
     let mut replies = Vec::with_capacity(group.len());
-    let committed = (|| {
+    let committed = (|| -> rusqlite::Result<ChainHead> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut next = head;
         for append in group {

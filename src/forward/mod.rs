@@ -9,9 +9,7 @@ mod figures;
 mod sqlite;
 
 pub use error::{ForwardError, ForwardErrorKind};
-pub use facts::{
-    AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow,
-};
+pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SlotFact};
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 
 use crate::feed::{DeliveryId, ProviderCode};

@@ -137,8 +137,8 @@ impl<'a> Judgement<'a> {
 
     /// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
     fn give_meaning(&mut self, set: &OpenSet, mapping: &Mapping, snapshot_at: Timestamp) -> Snapshot {
-        let (feed, reference, received_at) = (self.context.feed, self.context.reference, self.context.received_at);
-        let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at, received_at };
+        let (feed, reference) = (self.context.feed, self.context.reference);
+        let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at };
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
         let several = mapping.tables.len() > 1;

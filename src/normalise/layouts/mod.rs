@@ -20,7 +20,6 @@ fn run(provider: &str, reference: &Reference, mapping: &Mapping, tables: &[RawTa
         provider: &provider.parse().unwrap(),
         reference,
         snapshot_at: SNAPSHOT.parse().unwrap(),
-        received_at: "2018-12-03T10:17:00Z".parse().unwrap(),
     };
     let normalised = normalise(tables, mapping, &context);
     let rows = normalised.rows;

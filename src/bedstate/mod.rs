@@ -8,10 +8,11 @@ mod line;
 mod schema;
 mod snapshot;
 
+pub use crate::feed::Coverage;
 pub use codes::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready, UnknownCode,
     WaitBand,
 };
 pub use line::{DATASET, Line};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
-pub use snapshot::{Coverage, Snapshot, totals};
+pub use snapshot::{Snapshot, totals};

@@ -109,6 +109,7 @@ impl<'a> Judgement<'a> {
     fn note(&mut self, mapping: &Mapping, set: &OpenSet) {
         self.report.mapping = Some(mapping.version.clone());
         self.report.mapping_hash = Some(mapping.hash);
+        self.report.coverage = Some(mapping.coverage);
         self.report.sequence = set.sequence;
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };

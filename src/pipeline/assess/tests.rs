@@ -532,7 +532,7 @@ fn a_part_is_named_only_where_rows_come_from_several() {
 #[test]
 fn one_cause_is_told_once() {
     let data = "{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}";
-    let feed =
+    let controlled =
         || feed(&[("beds", PartRole::Data, &format!("{data}.csv")), ("control", PartRole::Control, &format!("{data}.ctl"))], vec![beds()]);
     let control = "dataset=BEDSTATE/1\nprovider_code=RM1\nsnapshot_at=2018-12-03T10:15:00Z\nrow_count=30\n";
     let case =

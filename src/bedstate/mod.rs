@@ -9,6 +9,7 @@ mod places;
 mod schema;
 mod snapshot;
 
+pub use crate::feed::Coverage;
 pub use codes::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready, UnknownCode,
     WaitBand,
@@ -16,4 +17,4 @@ pub use codes::{
 pub use line::{DATASET, Line};
 pub use places::{Site, Ward};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
-pub use snapshot::{Coverage, Snapshot, totals};
+pub use snapshot::{Snapshot, totals};

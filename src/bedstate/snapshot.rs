@@ -2,17 +2,8 @@
 
 use super::codes::{EmptyState, LineType};
 use super::line::Line;
-use crate::feed::{Digest, ProviderCode, Slot, Totals};
+use crate::feed::{Coverage, Digest, ProviderCode, Slot, Totals};
 use jiff::Timestamp;
-
-/// What a provider's feed tells of. What it does not tell is unknown, and never shown as zero (P10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Coverage {
-    /// Whether the feed lists beds.
-    pub beds: bool,
-    /// Whether the feed lists patients who wait for a bed.
-    pub demand: bool,
-}
 
 /// Sums lines, in beds or patients.
 #[must_use]

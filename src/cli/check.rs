@@ -1,6 +1,7 @@
 //! `bedfeed check`: judges files as the daemon would, and loads nothing.
 
 use super::args::Check;
+use super::listings::{report_json, sums};
 use super::table::{Table, plain};
 use super::{Ending, Failure, json, settings};
 use crate::bedstate::Line;
@@ -41,7 +42,7 @@ pub(super) fn check(arguments: &Check, out: &mut dyn Write) -> Result<Ending, Fa
     if arguments.json {
         json(
             out,
-            &serde_json::json!({ "accepted": accepted, "verdict": word(&assessment.verdict), "report": assessment.report, "first_lines": first_lines(&assessment) }),
+            &serde_json::json!({ "accepted": accepted, "verdict": word(&assessment.verdict), "report": report_json(&assessment.report), "first_lines": first_lines(&assessment) }),
         )?;
     } else {
         tell(&assessment, out)?;
@@ -100,18 +101,8 @@ fn tell(assessment: &Assessment, out: &mut dyn Write) -> Result<(), Failure> {
         "rows: {} read, {} used, {} skipped, {} rejected; {} lines",
         rows.read, rows.used, rows.skipped, rows.rejected, rows.lines
     )?;
-    if let Some(totals) = &report.totals {
-        writeln!(
-            out,
-            "beds: {} open, {} occupied, {} empty ({} ready now), {} closed; waiting: {} ({} not in a bed)",
-            totals.open(),
-            totals.occupied,
-            totals.empty,
-            totals.available_now,
-            totals.closed,
-            totals.demand,
-            totals.demand_not_in_bed
-        )?;
+    for sums in sums(report) {
+        writeln!(out, "{sums}")?;
     }
     writeln!(out)?;
     let mut table = Table::new(&["rule", "what it does", "part", "line", "column", "message"]);

@@ -1,7 +1,7 @@
 //! `bedfeed explain`: one delivery's whole life, from connection to load, with times and who.
 
 use super::args::Explain;
-use super::listings::as_json;
+use super::listings::{as_json, report_json, sums};
 use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::{Delivery, Report, Stage};
@@ -16,8 +16,11 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
     let id = delivery_called(&reader, &arguments.id)?.delivery.id;
     let Some(life) = reader.life(id)? else { return Err(Failure::Failed(format!("there is no delivery {id}"))) };
     if arguments.json {
-        let entries: Vec<_> =
-            life.entries.iter().map(|entry| serde_json::json!({ "seq": entry.seq, "at": entry.at, "event": entry.event })).collect();
+        let entries: Vec<_> = life
+            .entries
+            .iter()
+            .map(|entry| serde_json::json!({ "seq": entry.seq, "at": entry.at, "event": event_json(&entry.event) }))
+            .collect();
         let mut value = as_json(&life.row);
         if let Some(object) = value.as_object_mut() {
             object.insert("entries".to_owned(), entries.into());
@@ -28,6 +31,15 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
         journal(id, out)?;
     }
     Ok(Ending::Fine)
+}
+
+/// An entry's fact; the report in it shows its sums as every other place does.
+fn event_json(event: &Event) -> serde_json::Value {
+    let mut value = serde_json::json!(event);
+    if let (Event::Moved { report: Some(report), .. }, Some(object)) = (event, value.as_object_mut()) {
+        object.insert("report".to_owned(), report_json(report));
+    }
+    value
 }
 
 fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
@@ -124,14 +136,8 @@ fn judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "  rows: {} read, {} used, {} skipped, {} rejected; {} lines",
         rows.read, rows.used, rows.skipped, rows.rejected, rows.lines
     )?;
-    if let Some(totals) = &report.totals {
-        let (open, occupied, empty) = (totals.open(), totals.occupied, totals.empty);
-        writeln!(
-            out,
-            "  beds: {open} open, {occupied} occupied, {empty} empty ({} ready now), {} closed",
-            totals.available_now, totals.closed
-        )?;
-        writeln!(out, "  waiting: {} ({} not in a bed)", totals.demand, totals.demand_not_in_bed)?;
+    for sums in sums(report) {
+        writeln!(out, "  {sums}")?;
     }
     if report.findings.is_empty() {
         return writeln!(out, "  findings: none");

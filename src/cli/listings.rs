@@ -3,7 +3,7 @@
 use super::args::{Deliveries, Listing};
 use super::table::{Table, plain};
 use super::{Ending, Failure, json, reader, settings};
-use crate::feed::{Outcome, Severity};
+use crate::feed::{Outcome, Report, Severity};
 use crate::ledger::{DeliveryRow, Filter};
 use std::io::Write;
 
@@ -75,8 +75,33 @@ pub(super) fn as_json(row: &DeliveryRow) -> serde_json::Value {
         "outcome": row.stage.outcome(),
         "moved_at": row.moved_at,
         "note": row.note,
-        "report": row.report,
+        "report": row.report.as_ref().map(report_json),
     })
+}
+
+/// A report as JSON. Sums that the feed does not tell of are `null`, as on receipts (P10).
+pub(super) fn report_json(report: &Report) -> serde_json::Value {
+    let mut value = serde_json::json!(report);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("totals".to_owned(), serde_json::json!(report.told()));
+    }
+    value
+}
+
+/// A report's sums in words, one text for beds and one for patients who wait; none where nothing came out.
+pub(super) fn sums(report: &Report) -> Vec<String> {
+    let Some(told) = report.told() else { return Vec::new() };
+    let beds = match (told.open, told.occupied, told.empty, told.available_now, told.closed) {
+        (Some(open), Some(occupied), Some(empty), Some(ready), Some(closed)) => {
+            format!("beds: {open} open, {occupied} occupied, {empty} empty ({ready} ready now), {closed} closed")
+        }
+        _ => "beds: not sent by this feed".to_owned(),
+    };
+    let waiting = match (told.demand, told.demand_not_in_bed) {
+        (Some(demand), Some(not_in_bed)) => format!("waiting: {demand} ({not_in_bed} not in a bed)"),
+        _ => "waiting: not sent by this feed".to_owned(),
+    };
+    vec![beds, waiting]
 }
 
 fn outcome(word: &str) -> Result<Outcome, Failure> {

@@ -95,6 +95,14 @@ impl Findings {
         }
     }
 
+    /// Adds one finding, unless the same was said before of whatever place: one cause is told once.
+    pub fn push_once(&mut self, finding: Finding) {
+        let same = |kept: &Finding| (kept.rule, kept.severity, &kept.message) == (finding.rule, finding.severity, &finding.message);
+        if !self.kept.iter().any(same) {
+            self.push(finding);
+        }
+    }
+
     /// Adds all of another's, counts included.
     pub fn append(&mut self, other: Self) {
         for (rule, severity, count) in other.counts {
@@ -111,6 +119,13 @@ impl Findings {
     #[must_use]
     pub fn in_part(mut self, part: &str) -> Self {
         self.kept.iter_mut().for_each(|finding| finding.place.part = Some(part.to_owned()));
+        self
+    }
+
+    /// The same for a delivery that has one part only, so that naming it would say nothing.
+    #[must_use]
+    pub fn without_parts(mut self) -> Self {
+        self.kept.iter_mut().for_each(|finding| finding.place.part = None);
         self
     }
 

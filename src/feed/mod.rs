@@ -20,7 +20,7 @@ pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, In
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
 pub use local::local_text;
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
-pub use report::{Report, RowCounts, Totals};
+pub use report::{Coverage, Report, RowCounts, ToldTotals, Totals};
 pub use rules::{Rule, Severity};
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};

@@ -28,6 +28,34 @@ impl Totals {
     }
 }
 
+/// What a provider's feed tells of. What it does not tell is unknown, and never shown as zero (P10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Coverage {
+    /// Whether the feed lists beds.
+    pub beds: bool,
+    /// Whether the feed lists patients who wait for a bed.
+    pub demand: bool,
+}
+
+/// Sums as they may be shown: what the feed does not tell of is `None`, never nought (P10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ToldTotals {
+    /// Occupied and empty beds together.
+    pub open: Option<u64>,
+    /// Occupied beds.
+    pub occupied: Option<u64>,
+    /// Open beds without a patient.
+    pub empty: Option<u64>,
+    /// Of the empty ones, those ready for a patient.
+    pub available_now: Option<u64>,
+    /// Beds that are not open.
+    pub closed: Option<u64>,
+    /// Patients who need a bed here.
+    pub demand: Option<u64>,
+    /// Of those, the ones not in a bed now.
+    pub demand_not_in_bed: Option<u64>,
+}
+
 /// What became of a file's rows. `read = used + skipped + rejected` (every row is accounted for).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RowCounts {
@@ -62,10 +90,50 @@ pub struct Report {
     pub content: Option<Digest>,
     /// All deliveries that were judged together, by part; one for most feeds.
     pub parts: Vec<(String, DeliveryId)>,
+    /// What the feed tells of, by the mapping.
+    pub coverage: Option<Coverage>,
     /// What became of the rows.
     pub rows: RowCounts,
-    /// The sums, where lines came out.
+    /// The sums, where lines came out. To show them, ask for [`Report::told`].
     pub totals: Option<Totals>,
     /// What the rules found.
     pub findings: Findings,
+}
+
+impl Report {
+    /// The sums as they may be shown.
+    #[must_use]
+    pub fn told(&self) -> Option<ToldTotals> {
+        let totals = self.totals?;
+        let coverage = self.coverage.unwrap_or(Coverage { beds: true, demand: true });
+        let bed = |count: u64| coverage.beds.then_some(count);
+        let patient = |count: u64| coverage.demand.then_some(count);
+        Some(ToldTotals {
+            open: bed(totals.open()),
+            occupied: bed(totals.occupied),
+            empty: bed(totals.empty),
+            available_now: bed(totals.available_now),
+            closed: bed(totals.closed),
+            demand: patient(totals.demand),
+            demand_not_in_bed: patient(totals.demand_not_in_bed),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p10_what_a_feed_does_not_tell_of_is_not_nought() {
+        let totals = Totals { occupied: 7, empty: 2, available_now: 1, closed: 3, demand: 0, demand_not_in_bed: 0 };
+        // Beds told, demand told, and what may be shown of open beds and of demand.
+        let rows = [(true, true, Some(9), Some(0)), (true, false, Some(9), None), (false, true, None, Some(0))];
+        for (beds, demand, open, waiting) in rows {
+            let report = Report { totals: Some(totals), coverage: Some(Coverage { beds, demand }), ..Report::default() };
+            let told = report.told().unwrap();
+            assert_eq!((told.open, told.demand, told.demand_not_in_bed), (open, waiting, waiting), "{beds} {demand}");
+        }
+        assert_eq!(Report::default().told(), None);
+    }
 }

@@ -24,10 +24,8 @@ pub struct Context<'a> {
     pub provider: &'a ProviderCode,
     /// Sites, wards and their other names.
     pub reference: &'a Reference,
-    /// When the figures were true in the source.
+    /// When the figures were true in the source; it settles October's repeated hour too.
     pub snapshot_at: Timestamp,
-    /// When the file came; it settles October's repeated hour.
-    pub received_at: Timestamp,
 }
 
 /// A ward's site and code.
@@ -71,7 +69,7 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
     let day = times::local_day(context.snapshot_at);
     let mut work = Work {
         context,
-        reader: Reader { mapping, received_at: context.received_at, day },
+        reader: Reader { mapping, snapshot_at: context.snapshot_at, day },
         places: Places::new(context.reference, context.provider, day),
         out: Normalised::default(),
         tally: Tally::default(),

@@ -15,7 +15,8 @@ use std::collections::HashMap;
 /// What a reading may depend on beside the cell.
 pub(super) struct Reader<'a> {
     pub(super) mapping: &'a Mapping,
-    pub(super) received_at: Timestamp,
+    /// When the figures were true. Nothing a row tells of lies after it, which settles October's repeated hour.
+    pub(super) snapshot_at: Timestamp,
     /// The snapshot's local day: ages are as of that day.
     pub(super) day: Date,
 }
@@ -211,7 +212,7 @@ impl<'a> Source<'a> {
             Read::PadZeros(width) => Value::Text(Cow::Owned(values::pad_zeros(&raw, *width).into_owned())),
             Read::Instant(formats) => {
                 let mapping = reader.mapping;
-                Value::Instant(times::resolve(&raw, formats, mapping.zone, mapping.march_gap, reader.received_at))
+                Value::Instant(times::resolve(&raw, formats, mapping.zone, mapping.march_gap, reader.snapshot_at))
             }
             Read::AgeInYears => Value::Band(values::age_in_years(&raw)),
             Read::BirthDate(formats) => Value::Band(values::birth_date(&raw, formats, reader.day)),

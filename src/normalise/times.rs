@@ -1,7 +1,7 @@
 //! Times: a text and a mapping's formats become an instant, clock changes and all (F10).
 //!
-//! Owns what the repeated hour in October and the missing one in March become. Refuses clocks: the time of receipt is an
-//! argument.
+//! Owns what the repeated hour in October and the missing one in March become. Refuses clocks: the moment that a time cannot
+//! lie after is an argument: receipt for a snapshot, the snapshot for what its rows tell of.
 
 use super::mapping::{MarchGap, SourceZone};
 use crate::feed::LONDON;
@@ -11,7 +11,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::sync::LazyLock;
 
-/// How far after our receipt a source's clock may be and still have made the file.
+/// How far ahead of a known moment (receipt, or the snapshot) a source's clock may be.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Years before this are a two-digit year misread, not a time in a bed-state file.
@@ -41,7 +41,7 @@ pub enum How {
     Local,
     /// A system that never changes its clocks.
     FixedGmt,
-    /// Local time in the hour that comes twice in October: the later reading that is not after receipt (TIM-06).
+    /// Local time in the hour that comes twice in October: the later reading that is not after what must come later (TIM-06).
     RepeatedHour {
         /// The clock it was read by.
         chosen: UkClock,
@@ -82,12 +82,13 @@ pub enum TimeProblem {
 }
 
 /// Reads a time. RFC 3339 with an offset and a trailing ` BST` or ` GMT` are understood whatever the formats say; 24:00 is
-/// midnight of the next day; a sixtieth second is refused.
+/// midnight of the next day; a sixtieth second is refused. `not_after` chooses between the two readings of the repeated hour:
+/// the later one that is not after it, but for five minutes.
 ///
 /// # Errors
 /// [`TimeProblem::Unreadable`] where no format fits; [`TimeProblem::Missing`] for the hour skipped in March, where the
 /// mapping does not shift it.
-pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, received_at: Timestamp) -> Result<Resolved, TimeProblem> {
+pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, not_after: Timestamp) -> Result<Resolved, TimeProblem> {
     let text = text.trim();
     if let Some(at) = with_offset(text) {
         return Ok(Resolved { at, how: How::Offset });
@@ -103,7 +104,7 @@ pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, 
             let at = offset.to_timestamp(civil).map_err(|_| TimeProblem::Unreadable)?;
             Ok(Resolved { at, how: How::Offset })
         }
-        None => resolve_civil(civil, zone, gap, received_at),
+        None => resolve_civil(civil, zone, gap, not_after),
     }
 }
 
@@ -111,7 +112,7 @@ pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, 
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_civil(civil: DateTime, zone: SourceZone, gap: MarchGap, received_at: Timestamp) -> Result<Resolved, TimeProblem> {
+pub fn resolve_civil(civil: DateTime, zone: SourceZone, gap: MarchGap, not_after: Timestamp) -> Result<Resolved, TimeProblem> {
     let instant = |offset: Offset| offset.to_timestamp(civil).map_err(|_| TimeProblem::Unreadable);
     if zone == SourceZone::FixedGmt {
         return Ok(Resolved { at: instant(Offset::UTC)?, how: How::FixedGmt });
@@ -124,7 +125,7 @@ pub fn resolve_civil(civil: DateTime, zone: SourceZone, gap: MarchGap, received_
         },
         AmbiguousOffset::Fold { before, after } => {
             let (first, second) = (instant(before)?, instant(after)?);
-            let latest = received_at.saturating_add(AHEAD).unwrap_or(received_at);
+            let latest = not_after.saturating_add(AHEAD).unwrap_or(not_after);
             let (at, chosen) = if second <= latest { (second, UkClock::Gmt) } else { (first, UkClock::Bst) };
             Ok(Resolved { at, how: How::RepeatedHour { chosen } })
         }

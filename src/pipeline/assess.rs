@@ -101,21 +101,25 @@ struct Judgement<'a> {
     findings: Findings,
     repeats: Option<DeliveryId>,
     test: bool,
+    /// Whether rows come from more than one place: only then does a finding name the part it is about.
+    several_parts: bool,
 }
 
 impl<'a> Judgement<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let report = Report { assessed_at: context.now, ..Report::default() };
-        Self { context, report, findings: Findings::default(), repeats: None, test: false }
+        Self { context, report, findings: Findings::default(), repeats: None, test: false, several_parts: false }
     }
 
     fn note(&mut self, mapping: &Mapping, set: &OpenSet) {
         self.report.mapping = Some(mapping.version.clone());
         self.report.mapping_hash = Some(mapping.hash);
+        self.report.coverage = Some(mapping.coverage);
         self.report.sequence = set.sequence;
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
         self.test = set.test;
+        self.several_parts = mapping.tables.len() > 1;
     }
 
     fn check_agreement(&mut self, snapshot_at: Option<Timestamp>) {
@@ -142,13 +146,11 @@ impl<'a> Judgement<'a> {
 
     /// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
     fn give_meaning(&mut self, set: &OpenSet, mapping: &Mapping, snapshot_at: Timestamp) -> Snapshot {
-        let (feed, reference, received_at) = (self.context.feed, self.context.reference, self.context.received_at);
-        let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at, received_at };
+        let (feed, reference) = (self.context.feed, self.context.reference);
+        let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at };
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
-        let several = mapping.tables.len() > 1;
-        let placed =
-            |numbered: NumberedLine| PlacedLine { part: several.then_some(numbered.part), row: numbered.line, line: numbered.value };
+        let placed = |numbered: NumberedLine| PlacedLine { part: numbered.part, row: numbered.line, line: numbered.value };
         let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
         let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
         let before = rejections.rows;
@@ -188,7 +190,8 @@ impl<'a> Judgement<'a> {
 
     fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {
         let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
-        let (verdict, findings) = verify::conclude(snapshot, self.repeats, self.findings, self.context.released);
+        let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
+        let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
         self.report.findings = findings;
         let preview = if verdict == Verdict::Sealed { Vec::new() } else { preview };
         Assessment { report: self.report, verdict, test: self.test, preview }
@@ -211,7 +214,8 @@ fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, fi
                 named_day = named_day.or(identity.name_parts.when.map(|when| when.date()));
             }
             Err(wrong) => {
-                findings.append(wrong);
+                // All files of a set may name the same other provider.
+                wrong.iter().for_each(|finding| findings.push_once(finding.clone()));
                 candidates.clear();
             }
         }

@@ -3,7 +3,7 @@
 
 use super::Verdict;
 use crate::feed::{Delivery, DeliveryId, Digest, FileName, Finding, Folder, ProviderCode, Report, RowCounts, Slot, SnapshotRef, Stage};
-use crate::feed::{Rule, Totals};
+use crate::feed::{Rule, ToldTotals};
 use jiff::Timestamp;
 
 /// The version of the receipt's keys.
@@ -46,8 +46,9 @@ pub struct ReceiptDocument {
     pub mapping: Option<String>,
     /// What became of its rows; `null` where it was not looked into.
     pub rows: Option<RowCounts>,
-    /// The sums over its lines, to compare with your own; `null` where no lines came out.
-    pub totals: Option<ReceiptTotals>,
+    /// The sums over its lines, in beds or patients, to compare with your own; `null` where no lines came out, and a single sum
+    /// is `null` where the feed does not tell of it.
+    pub totals: Option<ToldTotals>,
     /// The findings, worst first; the first 20 of each rule.
     pub findings: Vec<ReceiptFinding>,
     /// How often each rule spoke, those not listed included.
@@ -58,16 +59,6 @@ pub struct ReceiptDocument {
     pub waiting: Option<WaitingFor>,
     /// Whether support has decided that a rejected file will never be loaded.
     pub discarded: bool,
-}
-
-/// Sums over the lines, in beds or patients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct ReceiptTotals {
-    /// Occupied and empty beds together.
-    pub open: u64,
-    /// The sums.
-    #[serde(flatten)]
-    pub sums: Totals,
 }
 
 /// One finding.
@@ -136,7 +127,7 @@ impl ReceiptDocument {
             version: snapshot.map(|snapshot| snapshot.version),
             mapping: report.and_then(|report| report.mapping.clone()),
             rows: report.map(|report| report.rows),
-            totals: report.and_then(|report| report.totals).map(|sums| ReceiptTotals { open: sums.open(), sums }),
+            totals: report.and_then(Report::told),
             findings: findings(report),
             finding_counts: counts(report),
             duplicate_of: if let Stage::Duplicate { of } = stage { Some(*of) } else { None },

@@ -1,7 +1,7 @@
 //! Rows: receipts word for word.
 
 use super::*;
-use crate::feed::{DeliveryId, Digest, FileName, Finding, Folder, LONDON, RowCounts, Rule, Sender, SnapshotRef, Totals};
+use crate::feed::{Coverage, DeliveryId, Digest, FileName, Finding, Folder, LONDON, RowCounts, Rule, Sender, SnapshotRef, Totals};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -36,6 +36,7 @@ fn report(findings: impl IntoIterator<Item = Finding>) -> Report {
         snapshot_at: Some(at("2018-12-03T10:15:00Z")),
         slot: Some("2018-12-03T10:15Z".parse().unwrap()),
         rows: RowCounts { read: 412, used: 409, skipped: 1, rejected: 2, lines: 409 },
+        coverage: Some(Coverage { beds: true, demand: false }),
         totals: Some(Totals { occupied: 380, empty: 25, available_now: 11, closed: 4, demand: 0, demand_not_in_bed: 0 }),
         ..Report::default()
     };
@@ -210,7 +211,7 @@ fn every_key_of_the_json_is_there_whatever_is_known() {
     assert_eq!(full["findings"][0]["severity"], "reject_row");
     assert_eq!(full["findings"][0]["what_to_do"], Rule::Row01.advice());
     assert_eq!(full["findings"][0]["column"], serde_json::Value::Null);
-    assert_eq!(full["totals"]["open"], 405);
+    assert_eq!((&full["totals"]["open"], &full["totals"]["demand"]), (&405.into(), &serde_json::Value::Null));
     assert_eq!(full["slot"], "2018-12-03T10:15Z");
     assert_eq!(bare["totals"], serde_json::Value::Null);
     assert_eq!(keys(bare), keys(full));

@@ -5,7 +5,7 @@
 
 use super::Verdict;
 use super::document::{FindingCount, ReceiptDocument, ReceiptFinding};
-use crate::feed::{Severity, local_text};
+use crate::feed::{Severity, ToldTotals, local_text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -119,14 +119,23 @@ fn figures(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
         page.field("Lines made", &rows.lines.to_string());
     }
     if let Some(totals) = document.totals {
-        let sums = totals.sums;
-        page.field("Open beds", &format!("{}: {} occupied, {} empty", totals.open, sums.occupied, sums.empty));
-        page.field("Of the empty", &format!("{} ready for a patient", sums.available_now));
-        page.field("Closed beds", &sums.closed.to_string());
-        // Many feeds do not tell of demand; a nought would look like a count.
-        if sums.demand > 0 {
-            page.field("Demand", &format!("{}: {} not in a bed now", sums.demand, sums.demand_not_in_bed));
-        }
+        sums(page, &totals);
+    }
+}
+
+/// The sums that the feed tells of: nothing is said of the others, for a nought would look like a count.
+fn sums(page: &mut Page, totals: &ToldTotals) {
+    if let (Some(open), Some(occupied), Some(empty)) = (totals.open, totals.occupied, totals.empty) {
+        page.field("Open beds", &format!("{open}: {occupied} occupied, {empty} empty"));
+    }
+    if let Some(ready) = totals.available_now {
+        page.field("Of the empty", &format!("{ready} ready for a patient"));
+    }
+    if let Some(closed) = totals.closed {
+        page.field("Closed beds", &closed.to_string());
+    }
+    if let (Some(demand), Some(not_in_bed)) = (totals.demand, totals.demand_not_in_bed) {
+        page.field("Demand", &format!("{demand}: {not_in_bed} not in a bed now"));
     }
 }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 /// A line, and the row it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedLine {
-    /// The file's part or archive member, where a snapshot has several.
-    pub part: Option<String>,
+    /// The file's part or archive member.
+    pub part: String,
     /// The row's line number in that file.
     pub row: u64,
     /// The line.
@@ -22,9 +22,7 @@ pub struct PlacedLine {
 impl PlacedLine {
     /// A finding at this line's row.
     pub(super) fn finding(&self, rule: Rule, message: impl Into<String>) -> Finding {
-        let mut finding = Finding::new(rule, message).at_line(self.row);
-        finding.place.part.clone_from(&self.part);
-        finding
+        Finding::new(rule, message).at_line(self.row).in_part(&self.part)
     }
 }
 
@@ -147,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_row_with_one_wrong_line_is_left_out_whole_and_counted_once() {
-        let placed = |row, line: Line| PlacedLine { part: None, row, line };
+        let placed = |row, line: Line| PlacedLine { part: String::new(), row, line };
         let mut wrong = line(LineType::Empty);
         wrong.empty_state = None;
         wrong.gender = Some(Gender::Male);

@@ -122,11 +122,10 @@ impl<'a> Opening<'a> {
 
     /// Leaves out parts that are empty or too large, so that nothing else looks at them.
     fn check_sizes(&mut self) {
-        let several = self.mapping.files.len() > 1;
         let (feed, findings, usable) = (self.feed, &mut self.findings, &mut self.usable);
         self.parts.retain(|opened| {
             let Some(finding) = envelope::check_size(opened.file.bytes, opened.part.role, feed) else { return true };
-            findings.push(if several { finding.in_part(&opened.part.part) } else { finding });
+            findings.push(finding.in_part(&opened.part.part));
             *usable = false;
             false
         });
@@ -175,8 +174,7 @@ impl<'a> Opening<'a> {
     }
 
     fn read_table(&mut self, table: &'a TableMapping, bytes: &[u8]) {
-        let several = self.mapping.tables.len() > 1;
-        let label = |findings: Findings| if several { findings.in_part(table.member.as_ref().unwrap_or(&table.file)) } else { findings };
+        let label = |findings: Findings| findings.in_part(table.member.as_ref().unwrap_or(&table.file));
         let mut findings = Findings::default();
         let text = match text::decode(bytes, table.encoding) {
             Ok(text) => text,
@@ -190,10 +188,8 @@ impl<'a> Opening<'a> {
         findings.extend(text.warning);
         let mut read = structure::read(&text.text, table, &self.feed.limits);
         findings.append(std::mem::take(&mut read.findings));
-        if let Some(provider) = &read.facts.provider {
-            findings.extend(envelope::check_provider(provider, self.feed));
-        }
         self.findings.append(label(findings));
+        self.check_provider(read.facts.provider.as_deref());
         self.usable &= read.usable;
         self.tables.push(Read { mapping: table, table: read });
     }
@@ -236,10 +232,15 @@ impl<'a> Opening<'a> {
         all
     }
 
-    fn check_control(&mut self, control: &ControlRecord) {
-        if let Some(provider) = &control.provider {
-            self.findings.extend(envelope::check_provider(provider, self.feed));
+    /// A first line and a control record that name the same other provider have one cause.
+    fn check_provider(&mut self, stated: Option<&str>) {
+        if let Some(finding) = stated.and_then(|stated| envelope::check_provider(stated, self.feed)) {
+            self.findings.push_once(finding);
         }
+    }
+
+    fn check_control(&mut self, control: &ControlRecord) {
+        self.check_provider(control.provider.as_deref());
         let rows: u64 = self.tables.iter().map(|read| read.table.rows).sum();
         if let Some(announced) = control.rows.filter(|announced| self.usable && *announced != rows) {
             self.findings.push(Finding::new(Rule::Str06, format!("The control file says {announced} rows, the data has {rows}.")));

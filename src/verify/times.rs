@@ -124,27 +124,30 @@ impl<'a> Clockwork<'a> {
             self.findings.push(Finding::new(Rule::Tim06, message));
         }
         let (mapping, received_at) = (self.mapping, self.received_at);
-        for name in names {
-            if let Ok(named) = resolve_civil(*name, mapping.zone, mapping.march_gap, received_at) {
-                self.compare(first.at, named.at, "the time in the file name");
-            }
-        }
+        let named = |name: &DateTime| Some(resolve_civil(*name, mapping.zone, mapping.march_gap, received_at).ok()?.at);
+        let mut others: Vec<(&str, Timestamp)> = names.iter().filter_map(named).map(|at| ("the time in the file name", at)).collect();
         if let Some(text) = control {
             match self.resolve(text, &CONTROL_FORMATS.map(str::to_owned)) {
-                Ok(control) => self.compare(first.at, control.at, "the time in the control file"),
+                Ok(control) => others.push(("the time in the control file", control.at)),
                 Err(_) => self.findings.push(Finding::new(Rule::Tim01, "The snapshot_at of the control file cannot be read.")),
             }
         }
+        // The files of a set have their time in every name, and in the control record: one wrong time is told once.
+        others.dedup();
+        self.findings.extend(far_apart(first.at, &others));
         (Some(first), self.findings)
     }
+}
 
-    fn compare(&mut self, stated: Timestamp, other: Timestamp, what: &str) {
-        let apart = stated.duration_since(other).abs();
-        if apart > NAME_TOLERANCE {
-            let message = format!("The snapshot time and {what} are {} min apart; at most 15 are allowed.", apart.as_mins());
-            self.findings.push(Finding::new(Rule::Tim01, message));
-        }
-    }
+/// What is said of other statements of the time that lie too far from the one in the data.
+fn far_apart(stated: Timestamp, others: &[(&str, Timestamp)]) -> Option<Finding> {
+    let apart = |(what, other): &(&str, Timestamp)| {
+        let apart = stated.duration_since(*other).abs();
+        (apart > NAME_TOLERANCE).then(|| format!("{} min from {what}", apart.as_mins()))
+    };
+    let far: Vec<String> = others.iter().filter_map(apart).collect();
+    let message = || format!("The snapshot time is {}; at most {} min are allowed.", far.join(" and "), NAME_TOLERANCE.as_mins());
+    (!far.is_empty()).then(|| Finding::new(Rule::Tim01, message()))
 }
 
 /// Judges a snapshot time against receipt and the past: future, late, held, replacing, back-filled.

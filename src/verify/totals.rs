@@ -30,12 +30,12 @@ pub struct Rejections {
 
 impl Rejections {
     /// Removes the lines of some rows, each given by part and line number, and counts those rows once.
-    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<(Option<String>, u64)>) {
+    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<(String, u64)>) {
         if failed.is_empty() {
             return;
         }
-        let mut wards: BTreeSet<(WardKey, &(Option<String>, u64))> = BTreeSet::new();
-        let mut place = (None, 0);
+        let mut wards: BTreeSet<(WardKey, &(String, u64))> = BTreeSet::new();
+        let mut place = (String::new(), 0);
         lines.retain(|placed| {
             place.0.clone_from(&placed.part);
             place.1 = placed.row;
@@ -78,7 +78,7 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
         }
     }
     for group in repeated(lines, summary_key) {
-        let rows: BTreeSet<(Option<String>, u64)> = group.iter().map(|placed| (placed.part.clone(), placed.row)).collect();
+        let rows: BTreeSet<(String, u64)> = group.iter().map(|placed| (placed.part.clone(), placed.row)).collect();
         for placed in group.iter().filter(|placed| !failed.contains(&(placed.part.clone(), placed.row))) {
             let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
             findings.push(placed.finding(Rule::Xro02, format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len())));
@@ -190,7 +190,7 @@ mod tests {
         let mut line = Line::new("RM102", LineType::Empty);
         line.ward_code = Some("W1".to_owned());
         line.quantity = count;
-        vec![PlacedLine { part: None, row: 2, line }]
+        vec![PlacedLine { part: String::new(), row: 2, line }]
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         let demand = |row, quantity| {
             let mut line = Line::new("RM102", LineType::Demand);
             line.quantity = quantity;
-            PlacedLine { part: None, row, line }
+            PlacedLine { part: String::new(), row, line }
         };
         let rows = [(1, 0), (2, 2)];
         for (quantity, expected) in rows {

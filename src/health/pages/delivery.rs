@@ -1,7 +1,7 @@
 //! One delivery's page: what came, what was found, and what became of it.
 
 use super::html::Html;
-use crate::feed::{Delivery, Finding, Report, Stage, local_text};
+use crate::feed::{Delivery, Finding, Report, Stage, ToldTotals, local_text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -94,6 +94,19 @@ fn stage_terms(page: &mut Html, stage: &Stage, zone: &TimeZone) {
     }
 }
 
+/// Beds and waiting patients in words; a sum that the feed does not tell of is never shown as nought (P10).
+fn sums(told: &ToldTotals) -> (String, String) {
+    let not_sent = || "not sent by this feed".to_owned();
+    let beds = match (told.open, told.occupied, told.empty, told.closed) {
+        (Some(open), Some(occupied), Some(empty), Some(closed)) => {
+            format!("{open} open: {occupied} occupied, {empty} empty; {closed} closed")
+        }
+        _ => not_sent(),
+    };
+    let waiting = told.demand.zip(told.demand_not_in_bed);
+    (beds, waiting.map_or_else(not_sent, |(demand, not_in_bed)| format!("{demand}: {not_in_bed} not in a bed now")))
+}
+
 fn assessment(page: &mut Html, report: &Report, zone: &TimeZone) {
     page.raw("<h2>Assessment</h2><dl>");
     let unknown = || "not known".to_owned();
@@ -101,10 +114,8 @@ fn assessment(page: &mut Html, report: &Report, zone: &TimeZone) {
     page.term("Mapping", report.mapping.as_deref().unwrap_or("none"));
     let rows = report.rows;
     page.term("Rows", &format!("{} read: {} used, {} skipped, {} rejected", rows.read, rows.used, rows.skipped, rows.rejected));
-    let totals = report.totals.map_or_else(unknown, |totals| {
-        format!("{} open: {} occupied, {} empty; {} closed", totals.open(), totals.occupied, totals.empty, totals.closed)
-    });
-    page.term("Beds", &totals).raw("</dl>\n");
+    let (beds, waiting) = report.told().map_or_else(|| (unknown(), unknown()), |told| sums(&told));
+    page.term("Beds", &beds).term("Waiting", &waiting).raw("</dl>\n");
     let counts: Vec<_> = report.findings.counts().collect();
     page.table("Findings by rule", &["Rule", "Severity", "How often", "What to do"], &counts, |page, (rule, severity, count)| {
         page.raw("<th scope=\"row\">").text(rule.id()).raw("</th>").cell(severity.as_str());
@@ -123,7 +134,7 @@ fn assessment(page: &mut Html, report: &Report, zone: &TimeZone) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{DeliveryId, Digest, FileName, Folder, Rule, Sender};
+    use crate::feed::{Coverage, DeliveryId, Digest, FileName, Folder, Rule, Sender, Totals};
     use crate::health::pages::MAX_PAGE_BYTES;
 
     fn page(stage: &Stage, report: Option<&Report>) -> String {
@@ -164,6 +175,14 @@ mod tests {
     fn a_delivery_without_totals_has_none_and_not_nought() {
         let page = page(&Stage::Quarantined { sealed: false, discarded: false }, Some(&Report::default()));
         assert!(page.contains("<dt>Beds</dt><dd>not known</dd>"), "{page}");
+        let told = Report {
+            totals: Some(Totals { occupied: 7, empty: 2, ..Totals::default() }),
+            coverage: Some(Coverage { beds: true, demand: false }),
+            ..Report::default()
+        };
+        let page = self::page(&Stage::Landed, Some(&told));
+        assert!(page.contains("<dd>9 open: 7 occupied, 2 empty; 0 closed</dd>"), "{page}");
+        assert!(page.contains("<dt>Waiting</dt><dd>not sent by this feed</dd>"), "{page}");
     }
 
     #[test]

@@ -16,12 +16,7 @@ mod ry3;
 const SNAPSHOT: &str = "2018-12-03T10:15:00Z";
 
 fn run(provider: &str, reference: &Reference, mapping: &Mapping, tables: &[RawTable]) -> Normalised {
-    let context = Context {
-        provider: &provider.parse().unwrap(),
-        reference,
-        snapshot_at: SNAPSHOT.parse().unwrap(),
-        received_at: "2018-12-03T10:17:00Z".parse().unwrap(),
-    };
+    let context = Context { provider: &provider.parse().unwrap(), reference, snapshot_at: SNAPSHOT.parse().unwrap() };
     let normalised = normalise(tables, mapping, &context);
     let rows = normalised.rows;
     assert_eq!(rows.read, rows.used + rows.skipped + rows.rejected, "every row is accounted for");

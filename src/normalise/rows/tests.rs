@@ -19,8 +19,7 @@ fn run_at(snapshot: &str, mapping: &Mapping, tables: &[RawTable]) -> Normalised 
     let provider = "RM1".parse().unwrap();
     let reference = reference();
     let snapshot_at: Timestamp = snapshot.parse().unwrap();
-    let received_at = snapshot_at.saturating_add(jiff::SignedDuration::from_mins(2)).unwrap();
-    let normalised = normalise(tables, mapping, &Context { provider: &provider, reference: &reference, snapshot_at, received_at });
+    let normalised = normalise(tables, mapping, &Context { provider: &provider, reference: &reference, snapshot_at });
     let rows = normalised.rows;
     assert_eq!(rows.read, rows.used + rows.skipped + rows.rejected, "every row is accounted for");
     normalised
@@ -164,12 +163,17 @@ fn times_in_rows_follow_the_clock_changes() {
         .line(line().set("line_type=DEM gender=1 age_band=A20"));
     let mapping = mapping(vec![described]);
     let since = |found: &Normalised| found.lines.iter().map(|line| line.value.wait_from.unwrap().to_string()).collect::<Vec<_>>();
-    // Received at 00:47 UTC, which is 01:47 BST: 01:30 was the first one.
+    // The snapshot is of 00:45 UTC, which is 01:45 BST: 01:30 was the first one.
     let found = run_at("2018-10-28T00:45:00Z", &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30", "28/10/2018 01:30 BST"])]);
     assert_eq!(since(&found), ["2018-10-28T00:30:00Z", "2018-10-28T00:30:00Z"]);
     assert_eq!(told(&found), ["TIM-06 W - SINCE: times in SINCE in the hour that comes twice in October, read as BST: 1"]);
     let found = run_at("2018-10-28T03:45:00Z", &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30"])]);
     assert_eq!(since(&found), ["2018-10-28T01:30:00Z"]);
+    // Just at the snapshot, by a clock that is five minutes ahead; and six: that would be a wait in the future.
+    for (snapshot, expected) in [("2018-10-28T01:25:00Z", "2018-10-28T01:30:00Z"), ("2018-10-28T01:24:00Z", "2018-10-28T00:30:00Z")] {
+        let found = run_at(snapshot, &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30"])]);
+        assert_eq!(since(&found), [expected], "{snapshot}");
+    }
     let found = run_at("2019-03-31T02:00:00Z", &mapping, &[mapping.tables[0].raw(2, &["31/03/2019 01:30", "31/03/2019 02:30"])]);
     assert_eq!(since(&found), ["2019-03-31T01:30:00Z"]);
     assert_eq!(told(&found), ["TIM-05 R 2 SINCE: SINCE is a time that the clocks skip in March"]);

@@ -500,6 +500,62 @@ fn damaged_files_are_rejected_and_said_to_be() {
     }
 }
 
+#[test]
+fn a_part_is_named_only_where_rows_come_from_several() {
+    let parts = |case: &Case| -> Vec<Option<String>> {
+        let mut parts: Vec<_> = case.assess().report.findings.iter().map(|finding| finding.place.part.clone()).collect();
+        parts.sort();
+        parts.dedup();
+        parts
+    };
+    let damage =
+        |text: &str| text.replace("W1,B1,OCC,F", "W1,B1,XXX,F").replace("W2,B2,OCC,F", "W2,B1,OCC,F").replace("W2,B3,OCC,F,83", "W2,B3");
+    let damaged = damage(&thirty_beds());
+    // A checksum file is a part of the set, but no rows come from it.
+    let data = "{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}.csv";
+    let set = feed(&[("beds", PartRole::Data, data), ("checksum", PartRole::Sha256, &format!("{data}.sha256"))], vec![beds()]);
+    let sum = format!("{NAME}.sha256");
+    let empty = Case::new(set.clone(), &[(NAME, ""), (&sum, "")]);
+    assert_eq!(parts(&empty), [None]);
+    for case in [Case::new(beds_feed(), &[(NAME, &damaged)]), Case::new(set, &[(NAME, &damaged), (&sum, "")])] {
+        assert!(case.assess().report.findings.count_at(Severity::RejectRow) >= 3, "{}", case.said());
+        assert_eq!(parts(&case), [None]);
+    }
+    let list = "Name,Rows\nbeds.csv,30\nwards.csv,0\n";
+    let archive = zip_of(&[("list.csv", list), ("beds.csv", &damaged), ("wards.csv", "Ward,Empty\n")]);
+    let archive = Case::new(zip_feed(), &[("RM1_20181203_1015.zip", "")]).with(|case| case.files[0].1 = archive);
+    let named = |severity| {
+        let found = archive.assess().report.findings;
+        found.iter().filter(|finding| finding.severity == severity).map(|finding| finding.place.part.clone()).collect::<Vec<_>>()
+    };
+    assert!(named(Severity::RejectRow).len() >= 3);
+    assert!(named(Severity::RejectRow).iter().all(|part| part.as_deref() == Some("beds.csv")), "{:?}", named(Severity::RejectRow));
+}
+
+#[test]
+fn one_cause_is_told_once() {
+    let data = "{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}";
+    let controlled =
+        || feed(&[("beds", PartRole::Data, &format!("{data}.csv")), ("control", PartRole::Control, &format!("{data}.ctl"))], vec![beds()]);
+    let control = "dataset=BEDSTATE/1\nprovider_code=RM1\nsnapshot_at=2018-12-03T10:15:00Z\nrow_count=30\n";
+    let case =
+        |stem: &str, control: &str| Case::new(controlled(), &[(&format!("{stem}.csv"), &thirty_beds()), (&format!("{stem}.ctl"), control)]);
+    let rows = [
+        // Both names say another provider; both names say another time; and the control record does so too.
+        (case("RGP_BEDS_20181203_1015", control), Rule::Trn02),
+        (case("RM1_BEDS_20181203_0945", control), Rule::Tim01),
+        (case("RM1_BEDS_20181203_0945", &control.replace("10:15", "09:45")), Rule::Tim01),
+    ];
+    for (case, rule) in rows {
+        assert_eq!(case.assess().report.findings.count_of(rule), 1, "{}", case.messages());
+    }
+    let mut pipes_feed = feed(&[("pipes", PartRole::Data, "beds.txt"), ("control", PartRole::Control, "beds.ctl")], vec![pipes()]);
+    pipes_feed.limits.rejected_rows_percent = 100;
+    let text = "H|RGP|1|20181203101500|B\nD|RM102|W1|B1|U|\nT|1\n";
+    let both = Case::new(pipes_feed, &[("beds.txt", text), ("beds.ctl", &control.replace("RM1", "RGP").replace("30", "1"))]);
+    assert_eq!(both.assess().report.findings.count_of(Rule::Trn02), 1, "{}", both.messages());
+}
+
 /// A small generator of noise, the same on every run.
 struct Noise(u64);
 

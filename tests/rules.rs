@@ -1,0 +1,417 @@
+//! Every rule of the catalogue: a delivery that trips it, one that just does not, and the page that lists them all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may fail loudly"
+)]
+
+mod judging;
+
+use bedfeed::feed::{DeliveryId, Digest, Rule, Severity, Totals};
+use bedfeed::normalise::mapping::{FieldSource, Reading};
+use bedfeed::verify::{Feed, History, PastSnapshot};
+use judging::{Desk, Files, at, letter, path, zip_of};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// A delivery that nothing is wrong with, in one provider's layout, and what a row of the table changes about it.
+#[derive(Clone)]
+struct Input {
+    provider: &'static str,
+    /// Part or member, name, text. A checksum, control record or archive is made of them when all changes are done.
+    texts: Vec<(&'static str, String, String)>,
+    received: &'static str,
+    /// Slots filled before, and whether by this very content.
+    past: Vec<(&'static str, bool)>,
+    change: fn(&mut Feed),
+    /// Taken out of the set.
+    without: &'static str,
+    /// What stands in place of the right checksum.
+    checksum: Option<String>,
+    /// Bytes put in front of the data.
+    prefix: &'static [u8],
+}
+
+fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
+    Input {
+        provider,
+        texts: texts.iter().map(|(part, name, text)| (*part, (*name).to_owned(), (*text).to_owned())).collect(),
+        received: "2018-12-03T10:18:00Z",
+        past: Vec::new(),
+        change: |_| {},
+        without: "",
+        checksum: None,
+        prefix: b"",
+    }
+}
+
+/// A hundred beds on two wards, eighty of them occupied.
+fn rm1() -> Input {
+    let mut text = "EXTRACT_DTTM,SITE,WARD_CODE,WARD_DESC,BAY,BED,STATUS,SEX,AGE,SPEC,LOC,DTA_DTTM\n".to_owned();
+    for bed in 1..=100 {
+        let ward = if bed <= 50 { "W01" } else { "W02" };
+        let status = if bed % 5 == 0 { "VAC,," } else { "OCC,F,83" };
+        writeln!(text, "03/12/2018 10:15,RM102,{ward},Ward,B,{bed},{status},300,IP,").unwrap();
+    }
+    text.push_str("TOTAL,,,,,,100,,,,,\n");
+    input("RM1", &[("beds", "RM1_BEDSTATE_20181203_1015.csv", &text)])
+}
+
+/// Two wards, one of them by the name that a spreadsheet made of it.
+fn rgp() -> Input {
+    let beds = "Ward No,Ward name,Open Beds,Occ Male,Occ Female,Closed,Closed reason,Esc beds open\n\
+                1,Women's,40,20,20,0,,\n5.00E+01,Trauma,40,20,20,0,,\n";
+    let waiting = "Patient location,Sex,Age,Specialty,Decision to admit\n";
+    input("RGP", &[("beds", "JPUH beds 03-12-2018 1015.csv", beds), ("waiting", "JPUH waiting 03-12-2018 1015.csv", waiting)])
+}
+
+fn rcx() -> Input {
+    let text = "H|RCX|0000007|20181203101500|BEDSTATE\nD|RCX70|NORTH1|A|01|O|1|19340116|430|C\nT|1\n";
+    input("RCX", &[("beds", "rcx_bs_0000007.txt", text)])
+}
+
+fn rmy() -> Input {
+    let text = "SnapshotTime,Unit,Ward,WardSex,Security,Bed,TYPE,State,Gender,AgeGroup,Reason,RequestedAt\n\
+                2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F01,BED,Occupied,Female,25 to 29,,\n\
+                2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F02,BED,Closed,,,Painting,\n";
+    input("RMY", &[("beds", "RMY-bedstate-2018-12-03T1015.csv", text)])
+}
+
+fn ry3() -> Input {
+    let beds = "RowIdentifier,IDOrganisation,DateExtract,UnitName,WardName,BedName,Occupied,Gender,AgeYears,DischargeReady\n\
+                1,RY3,03 Dec 2018 10:15:00,Unit East,Ward East,E-01,TRUE,Female,78,TRUE\n\
+                2,RY3,03 Dec 2018 10:15:00,Unit East,Ward East,E-02,FALSE,,,FALSE\n";
+    let closures = "UnitName,WardName,BedName,DateClosed,Reason\nUnit East,Ward East,E-02,03 Dec 2018 00:00:00,Staffing\n";
+    let stepdown = "RowIdentifier,UnitName,Gender,AgeYears,DateAccepted\n";
+    let members = [("BedList.csv", "", beds), ("BedClosure.csv", "", closures), ("StepDown.csv", "", stepdown)];
+    input("RY3", &members)
+}
+
+fn ncc() -> Input {
+    let text = "CQC Location ID,Home Name,District,Bed Type,Max Capacity,Occupied,Vacant (reserved),Vacant (accepting),Closed,Last Updated\n\
+                1-1000000002,X,Broadland,General Residential,10,9,0,1,N,03/12/2018 09:14\n\
+                1-1000000002,X,Broadland,Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n";
+    input("NCC", &[("capacity", "NCC_CAREHOME_CAPACITY_201812031015.csv", text)])
+}
+
+impl Input {
+    /// Replaces a text wherever it stands in the data; it must be there.
+    fn edit(mut self, from: &str, to: &str) -> Self {
+        assert!(self.texts.iter().any(|(_, _, text)| text.contains(from)), "{from}");
+        self.texts.iter_mut().for_each(|(_, _, text)| *text = text.replace(from, to));
+        self
+    }
+
+    /// Replaces the first so many of them.
+    fn edit_some(mut self, from: &str, to: &str, count: usize) -> Self {
+        assert!(self.texts[0].2.matches(from).count() >= count, "{from}");
+        self.texts[0].2 = self.texts[0].2.replacen(from, to, count);
+        self
+    }
+
+    /// Gives beds of ward W01 other numbers: each pair is a bed and the number it gets.
+    fn renumbered(self, pairs: &[(u32, u32)]) -> Self {
+        pairs.iter().fold(self, |input, (bed, number)| input.edit(&format!("W01,Ward,B,{bed},"), &format!("W01,Ward,B,{number},")))
+    }
+
+    fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.texts[0].1);
+        self
+    }
+
+    fn received(mut self, at: &'static str) -> Self {
+        self.received = at;
+        self
+    }
+
+    fn after(mut self, slot: &'static str, same_content: bool) -> Self {
+        self.past.push((slot, same_content));
+        self
+    }
+
+    fn feed(mut self, change: fn(&mut Feed)) -> Self {
+        self.change = change;
+        self
+    }
+
+    fn without(mut self, part: &'static str) -> Self {
+        self.without = part;
+        self
+    }
+
+    fn checksum(mut self, text: impl Into<String>) -> Self {
+        self.checksum = Some(text.into());
+        self
+    }
+
+    fn prefix(mut self, bytes: &'static [u8]) -> Self {
+        self.prefix = bytes;
+        self
+    }
+
+    fn files(&self) -> Files {
+        let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
+        let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
+        match self.provider {
+            "RM1" => {
+                let sum = self.checksum.clone().unwrap_or_else(|| Digest::of(&files[0].1).to_string());
+                files.push((format!("{}.sha256", files[0].0), sum.into_bytes()));
+            }
+            "RMY" => {
+                let rows = self.texts[0].2.lines().count() - 1;
+                let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                files.push((files[0].0.replace(".csv", ".ctl"), control.into_bytes()));
+            }
+            "RY3" => {
+                let rows = |text: &str| text.lines().count() - 1;
+                let list = self
+                    .texts
+                    .iter()
+                    .fold("FileName,RowCount\n".to_owned(), |list, (member, _, text)| format!("{list}{member},{}\n", rows(text)));
+                let mut members: Vec<(&str, &[u8])> = vec![("SRManifest.csv", list.as_bytes())];
+                members.extend(self.texts.iter().map(|(member, _, text)| (*member, text.as_bytes())));
+                files = vec![("RY3_20181203_101500.zip".to_owned(), zip_of(&members))];
+            }
+            _ => {}
+        }
+        let without = |name: &str| !self.without.is_empty() && name.contains(self.without);
+        files.retain(|(name, _)| !without(name));
+        files
+    }
+
+    /// Every rule that speaks of it, with the severity's letter.
+    fn findings(&self, desk: &Desk) -> (BTreeSet<String>, String) {
+        let files = self.files();
+        let mut feed = desk.feed(self.provider).clone();
+        (self.change)(&mut feed);
+        let data: Vec<u8> = files.iter().take(1).flat_map(|(_, bytes)| Digest::of(bytes).0).collect();
+        let past = |(slot, same): &(&str, bool)| PastSnapshot {
+            lead: DeliveryId::new(at("2018-12-03T10:00:00Z"), [9; 10]),
+            files: Vec::new(),
+            slot: slot.parse().unwrap(),
+            version: 1,
+            snapshot_at: at("2018-12-03T10:00:00Z"),
+            sequence: None,
+            content: if *same { Digest::of(&data) } else { Digest::of(b"other figures") },
+            totals: Totals::default(),
+        };
+        let history = History { accepted: self.past.iter().map(past).collect() };
+        let assessment = desk.judge_by(&feed, &files, &history, at(self.received));
+        let report = assessment.report;
+        let said = report.findings.counts().map(|(rule, severity, _)| format!("{rule} {}", letter(severity))).collect();
+        let messages = report.findings.iter().map(|finding| format!("{} {}\n", finding.rule, finding.message)).collect();
+        (said, messages)
+    }
+}
+
+/// Numbers that pass the NHS number's check, from the range that is never issued.
+fn nhs_numbers(count: usize) -> Vec<String> {
+    let number = |serial: u32| {
+        let digits = format!("999{serial:06}");
+        let weighted: u32 = digits.bytes().zip((2..=10).rev()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+        match 11 - weighted % 11 {
+            10 => None,
+            check => Some(format!("{digits}{}", check % 11)),
+        }
+    };
+    (0..).filter_map(number).take(count).collect()
+}
+
+/// A hundred beds with so many NHS numbers in the wards' description.
+fn leaking(count: usize) -> Input {
+    nhs_numbers(count).iter().fold(rm1(), |input, number| input.edit_some(",Ward,", &format!(",{number},"), 1))
+}
+
+/// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
+/// settings would not let a mapping say for certain, and what a column may say all the same.
+fn column(name: &str) -> FieldSource {
+    FieldSource::Column { column: name.to_owned(), reading: Reading::Text }
+}
+
+fn gender_of_the_vacant(feed: &mut Feed) {
+    feed.mappings[0].tables[0].lines[1].set.insert("gender".to_owned(), column("SEX"));
+}
+
+fn status_of_the_vacant(feed: &mut Feed) {
+    feed.mappings[0].tables[0].lines[1].set.insert("bed_status".to_owned(), column("LOC"));
+}
+
+#[test]
+fn every_rule_is_tripped_and_just_not_tripped() {
+    let desk = Desk::shipped();
+    let march = |time: &str| {
+        rm1()
+            .edit("03/12/2018 10:15", &format!("31/03/2019 {time}"))
+            .named("RM1_BEDSTATE_20190331_0100.csv")
+            .received("2019-03-31T00:20:00Z")
+    };
+    let october = |time: &str| {
+        rm1()
+            .edit("03/12/2018 10:15", &format!("28/10/2018 {time}"))
+            .named("RM1_BEDSTATE_20181028_0100.csv")
+            .received("2018-10-28T00:03:00Z")
+    };
+    let upper = Digest::of(rm1().files()[0].1.as_slice()).to_string().to_uppercase();
+    // The rule and its severity here, a delivery that trips it, and one that just does not.
+    let rows: Vec<(Rule, &str, Input, Input)> = vec![
+        (Rule::Trn02, "F", rcx().edit("|RCX|", "|RGP|"), rcx().edit("|RCX|", "| rcx |")),
+        (Rule::Trn03, "F", rm1().feed(|feed| feed.limits.max_rows = 99), rm1().feed(|feed| feed.limits.max_rows = 100)),
+        (Rule::Trn04, "F", rm1().checksum(Digest::of(b"other bytes").to_string()), rm1().checksum(upper)),
+        (Rule::Trn05, "I", rm1().after("2018-12-03T10:15Z", true), rm1().after("2018-12-03T10:00Z", true)),
+        (Rule::Trn08, "F", rm1().named("RM1_BEDSTATE_20181203_1060.csv"), rm1().named("rm1_bedstate_20181203_1015.CSV")),
+        (Rule::Trn09, "F", rm1().without("sha256"), rm1()),
+        (Rule::Str01, "F", rcx().edit("D|RCX70|NORTH1|A|01|O|1|19340116|430|C\nT|1", "T|0"), rcx()),
+        // RM1's text was agreed to be Windows-1252, RGP's to be UTF-8.
+        (
+            Rule::Str02,
+            "W",
+            rm1().edit_some(",Ward,", ",Ward \u{2013} A,", 1),
+            rgp().prefix(b"\xef\xbb\xbf").edit("Women's", "Women\u{2019}s"),
+        ),
+        (Rule::Str02, "F", rgp().edit("Women's", "Women\0s"), rgp().edit("Women's", "Women\u{2019}s")),
+        (Rule::Str03, "F", rgp().edit("Occ Male", "Males"), rgp().edit("Occ Male", " OCC-MALE ")),
+        (
+            Rule::Str04,
+            "W",
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n"),
+            rgp().edit("Esc beds open\n", "Esc beds open,\n").edit("0,,\n", "0,,,\n"),
+        ),
+        (Rule::Str05, "R", rcx().edit("|430|C", "|430|C|x"), rcx().edit("|430|C", "|430|C|")),
+        (Rule::Str05, "F", rgp().edit("Women's", "\"Women's"), rgp().edit("Women's", "\"Women's\"")),
+        (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
+        (
+            Rule::Str08,
+            "I",
+            ncc().edit(
+                "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n",
+                "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n,,,,,,,,,\n",
+            ),
+            ncc(),
+        ),
+        (
+            Rule::Str08,
+            "W",
+            ry3().edit("Unit East,Ward East,E-02,03 Dec 2018 00:00:00", "Unit East,Ward East,E-03,03 Dec 2018 00:00:00"),
+            ry3(),
+        ),
+        (Rule::Tim01, "F", rm1().edit("03/12/2018 10:15", "03/12/2018 09:59"), rm1().edit("03/12/2018 10:15", "03/12/2018 10:00")),
+        (Rule::Tim02, "F", rm1().received("2018-12-03T10:09:59Z"), rm1().received("2018-12-03T10:10:00Z")),
+        (Rule::Tim03, "W", rm1().received("2018-12-03T10:20:01Z"), rm1().received("2018-12-03T10:20:00Z")),
+        (Rule::Tim03, "F", rm1().received("2018-12-04T10:15:01Z"), rm1().received("2018-12-04T10:15:00Z")),
+        (Rule::Tim04, "W", rm1().after("2018-12-03T10:15Z", false), rm1().after("2018-12-03T10:00Z", false)),
+        (Rule::Tim04, "W", rm1().after("2018-12-03T10:30Z", false), rm1().after("2018-12-03T09:30Z", false)),
+        (Rule::Tim05, "F", march("01:00"), march("00:59").named("RM1_BEDSTATE_20190331_0059.csv")),
+        (Rule::Tim06, "W", october("01:00"), october("00:59").named("RM1_BEDSTATE_20181028_0059.csv").received("2018-10-28T00:02:00Z")),
+        (
+            Rule::Ref01,
+            "F",
+            rm1().feed(|feed| feed.agreement_ends = Some("2018-12-02".parse().unwrap())),
+            rm1().feed(|feed| feed.agreement_ends = Some("2018-12-03".parse().unwrap())),
+        ),
+        (Rule::Ref02, "R", rcx().edit("RCX70", "RCX71"), rcx()),
+        (Rule::Ref03, "W", rgp().edit("\n5.00E+01,", "\n99,"), rgp()),
+        (
+            Rule::Ref03,
+            "F",
+            (0..4).fold(rm1(), |input, n| input.edit_some("W01", &format!("N{n}"), 1)),
+            (0..3).fold(rm1(), |input, n| input.edit_some("W01", &format!("N{n}"), 1)),
+        ),
+        (Rule::Ref03, "F", rm1().edit_some("W01", "N1", 11), rm1().edit_some("W01", "N1", 10)),
+        (Rule::Ref04, "R", rm1().edit_some("VAC", "VACANT", 1), rm1().edit_some("VAC", "vac", 1)),
+        (Rule::Ref05, "W", rm1().edit_some("OCC,F", "OCC,Q", 1), rm1().edit_some("OCC,F", "OCC,I", 1)),
+        (Rule::Ref05, "F", rm1().edit_some("OCC,F", "OCC,", 17), rm1().edit_some("OCC,F", "OCC,", 16)),
+        (
+            Rule::Ref08,
+            "F",
+            rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-03".parse().unwrap())),
+            rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-04".parse().unwrap())),
+        ),
+        (Rule::Row01, "R", ncc().edit_some("03/12/2018 09:14", "", 1), ncc().edit_some("03/12/2018 09:14", "03/12/2018 00:00", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,", "10,9.5,", 1), ncc().edit_some("10,9,", "10,9.0,", 1)),
+        (Rule::Row02, "R", rgp().edit("1,Women's,40", "1,Women's,39"), rgp()),
+        (Rule::Row03, "R", rmy().edit("Painting", ""), rmy()),
+        (Rule::Row04, "R", rm1().feed(gender_of_the_vacant).edit_some("VAC,,", "VAC,1,", 1), rm1().feed(gender_of_the_vacant)),
+        (
+            Rule::Row05,
+            "R",
+            rm1().feed(status_of_the_vacant).edit("VAC,,,300,IP", "VAC,,,300,U").edit_some("VAC,,,300,U", "VAC,,,300,O", 1),
+            rm1().feed(status_of_the_vacant).edit("VAC,,,300,IP", "VAC,,,300,U").edit_some("VAC,,,300,U", "VAC,,,300,H", 1),
+        ),
+        (Rule::Row07, "W", rm1().edit_some("Ward,B,1,", "Ward,5-May,1,", 1), rm1().edit_some("Ward,B,1,", "Ward,5-Mai,1,", 1)),
+        (Rule::Row07, "R", rgp().edit("5.00E+01", "5.00E+02"), rgp()),
+        (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJK,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJ,", 1)),
+        (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
+        (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
+        (Rule::Xro01, "F", rm1().renumbered(&[(1, 2), (3, 4), (6, 7)]), rm1().renumbered(&[(1, 2), (3, 4)])),
+        (Rule::Xro02, "R", ncc().edit("Transitional/Short stay", "General Residential"), ncc()),
+        (
+            Rule::Xro02,
+            "W",
+            ry3().edit("00:00:00,Staffing\n", "00:00:00,Staffing\nUnit East,Ward East,E-02,03 Dec 2018 00:00:00,Maintenance\n"),
+            ry3().edit("00:00:00,Staffing\n", "00:00:00,Staffing\nUnit East,Ward East,E-02,03 Dec 2018 00:00:00,Staffing\n"),
+        ),
+        (Rule::Pla05, "F", rm1().edit("OCC,F,83", "VAC,,"), rm1().edit("OCC,F,83", "VAC,,").edit_some("VAC,,", "OCC,F,83", 1)),
+        (
+            Rule::Igv01,
+            "F",
+            ncc().edit("Last Updated\n", "Last Updated,Manager's name\n").edit("09:14\n", "09:14,\n"),
+            ncc().edit("Last Updated\n", "Last Updated,Provider's name\n").edit("09:14\n", "09:14,\n"),
+        ),
+        (Rule::Igv02, "F", leaking(3), leaking(2)),
+    ];
+    for base in [rm1(), rgp(), rcx(), rmy(), ry3(), ncc()] {
+        let (said, messages) = base.findings(&desk);
+        assert!(!said.iter().any(|said| said.ends_with(" F") || said.ends_with(" R")), "{}: {said:?}\n{messages}", base.provider);
+    }
+    let tripped: BTreeSet<Rule> = rows.iter().map(|(rule, ..)| *rule).collect();
+    let missing: Vec<&Rule> = Rule::ALL.iter().filter(|rule| !tripped.contains(rule)).collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+    for (n, (rule, severity, trips, just_not)) in rows.iter().enumerate() {
+        let wanted = format!("{rule} {severity}");
+        let (said, messages) = trips.findings(&desk);
+        assert!(said.contains(&wanted), "row {n} must trip {wanted}: {said:?}\n{messages}");
+        let (said, messages) = just_not.findings(&desk);
+        assert!(!said.contains(&wanted), "row {n} must just not trip {wanted}: {said:?}\n{messages}");
+    }
+}
+
+/// The page about the rules, made from the catalogue.
+fn page() -> String {
+    let mut page = "# The rules\n\n\
+        Every delivery is checked by these rules. Each has an id that never changes: receipts, the web pages and `bedfeed check`\n\
+        quote it. This page is made from the catalogue in the program.\n\n\
+        What a rule does, unless a count or a setting changes it for one delivery:\n\n\
+        - **information**: good to know; nothing is wrong.\n\
+        - **warning**: accepted, but somebody should look.\n\
+        - **row rejected**: the row is left out and listed. Too many of them, and ROW-99 rejects the file.\n\
+        - **file rejected**: the whole file is set aside, and its slot is not filled.\n\n\
+        *May be released* says whether support may take responsibility for a file that the rule rejected, with\n\
+        `bedfeed release`. A file that IGV-01 or IGV-02 rejects is sealed: only the governance role may read it.\n\n\
+        | id | does | what must hold | what to do about it | may be released |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for rule in Rule::ALL {
+        let does = if rule.seals() { "file rejected and sealed" } else { rule.severity().as_str() };
+        let release = match (rule.severity(), rule.may_be_released()) {
+            (_, true) => "yes",
+            (Severity::Information, false) => "",
+            (_, false) => "no",
+        };
+        writeln!(page, "| {rule} | {does} | {} | {} | {release} |", rule.meaning(), rule.advice()).unwrap();
+    }
+    page
+}
+
+#[test]
+fn the_page_about_the_rules_is_the_catalogue() {
+    let file = path("docs/rules.md");
+    if std::env::var_os("BEDFEED_BLESS").is_some_and(|bless| bless == "1") {
+        std::fs::write(&file, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == page(), "docs/rules.md differs from the catalogue: run this test with BEDFEED_BLESS=1 to write it again");
+    assert!(Rule::ALL.iter().all(|rule| !rule.meaning().contains('|') && !rule.advice().contains('|')));
+}

@@ -21,6 +21,14 @@ pub struct Slot(Timestamp);
 
 impl Slot {
     /// The slot that a snapshot taken at `at` fills: the quarter that `at` lies in, after the early tolerance.
+    ///
+    /// ```
+    /// use bedfeed::feed::Slot;
+    /// let slot = |at: &str| Slot::of_snapshot(at.parse().unwrap()).to_string();
+    /// assert_eq!(slot("2018-12-03T10:14:58Z"), "2018-12-03T10:15Z"); // a job that ran a little early
+    /// assert_eq!(slot("2018-12-03T10:29:59Z"), "2018-12-03T10:30Z");
+    /// assert_eq!(slot("2018-12-03T10:26:00Z"), "2018-12-03T10:15Z");
+    /// ```
     #[must_use]
     pub fn of_snapshot(at: Timestamp) -> Self {
         Self::containing(at.saturating_add(EARLY_TOLERANCE).unwrap_or(at))

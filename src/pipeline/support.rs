@@ -105,3 +105,63 @@ fn may(row: &DeliveryRow, act: Act) -> Result<(), ActError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{Delivery, Digest, FileName, Finding, Folder, Report, Rule, Sender, Slot, SnapshotRef};
+
+    fn row(stage: Stage, rules: &[Rule]) -> DeliveryRow {
+        let at = "2018-12-03T10:16:00Z".parse().unwrap();
+        let delivery = Delivery {
+            id: DeliveryId::new(at, [1; 10]),
+            provider: "RM1".parse().unwrap(),
+            folder: Folder::Inbox,
+            name: FileName::parse(b"a.csv").unwrap(),
+            bytes: 1,
+            sha256: Digest::of(b"a"),
+            opened_at: at,
+            received_at: at,
+            modified_at: None,
+            sender: Sender {
+                address: "127.0.0.1:4000".parse().unwrap(),
+                software: String::new(),
+                key: String::new(),
+                key_owner: String::new(),
+                connected_at: at,
+                connection: 1,
+            },
+        };
+        let mut report = Report::default();
+        let fatal = |rule: &Rule| Finding::new(*rule, "").with_severity(Severity::RejectFile);
+        report.findings.extend(rules.iter().map(fatal));
+        DeliveryRow { delivery, stage, moved_at: at, report: Some(report), note: None, released: false }
+    }
+
+    #[test]
+    fn support_may_do_what_is_safe_with_what_is_in_quarantine() {
+        let at = "2018-12-03T10:16:00Z".parse().unwrap();
+        let held = || Stage::Quarantined { sealed: false, discarded: false };
+        let sealed = || Stage::Quarantined { sealed: true, discarded: false };
+        let gone = || Stage::Quarantined { sealed: false, discarded: true };
+        let loaded =
+            || Stage::Loaded { snapshot: SnapshotRef { lead: DeliveryId::new(at, [1; 10]), slot: Slot::containing(at), version: 1 } };
+        //    stage      rules                          release                     reprocess            discard
+        let rows = [
+            (held(), &[Rule::Tim03][..], "fine", "fine", "fine"),
+            (held(), &[Rule::Tim03, Rule::Row99], "fine", "fine", "fine"),
+            (held(), &[Rule::Tim03, Rule::Trn04], "cannot be released: TRN-04", "fine", "fine"),
+            (sealed(), &[Rule::Igv02], "sealed", "sealed", "fine"),
+            (gone(), &[Rule::Tim03], "is discarded", "is discarded", "is discarded"),
+            (loaded(), &[], "is loaded", "is loaded", "is loaded"),
+            (Stage::Landed, &[], "is landed", "is landed", "is landed"),
+        ];
+        for (stage, rules, release, reprocess, discard) in rows {
+            let row = row(stage, rules);
+            for (act, expected) in [(Act::Release, release), (Act::Reprocess, reprocess), (Act::Discard, discard)] {
+                let answer = may(&row, act).map_or_else(|refused| refused.to_string(), |()| "fine".to_owned());
+                assert!(answer.contains(expected), "{} of {:?}: {answer}", act.as_str(), row.stage);
+            }
+        }
+    }
+}

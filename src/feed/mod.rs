@@ -13,6 +13,8 @@ mod report;
 mod rules;
 mod slot;
 mod stage;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use causes::error_chain;
 pub use clock::Clock;

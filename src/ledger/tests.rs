@@ -1,36 +1,14 @@
 //! What the ledger promises, tried on a real file.
 
 use super::{Act, AlertToSend, Event, Filter, Ledger, LedgerError, Reader};
-use crate::feed::{Delivery, DeliveryId, Digest, FileName, Folder, Report, Sender, Slot, SnapshotRef, Stage};
+use crate::feed::testing::delivery;
+use crate::feed::{DeliveryId, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::PathBuf;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
-}
-
-fn delivery(number: u8) -> Delivery {
-    let received_at = at("2018-12-03T10:16:00Z") + jiff::SignedDuration::from_millis(i64::from(number));
-    Delivery {
-        id: DeliveryId::new(received_at, [number; 10]),
-        provider: "RM1".parse().unwrap(),
-        folder: Folder::Inbox,
-        name: FileName::parse(format!("file {number}.csv").as_bytes()).unwrap(),
-        bytes: 3,
-        sha256: Digest::of(&[number]),
-        opened_at: received_at,
-        received_at,
-        modified_at: None,
-        sender: Sender {
-            address: "127.0.0.1:4000".parse().unwrap(),
-            software: "SSH-2.0-OpenSSH_9.2p1".to_owned(),
-            key: "SHA256:abc".to_owned(),
-            key_owner: "PAS team".to_owned(),
-            connected_at: received_at,
-            connection: 1,
-        },
-    }
 }
 
 fn ready(lead: DeliveryId, version: u32) -> Stage {

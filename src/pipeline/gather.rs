@@ -99,7 +99,8 @@ pub(super) fn history(rows: &[DeliveryRow], without: &[DeliveryId]) -> History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{Delivery, Digest, FileName, Folder, Report, Sender, Slot, SnapshotRef};
+    use crate::feed::testing::delivery;
+    use crate::feed::{Delivery, Digest, FileName, Folder, Report, Slot, SnapshotRef};
     use crate::normalise::mapping::PartRole;
     use crate::verify::testing::{beds, feed};
 
@@ -111,27 +112,10 @@ mod tests {
 
     /// A pending delivery: its number, its name without the ending, its content, its folder.
     fn row(number: u8, name: &str, content: &str, folder: Folder) -> DeliveryRow {
-        let received_at = at("10:16") + jiff::SignedDuration::from_secs(i64::from(number));
-        let delivery = Delivery {
-            id: DeliveryId::new(received_at, [number; 10]),
-            provider: "RM1".parse().unwrap(),
-            folder,
-            name: FileName::parse(format!("RM1_BEDS_{name}").as_bytes()).unwrap(),
-            bytes: 1,
-            sha256: Digest::of(content.as_bytes()),
-            opened_at: received_at,
-            received_at,
-            modified_at: None,
-            sender: Sender {
-                address: "127.0.0.1:4000".parse().unwrap(),
-                software: String::new(),
-                key: String::new(),
-                key_owner: String::new(),
-                connected_at: received_at,
-                connection: 1,
-            },
-        };
-        DeliveryRow { delivery, stage: Stage::Landed, moved_at: received_at, report: None, note: None, released: false }
+        let name = FileName::parse(format!("RM1_BEDS_{name}").as_bytes()).unwrap();
+        let delivery = Delivery { name, folder, sha256: Digest::of(content.as_bytes()), ..delivery(number) };
+        let moved_at = delivery.received_at;
+        DeliveryRow { delivery, stage: Stage::Landed, moved_at, report: None, note: None, released: false }
     }
 
     /// What is decided for the last of the pending deliveries, by their numbers.

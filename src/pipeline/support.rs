@@ -109,33 +109,15 @@ fn may(row: &DeliveryRow, act: Act) -> Result<(), ActError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{Delivery, Digest, FileName, Finding, Folder, Report, Rule, Sender, Slot, SnapshotRef};
+    use crate::feed::testing::delivery;
+    use crate::feed::{Finding, Report, Rule, Slot, SnapshotRef};
 
     fn row(stage: Stage, rules: &[Rule]) -> DeliveryRow {
-        let at = "2018-12-03T10:16:00Z".parse().unwrap();
-        let delivery = Delivery {
-            id: DeliveryId::new(at, [1; 10]),
-            provider: "RM1".parse().unwrap(),
-            folder: Folder::Inbox,
-            name: FileName::parse(b"a.csv").unwrap(),
-            bytes: 1,
-            sha256: Digest::of(b"a"),
-            opened_at: at,
-            received_at: at,
-            modified_at: None,
-            sender: Sender {
-                address: "127.0.0.1:4000".parse().unwrap(),
-                software: String::new(),
-                key: String::new(),
-                key_owner: String::new(),
-                connected_at: at,
-                connection: 1,
-            },
-        };
+        let delivery = delivery(1);
         let mut report = Report::default();
         let fatal = |rule: &Rule| Finding::new(*rule, "").with_severity(Severity::RejectFile);
         report.findings.extend(rules.iter().map(fatal));
-        DeliveryRow { delivery, stage, moved_at: at, report: Some(report), note: None, released: false }
+        DeliveryRow { moved_at: delivery.received_at, delivery, stage, report: Some(report), note: None, released: false }
     }
 
     #[test]

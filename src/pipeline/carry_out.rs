@@ -7,7 +7,7 @@ use super::worker::Inner;
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage};
 use crate::forward::{FileFact, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError};
-use crate::quarantine::{Place, StoreError};
+use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::{Feed, Verdict, Verified};
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -54,15 +54,10 @@ impl Inner {
                 self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
             }
             Gathering::Judge { parts, replaced } => {
-                let mut events = Vec::new();
-                for old in &replaced {
-                    events.push(self.replaced(old));
-                }
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
-                let set_aside: Vec<DeliveryRow> = replaced.into_iter().cloned().collect();
-                self.record(events).await?;
-                for old in &set_aside {
-                    self.store.settle(old.delivery.id, Place::Quarantine { sealed: false }, None)?;
+                for old in replaced {
+                    let aside = Stage::Quarantined { sealed: false, discarded: false };
+                    self.move_all(std::slice::from_ref(old), &aside, self.report_of_replaced(old)).await?;
                 }
                 let judged = self.assess_rows(feed, rows, &past).await?;
                 self.decide(feed, judged).await
@@ -112,10 +107,6 @@ impl Inner {
                 let snapshot = SnapshotRef { lead, slot, version };
                 let ready = Stage::Ready { snapshot, attempts: 0, retry_at: self.clock.now() };
                 self.move_all(&rows, &ready, report.clone()).await?;
-                for row in &rows {
-                    // A released delivery comes back from quarantine.
-                    self.store.settle(row.delivery.id, Place::Deliveries, None)?;
-                }
                 self.load(&rows, verified, report, snapshot, 0).await
             }
         }
@@ -155,20 +146,21 @@ impl Inner {
     }
 
     async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {
-        self.move_all(rows, &Stage::Quarantined { sealed, discarded: false }, report.clone()).await?;
-        for row in rows {
-            self.store.settle(row.delivery.id, Place::Quarantine { sealed }, Some(&report))?;
-        }
-        Ok(())
+        self.move_all(rows, &Stage::Quarantined { sealed, discarded: false }, report).await
     }
 
+    /// Records a stage that a judgement led to, then puts the originals where they belong.
     async fn move_all(&self, rows: &[DeliveryRow], stage: &Stage, report: Report) -> Result<(), PipelineError> {
         for row in rows {
             let rules = report.findings.counts().map(|(rule, _, _)| rule.id()).collect::<Vec<_>>().join(" ");
             tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
                 stage = stage.as_str(), rules, "judged");
         }
-        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await
+        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await?;
+        for row in rows {
+            settle(&self.store, row.delivery.id, stage, Some(&report))?;
+        }
+        Ok(())
     }
 
     async fn assess_rows(&self, feed: &Arc<Feed>, rows: Vec<DeliveryRow>, past: &[DeliveryRow]) -> Result<Judged, PipelineError> {
@@ -228,12 +220,25 @@ impl Inner {
         report
     }
 
-    fn replaced(&self, old: &DeliveryRow) -> Event {
+    fn report_of_replaced(&self, old: &DeliveryRow) -> Report {
         let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), old.delivery.id)], ..Report::default() };
         report
             .findings
             .push(Finding::new(Rule::Trn09, "A newer file of the same part came before the set was complete; the newer one is used."));
-        moved(old.delivery.id, Stage::Quarantined { sealed: false, discarded: false }, Some(report), None)
+        report
+    }
+}
+
+/// Puts an original where its stage says it belongs; does nothing where it is there already. One that is still to be judged
+/// stays where it is: it may come from either place.
+pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report: Option<&Report>) -> Result<(), StoreError> {
+    match stage {
+        Stage::Landed | Stage::Waiting { .. } => Ok(()),
+        // A released delivery comes back from quarantine, even where it then turns out to repeat another.
+        Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
+            store.settle(delivery, Place::Deliveries, None)
+        }
+        Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
 }
 

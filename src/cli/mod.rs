@@ -150,7 +150,8 @@ fn delivery_called(reader: &Reader, text: &str) -> Result<crate::ledger::Deliver
 
 /// Prints JSON, indented for people who look.
 fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failure> {
-    serde_json::to_writer_pretty(&mut *out, value).map_err(Failure::broken)?;
+    // As an error of the output where it is one, so that a closed pipe is told from a broken program.
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     writeln!(out).map_err(Failure::broken)
 }
 

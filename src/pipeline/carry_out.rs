@@ -7,7 +7,7 @@ use super::worker::Inner;
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage};
 use crate::forward::{FileFact, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError};
-use crate::quarantine::{Place, StoreError};
+use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::{Feed, Verdict, Verified};
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -26,9 +26,6 @@ pub enum PipelineError {
     /// A stored original could not be read or moved.
     #[error("the stored originals stopped the pipeline")]
     Store(#[from] StoreError),
-    /// The folders of stored originals could not be listed.
-    #[error("the folders of stored originals cannot be listed")]
-    Folders(#[source] std::io::Error),
     /// The assessment itself failed, which it never should.
     #[error("the assessment of delivery {delivery} broke off; please report this")]
     Assessment {
@@ -57,15 +54,10 @@ impl Inner {
                 self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
             }
             Gathering::Judge { parts, replaced } => {
-                let mut events = Vec::new();
-                for old in &replaced {
-                    events.push(self.replaced(old));
-                }
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
-                let set_aside: Vec<DeliveryRow> = replaced.into_iter().cloned().collect();
-                self.record(events).await?;
-                for old in &set_aside {
-                    self.store.settle(old.delivery.id, Place::Quarantine { sealed: false }, None)?;
+                for old in replaced {
+                    let aside = Stage::Quarantined { sealed: false, discarded: false };
+                    self.move_all(std::slice::from_ref(old), &aside, self.report_of_replaced(old)).await?;
                 }
                 let judged = self.assess_rows(feed, rows, &past).await?;
                 self.decide(feed, judged).await
@@ -115,10 +107,6 @@ impl Inner {
                 let snapshot = SnapshotRef { lead, slot, version };
                 let ready = Stage::Ready { snapshot, attempts: 0, retry_at: self.clock.now() };
                 self.move_all(&rows, &ready, report.clone()).await?;
-                for row in &rows {
-                    // A released delivery comes back from quarantine.
-                    self.store.settle(row.delivery.id, Place::Deliveries, None)?;
-                }
                 self.load(&rows, verified, report, snapshot, 0).await
             }
         }
@@ -158,20 +146,21 @@ impl Inner {
     }
 
     async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {
-        self.move_all(rows, &Stage::Quarantined { sealed, discarded: false }, report.clone()).await?;
-        for row in rows {
-            self.store.settle(row.delivery.id, Place::Quarantine { sealed }, Some(&report))?;
-        }
-        Ok(())
+        self.move_all(rows, &Stage::Quarantined { sealed, discarded: false }, report).await
     }
 
+    /// Records a stage that a judgement led to, then puts the originals where they belong.
     async fn move_all(&self, rows: &[DeliveryRow], stage: &Stage, report: Report) -> Result<(), PipelineError> {
         for row in rows {
             let rules = report.findings.counts().map(|(rule, _, _)| rule.id()).collect::<Vec<_>>().join(" ");
             tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
                 stage = stage.as_str(), rules, "judged");
         }
-        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await
+        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await?;
+        for row in rows {
+            settle(&self.store, row.delivery.id, stage, Some(&report))?;
+        }
+        Ok(())
     }
 
     async fn assess_rows(&self, feed: &Arc<Feed>, rows: Vec<DeliveryRow>, past: &[DeliveryRow]) -> Result<Judged, PipelineError> {
@@ -183,7 +172,7 @@ impl Inner {
         let (history, now) = (history(past, &own), self.clock.now());
         let _permit = self.judges.acquire().await.map_err(|_| PipelineError::Assessment { delivery: first })?;
         let work = move || {
-            let bytes = rows.iter().map(|row| store.read(row.delivery.id)).collect::<Result<Vec<_>, _>>()?;
+            let bytes = rows.iter().map(|row| read_original(&store, row.delivery.id)).collect::<Result<Vec<_>, _>>()?;
             let parts: Vec<Part<'_>> = rows.iter().zip(&bytes).map(|(row, bytes)| part(row, bytes)).collect();
             // The last part to arrive completes the set, and with it decides how late the snapshot is.
             let received_at = rows.iter().map(|row| row.delivery.received_at).max().unwrap_or(now);
@@ -231,12 +220,25 @@ impl Inner {
         report
     }
 
-    fn replaced(&self, old: &DeliveryRow) -> Event {
+    fn report_of_replaced(&self, old: &DeliveryRow) -> Report {
         let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), old.delivery.id)], ..Report::default() };
         report
             .findings
             .push(Finding::new(Rule::Trn09, "A newer file of the same part came before the set was complete; the newer one is used."));
-        moved(old.delivery.id, Stage::Quarantined { sealed: false, discarded: false }, Some(report), None)
+        report
+    }
+}
+
+/// Puts an original where its stage says it belongs; does nothing where it is there already. One that is still to be judged
+/// stays where it is: it may come from either place.
+pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report: Option<&Report>) -> Result<(), StoreError> {
+    match stage {
+        Stage::Landed | Stage::Waiting { .. } => Ok(()),
+        // A released delivery comes back from quarantine, even where it then turns out to repeat another.
+        Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
+            store.settle(delivery, Place::Deliveries, None)
+        }
+        Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
 }
 
@@ -247,6 +249,17 @@ fn lead_of(rows: &[DeliveryRow], report: &Report) -> Option<DeliveryId> {
 
 fn part<'a>(row: &'a DeliveryRow, bytes: &'a [u8]) -> Part<'a> {
     Part { delivery: row.delivery.id, name: &row.delivery.name, sha256: row.delivery.sha256, bytes }
+}
+
+/// A delivery's bytes; none where the original is gone, which then differs from what was received.
+fn read_original(store: &Store, delivery: DeliveryId) -> Result<Vec<u8>, StoreError> {
+    match store.read(delivery) {
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {
+            tracing::error!(%delivery, "the stored original of a delivery is gone: was it removed by hand?");
+            Ok(Vec::new())
+        }
+        read => read,
+    }
 }
 
 /// A stored original that is no longer what was received is never loaded.

@@ -1,15 +1,16 @@
 //! Workers: one a feed, each taking the next step for what is pending, then waiting for news or for the next deadline.
 
-use super::carry_out::PipelineError;
+use super::carry_out::{PipelineError, settle};
 use super::step::{Step, next_step};
-use crate::feed::{Clock, ProviderCode, Stage, error_chain};
+use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
 use crate::forward::Warehouse;
-use crate::ledger::Ledger;
+use crate::ledger::{DeliveryRow, Ledger, LedgerError};
 use crate::normalise::reference::Reference;
-use crate::quarantine::{Place, Store};
+use crate::quarantine::{Store, StoreError};
 use crate::verify::Feed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -75,27 +76,32 @@ impl Pipeline {
     /// # Errors
     /// The ledger or the store cannot be read or changed.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
-        let store = self.inner.store.clone();
-        let (accepted, quarantined) = store.stored_ids().map_err(PipelineError::Folders)?;
-        for id in accepted {
-            let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
-            match row.map(|row| (row.stage, row.report)) {
+        let store = &self.inner.store;
+        let listed = |source| StoreError { doing: "list", delivery: DeliveryId::new(Timestamp::UNIX_EPOCH, [0; 10]), source };
+        for id in store.accepted_ids().map_err(listed)? {
+            match self.recorded(id).await? {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
                     store.forget(id)?;
                 }
-                Some((Stage::Quarantined { sealed, .. }, report)) => store.settle(id, Place::Quarantine { sealed }, report.as_ref())?,
-                Some(_) => {}
+                Some(row) => settle(store, id, &row.stage, row.report.as_ref())?,
             }
         }
-        for id in quarantined {
-            let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
-            if row.is_some_and(|row| matches!(row.stage, Stage::Ready { .. } | Stage::Loaded { .. })) {
-                // Released or judged anew, and then the machine stopped.
-                store.settle(id, Place::Deliveries, None)?;
+        // Also those that were moved already: the crash may have come before their findings were written.
+        for id in store.quarantined_ids().map_err(listed)? {
+            let Some(row) = self.recorded(id).await? else { continue };
+            match settle(store, id, &row.stage, row.report.as_ref()) {
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                    tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");
+                }
+                other => other?,
             }
         }
         Ok(())
+    }
+
+    async fn recorded(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, LedgerError> {
+        self.inner.ledger.read(move |reader| reader.delivery(id)).await
     }
 
     /// Runs every feed's worker until `stop` turns true; a step under way is finished first.

@@ -78,24 +78,25 @@ impl Store {
     pub fn settle(&self, delivery: DeliveryId, place: Place, report: Option<&Report>) -> Result<(), StoreError> {
         let failed = |source| StoreError { doing: "move", delivery, source };
         match place {
-            Place::Deliveries => move_durably(&self.set_aside(delivery), &self.accepted(delivery)).map_err(failed),
+            Place::Deliveries => self.take_back(delivery).map_err(failed),
             Place::Quarantine { sealed } => self.quarantine(delivery, sealed, report).map_err(failed),
         }
     }
 
-    /// The ids of the originals in `deliveries/` and of those in `quarantine/`.
+    /// The ids of the originals in `deliveries/`.
     ///
     /// # Errors
-    /// A folder cannot be read.
-    pub fn stored_ids(&self) -> io::Result<(Vec<DeliveryId>, Vec<DeliveryId>)> {
-        let ids = |folder: &str| -> io::Result<Vec<DeliveryId>> {
-            let mut ids = Vec::new();
-            for entry in std::fs::read_dir(self.state_dir.join(folder))? {
-                ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<DeliveryId>().ok()));
-            }
-            Ok(ids)
-        };
-        Ok((ids(DELIVERIES)?, ids(QUARANTINE)?))
+    /// The folder cannot be read.
+    pub fn accepted_ids(&self) -> io::Result<Vec<DeliveryId>> {
+        ids_in(&self.state_dir.join(DELIVERIES))
+    }
+
+    /// The ids of the folders in `quarantine/`, with or without an original in them.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn quarantined_ids(&self) -> io::Result<Vec<DeliveryId>> {
+        ids_in(&self.state_dir.join(QUARANTINE))
     }
 
     /// Removes an original that was never acknowledged: a crash came between storing and recording it.
@@ -114,12 +115,20 @@ impl Store {
             let mode = if sealed { 0o400 } else { 0o600 };
             std::fs::set_permissions(&original, Permissions::from_mode(mode))?;
             if let Some(report) = report {
-                let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(FINDINGS))?;
-                file.write_all(&serde_json::to_vec_pretty(report).map_err(io::Error::other)?)?;
-                file.sync_all()?;
+                write_if_other(&folder.join(FINDINGS), &serde_json::to_vec_pretty(report).map_err(io::Error::other)?)?;
             }
         }
         Ok(())
+    }
+
+    fn take_back(&self, delivery: DeliveryId) -> io::Result<()> {
+        let original = self.set_aside(delivery);
+        move_durably(&original, &self.accepted(delivery))?;
+        // The ledger has the findings; what is in quarantine/ is in quarantine.
+        match original.parent().map(std::fs::remove_dir_all) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn accepted(&self, delivery: DeliveryId) -> PathBuf {
@@ -129,6 +138,26 @@ impl Store {
     fn set_aside(&self, delivery: DeliveryId) -> PathBuf {
         self.state_dir.join(QUARANTINE).join(delivery.to_string()).join(ORIGINAL)
     }
+}
+
+fn ids_in(folder: &Path) -> io::Result<Vec<DeliveryId>> {
+    let mut ids = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<DeliveryId>().ok()));
+    }
+    Ok(ids)
+}
+
+/// Writes a file unless these bytes are in it. A crash may leave it half written; the next start comes here again.
+fn write_if_other(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match std::fs::read(path) {
+        Ok(old) if old == bytes => return Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Moves a file and makes both folders durable; fine where it was moved before.
@@ -155,11 +184,10 @@ mod tests {
         std::fs::create_dir_all(dir.path().join(DELIVERIES)).unwrap();
         let id = DeliveryId::new("2018-12-03T10:15:00Z".parse().unwrap(), [7; 10]);
         std::fs::write(store.accepted(id), b"bytes").unwrap();
-        std::fs::create_dir_all(dir.path().join(QUARANTINE)).unwrap();
-        assert_eq!(store.stored_ids().unwrap(), (vec![id], vec![]));
+        assert_eq!(store.accepted_ids().unwrap(), [id]);
         for _ in 0..2 {
             store.settle(id, Place::Quarantine { sealed: true }, Some(&Report::default())).unwrap();
-            assert_eq!(store.stored_ids().unwrap(), (vec![], vec![id]));
+            assert!(store.accepted_ids().unwrap().is_empty());
             assert_eq!(store.read(id).unwrap(), b"bytes");
         }
         let mode = std::fs::metadata(store.set_aside(id)).unwrap().permissions().mode();
@@ -167,8 +195,29 @@ mod tests {
         for _ in 0..2 {
             store.settle(id, Place::Deliveries, None).unwrap();
             assert_eq!(store.read(id).unwrap(), b"bytes");
+            assert!(store.quarantined_ids().unwrap().is_empty());
         }
         store.forget(id).unwrap();
         assert!(store.read(id).is_err());
+    }
+
+    #[test]
+    fn findings_that_a_crash_left_out_or_cut_short_are_written_by_the_next_settling() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path());
+        std::fs::create_dir_all(dir.path().join(DELIVERIES)).unwrap();
+        let id = DeliveryId::new("2018-12-03T10:15:00Z".parse().unwrap(), [7; 10]);
+        std::fs::write(store.accepted(id), b"bytes").unwrap();
+        let place = Place::Quarantine { sealed: false };
+        store.settle(id, place, None).unwrap();
+        let findings = store.set_aside(id).with_file_name(FINDINGS);
+        for crash in [None, Some(""), Some("{ \"findings\"")] {
+            if let Some(left) = crash {
+                std::fs::write(&findings, left).unwrap();
+            }
+            assert_eq!(store.quarantined_ids().unwrap(), [id]);
+            store.settle(id, place, Some(&Report::default())).unwrap();
+            assert_eq!(std::fs::read(&findings).unwrap(), serde_json::to_vec_pretty(&Report::default()).unwrap());
+        }
     }
 }

@@ -1,0 +1,334 @@
+//! Crashes: `kill -9` at random moments while real clients send, then the books are compared with what clients were told.
+//!
+//! `BEDFEED_KILLS=200` makes the long run; `BEDFEED_SEED=N` repeats the moments of another one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may fail loudly"
+)]
+
+mod common;
+
+use bedfeed::feed::Digest;
+use common::extract::{BEDS, damaged, good};
+use common::{Service, id, names, now, pause, run, wait_until};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Marsaglia's xorshift: moments that a seed repeats.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// A file that a client tried to send, known by its provider and hash.
+#[derive(Clone, Debug)]
+struct Sent {
+    /// What should become of it.
+    outcome: &'static str,
+    /// Whether its client ended with success.
+    acknowledged: bool,
+}
+
+/// One provider's job: sends one file after another, each with figures of its own, and never sends one again.
+fn send_until(stop: &AtomicBool, service: &Files<'_>, code: &str, log: &Mutex<BTreeMap<String, Sent>>) {
+    let mut pattern = 0;
+    while !stop.load(Ordering::SeqCst) {
+        let port = service.port.load(Ordering::SeqCst);
+        pattern += 1;
+        let bad = pattern % 4 == 0;
+        let (name, text) = if bad { damaged(code, now(), pattern) } else { good(code, now(), pattern) };
+        let file = service.service.file(&format!("{code}.{pattern}"), &text);
+        let batch = if pattern % 3 == 0 {
+            format!("cd inbox\nput {file} {name}.filepart\nrename {name}.filepart {name}\n")
+        } else {
+            format!("put {file} inbox/{name}\n")
+        };
+        let ran = run("sftp", &service.service.sftp_arguments(port, code), batch.as_bytes());
+        let acknowledged = ran.code == Some(0);
+        let outcome = if bad { "quarantined" } else { "loaded" };
+        let sent = Sent { outcome, acknowledged };
+        let known = log.lock().unwrap().insert(format!("{code} {}", Digest::of(text.as_bytes())), sent);
+        assert!(known.is_none(), "each file is another one");
+        service.acknowledged.fetch_add(usize::from(acknowledged), Ordering::SeqCst);
+        if !acknowledged {
+            // Nobody listens just now.
+            pause(Duration::from_millis(20));
+        }
+    }
+}
+
+/// What a provider's job needs to know.
+struct Files<'a> {
+    service: &'a Service,
+    port: &'a AtomicU16,
+    acknowledged: &'a AtomicUsize,
+}
+
+/// Sets a flag when dropped, so that a panic ends the other threads too.
+struct Finally<'a>(&'a AtomicBool);
+
+impl Drop for Finally<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn p1_p2_p8_whatever_was_acknowledged_is_there_once_after_kills_at_random_moments() {
+    let kills = number("BEDFEED_KILLS", 20);
+    let seed = number("BEDFEED_SEED", u64::try_from(now().as_nanosecond() & i128::from(u64::MAX >> 1)).unwrap() | 1);
+    eprintln!("{kills} kills; repeat the moments with BEDFEED_SEED={seed}");
+    let mut chance = Chance(seed);
+    let codes = ["RZA", "RZB", "RZC"];
+    // Two handles on one folder: one starts and kills, the other sends.
+    let mut service = Service::cottage(&codes);
+    service.start();
+    let clients = service.clients();
+    let (port, stop) = (AtomicU16::new(service.port()), AtomicBool::new(false));
+    let (acknowledged, log) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let mut killed_while_starting = 0;
+    std::thread::scope(|scope| {
+        let _stop = Finally(&stop);
+        for code in codes {
+            let files = Files { service: &clients, port: &port, acknowledged: &acknowledged };
+            let (stop, log) = (&stop, &log);
+            scope.spawn(move || send_until(stop, &files, code, log));
+        }
+        for round in 0..kills {
+            pause(Duration::from_millis(chance.below(700)));
+            service.kill();
+            // Sometimes recovery itself is killed.
+            while chance.below(5) == 0 {
+                service.start_under(&[]);
+                pause(Duration::from_millis(chance.below(120)));
+                service.kill();
+                killed_while_starting += 1;
+            }
+            service.start();
+            port.store(service.port(), Ordering::SeqCst);
+            if round % 4 == 0 {
+                // So that a slow machine gets somewhere too.
+                let so_far = acknowledged.load(Ordering::SeqCst);
+                wait_until("another upload is acknowledged", || acknowledged.load(Ordering::SeqCst) > so_far);
+            }
+        }
+        let so_far = acknowledged.load(Ordering::SeqCst);
+        wait_until("uploads go on after the last start", || acknowledged.load(Ordering::SeqCst) >= so_far + 3);
+    });
+    let log = log.into_inner().unwrap();
+    wait_until("nothing is pending", || service.ledger("SELECT 1 FROM delivery WHERE outcome = 'pending' LIMIT 1").is_empty());
+
+    let ledger = service.ledger("SELECT id, provider, sha256, outcome, slot, version FROM delivery ORDER BY id");
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+    let failed = log.values().filter(|sent| !sent.acknowledged).count();
+    let key = |row: &Value| format!("{} {}", text(row, "provider"), text(row, "sha256"));
+    let unheard = ledger.iter().filter(|row| log.get(&key(row)).is_some_and(|sent| !sent.acknowledged)).count();
+    eprintln!(
+        "{} uploads: {} acknowledged, {failed} failed, {unheard} of those taken all the same; {killed_while_starting} kills during a start",
+        log.len(),
+        log.len() - failed
+    );
+    assert!(log.len() - failed >= 3, "the test sent something");
+
+    let mut seen = BTreeSet::new();
+    for row in &ledger {
+        let sent = log.get(&key(row)).unwrap_or_else(|| panic!("nobody sent {row}"));
+        assert!(seen.insert(key(row)), "in the ledger twice: {row}");
+        assert_eq!(row["outcome"], sent.outcome, "{row}");
+    }
+    for (key, sent) in &log {
+        assert!(!sent.acknowledged || seen.contains(key), "acknowledged and lost: {key}");
+    }
+
+    let ids = |outcome: &str| -> Vec<String> { ledger.iter().filter(|row| row["outcome"] == outcome).map(|row| text(row, "id")).collect() };
+    let mut loaded = ids("loaded");
+    loaded.sort();
+    let mut quarantined = ids("quarantined");
+    quarantined.sort();
+    let snapshots = service.query(
+        "SELECT s.snapshot_id AS id, s.provider_code AS provider, s.slot_utc AS slot, s.version AS version, s.lines AS lines,
+           (SELECT count(*) FROM fact_bed_line f WHERE f.snapshot_key = s.snapshot_key) AS rows,
+           (SELECT sum(quantity) FROM fact_bed_line f WHERE f.snapshot_key = s.snapshot_key) AS beds
+         FROM ingest_snapshot s ORDER BY s.snapshot_id",
+    );
+    assert_eq!(snapshots.iter().map(|row| text(row, "id")).collect::<Vec<_>>(), loaded, "each loaded snapshot, once");
+    for row in &snapshots {
+        assert!(row["rows"] == BEDS && row["lines"] == BEDS && row["beds"] == BEDS, "whole: {row}");
+        let entry = ledger.iter().find(|entry| entry["id"] == row["id"]).unwrap();
+        assert_eq!(entry["version"], row["version"], "{row}");
+    }
+    let currents = service.query("SELECT provider_code, slot_utc, sum(is_current) AS current, max(version) AS newest, max(version * is_current) AS shown FROM ingest_snapshot GROUP BY 1, 2");
+    assert!(currents.iter().all(|row| row["current"] == 1 && row["newest"] == row["shown"]), "{currents:?}");
+    assert_eq!(names(&service.state().join("deliveries")), loaded, "originals and ledger agree");
+    assert_eq!(names(&service.state().join("quarantine")), quarantined, "the same for those set aside");
+    for id in &loaded {
+        let bytes = std::fs::read(service.state().join("deliveries").join(id)).unwrap();
+        let entry = ledger.iter().find(|entry| entry["id"] == id.as_str()).unwrap();
+        assert_eq!(Digest::of(&bytes).to_string(), text(entry, "sha256"));
+    }
+    for id in &quarantined {
+        let folder = service.state().join("quarantine").join(id);
+        assert_eq!(names(&folder), ["findings.json", "original"]);
+        let findings = std::fs::read(folder.join("findings.json")).unwrap();
+        assert!(serde_json::from_slice::<Value>(&findings).is_ok_and(|value| value.is_object()), "findings of {id} are whole");
+    }
+    service.bedfeed(&["audit", "verify"]).fine();
+    service.stop();
+    assert!(names(&service.state().join("uploads")).is_empty(), "nothing unfinished is left");
+    assert!(!service.log().contains("panicked"), "{}", service.log());
+}
+
+#[test]
+fn p2_a_client_that_is_cut_off_and_a_temporary_name_leave_no_delivery() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.start();
+    let uploads = service.state().join("uploads");
+    let (name, text) = good("RZZ", now(), 1);
+
+    // Slow enough to be cut off in the middle: 2,000 kbit/s of 10 MB.
+    let huge = service.dir().join("huge.csv");
+    std::fs::write(&huge, vec![b'x'; 10_000_000]).unwrap();
+    for target in [format!("inbox/{name}"), format!("inbox/{name}.filepart")] {
+        let mut command = Command::new("sftp");
+        command.args(["-l", "2000"]).args(service.sftp_arguments(service.port(), "RZZ"));
+        let mut client = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let batch = format!("put {} {target}\n", huge.display());
+        client.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
+        wait_until("some of it is there", || {
+            names(&uploads).iter().any(|name| std::fs::metadata(uploads.join(name)).is_ok_and(|file| file.len() > 0))
+        });
+        client.kill().unwrap();
+        client.wait().unwrap();
+        let mut said = String::new();
+        client.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        wait_until("nothing of it is left", || names(&uploads).is_empty());
+        assert_eq!(service.deliveries(), Vec::<Value>::new(), "{said}");
+    }
+
+    let file = service.file(&name, &text);
+    service.sftp("RZZ", format!("put {file} inbox/{name}.filepart")).fine();
+    assert_eq!(service.deliveries(), Vec::<Value>::new(), "a temporary name is not a delivery");
+    assert!(names(&service.state().join("deliveries")).is_empty());
+    service.sftp("RZZ", format!("rename inbox/{name}.filepart inbox/{name}")).fine();
+    assert_eq!(service.settled(1)[0]["outcome"], "loaded", "renamed later, on another connection, it is");
+
+    service.sftp("RZZ", format!("put {file} inbox/{name}.filepart")).fine();
+    service.kill();
+    service.start();
+    assert!(names(&uploads).is_empty(), "nobody was told that it is safe");
+    let rows = service.deliveries();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(!id(&rows[0]).is_empty());
+}
+
+/// One system call of the daemon: in the order in which calls began, with the order in which they ended.
+#[derive(Debug)]
+struct Call {
+    name: String,
+    text: String,
+    began: usize,
+    ended: usize,
+}
+
+/// Reads what `strace -f -y` wrote. A call that another thread's interrupted is put together again.
+fn calls(trace: &str) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, line) in trace.lines().enumerate() {
+        let Some((thread, rest)) = line.split_once(' ') else { continue };
+        let rest = rest.trim_start();
+        if rest.starts_with("<... ") {
+            if let Some(index) = open.remove(thread) {
+                calls[index].text.push_str(rest);
+                calls[index].ended = at;
+            }
+            continue;
+        }
+        let Some((name, _)) = rest.split_once('(') else { continue };
+        if rest.ends_with("<unfinished ...>") {
+            open.insert(thread, calls.len());
+        }
+        let ended = if rest.ends_with("<unfinished ...>") { usize::MAX } else { at };
+        calls.push(Call { name: name.to_owned(), text: rest.to_owned(), began: at, ended });
+    }
+    calls
+}
+
+#[test]
+fn p1_the_reply_comes_after_the_file_the_folder_and_the_ledger_are_on_stable_storage() {
+    let mut service = Service::cottage(&["RZZ"]);
+    let trace = service.dir().join("trace");
+    let allowed = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        eprintln!("NOT TESTED: strace is not installed, or this machine does not let one process look at another");
+        return;
+    }
+    let wanted = "trace=write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2";
+    // -D keeps the daemon our own child; -yy shows paths and sockets.
+    service.start_under(&["strace", "-D", "-f", "-yy", "-s", "16", "-e", wanted, "-o", trace.to_str().unwrap()]);
+    service.await_ready();
+    let (name, text) = good("RZZ", now(), 1);
+    for (batch, what) in [
+        (format!("put {} inbox/{name}", service.file("a", &text)), "CLOSE"),
+        (format!("cd inbox\nput {0} {name}.part\nrename {name}.part {name}", service.file("b", text.replace("71", "72"))), "RENAME"),
+    ] {
+        let before = service.deliveries().len();
+        service.sftp("RZZ", batch).fine();
+        let rows = service.settled(before + 1);
+        let delivery = id(rows.last().unwrap()).to_owned();
+        let port = service.port();
+        let calls = wait_for_trace(&trace, &delivery, port);
+        let one = |what: &str, test: &dyn Fn(&Call) -> bool| -> &Call {
+            calls.iter().find(|call| test(call)).unwrap_or_else(|| panic!("no {what}: {calls:#?}"))
+        };
+        let upload = format!("uploads/{delivery}>");
+        let syncs = |call: &Call| call.name == "fsync" || call.name == "fdatasync";
+        let last_write =
+            calls.iter().filter(|call| call.name.contains("write") && call.text.contains(&upload)).map(|call| call.ended).max();
+        let synced = one("fsync of the upload", &|call| syncs(call) && call.text.contains(&upload));
+        let moved = one("rename", &|call| call.name.starts_with("rename") && call.text.contains(&delivery));
+        let folder = one("fsync of the folder", &|call| syncs(call) && call.text.contains("/deliveries>") && call.began > moved.began);
+        let ledger = one("fsync of the ledger", &|call| syncs(call) && call.text.contains("ledger.db") && call.began > folder.ended);
+        assert!(last_write.unwrap() < synced.began, "{what}: written, then synced");
+        assert!(synced.ended < moved.began, "{what}: synced, then moved");
+        assert!(moved.ended < folder.began, "{what}: moved, then the folder is synced");
+        // A reply is a write to a connection of the SFTP port; the client waits for this one and sends nothing meanwhile.
+        let replies: Vec<&Call> = calls.iter().filter(|call| call.text.contains(&format!("TCP:[127.0.0.1:{port}->"))).collect();
+        let early = replies.iter().find(|call| call.began > synced.ended && call.began < ledger.ended);
+        assert!(early.is_none(), "{what}: told before the ledger was on stable storage: {early:?}");
+        assert!(replies.iter().any(|call| call.began > ledger.ended), "{what}: told after");
+        let results = [synced, moved, folder, ledger];
+        assert!(results.iter().all(|call| call.text.trim_end().ends_with("= 0")), "{what}: {results:?}");
+    }
+}
+
+/// strace writes behind: waits until the calls up to the reply are there.
+fn wait_for_trace(trace: &std::path::Path, delivery: &str, port: u16) -> Vec<Call> {
+    common::wait_for("the trace is written", || {
+        let calls = calls(&std::fs::read_to_string(trace).unwrap());
+        let moved = calls.iter().find(|call| call.name.starts_with("rename") && call.text.contains(delivery))?;
+        let synced = calls.iter().find(|call| call.name.contains("sync") && call.text.contains("ledger.db") && call.began > moved.ended)?;
+        let told = calls.iter().any(|call| call.text.contains(&format!("TCP:[127.0.0.1:{port}->")) && call.began > synced.ended);
+        told.then_some(calls)
+    })
+}

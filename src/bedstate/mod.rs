@@ -1,10 +1,11 @@
 //! Bed state: the generic dataset, version 1, that every extract is turned into.
 //!
-//! Owns the line and its codes, the snapshot, its totals, and the published schema. Refuses I/O, providers' own
+//! Owns the line and its codes, sites and wards, the snapshot, its totals, and the published schema. Refuses I/O, providers' own
 //! layouts, and any field that could identify a person.
 
 mod codes;
 mod line;
+mod places;
 mod schema;
 mod snapshot;
 
@@ -14,5 +15,6 @@ pub use codes::{
     WaitBand,
 };
 pub use line::{DATASET, Line};
+pub use places::{Site, Ward};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
 pub use snapshot::{Snapshot, totals};

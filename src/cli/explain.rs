@@ -104,9 +104,11 @@ fn step(event: &Event) -> Option<String> {
 fn standing(stage: &Stage) -> String {
     match stage {
         Stage::Landed => "waiting to be judged".to_owned(),
-        Stage::Waiting { part, until, .. } => format!("part \"{part}\" of a set; the others are awaited until {until}"),
+        Stage::Waiting { part, until, .. } => format!("part \"{part}\" of a set; the others are awaited until {}", clock_time(*until)),
         Stage::Ready { snapshot, attempts: 0, .. } => format!("accepted for slot {} as version {}", snapshot.slot, snapshot.version),
-        Stage::Ready { attempts, retry_at, .. } => format!("accepted; loading failed {attempts} times, next try at {retry_at}"),
+        Stage::Ready { attempts, retry_at, .. } => {
+            format!("accepted; loading failed {attempts} times, next try at {}", clock_time(*retry_at))
+        }
         Stage::Loaded { snapshot } => format!("loaded into slot {} as version {}", snapshot.slot, snapshot.version),
         Stage::Quarantined { sealed: true, discarded: false } => "sealed: identifiable data leaked".to_owned(),
         Stage::Quarantined { discarded: true, .. } => "discarded: will never be loaded".to_owned(),
@@ -156,6 +158,11 @@ fn judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// An instant to the second.
+fn clock_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn line(out: &mut dyn Write, at: Timestamp, text: &str) -> io::Result<()> {

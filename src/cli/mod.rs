@@ -23,6 +23,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Wrong arguments (`EX_USAGE` of sysexits.h).
 const BAD_ARGUMENTS: u8 = 64;
@@ -152,12 +154,19 @@ fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failur
     writeln!(out).map_err(Failure::broken)
 }
 
-/// Log lines go to standard error: `BEDFEED_LOG` sets the level (default `info`), colours only on a terminal.
+/// Log lines go to the journal with their fields where systemd has connected standard error to it (`journalctl PROVIDER=RM1`
+/// finds them), and to standard error otherwise, in colours only on a terminal. `BEDFEED_LOG` sets the level.
 fn log_to_stderr(default_level: &str) {
     let filter = EnvFilter::try_from_env("BEDFEED_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    // A second call (a demo inside a test) keeps the first subscriber, which is as good.
-    drop(subscriber.try_init());
+    // A second call keeps the first subscriber, which is as good.
+    if std::env::var_os("JOURNAL_STREAM").is_some()
+        && !io::stderr().is_terminal()
+        && let Ok(journal) = tracing_journald::layer()
+    {
+        drop(tracing_subscriber::registry().with(filter).with(journal.with_field_prefix(None)).try_init());
+        return;
+    }
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).try_init());
 }
 
 /// A runtime for commands that start the daemon.

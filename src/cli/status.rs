@@ -32,7 +32,7 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     }
     writeln!(out)?;
     table(&summary, &zone).write(out, "no feeds in the settings")?;
-    for feed in summary.feeds.iter().filter(|feed| feed.condition.needs_attention()) {
+    for feed in summary.feeds.iter().filter(|feed| feed.needs_attention()) {
         writeln!(out, "\n{} {}: {}", feed.provider, feed.name, feed.state)?;
         if let Some(problem) = &feed.last_problem {
             writeln!(out, "  last problem: {}", plain(problem))?;

@@ -2,7 +2,7 @@
 //!
 //! Plain values, filled by the caller; the same for every kind of warehouse.
 
-use crate::bedstate::{BedBase, BedSex};
+use crate::bedstate::{Site, Ward};
 use crate::feed::{Delivery, DeliveryId, Digest, Findings, ProviderCode, ProviderKind, Report, Slot, SnapshotRef, Stage};
 use crate::verify::Verified;
 use jiff::civil::Date;
@@ -139,9 +139,9 @@ pub struct ReferenceRows {
     /// The providers that are expected to send.
     pub providers: Vec<ProviderRow>,
     /// Sites.
-    pub sites: Vec<SiteRow>,
+    pub sites: Vec<Site>,
     /// Wards.
-    pub wards: Vec<WardRow>,
+    pub wards: Vec<Ward>,
     /// Ward types: code and meaning.
     pub ward_types: Vec<(String, String)>,
     /// Ward classifications.
@@ -163,58 +163,6 @@ pub struct ProviderRow {
     pub name: String,
     /// What sort of service it runs.
     pub kind: ProviderKind,
-}
-
-/// A site of a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SiteRow {
-    /// Whose.
-    pub provider: ProviderCode,
-    /// Its code.
-    pub site_code: String,
-    /// Shown to people.
-    pub name: String,
-    /// First local day; `None`: always.
-    pub valid_from: Option<Date>,
-    /// First local day it no longer is; `None`: open-ended.
-    pub valid_to: Option<Date>,
-}
-
-/// A ward of a site.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WardRow {
-    /// Whose.
-    pub provider: ProviderCode,
-    /// Its site.
-    pub site_code: String,
-    /// Its code, unique at its site.
-    pub ward_code: String,
-    /// Its name.
-    pub name: String,
-    /// Shown instead of the name where the name would tell too much.
-    pub alias: Option<String>,
-    /// Ward type.
-    pub ward_type: String,
-    /// Ward classification.
-    pub ward_class: String,
-    /// Bed group.
-    pub bed_group: String,
-    /// The sex it is for.
-    pub bed_sex: BedSex,
-    /// Youngest age it is for, in years; `None`: no limit.
-    pub min_age: Option<u16>,
-    /// Oldest age it is for, in years; `None`: no limit.
-    pub max_age: Option<u16>,
-    /// Treatment function code.
-    pub treatment_function: Option<String>,
-    /// Beds it has on paper.
-    pub registered_beds: u32,
-    /// The base its beds belong to.
-    pub bed_base: BedBase,
-    /// First local day; `None`: always.
-    pub valid_from: Option<Date>,
-    /// First local day it no longer is; `None`: open-ended.
-    pub valid_to: Option<Date>,
 }
 
 /// A version of a provider's mapping.

@@ -9,9 +9,7 @@ mod figures;
 mod sqlite;
 
 pub use error::{ForwardError, ForwardErrorKind};
-pub use facts::{
-    AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow,
-};
+pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SlotFact};
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 
 use crate::feed::{DeliveryId, ProviderCode};
@@ -54,10 +52,11 @@ enum ReadBackend {
 }
 
 impl Warehouse {
-    /// Opens the warehouse, and makes or updates its tables and views where needed. Relative paths lie in `state_dir`.
+    /// Opens the warehouse, and makes or updates its tables and views where needed. Relative paths lie in `state_dir`. One
+    /// that is not available is opened by the first write that finds it back: taking files in must not depend on it.
     ///
     /// # Errors
-    /// Where it cannot be opened, or was made by a newer bedfeed.
+    /// Where it was made by a newer bedfeed or is not a warehouse.
     pub async fn open(settings: &Settings, state_dir: &Path) -> Result<Self, ForwardError> {
         match settings {
             Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path)).await?) }),
@@ -94,10 +93,10 @@ impl Warehouse {
         }
     }
 
-    /// Makes the reference tables say what these rows say.
+    /// Makes the reference tables say what these rows say, now and whenever the warehouse is opened again.
     ///
     /// # Errors
-    /// Where the warehouse cannot be written.
+    /// Where the warehouse cannot be written. The rows are kept all the same, and set before anything is loaded.
     pub async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.set_reference(rows).await,

@@ -71,7 +71,9 @@ pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> 
 
 /// What was wrong with a delivery that was set aside, in one sentence.
 fn problem(row: &DeliveryRow) -> Option<String> {
-    if !matches!(row.stage, Stage::Quarantined { .. }) {
+    // Of a set, the part with the rows speaks; a control file was only sent beside it.
+    let leads = row.report.as_ref().and_then(|report| report.parts.first()).is_none_or(|(_, lead)| *lead == row.delivery.id);
+    if !leads || !matches!(row.stage, Stage::Quarantined { .. }) {
         return None;
     }
     let worst = |finding: &&Finding| finding.severity == Severity::RejectFile;

@@ -45,10 +45,14 @@ impl Condition {
         }
     }
 
-    /// Whether somebody should look.
+    /// Whether somebody should look. One file that is a little late is no reason yet: the light is still green.
     #[must_use]
-    pub fn needs_attention(self) -> bool {
-        matches!(self, Self::Missed | Self::Rejected | Self::Late | Self::Stale)
+    pub fn needs_attention(self, light: Light) -> bool {
+        match self {
+            Self::Missed | Self::Rejected | Self::Stale => true,
+            Self::Late => light != Light::Green,
+            Self::AwaitingFirst | Self::Planned | Self::Paused | Self::OnTime => false,
+        }
     }
 
     fn of(standing: &Standing) -> Self {
@@ -182,7 +186,7 @@ impl SummaryPage {
     pub fn new(mut feeds: Vec<FeedRow>, notices: Vec<String>, made_at: Timestamp) -> Self {
         feeds.sort_by(|a, b| worst_first(a).cmp(&worst_first(b)));
         let current = feeds.iter().filter(|feed| feed.freshness == Freshness::Current).count();
-        let attention = feeds.iter().filter(|feed| feed.condition.needs_attention()).count();
+        let attention = feeds.iter().filter(|feed| feed.needs_attention()).count();
         let providers = feeds.len();
         let headline = match attention {
             0 => format!("No feed needs attention. {current} of {providers} providers current."),
@@ -194,6 +198,12 @@ impl SummaryPage {
 }
 
 impl FeedRow {
+    /// Whether somebody should look at this feed.
+    #[must_use]
+    pub fn needs_attention(&self) -> bool {
+        self.condition.needs_attention(self.light)
+    }
+
     /// One feed's row, as seen at `now`.
     #[must_use]
     pub fn new(facts: FeedFacts<'_>, now: Timestamp) -> Self {
@@ -226,7 +236,7 @@ impl FeedRow {
 }
 
 fn worst_first(feed: &FeedRow) -> (Light, bool, std::cmp::Reverse<u32>, &ProviderCode) {
-    (feed.light, !feed.condition.needs_attention(), std::cmp::Reverse(feed.behind), &feed.provider)
+    (feed.light, !feed.needs_attention(), std::cmp::Reverse(feed.behind), &feed.provider)
 }
 
 fn sentence(condition: Condition, behind: u32) -> String {

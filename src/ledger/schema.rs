@@ -1,6 +1,9 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
 use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +24,15 @@ pub enum LedgerError {
         /// What SQLite said.
         #[source]
         source: rusqlite::Error,
+    },
+    /// The file cannot be made or written.
+    #[error("cannot make or write the ledger {path}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
     /// The file was written by a later bedfeed.
     #[error("the ledger {path} has schema {found}, this bedfeed knows up to {SCHEMA_VERSION}; install the newer bedfeed again")]
@@ -127,6 +139,7 @@ CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_at) WHERE delivered_at IS 
 /// Opens the ledger for writing; makes it where there is none.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+    keep_to_ourselves(path).map_err(|source| LedgerError::Create { path: path.to_owned(), source })?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
@@ -146,6 +159,11 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     let script = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
     connection.execute_batch(&script).map_err(failed)?;
     Ok(connection)
+}
+
+/// Makes the file readable by its owner alone before anything is in it; SQLite gives the files beside it the same mode.
+fn keep_to_ourselves(path: &Path) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 
 /// Opens the ledger for reading; it must exist. Works beside a running daemon and without one.

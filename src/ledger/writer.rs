@@ -86,7 +86,7 @@ fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Re
 /// Commits a group and answers each of its appends; returns the new head of the chain.
 fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> ChainHead {
     let mut replies = Vec::with_capacity(group.len());
-    let committed = (|| {
+    let committed = (|| -> rusqlite::Result<ChainHead> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut next = head;
         for append in group {
@@ -112,12 +112,13 @@ fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> 
             {
                 tracing::error!(%error, "the ledger could not roll back; restart bedfeed");
             }
-            let text = error_text(&error);
+            let text = error.to_string();
             tracing::error!(error = text, "the ledger could not commit");
             for (reply, _) in replies {
                 answer(reply, Err(LedgerError::Append(rusqlite::Error::SqliteFailure(code(&error), Some(text.clone())))));
             }
-            head
+            // A commit that failed may still have reached the disk: what is there now is what the next entry follows.
+            chain::head(connection).unwrap_or(head)
         }
     }
 }
@@ -139,10 +140,6 @@ fn write_one(connection: &Connection, mut head: ChainHead, at: Timestamp, events
 fn answer(reply: oneshot::Sender<Result<(), LedgerError>>, outcome: Result<(), LedgerError>) {
     // Whoever asked may have gone away with its connection; what was committed stays committed.
     drop(reply.send(outcome));
-}
-
-fn error_text(error: &rusqlite::Error) -> String {
-    error.to_string()
 }
 
 fn code(error: &rusqlite::Error) -> rusqlite::ffi::Error {

@@ -68,6 +68,11 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
     let named = |at: usize| opened.as_ref().and_then(|(_, set)| set.parts.get(at).cloned().flatten());
     let part = |(at, part): (usize, &Part<'_>)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery);
     judgement.report.parts = parts.iter().enumerate().map(part).collect();
+    if let Some((mapping, _)) = &opened {
+        // The mapping's order, whatever the order of arrival: the file with the rows leads, not the checksum beside it.
+        let place = |name: &str| mapping.files.iter().position(|file| file.part == name);
+        judgement.report.parts.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+    }
     let Some((mapping, mut set)) = opened else {
         judgement.check_agreement(None);
         return judgement.finish(None);

@@ -26,6 +26,9 @@ pub enum PipelineError {
     /// A stored original could not be read or moved.
     #[error("the stored originals stopped the pipeline")]
     Store(#[from] StoreError),
+    /// The folders of stored originals could not be listed.
+    #[error("the folders of stored originals cannot be listed")]
+    Folders(#[source] std::io::Error),
     /// The assessment itself failed, which it never should.
     #[error("the assessment of delivery {delivery} broke off; please report this")]
     Assessment {

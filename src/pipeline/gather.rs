@@ -95,3 +95,99 @@ pub(super) fn history(rows: &[DeliveryRow], without: &[DeliveryId]) -> History {
     }
     History { accepted }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{Delivery, Digest, FileName, Folder, Report, Sender, Slot, SnapshotRef};
+    use crate::normalise::mapping::PartRole;
+    use crate::verify::testing::{beds, feed};
+
+    const DATA: &str = "{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}.csv";
+
+    fn at(clock: &str) -> Timestamp {
+        format!("2018-12-03T{clock}:00Z").parse().unwrap()
+    }
+
+    /// A pending delivery: its number, its name without the ending, its content, its folder.
+    fn row(number: u8, name: &str, content: &str, folder: Folder) -> DeliveryRow {
+        let received_at = at("10:16") + jiff::SignedDuration::from_secs(i64::from(number));
+        let delivery = Delivery {
+            id: DeliveryId::new(received_at, [number; 10]),
+            provider: "RM1".parse().unwrap(),
+            folder,
+            name: FileName::parse(format!("RM1_BEDS_{name}").as_bytes()).unwrap(),
+            bytes: 1,
+            sha256: Digest::of(content.as_bytes()),
+            opened_at: received_at,
+            received_at,
+            modified_at: None,
+            sender: Sender {
+                address: "127.0.0.1:4000".parse().unwrap(),
+                software: String::new(),
+                key: String::new(),
+                key_owner: String::new(),
+                connected_at: received_at,
+                connection: 1,
+            },
+        };
+        DeliveryRow { delivery, stage: Stage::Landed, moved_at: received_at, report: None, note: None, released: false }
+    }
+
+    /// What is decided for the last of the pending deliveries, by their numbers.
+    fn decided(pending: &[DeliveryRow], history: &History, now: &str) -> String {
+        let checked = [("beds", PartRole::Data, DATA), ("sum", PartRole::Sha256, &format!("{DATA}.sha256"))];
+        let feed = feed(&checked, vec![beds()]);
+        let number = |id: DeliveryId| pending.iter().position(|row| row.delivery.id == id).unwrap() + 1;
+        match gather(&feed, pending.last().unwrap(), pending, history, at(now)) {
+            Gathering::Wait(Stage::Waiting { part, until, .. }) => format!("{part} waits until {}", until.strftime("%H:%M:%S")),
+            Gathering::Wait(other) => format!("{other:?}"),
+            Gathering::Repeats(of) => format!("repeats {}", number(of)),
+            Gathering::Judge { parts, replaced } => {
+                let numbers =
+                    |rows: &[&DeliveryRow]| rows.iter().map(|row| number(row.delivery.id).to_string()).collect::<Vec<_>>().join(" ");
+                format!("judge {} replacing {}", numbers(&parts), numbers(&replaced)).trim_end_matches(" replacing ").to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn parts_wait_for_each_other_and_are_judged_together() {
+        let one = |number, name: &str| row(number, name, name, Folder::Inbox);
+        let (beds, sum) = ("20181203_1015.csv", "20181203_1015.csv.sha256");
+        let rows: [(&[DeliveryRow], &str, &str); 8] = [
+            (&[one(1, beds)], "10:17", "beds waits until 10:26:01"),
+            (&[one(1, beds)], "10:27", "judge 1"),
+            (&[one(1, beds), one(2, sum)], "10:17", "judge 1 2"),
+            (&[one(1, sum), one(2, beds)], "10:17", "judge 1 2"),
+            // Another slot's parts, another folder's, and names that nobody agreed stay out of it.
+            (&[one(1, beds), one(2, "20181203_1030.csv.sha256")], "10:17", "sum waits until 10:26:02"),
+            (&[one(1, beds), row(2, sum, "x", Folder::Test)], "10:17", "sum waits until 10:26:02"),
+            (&[one(1, beds), one(2, "unknown.csv")], "10:17", "judge 2"),
+            // A newer file of a part takes the older one's place; the same bytes again only repeat it.
+            (&[one(1, beds), row(2, beds, "newer", Folder::Inbox), one(3, sum)], "10:17", "judge 2 3 replacing 1"),
+        ];
+        for (pending, now, expected) in rows {
+            assert_eq!(decided(pending, &History::default(), now), expected);
+        }
+        assert_eq!(decided(&[one(1, beds), one(2, beds)], &History::default(), "10:17"), "repeats 1");
+    }
+
+    #[test]
+    fn a_part_of_a_set_that_was_accepted_waits_for_nothing() {
+        let again = row(9, "20181203_1015.csv", "beds", Folder::Inbox);
+        let mut old = row(1, "20181203_1015.csv", "beds", Folder::Inbox);
+        let mut beside = row(2, "20181203_1015.csv.sha256", "sum", Folder::Inbox);
+        let snapshot = SnapshotRef { lead: old.delivery.id, slot: Slot::containing(at("10:15")), version: 1 };
+        let report = Report { snapshot_at: Some(at("10:15")), content: Some(Digest::of(b"c")), ..Report::default() };
+        for row in [&mut old, &mut beside] {
+            row.stage = Stage::Loaded { snapshot };
+            row.report = Some(report.clone());
+        }
+        let rows = [old.clone(), beside];
+        let past = history(&rows, &[]);
+        assert_eq!(past.accepted.iter().map(|past| past.files.len()).collect::<Vec<_>>(), [2]);
+        assert_eq!(decided(&[again], &past, "10:17"), "judge 1");
+        assert!(history(&rows, &[old.delivery.id]).accepted.is_empty(), "a delivery judged again does not meet itself");
+    }
+}

@@ -76,23 +76,23 @@ impl Pipeline {
     /// The ledger or the store cannot be read or changed.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = self.inner.store.clone();
-        let ids = store.accepted_ids().map_err(|source| crate::quarantine::StoreError {
-            doing: "list",
-            delivery: crate::feed::DeliveryId::new(Timestamp::UNIX_EPOCH, [0; 10]),
-            source,
-        })?;
-        for id in ids {
+        let (accepted, quarantined) = store.stored_ids().map_err(PipelineError::Folders)?;
+        for id in accepted {
             let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
-            match row {
+            match row.map(|row| (row.stage, row.report)) {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
                     store.forget(id)?;
                 }
-                Some(row) => {
-                    if let Stage::Quarantined { sealed, .. } = row.stage {
-                        store.settle(id, Place::Quarantine { sealed }, row.report.as_ref())?;
-                    }
-                }
+                Some((Stage::Quarantined { sealed, .. }, report)) => store.settle(id, Place::Quarantine { sealed }, report.as_ref())?,
+                Some(_) => {}
+            }
+        }
+        for id in quarantined {
+            let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
+            if row.is_some_and(|row| matches!(row.stage, Stage::Ready { .. } | Stage::Loaded { .. })) {
+                // Released or judged anew, and then the machine stopped.
+                store.settle(id, Place::Deliveries, None)?;
             }
         }
         Ok(())

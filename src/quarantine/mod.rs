@@ -83,16 +83,19 @@ impl Store {
         }
     }
 
-    /// The ids of the originals in `deliveries/`.
+    /// The ids of the originals in `deliveries/` and of those in `quarantine/`.
     ///
     /// # Errors
-    /// The folder cannot be read.
-    pub fn accepted_ids(&self) -> io::Result<Vec<DeliveryId>> {
-        let mut ids = Vec::new();
-        for entry in std::fs::read_dir(self.state_dir.join(DELIVERIES))? {
-            ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<DeliveryId>().ok()));
-        }
-        Ok(ids)
+    /// A folder cannot be read.
+    pub fn stored_ids(&self) -> io::Result<(Vec<DeliveryId>, Vec<DeliveryId>)> {
+        let ids = |folder: &str| -> io::Result<Vec<DeliveryId>> {
+            let mut ids = Vec::new();
+            for entry in std::fs::read_dir(self.state_dir.join(folder))? {
+                ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<DeliveryId>().ok()));
+            }
+            Ok(ids)
+        };
+        Ok((ids(DELIVERIES)?, ids(QUARANTINE)?))
     }
 
     /// Removes an original that was never acknowledged: a crash came between storing and recording it.
@@ -152,10 +155,11 @@ mod tests {
         std::fs::create_dir_all(dir.path().join(DELIVERIES)).unwrap();
         let id = DeliveryId::new("2018-12-03T10:15:00Z".parse().unwrap(), [7; 10]);
         std::fs::write(store.accepted(id), b"bytes").unwrap();
-        assert_eq!(store.accepted_ids().unwrap(), [id]);
+        std::fs::create_dir_all(dir.path().join(QUARANTINE)).unwrap();
+        assert_eq!(store.stored_ids().unwrap(), (vec![id], vec![]));
         for _ in 0..2 {
             store.settle(id, Place::Quarantine { sealed: true }, Some(&Report::default())).unwrap();
-            assert!(store.accepted_ids().unwrap().is_empty());
+            assert_eq!(store.stored_ids().unwrap(), (vec![], vec![id]));
             assert_eq!(store.read(id).unwrap(), b"bytes");
         }
         let mode = std::fs::metadata(store.set_aside(id)).unwrap().permissions().mode();

@@ -31,10 +31,11 @@ pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], ar
     let newest = newest_accepted(arrivals);
     let last_accepted_at = arrivals.iter().filter(|arrival| arrival.accepted).map(|arrival| arrival.received_at).max();
     let silence = silences.iter().find(|silence| silence.covers(now)).map(|silence| silence.kind);
+    let set_aside = rejected_since(arrivals, last_accepted_at);
     let run = view.run_after(newest.map(|newest| newest.slot));
     Standing {
         slots: view.window(),
-        light: light(schedule, run.behind, newest.is_some(), silence),
+        light: light(schedule, run.behind, newest.is_some(), set_aside.is_some(), silence),
         freshness: freshness(schedule, newest, now),
         newest_accepted: newest,
         last_accepted_at,
@@ -42,7 +43,7 @@ pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], ar
         behind: run.behind,
         late_since: run.late_since,
         missed_since: run.missed_since,
-        rejected_since: rejected_since(arrivals, last_accepted_at),
+        rejected_since: set_aside,
         silence,
     }
 }
@@ -90,11 +91,13 @@ fn freshness(schedule: &FeedSchedule, newest: Option<Newest>, now: Timestamp) ->
     schedule.freshness(newest.map(|newest| newest.snapshot_at), now)
 }
 
-fn light(schedule: &FeedSchedule, behind: u32, has_sent: bool, silence: Option<SilenceKind>) -> Light {
+/// A feed whose newest file was set aside, or that owes its very first one, is amber before any count says so: from
+/// across a room it must not look like one that is in order.
+fn light(schedule: &FeedSchedule, behind: u32, has_sent: bool, set_aside: bool, silence: Option<SilenceKind>) -> Light {
     match silence {
         Some(_) => Light::Grey,
         None if behind >= schedule.red_after => Light::Red,
-        None if behind >= schedule.amber_after => Light::Amber,
+        None if behind >= schedule.amber_after || set_aside || (behind > 0 && !has_sent) => Light::Amber,
         None if has_sent => Light::Green,
         None => Light::Grey,
     }

@@ -3,9 +3,7 @@
 
 use crate::config::{Provider, Settings};
 use crate::feed::{Clock, ProviderCode, Slot, error_chain};
-use crate::forward::{
-    AgreementRow, Control, FeedFact, FileFact, MappingRow, ProviderRow, ReferenceRows, SiteRow, SlotFact, WardRow, Warehouse,
-};
+use crate::forward::{AgreementRow, Control, FeedFact, FileFact, MappingRow, ProviderRow, ReferenceRows, SlotFact, Warehouse};
 use crate::health::{HealthFeed, standing_of};
 use crate::ledger::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
@@ -112,8 +110,8 @@ pub(super) fn reference_rows(settings: &Settings) -> ReferenceRows {
     let reference = &settings.reference;
     ReferenceRows {
         providers: settings.providers.iter().map(provider_row).collect(),
-        sites: reference.sites.iter().cloned().map(site_row).collect(),
-        wards: reference.wards.iter().cloned().map(ward_row).collect(),
+        sites: reference.sites.clone(),
+        wards: reference.wards.clone(),
         ward_types: reference.ward_types.clone(),
         ward_classes: reference.ward_classes.clone(),
         bed_groups: reference.bed_groups.clone(),
@@ -124,31 +122,6 @@ pub(super) fn reference_rows(settings: &Settings) -> ReferenceRows {
 
 fn provider_row(provider: &Provider) -> ProviderRow {
     ProviderRow { provider: provider.code.clone(), name: provider.name.clone(), kind: provider.kind }
-}
-
-fn site_row(site: crate::normalise::reference::Site) -> SiteRow {
-    SiteRow { provider: site.provider, site_code: site.site_code, name: site.name, valid_from: site.valid_from, valid_to: site.valid_to }
-}
-
-fn ward_row(ward: crate::normalise::reference::Ward) -> WardRow {
-    WardRow {
-        provider: ward.provider,
-        site_code: ward.site_code,
-        ward_code: ward.ward_code,
-        name: ward.name,
-        alias: ward.alias,
-        ward_type: ward.ward_type,
-        ward_class: ward.ward_class,
-        bed_group: ward.bed_group,
-        bed_sex: ward.bed_sex,
-        min_age: ward.min_age,
-        max_age: ward.max_age,
-        treatment_function: ward.treatment_function,
-        registered_beds: ward.registered_beds,
-        bed_base: ward.bed_base,
-        valid_from: ward.valid_from,
-        valid_to: ward.valid_to,
-    }
 }
 
 fn mapping_rows(provider: &Provider) -> Vec<MappingRow> {

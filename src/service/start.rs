@@ -6,8 +6,8 @@ use super::gate::HouseGate;
 use super::publish::{Publisher, reference_rows};
 use crate::alerts::{Channel, Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
-use crate::feed::{Clock, LONDON};
-use crate::forward::{ForwardError, Warehouse, WarehouseReader};
+use crate::feed::{Clock, LONDON, error_chain};
+use crate::forward::{ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
 use crate::health::{self, Counted, HealthFeed, Sources};
 use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys};
 use crate::ledger::{self, Event, Ledger, LedgerError};
@@ -20,9 +20,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// The file whose lock says that a daemon owns the state folder.
 const LOCK: &str = "lock";
@@ -74,129 +74,169 @@ pub struct Running {
     pub sftp: Vec<SocketAddr>,
     /// Where pages are served.
     pub web: SocketAddr,
-    /// The host keys' fingerprints, to be told to senders.
-    pub host_keys: Vec<String>,
-    /// The host keys in OpenSSH's form, for a `known_hosts` file.
-    pub host_public_keys: Vec<String>,
     pub(super) stop_intake: watch::Sender<bool>,
     pub(super) stop_rest: watch::Sender<bool>,
-    pub(super) intake: tokio::task::JoinHandle<()>,
+    pub(super) intake: JoinHandle<()>,
     pub(super) tasks: JoinSet<()>,
+    pub(super) books: Books,
+}
+
+/// Everything that is remembered, opened and in order.
+pub(super) struct Books {
     pub(super) ledger: Ledger,
     pub(super) writer: std::thread::JoinHandle<()>,
     pub(super) warehouse: Warehouse,
+    pub(super) pipeline: Pipeline,
+    pub(super) watch: Watch,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) zone: TimeZone,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }
 
-/// Starts the daemon.
+/// The addresses that were taken, before anybody is served there.
+struct Doors {
+    sftp: Vec<TcpListener>,
+    web: TcpListener,
+    control: UnixListener,
+    sftp_addresses: Vec<SocketAddr>,
+    web_address: SocketAddr,
+}
+
+/// Starts the daemon: books first, then recovery, then doors, then the tasks behind them.
 ///
 /// # Errors
 /// See [`StartError`].
 pub async fn start(settings: &Settings) -> Result<Running, StartError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let zone = TimeZone::get(LONDON).map_err(StartError::Zone)?;
-    for folder in ["", DELIVERIES, QUARANTINE] {
-        let path = settings.state_dir.join(folder);
-        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| unusable(&path, source))?;
-    }
-    let lock = own(&settings.state_dir)?;
-    let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
-    let fingerprint = settings.fingerprint.to_string();
-    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
-    ledger.append(clock.now(), vec![started]).await?;
-    let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
-    warehouse.set_reference(reference_rows(settings)).await?;
-
-    let store = Store::new(&settings.state_dir);
-    let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
-    let rules = Rules { feeds, reference: settings.reference.clone() };
-    let judges = std::thread::available_parallelism().map_or(1, usize::from);
-    let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
-    let cleared = intake::clear_uploads(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
-    if cleared > 0 {
-        tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
-    }
-    pipeline.settle_originals().await?;
-
-    let watch_over = watch_feeds(settings, &ledger, &clock, &zone);
-    watch_over.expect_feeds().await?;
-
-    let counters = Arc::new(Counters::default());
+    let books = Books::open(settings).await?;
+    books.put_in_order(settings).await?;
     let host_keys = HostKeys::load(&settings.state_dir.join(&settings.sftp.host_keys))?;
-    let (fingerprints, public) = (host_keys.fingerprints(), host_keys.public_keys());
-    let listeners = listen_all(&settings.sftp.listen).await?;
-    let web = listen(settings.web.listen).await?;
-    let control = control::bind(&settings.state_dir).map_err(|source| unusable(&settings.state_dir.join(control::SOCKET), source))?;
-    let sftp: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let web_address = web.local_addr().map_err(|source| StartError::Listen { address: settings.web.listen.to_string(), source })?;
+    let fingerprints = host_keys.fingerprints();
+    let doors = Doors::open(settings).await?;
+    let (sftp, web) = (doors.sftp_addresses.clone(), doors.web_address);
 
     let (stop_intake, intake_stops) = watch::channel(false);
     let (stop_rest, rest_stops) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let worker = pipeline.clone();
-    tasks.spawn({
-        let stop = rest_stops.clone();
-        async move { worker.run(stop).await }
-    });
-    tasks.spawn({
-        let (news, stop) = (pipeline.news(), rest_stops.clone());
-        async move { watch_over.run(news, stop).await }
-    });
-    let publisher =
-        Publisher { ledger: ledger.clone(), warehouse: warehouse.clone(), clock: Arc::clone(&clock), feeds: health_feeds(settings) };
-    tasks.spawn(publisher.run(pipeline.news(), rest_stops.clone()));
+    let counters = Arc::new(Counters::default());
     let answer = control::Answer::Running {
-        since: clock.now(),
+        since: books.clock.now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sftp: sftp.clone(),
-        web: web_address,
+        web,
         host_keys: fingerprints.clone(),
     };
-    tasks.spawn(control::serve(control, pipeline.clone(), answer, rest_stops.clone()));
-    let sources = Sources {
-        feeds: Arc::new(health_feeds(settings)),
-        ledger: ledger.clone(),
-        warehouse: warehouse.reader(),
-        clock: Arc::clone(&clock),
-        zone: zone.clone(),
-        counted: counted(Arc::clone(&counters)),
-    };
-    tasks.spawn(health::serve(web, sources, rest_stops));
-
-    let (_, accounts) = watch::channel(Arc::new(Accounts { accounts: settings.providers.iter().map(|p| p.account.clone()).collect() }));
-    let context = intake::Context {
-        state_dir: settings.state_dir.clone(),
-        settings: settings.sftp.clone(),
-        accounts,
-        gate: Arc::new(HouseGate { ledger: ledger.clone(), pipeline, clock: Arc::clone(&clock), zone }),
-        clock: Arc::clone(&clock),
-        host_keys,
-        counters,
-    };
+    let mut tasks = JoinSet::new();
+    books.run_inside(settings, &mut tasks, &rest_stops);
+    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), answer, rest_stops.clone()));
+    tasks.spawn(health::serve(doors.web, books.health_sources(settings, &counters), rest_stops));
+    let context = books.intake_context(settings, host_keys, counters);
     let intake = tokio::spawn(async move {
-        if let Err(error) = intake::serve(listeners, context, intake_stops).await {
-            tracing::error!(error = crate::feed::error_chain(&error), "the SFTP endpoint ended");
+        if let Err(error) = intake::serve(doors.sftp, context, intake_stops).await {
+            tracing::error!(error = error_chain(&error), "the SFTP endpoint ended");
         }
     });
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?sftp, web = %web_address, host_keys = ?fingerprints,
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?sftp, %web, host_keys = ?fingerprints,
         providers = settings.providers.len(), "bedfeed is ready");
-    Ok(Running {
-        sftp,
-        web: web_address,
-        host_keys: fingerprints,
-        host_public_keys: public,
-        stop_intake,
-        stop_rest,
-        intake,
-        tasks,
-        ledger,
-        writer,
-        warehouse,
-        clock,
-        lock,
-    })
+    Ok(Running { sftp, web, stop_intake, stop_rest, intake, tasks, books })
+}
+
+impl Books {
+    async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let zone = TimeZone::get(LONDON).map_err(StartError::Zone)?;
+        for folder in ["", DELIVERIES, QUARANTINE] {
+            let path = settings.state_dir.join(folder);
+            DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| unusable(&path, source))?;
+        }
+        let lock = own(&settings.state_dir)?;
+        let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
+        let fingerprint = settings.fingerprint.to_string();
+        let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
+        ledger.append(clock.now(), vec![started]).await?;
+        let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
+        match warehouse.set_reference(reference_rows(settings)).await {
+            // It was reported by `open`; the rows are set before anything is loaded.
+            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {}
+            set => set?,
+        }
+        let store = Store::new(&settings.state_dir);
+        let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
+        let rules = Rules { feeds, reference: settings.reference.clone() };
+        let judges = std::thread::available_parallelism().map_or(1, usize::from);
+        let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
+        let feeds = settings.providers.iter().map(watched).collect();
+        let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
+        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, lock })
+    }
+
+    /// Clears away what the last run left half done, and records which feeds are expected.
+    async fn put_in_order(&self, settings: &Settings) -> Result<(), StartError> {
+        let cleared = intake::clear_uploads(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
+        if cleared > 0 {
+            tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
+        }
+        self.pipeline.settle_originals().await?;
+        Ok(self.watch.expect_feeds().await?)
+    }
+
+    /// Starts the tasks that nobody outside talks to.
+    fn run_inside(&self, settings: &Settings, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
+        let (pipeline, watch) = (self.pipeline.clone(), self.watch.clone());
+        let (news, pipeline_stops, watch_stops) = (self.pipeline.news(), stop.clone(), stop.clone());
+        tasks.spawn(async move { pipeline.run(pipeline_stops).await });
+        tasks.spawn(async move { watch.run(news, watch_stops).await });
+        let publisher = Publisher {
+            ledger: self.ledger.clone(),
+            warehouse: self.warehouse.clone(),
+            clock: Arc::clone(&self.clock),
+            feeds: health_feeds(settings),
+        };
+        tasks.spawn(publisher.run(self.pipeline.news(), stop.clone()));
+    }
+
+    fn health_sources(&self, settings: &Settings, counters: &Arc<Counters>) -> Sources {
+        Sources {
+            feeds: Arc::new(health_feeds(settings)),
+            ledger: self.ledger.clone(),
+            warehouse: self.warehouse.reader(),
+            clock: Arc::clone(&self.clock),
+            zone: self.zone.clone(),
+            counted: counted(Arc::clone(counters)),
+        }
+    }
+
+    fn intake_context(&self, settings: &Settings, host_keys: HostKeys, counters: Arc<Counters>) -> intake::Context {
+        let accounts = settings.providers.iter().map(|provider| provider.account.clone()).collect();
+        let gate = HouseGate {
+            ledger: self.ledger.clone(),
+            pipeline: self.pipeline.clone(),
+            clock: Arc::clone(&self.clock),
+            zone: self.zone.clone(),
+        };
+        intake::Context {
+            state_dir: settings.state_dir.clone(),
+            settings: settings.sftp.clone(),
+            accounts: watch::channel(Arc::new(Accounts { accounts })).1,
+            gate: Arc::new(gate),
+            clock: Arc::clone(&self.clock),
+            host_keys,
+            counters,
+        }
+    }
+}
+
+impl Doors {
+    async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let mut sftp = Vec::with_capacity(settings.sftp.listen.len());
+        for address in &settings.sftp.listen {
+            sftp.push(listen(*address).await?);
+        }
+        let web = listen(settings.web.listen).await?;
+        let control = control::bind(&settings.state_dir).map_err(|source| unusable(&settings.state_dir.join(control::SOCKET), source))?;
+        let sftp_addresses = sftp.iter().map(address_of).collect::<Result<_, _>>()?;
+        let web_address = address_of(&web)?;
+        Ok(Self { sftp, web, control, sftp_addresses, web_address })
+    }
 }
 
 impl Running {
@@ -211,7 +251,7 @@ impl Running {
     /// Reads the warehouse.
     #[must_use]
     pub fn warehouse_reader(&self) -> WarehouseReader {
-        self.warehouse.reader()
+        self.books.warehouse.reader()
     }
 }
 
@@ -231,21 +271,12 @@ fn own(state_dir: &Path) -> Result<File, StartError> {
     }
 }
 
-async fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        listeners.push(listen(*address).await?);
-    }
-    Ok(listeners)
-}
-
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.to_string(), source })
 }
 
-fn watch_feeds(settings: &Settings, ledger: &Ledger, clock: &Arc<dyn Clock>, zone: &TimeZone) -> Watch {
-    let feeds = settings.providers.iter().map(watched).collect();
-    Watch::new(ledger.clone(), Arc::clone(clock), feeds, Channel::all(&settings.alerts), zone.clone())
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen { address: "an address that was just taken".to_owned(), source })
 }
 
 fn watched(provider: &Provider) -> WatchedFeed {

@@ -1,6 +1,6 @@
 //! Stopping: no new uploads, open ones finish or are told that they failed, steps under way end, books are closed.
 
-use super::start::Running;
+use super::start::{Books, Running};
 use crate::config;
 use crate::ledger::Event;
 use std::io;
@@ -37,7 +37,8 @@ impl Running {
     /// Stops in good order.
     pub async fn stop(self) {
         tracing::info!("stopping: no new connections, open uploads may finish");
-        let Self { stop_intake, stop_rest, intake, mut tasks, ledger, writer, warehouse, clock, lock, .. } = self;
+        let Self { stop_intake, stop_rest, intake, mut tasks, books, .. } = self;
+        let Books { ledger, writer, warehouse, pipeline, watch, clock, lock, .. } = books;
         stop_intake.send_replace(true);
         if tokio::time::timeout(PATIENCE, intake).await.is_err() {
             tracing::warn!("some uploads did not finish in time; their senders were not told OK and will send again");
@@ -52,7 +53,8 @@ impl Running {
             tracing::error!(error = crate::feed::error_chain(&error), "the stop could not be recorded");
         }
         warehouse.close().await;
-        drop(ledger);
+        // The writer ends when nobody can append any more.
+        drop((ledger, pipeline, watch));
         let closed = tokio::task::spawn_blocking(move || writer.join());
         match tokio::time::timeout(PATIENCE, closed).await {
             Ok(Ok(Ok(()))) => tracing::info!("stopped"),

@@ -170,7 +170,7 @@ pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, 
         findings.push(Finding::new(Rule::Tim03, format!("Late by {minutes} min.")));
     }
     if let Some(version) = history.accepted.iter().filter(|past| past.slot == slot).map(|past| past.version).max() {
-        findings.push(Finding::new(Rule::Tim04, format!("Replaces version {version} of this slot.")));
+        findings.push(Finding::new(Rule::Tim04, format!("This slot already has version {version}.")));
     }
     if history.accepted.iter().any(|past| past.slot > slot) {
         findings.push(Finding::new(Rule::Tim04, "Back-filled into history: newer figures are current."));

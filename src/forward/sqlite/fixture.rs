@@ -1,8 +1,8 @@
 //! Small providers, snapshots and warehouses for this room's tests.
 
-use super::super::{FeedFact, FileFact, Load, LoadOutcome, ProviderRow, ReferenceRows, Settings, SiteRow, WardRow, Warehouse};
+use super::super::{FeedFact, FileFact, Load, LoadOutcome, ProviderRow, ReferenceRows, Settings, Warehouse};
 use crate::bedstate::{
-    AgeBand, BedBase, BedSex, ClosedReason, Coverage, DemandSource, EmptyState, Gender, Line, LineType, Snapshot, totals,
+    AgeBand, BedBase, BedSex, ClosedReason, Coverage, DemandSource, EmptyState, Gender, Line, LineType, Site, Snapshot, Ward, totals,
 };
 use crate::feed::{DeliveryId, Digest, ProviderCode, ProviderKind, Report, Slot, SnapshotRef};
 use crate::forward::Control;
@@ -112,8 +112,8 @@ pub(super) fn load_of(snapshot: Snapshot, version: u32) -> Load {
 }
 
 /// Wards of RM1 and RGP at `SITE1`: `MEN` for men; `KIDS` for anybody up to 15; `ADULT` for anybody from 16; `ESC` an escalation ward.
-fn ward(code: &str, ward: &str, (ward_type, ward_class, bed_group): (&str, &str, &str)) -> WardRow {
-    WardRow {
+fn ward(code: &str, ward: &str, (ward_type, ward_class, bed_group): (&str, &str, &str)) -> Ward {
+    Ward {
         provider: provider(code),
         site_code: "SITE1".to_owned(),
         ward_code: ward.to_owned(),
@@ -145,7 +145,7 @@ pub(super) fn reference() -> ReferenceRows {
     }
     ReferenceRows {
         providers: providers.map(|(code, kind)| ProviderRow { provider: provider(code), name: format!("Provider {code}"), kind }).to_vec(),
-        sites: vec![SiteRow {
+        sites: vec![Site {
             provider: provider("NCC"),
             site_code: "SITE1".to_owned(),
             name: "Example Lodge".to_owned(),

@@ -218,10 +218,6 @@ async fn a_database_that_is_not_ours_or_newer_is_refused() {
         let later = world.warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap_err();
         assert_eq!(later.kind(), ForwardErrorKind::Unavailable, "{later}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("warehouse.db")).unwrap();
-    let error = Warehouse::open(&settings(), folder.path()).await.unwrap_err();
-    assert_eq!(error.kind(), ForwardErrorKind::Unavailable, "{error}");
 }
 
 #[test]
@@ -260,4 +256,18 @@ async fn p2_a_provider_that_left_the_settings_is_loaded_and_not_expected() {
     assert_eq!(world.rows("SELECT provider_code, occupied FROM ingest_snapshot"), ["RCX|5"]);
     let total = "SELECT occupied, providers_expected FROM v_system_now WHERE scope = 'TOTAL'";
     assert_eq!(world.rows(total), ["NULL|3"]);
+}
+
+#[tokio::test]
+async fn a_warehouse_that_is_away_at_the_start_is_opened_when_it_is_back_with_its_reference_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("warehouse.db");
+    // A folder stands where the database should be.
+    std::fs::create_dir(&path).unwrap();
+    let warehouse = Warehouse::open(&settings(), dir.path()).await.unwrap();
+    let away = warehouse.set_reference(reference()).await.unwrap_err();
+    assert_eq!(away.kind(), ForwardErrorKind::Unavailable);
+    std::fs::remove_dir(&path).unwrap();
+    let outcome = warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap();
+    assert_eq!(outcome, LoadOutcome::Loaded { current: true, unknown_wards: vec![] });
 }

@@ -21,7 +21,7 @@ mod view_tests;
 pub(super) use read::Reader;
 
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
-use crate::feed::DeliveryId;
+use crate::feed::{DeliveryId, error_chain};
 use database::{sql, utc};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -48,19 +48,31 @@ enum Order {
 struct Keeper {
     path: PathBuf,
     connection: Option<Connection>,
+    /// Set at each opening: the warehouse may have been away, or restored from a backup, since they were last set.
+    reference: Option<ReferenceRows>,
 }
 
 impl Keeper {
     fn with<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T, ForwardError>) -> Result<T, ForwardError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => database::open_for_writing(&self.path)?,
+            None => self.open()?,
         };
         let result = work(&mut connection);
         if !matches!(&result, Err(error) if error.kind() == ForwardErrorKind::Unavailable) {
             self.connection = Some(connection);
         }
         result
+    }
+
+    /// Opens the database, brings its tables and views up to date, and sets the reference data, where there are any yet.
+    fn open(&self) -> Result<Connection, ForwardError> {
+        let mut connection = database::open_for_writing(&self.path)?;
+        database::prepare(&mut connection)?;
+        if let Some(rows) = &self.reference {
+            reference::set(&mut connection, rows)?;
+        }
+        Ok(connection)
     }
 }
 
@@ -73,14 +85,19 @@ impl fmt::Debug for Writer {
 impl Writer {
     pub(super) async fn open(path: PathBuf) -> Result<Self, ForwardError> {
         let (orders, queue) = mpsc::channel(QUEUE);
-        let mut keeper = Keeper { path: path.clone(), connection: None };
+        let mut keeper = Keeper { path: path.clone(), connection: None, reference: None };
         std::thread::Builder::new()
             .name("warehouse".to_owned())
             .spawn(move || keep(&mut keeper, queue))
             .map_err(|error| ForwardError::unavailable("starting the warehouse's thread", error))?;
         let writer = Self { path, orders };
-        writer.write("opening", database::prepare).await?;
-        Ok(writer)
+        match writer.write("opening", |_| Ok(())).await {
+            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {
+                tracing::error!(error = error_chain(&error), "the warehouse is not available; deliveries wait in the ledger until it is");
+                Ok(writer)
+            }
+            opened => opened.map(|()| writer),
+        }
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -103,7 +120,12 @@ impl Writer {
     }
 
     pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
-        self.write("setting reference data", move |connection| reference::set(connection, &rows)).await
+        let doing = "setting reference data";
+        self.order(doing, move |keeper| {
+            keeper.reference = Some(rows.clone());
+            keeper.with(|connection| reference::set(connection, &rows))
+        })
+        .await
     }
 
     pub(super) async fn override_clock(&self, now: Option<Timestamp>) -> Result<(), ForwardError> {
@@ -126,11 +148,19 @@ impl Writer {
         doing: &'static str,
         work: impl FnOnce(&mut Connection) -> Result<T, ForwardError> + Send + 'static,
     ) -> Result<T, ForwardError> {
+        self.order(doing, |keeper| keeper.with(work)).await
+    }
+
+    async fn order<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Keeper) -> Result<T, ForwardError> + Send + 'static,
+    ) -> Result<T, ForwardError> {
         let stopped = || ForwardError::new(ForwardErrorKind::Unavailable, format!("{doing}: the warehouse's thread has stopped"));
         let (reply, answer) = oneshot::channel();
         let order = Order::Work(Box::new(move |keeper| {
             // Nobody may be waiting for the answer any more; the write holds all the same.
-            reply.send(keeper.with(work)).ok();
+            reply.send(work(keeper)).ok();
         }));
         self.orders.send(order).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?

@@ -1,7 +1,8 @@
 //! Reference data: the tables say what the rows say, and keep what facts of the past still point at.
 
-use super::super::{ForwardError, ReferenceRows, WardRow};
+use super::super::{ForwardError, ReferenceRows};
 use super::database::{first_day, sql};
+use crate::bedstate::Ward;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 /// Sets all reference tables, or none.
@@ -69,7 +70,7 @@ fn set_codes(transaction: &Transaction<'_>, rows: &ReferenceRows) -> rusqlite::R
     Ok(())
 }
 
-fn set_wards(transaction: &Transaction<'_>, wards: &[WardRow]) -> rusqlite::Result<()> {
+fn set_wards(transaction: &Transaction<'_>, wards: &[Ward]) -> rusqlite::Result<()> {
     transaction.execute("UPDATE dim_ward SET state = 'withdrawn' WHERE state = 'registered'", [])?;
     let mut ward = transaction.prepare(
         "INSERT INTO dim_ward (provider_code, site_code, ward_code, name, alias, ward_type, ward_class, bed_group, bed_sex, min_age,

@@ -26,6 +26,11 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Beds only, in the order of the columns.
+    pub(super) fn beds(&self) -> [Option<u64>; 5] {
+        [self.open, self.occupied, self.empty, self.available_now, self.closed]
+    }
+
     /// In the order of the columns.
     pub(super) fn columns(&self) -> [Option<u64>; 7] {
         [self.open, self.occupied, self.empty, self.available_now, self.closed, self.demand, self.demand_not_in_bed]

@@ -49,11 +49,12 @@ pub fn provider_beds_page(beds: &ProviderBeds, zone: &TimeZone) -> String {
         page.raw("<p>There are no current figures, so none are shown. That does not mean that there are no beds.</p>\n");
         return page.finish();
     }
-    let columns = ["Ward", "Site", "Open", "Occupied", "Empty", "Available now", "Closed", "Need a bed", "Of those, not in a bed"];
+    let columns = ["Ward", "Site", "Open", "Occupied", "Empty", "Available now", "Closed"];
     page.table("Beds by ward", &columns, &beds.wards, |page, ward| {
         page.raw("<th scope=\"row\">").text(ward.ward.as_deref().unwrap_or("whole site")).raw(" ");
         page.text(ward.ward_name.as_deref().unwrap_or("")).raw("</th>").cell(&ward.site);
-        for figure in ward.figures.columns() {
+        // Who waits for a bed waits for none of a certain ward: demand stands on the provider's row.
+        for figure in ward.figures.beds() {
             page.figure(figure);
         }
     });

@@ -1,3 +1,5 @@
+//! Rows become lines: each field kind, each rule, and strange text in every cell.
+
 use super::*;
 use crate::normalise::mapping::Reading;
 use crate::normalise::testing::*;

@@ -208,7 +208,7 @@ fn times_are_judged_at_receipt() {
         assert_eq!(case.said(), expected, "row {n}: {}", case.messages());
     }
     assert!(received("2018-12-03T10:27:01Z").messages().contains("Late by 8 min."));
-    assert!(history("2018-12-03T10:15Z").messages().contains("Replaces version 3"));
+    assert!(history("2018-12-03T10:15Z").messages().contains("This slot already has version 3"));
     assert!(history("2018-12-03T10:30Z").messages().contains("Back-filled into history"));
 }
 
@@ -387,6 +387,9 @@ fn a_checksum_file_vouches_for_the_data() {
     }
     assert_eq!(mismatched.said(), "R TRN-09F");
     assert!(Case::new(feed(), &[(NAME, &beds)]).messages().contains("missing checksum"));
+    // The file with the rows leads the snapshot, in whatever order the two came.
+    let report = Case::new(feed(), &[("RM1_BEDS_20181203_1015.csv.sha256", &good), (NAME, &beds)]).assess().report;
+    assert_eq!(report.parts.iter().map(|(part, _)| part.as_str()).collect::<Vec<_>>(), ["beds", "checksum"]);
     let names = [name(NAME), name("RM1_BEDS_20181203_1015.csv.sha256")];
     assert_eq!(envelope::missing_parts(&feed(), &[&names[0]]), ["checksum"]);
     assert_eq!(envelope::missing_parts(&feed(), &[&names[0], &names[1]]), Vec::<String>::new());

@@ -64,9 +64,9 @@ fn a_slot_is_late_after_its_due_time_and_missed_when_the_next_is_due() {
     //    came          seen     expected
     check("", "09:59", " grey 0");
     check("", "10:05", "- grey 0");
-    check("", "2018-12-03T10:05:01Z", "L grey 1 late:10:00/10:05");
-    check("", "10:16", "L- grey 1 late:10:00/10:05");
-    check("", "10:20", "M- grey 1 late:10:00/10:05 missed:10:00/10:20");
+    check("", "2018-12-03T10:05:01Z", "L amber 1 late:10:00/10:05");
+    check("", "10:16", "L- amber 1 late:10:00/10:05");
+    check("", "10:20", "M- amber 1 late:10:00/10:05 missed:10:00/10:20");
     check("10:00@10:04", "10:05", ". green 0");
     check("10:00@10:05", "10:06", ". green 0");
     check("10:00@10:06", "10:07", "L green 0");
@@ -92,11 +92,11 @@ fn a_feed_recovers_with_its_newest_slot_and_keeps_its_gap_on_the_grid() {
 
 #[test]
 fn what_comes_and_is_set_aside_is_rejected_and_not_late() {
-    check("10:00!10:02", "10:03", "R grey 0 rejected:10:00/10:02");
-    check("10:00!10:02", "10:06", "R grey 1 rejected:10:00/10:02");
-    check("?!10:02", "10:06", "R grey 1 rejected:10:00/10:02");
+    check("10:00!10:02", "10:03", "R amber 0 rejected:10:00/10:02");
+    check("10:00!10:02", "10:06", "R amber 1 rejected:10:00/10:02");
+    check("?!10:02", "10:06", "R amber 1 rejected:10:00/10:02");
     check("10:00!10:02 10:00@10:04", "10:06", ". green 0");
-    check("10:00@10:02 10:00!10:04", "10:06", ". green 0 rejected:10:00/10:04");
+    check("10:00@10:02 10:00!10:04", "10:06", ". amber 0 rejected:10:00/10:04");
     check("10:00!10:01 10:15!10:16 10:30!10:31 10:45!10:46", "10:51", "RRRR red 4 rejected:10:00/10:01");
     check("10:00!10:01", "10:36", "RML amber 3 late:10:15/10:20 missed:10:15/10:35 rejected:10:00/10:01");
 }
@@ -165,7 +165,7 @@ fn a_long_silence_is_bounded_and_keeps_its_beginning() {
 fn the_settings_first_slot_goes_before_the_ledgers() {
     let schedule = FeedSchedule { first_slot: Some(slot("10:30")), ..schedule() };
     let standing = judge(&schedule, slot("10:00"), &[], &[], at("10:36"));
-    assert_eq!(summary(&standing), "L grey 1 late:10:30/10:35");
+    assert_eq!(summary(&standing), "L amber 1 late:10:30/10:35");
 }
 
 /// Judges after every slot of a local day on which each file comes three minutes after its slot.

@@ -100,7 +100,7 @@ pub(crate) fn accepted(assessment: &Assessment) -> &[Line] {
 /// A line's filled fields as `field=value`, sorted, with the count only where it is not 1.
 pub(crate) fn compact(line: &Line) -> Vec<String> {
     let value = serde_json::to_value(line).unwrap();
-    let filled = value.as_object().unwrap().iter().filter(|(name, value)| !value.is_null() && !(*name == "quantity" && **value == 1));
+    let filled = value.as_object().unwrap().iter().filter(|(name, value)| !(value.is_null() || *name == "quantity" && **value == 1));
     sorted(filled.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
 }
 

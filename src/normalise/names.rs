@@ -121,19 +121,24 @@ pub fn match_name(pattern: &NamePattern, name: &str) -> Option<NameParts> {
     Some(parts)
 }
 
+/// The placeholders, as written between braces.
+pub const PLACEHOLDERS: &[(&str, NamePiece)] = &[
+    ("org", NamePiece::Org),
+    ("yyyy", NamePiece::Year),
+    ("mm", NamePiece::Month),
+    ("dd", NamePiece::Day),
+    ("HH", NamePiece::Hour),
+    ("MM", NamePiece::Minute),
+    ("SS", NamePiece::Second),
+    ("seq", NamePiece::Sequence),
+];
+
 fn placeholder(name: &str) -> Result<NamePiece, PatternError> {
-    Ok(match name {
-        "org" => NamePiece::Org,
-        "yyyy" => NamePiece::Year,
-        "mm" => NamePiece::Month,
-        "dd" => NamePiece::Day,
-        "HH" => NamePiece::Hour,
-        "MM" => NamePiece::Minute,
-        "SS" => NamePiece::Second,
-        "seq" => NamePiece::Sequence,
-        other if other.contains('{') => return Err(PatternError::UnbalancedBraces),
-        other => return Err(PatternError::UnknownPlaceholder(other.to_owned())),
-    })
+    match PLACEHOLDERS.iter().find(|(known, _)| *known == name) {
+        Some((_, piece)) => Ok(piece.clone()),
+        None if name.contains('{') => Err(PatternError::UnbalancedBraces),
+        None => Err(PatternError::UnknownPlaceholder(name.to_owned())),
+    }
 }
 
 /// A piece of varying length takes all it can, so what follows must not look like more of it.

@@ -6,18 +6,7 @@ use super::super::document::{Item, Section};
 use super::super::problem::did_you_mean;
 use crate::feed::FileName;
 use crate::normalise::mapping::{FilePart, NamePattern, NamePiece, PartRole};
-
-/// The named pieces, as written between braces.
-const PIECES: &[(&str, NamePiece)] = &[
-    ("org", NamePiece::Org),
-    ("yyyy", NamePiece::Year),
-    ("mm", NamePiece::Month),
-    ("dd", NamePiece::Day),
-    ("HH", NamePiece::Hour),
-    ("MM", NamePiece::Minute),
-    ("SS", NamePiece::Second),
-    ("seq", NamePiece::Sequence),
-];
+use crate::normalise::names::{PLACEHOLDERS, PatternError, parse_pattern};
 
 /// The files of a mapping.
 pub(super) struct Parts {
@@ -76,45 +65,24 @@ pub(super) fn shape(pattern: &NamePattern, provider: &str) -> String {
 
 fn pattern(item: &Item<'_>) -> Option<NamePattern> {
     let text = item.filled()?;
-    match parse(text) {
-        Ok(pieces) => Some(NamePattern { text: text.to_owned(), pieces }),
-        Err(why) => {
-            item.problem(why);
-            None
-        }
-    }
+    checked(text).map_err(|why| item.problem(why)).ok()
 }
 
-fn parse(text: &str) -> Result<Vec<NamePiece>, String> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while let Some(brace) = rest.find(['{', '}']) {
-        let (literal, from) = rest.split_at_checked(brace).unwrap_or((rest, ""));
-        if !literal.is_empty() {
-            pieces.push(NamePiece::Literal(literal.to_owned()));
+/// A pattern that can work, or what is wrong with it.
+fn checked(text: &str) -> Result<NamePattern, String> {
+    let pattern = parse_pattern(text).map_err(|error| match &error {
+        PatternError::UnknownPlaceholder(name) => {
+            format!("{error}{}", did_you_mean(name, PLACEHOLDERS.iter().map(|(known, _)| *known)))
         }
-        let Some(inside) = from.strip_prefix('{') else { return Err(format!("\"{text}\" has a }} without its {{")) };
-        let Some((name, after)) = inside.split_once('}') else { return Err(format!("\"{text}\" has a {{ without its }}")) };
-        let known = || PIECES.iter().map(|(name, _)| *name);
-        let Some((_, piece)) = PIECES.iter().find(|(known, _)| *known == name) else {
-            let list = known().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" ");
-            return Err(format!("{{{name}}} is not a piece of a name{}; the pieces are {list}", did_you_mean(name, known())));
-        };
-        if pieces.contains(piece) {
+        PatternError::Empty | PatternError::UnbalancedBraces | PatternError::NoSeparator(_) => error.to_string(),
+    })?;
+    for (name, piece) in PLACEHOLDERS {
+        if pattern.pieces.iter().filter(|other| *other == piece).count() > 1 {
             return Err(format!("{{{name}}} stands twice in the name"));
         }
-        // A piece of varying length must end somewhere.
-        if pieces.last().is_some_and(|last| matches!(last, NamePiece::Org | NamePiece::Sequence)) {
-            return Err(format!("{{org}} and {{seq}} vary in length: put a character between them and {{{name}}}"));
-        }
-        pieces.push(piece.clone());
-        rest = after;
-    }
-    if !rest.is_empty() {
-        pieces.push(NamePiece::Literal(rest.to_owned()));
     }
     FileName::parse(text.as_bytes()).map_err(|why| format!("\"{text}\" could not be a file's name: {why}"))?;
-    Ok(pieces)
+    Ok(pattern)
 }
 
 #[cfg(test)]
@@ -122,24 +90,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_cut_into_pieces() {
-        let pieces = parse("{org}_BEDS {dd}-{mm}.csv").unwrap();
-        let literal = |text: &str| NamePiece::Literal(text.to_owned());
-        assert_eq!(pieces, [NamePiece::Org, literal("_BEDS "), NamePiece::Day, literal("-"), NamePiece::Month, literal(".csv")]);
-    }
-
-    #[test]
     fn a_pattern_that_cannot_work_is_refused() {
         let rows = [
-            ("a{yyyy.csv", "a { without its }"),
-            ("a}yyyy.csv", "a } without its {"),
+            ("a{yyyy.csv", "the braces do not pair up"),
+            ("a}yyyy.csv", "the braces do not pair up"),
             ("a{yyy}.csv", "did you mean \"yyyy\"?"),
             ("a{dd}{dd}.csv", "{dd} stands twice"),
-            ("{org}{yyyy}.csv", "put a character between"),
+            ("{org}{yyyy}.csv", "needs a separator after it"),
             ("in/{yyyy}.csv", "could not be a file's name"),
         ];
         for (text, expected) in rows {
-            let why = parse(text).unwrap_err();
+            let why = checked(text).unwrap_err();
             assert!(why.contains(expected), "{text}: {why}");
         }
     }

@@ -162,7 +162,7 @@ fn a_line_that_every_check_would_reject_is_refused() {
 #[test]
 fn files_tables_and_times_must_fit_together() {
     check("_{HH}{MM}", "", &["23: mapping[0].table[0].snapshot_at: the name of the part \"beds\" does not give the time"]);
-    check("{HH}", "{hour}", &["17: mapping[0].file[0].name: {hour} is not a piece of a name"]);
+    check("{HH}", "{hour}", &["17: mapping[0].file[0].name: {hour} is not a placeholder"]);
     check("\"file name\"", "\"header line\"", &["23: mapping[0].table[0].snapshot_at: there is no header_line with a snapshot_at"]);
     check("\"file name\"", "\"other table\"", &["10: mapping[0]: no table gives the snapshot time"]);
     check(

@@ -287,3 +287,25 @@ fn imports_are_found_however_they_are_written() {
         assert_eq!(imports(text), expected, "{text}");
     }
 }
+
+#[test]
+fn the_documents_name_files_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    pages.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut wrong = Vec::new();
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(page).unwrap();
+        // Between backquotes: a path into the tree, without a placeholder.
+        let named = text.split('`').skip(1).step_by(2).filter(|word| {
+            let into_the_tree = ["src/", "tests/", "config/", "docs/", "systemd/"].iter().any(|top| word.starts_with(top));
+            into_the_tree && !word.contains(['*', ' ', '…', '\n']) && !word.contains("CODE")
+        });
+        for name in named {
+            if !root.join(name).try_exists().unwrap() {
+                wrong.push(format!("{} names {name}", page.file_name().unwrap().to_string_lossy()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -22,7 +22,7 @@ pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending,
     let mappings: usize = settings.providers.iter().map(|provider| provider.feed.mappings.len()).sum();
     writeln!(
         out,
-        "{}: fine. {} providers, {mappings} mappings, {} wards, {} sites.",
+        "{}: fine. Providers: {}, mappings: {mappings}, wards: {}, sites: {}.",
         config.display(),
         settings.providers.len(),
         settings.reference.wards.len(),

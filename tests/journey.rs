@@ -492,7 +492,7 @@ fn p9_bad_input_is_refused_or_found_and_others_are_not_disturbed() {
                 found.filter(|row| row["outcome"] != "pending")
             });
             assert_eq!(ended["outcome"], "quarantined", "{what}: {ended}");
-            assert!(rules(&ended).iter().any(|found| *found == *rule), "{what}: {ended}");
+            assert!(rules(&ended).contains(rule), "{what}: {ended}");
             let (receipt, words) = service.receipt("RZZ", &name);
             assert_eq!(receipt["verdict"], "rejected", "{what}");
             assert!(words.len() < 100_000, "{what}: {} bytes of words", words.len());

@@ -135,9 +135,10 @@ impl Watch {
     /// Sends what is due on one channel; gives when the next message is due.
     async fn empty_outbox(&self, channel: &Channel) -> Result<Option<Timestamp>, LedgerError> {
         let name = channel.name();
-        let due = self.ledger.read(|reader| reader.undelivered_alerts(BATCH)).await?;
+        let asked = name.clone();
+        let due = self.ledger.read(move |reader| reader.undelivered_on(&asked, BATCH)).await?;
         let mut next: Option<Timestamp> = None;
-        for DueAlert { alert, attempts, next_at } in due.into_iter().filter(|due| due.alert.channel == name) {
+        for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
             if now < next_at {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));

@@ -9,11 +9,14 @@ use std::path::Path;
 pub(super) fn run(config: &Path) -> Result<Ending, Failure> {
     log_to_stderr("info");
     let settings = settings(config)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let running = service::start(&settings).await.map_err(Failure::broken)?;
         service::run_until_signalled(running, config).await.map_err(Failure::broken)
-    })?;
-    Ok(Ending::Fine)
+    });
+    // Whatever still runs by now had its time; what it had not recorded is done again at the next start.
+    runtime.shutdown_background();
+    ended.map(|()| Ending::Fine)
 }
 
 /// Reports every problem in the settings at once.

@@ -41,6 +41,12 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
         };
         rows.push(FeedRow::new(facts, now));
     }
+    for (provider, count) in reader.pending_by_provider()? {
+        if !feeds.iter().any(|feed| feed.schedule.provider.as_str() == provider) {
+            notices
+                .push(format!("{count} deliveries wait for {provider}, which is not in the settings; put it back, or nobody judges them."));
+        }
+    }
     let quarantined = reader.in_quarantine()?.len();
     if quarantined > 0 {
         notices.push(format!("{quarantined} deliveries wait in quarantine."));

@@ -12,11 +12,13 @@ use crate::forward::{ForwardError, ProviderFigures, WardFigures, WarehouseReader
 use crate::ledger::{Event, Filter, Ledger, LedgerError};
 use crate::schedule::Freshness;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use jiff::tz::TimeZone;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -91,12 +93,28 @@ pub async fn serve(listener: TcpListener, sources: Sources, mut stop: watch::Rec
         .route("/api/v1/deliveries", get(api_deliveries))
         .route("/api/v1/beds", get(api_beds))
         .fallback(|| async { Trouble::NotFound })
+        .layer(axum::middleware::from_fn(from_this_machine))
         .layer(axum::middleware::map_response(with_safe_headers))
         .with_state(sources);
     let stopped = async move { while !*stop.borrow() && stop.changed().await.is_ok() {} };
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "pages are no longer served");
     }
+}
+
+/// Only requests that name this machine: a page elsewhere whose name was made to lead here gets nothing.
+async fn from_this_machine(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_this_machine(host) { next.run(request).await } else { (StatusCode::MISDIRECTED_REQUEST, "ask for localhost\n").into_response() }
+}
+
+/// Whether a `Host` names this machine: `localhost` or a loopback address, with or without a port.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((name, _)) => name,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// No script, no frame, nothing from elsewhere, nothing kept: figures age.
@@ -261,6 +279,28 @@ fn json(value: &impl serde::Serialize) -> Response {
         Err(error) => {
             tracing::error!(%error, "an answer has no JSON form");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_requests_for_this_machine_are_answered() {
+        let rows = [
+            ("localhost", true),
+            ("LOCALHOST:8080", true),
+            ("127.0.0.1:8080", true),
+            ("[::1]:8080", true),
+            ("evil.example", false),
+            ("localhost.evil.example:8080", false),
+            ("10.0.0.1", false),
+            ("", false),
+        ];
+        for (host, answered) in rows {
+            assert_eq!(is_this_machine(host), answered, "{host}");
         }
     }
 }

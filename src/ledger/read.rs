@@ -5,10 +5,14 @@ use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
 use crate::feed::{Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Most rows one query gives: a page or a table longer than this helps nobody.
 const MAX_ROWS: u32 = 10_000;
+
+/// Most deliveries that a feed's lateness is judged by: some days of a feed that is set aside again and again.
+const MAX_JUDGED: u32 = 2_000;
 
 /// A read-only view of the ledger.
 #[derive(Debug)]
@@ -151,10 +155,12 @@ impl Reader {
     /// # Errors
     /// The query failed.
     pub fn accepted_since(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
-        self.deliveries_where(
-            "WHERE provider = ?1 AND received_at >= ?2 AND lead IS NOT NULL ORDER BY received_at, id LIMIT ?3",
+        let mut rows = self.deliveries_where(
+            "WHERE provider = ?1 AND received_at >= ?2 AND lead IS NOT NULL ORDER BY received_at DESC, id DESC LIMIT ?3",
             params![provider.as_str(), stamp(since), MAX_ROWS],
-        )
+        )?;
+        rows.reverse();
+        Ok(rows)
     }
 
     /// One delivery.
@@ -209,17 +215,20 @@ impl Reader {
             .map_err(LedgerError::Read)
     }
 
-    /// What a feed's lateness is judged by: its deliveries since an instant, oldest first, and its newest accepted one
-    /// however old.
+    /// What a feed's lateness is judged by, oldest first: its deliveries since an instant, its newest accepted one however
+    /// old, and all that came since that one: a file set aside stays the last word until a good one comes.
     ///
     /// # Errors
     /// The query failed.
     pub fn for_judging(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let newest = self.newest_accepted(provider)?;
+        let last_word = newest.as_ref().map_or(Timestamp::MIN, |row| row.delivery.received_at);
         let mut rows = self.deliveries_where(
-            "WHERE provider = ?1 AND received_at >= ?2 ORDER BY received_at, id LIMIT ?3",
-            params![provider.as_str(), stamp(since), MAX_ROWS],
+            "WHERE provider = ?1 AND received_at >= ?2 ORDER BY received_at DESC, id DESC LIMIT ?3",
+            params![provider.as_str(), stamp(since.min(last_word)), MAX_JUDGED],
         )?;
-        if let Some(newest) = self.newest_accepted(provider)?
+        rows.reverse();
+        if let Some(newest) = newest
             && !rows.iter().any(|row| row.delivery.id == newest.delivery.id)
         {
             rows.insert(0, newest);
@@ -233,6 +242,17 @@ impl Reader {
     /// The query failed.
     pub fn moved_since(&self, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
         self.deliveries_where("WHERE moved_at >= ?1 ORDER BY moved_at, id LIMIT ?2", params![stamp(since), MAX_ROWS])
+    }
+
+    /// Deliveries that an entry after a place in the chain is about, in the order of their arrival.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn moved_after(&self, seq: u64) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE id IN (SELECT delivery FROM entry WHERE seq > ?1 AND delivery IS NOT NULL) ORDER BY id LIMIT ?2",
+            params![seq, MAX_ROWS],
+        )
     }
 
     /// A feed's newest accepted slot and snapshot time, however long ago.
@@ -293,9 +313,21 @@ impl Reader {
     /// # Errors
     /// The query failed.
     pub fn undelivered_alerts(&self, limit: u32) -> Result<Vec<DueAlert>, LedgerError> {
+        self.alerts_where("(?1 IS NULL OR channel = ?1)", None, limit)
+    }
+
+    /// The same for one channel: what another one does not take must not stand in its way.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn undelivered_on(&self, channel: &str, limit: u32) -> Result<Vec<DueAlert>, LedgerError> {
+        self.alerts_where("channel = ?1", Some(channel), limit)
+    }
+
+    fn alerts_where(&self, condition: &str, channel: Option<&str>, limit: u32) -> Result<Vec<DueAlert>, LedgerError> {
         let rows = self.all(
-            "SELECT key, channel, message, attempts, next_at FROM outbox WHERE delivered_at IS NULL ORDER BY next_at, id LIMIT ?1",
-            params![limit.min(MAX_ROWS)],
+            &format!("SELECT key, channel, message, attempts, next_at FROM outbox WHERE delivered_at IS NULL AND {condition} ORDER BY next_at, id LIMIT ?2"),
+            params![channel, limit.min(MAX_ROWS)],
             |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?, row.get::<_, String>(4)?)),
         )?;
         rows.into_iter()
@@ -330,6 +362,29 @@ impl Reader {
     /// The query failed.
     pub fn waiting_for_the_warehouse(&self) -> Result<Vec<DeliveryRow>, LedgerError> {
         self.deliveries_where("WHERE outcome = 'pending' AND lead = id ORDER BY id LIMIT ?1", params![MAX_ROWS])
+    }
+
+    /// The ids of all deliveries: with `true` those in quarantine or discarded. For the sweep at the start.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn all_ids(&self) -> Result<BTreeMap<DeliveryId, bool>, LedgerError> {
+        let rows = self.all("SELECT id, outcome = 'quarantined' FROM delivery", [], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let read = |(id, set_aside): (String, bool)| {
+            let id = id.parse().map_err(|_| LedgerError::Unreadable { what: format!("the delivery id {id}") })?;
+            Ok((id, set_aside))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Providers that have deliveries which have not ended, with how many.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn pending_by_provider(&self) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.all("SELECT provider, count(*) FROM delivery WHERE outcome = 'pending' GROUP BY provider ORDER BY provider", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
     }
 
     /// The newest entry's place and hash.

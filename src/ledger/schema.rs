@@ -133,7 +133,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     delivered_at TEXT,
     UNIQUE (key, channel)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_at) WHERE delivered_at IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE delivered_at IS NULL;
 ";
 
 /// Opens the ledger for writing; makes it where there is none.

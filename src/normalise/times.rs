@@ -14,6 +14,9 @@ use std::sync::LazyLock;
 /// How far ahead of a known moment (receipt, or the snapshot) a source's clock may be.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
+/// Longest text that is read as a time; longer than any format. Some looks at a text cost its length squared.
+const MAX_TIME_BYTES: usize = 64;
+
 /// Years before this are a two-digit year misread, not a time in a bed-state file.
 const FIRST_YEAR: i16 = 1900;
 
@@ -90,6 +93,9 @@ pub enum TimeProblem {
 /// mapping does not shift it.
 pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, not_after: Timestamp) -> Result<Resolved, TimeProblem> {
     let text = text.trim();
+    if text.len() > MAX_TIME_BYTES {
+        return Err(TimeProblem::Unreadable);
+    }
     if let Some(at) = with_offset(text) {
         return Ok(Resolved { at, how: How::Offset });
     }
@@ -136,6 +142,9 @@ pub fn resolve_civil(civil: DateTime, zone: SourceZone, gap: MarchGap, not_after
 #[must_use]
 pub fn date(text: &str, formats: &[String]) -> Option<Date> {
     let text = text.trim();
+    if text.len() > MAX_TIME_BYTES {
+        return None;
+    }
     formats.iter().find_map(|format| strtime::parse(format, text).ok()?.to_date().ok()).filter(|date| date.year() >= FIRST_YEAR)
 }
 

@@ -10,7 +10,7 @@ use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
 use crate::verify::set::{self, OpenSet, SetFile};
-use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, plausibility, times, totals as sums};
+use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, plausibility, times, totals as sums};
 use jiff::Timestamp;
 
 /// Lines shown by a dry run.
@@ -74,10 +74,14 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
         judgement.report.parts.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
     }
     let Some((mapping, mut set)) = opened else {
+        judgement.look_at_what_was_not_read(parts);
         judgement.check_agreement(None);
         return judgement.finish(None);
     };
     judgement.findings.append(std::mem::take(&mut set.findings));
+    if !set.usable {
+        judgement.look_at_what_was_not_read(parts);
+    }
     judgement.note(mapping, &set);
     if !set.missing.is_empty() {
         let files: Vec<(&str, Digest)> = parts.iter().map(|part| (part.name.as_str(), part.sha256)).collect();
@@ -120,6 +124,15 @@ impl<'a> Judgement<'a> {
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
         self.test = set.test;
         self.several_parts = mapping.tables.len() > 1;
+    }
+
+    /// A file that could not be read as agreed may still hold what must not leave the provider.
+    fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
+        for part in parts {
+            if !self.findings.seal_file() {
+                self.findings.append(identifiers::scan_unread(part.bytes));
+            }
+        }
     }
 
     fn check_agreement(&mut self, snapshot_at: Option<Timestamp>) {

@@ -4,8 +4,8 @@ use super::assess::{Assessment, Context, Part, assess};
 use super::gather::{Gathering, gather, history};
 use super::step::retry_at;
 use super::worker::Inner;
-use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage};
-use crate::forward::{FileFact, Load, LoadOutcome};
+use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
+use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::{Feed, Verdict, Verified};
@@ -44,7 +44,7 @@ impl Inner {
     /// Judges a delivery with the other parts of its set, and loads it where it is good.
     pub(super) async fn judge(&self, feed: &Arc<Feed>, row: &DeliveryRow, pending: &[DeliveryRow]) -> Result<(), PipelineError> {
         let past = self.history(feed, row).await?;
-        match gather(feed, row, pending, &history(&past, &[]), self.clock.now()) {
+        match gather(feed, row, pending, self.clock.now()) {
             Gathering::Wait(stage) => {
                 tracing::info!(provider = %feed.provider, delivery = %row.delivery.id, file = %row.delivery.name, "waiting for the other parts");
                 self.record(vec![moved(row.delivery.id, stage, None, None)]).await
@@ -123,6 +123,17 @@ impl Inner {
         let files = rows.iter().map(|row| file_fact(row, &Stage::Loaded { snapshot })).collect();
         match self.warehouse.load(Load { verified, reference: snapshot, files, report }).await {
             Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(rows, snapshot).await,
+            // Trying again would not help: somebody must look.
+            Err(error) if error.kind() == ForwardErrorKind::Refused => {
+                let note = error_chain(&error);
+                tracing::error!(delivery = %snapshot.lead, error = note, "the warehouse refuses a snapshot; it is set aside");
+                let stage = Stage::Quarantined { sealed: false, discarded: false };
+                self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(&note))).collect()).await?;
+                for row in rows {
+                    self.store.settle(row.delivery.id, Place::Quarantine { sealed: false }, row.report.as_ref())?;
+                }
+                Ok(())
+            }
             Err(error) => self.postpone(rows, snapshot, attempts, &error.to_string()).await,
         }
     }

@@ -23,21 +23,10 @@ pub(super) enum Gathering<'a> {
 }
 
 /// Decides what to judge with `row`, given everything of its feed that is pending.
-pub(super) fn gather<'a>(
-    feed: &Feed,
-    row: &'a DeliveryRow,
-    pending: &'a [DeliveryRow],
-    history: &History,
-    now: Timestamp,
-) -> Gathering<'a> {
+pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [DeliveryRow], now: Timestamp) -> Gathering<'a> {
     let alone = || Gathering::Judge { parts: vec![row], replaced: Vec::new() };
     let Ok(identity) = identify(feed, &row.delivery.name) else { return alone() };
     let Some(wait) = needs_set(&identity, feed) else { return alone() };
-    let known =
-        |past: &PastSnapshot| past.files.iter().any(|(name, hash)| name == row.delivery.name.as_str() && *hash == row.delivery.sha256);
-    if history.accepted.iter().any(known) {
-        return alone();
-    }
     let undecided =
         |other: &&DeliveryRow| other.delivery.folder == row.delivery.folder && matches!(other.stage, Stage::Landed | Stage::Waiting { .. });
     let mut members: Vec<(String, &DeliveryRow)> = Vec::new();
@@ -52,6 +41,8 @@ pub(super) fn gather<'a>(
             Some((_, older)) if older.delivery.sha256 == other.delivery.sha256 && other.delivery.id == row.delivery.id => {
                 return Gathering::Repeats(older.delivery.id);
             }
+            // The same bytes again: its own turn comes when the older one's is over.
+            Some((_, older)) if older.delivery.sha256 == other.delivery.sha256 => {}
             // Pending deliveries come oldest first, so the newer file of a part takes the older one's place.
             Some((_, older)) => replaced.push(std::mem::replace(older, other)),
         }
@@ -119,11 +110,15 @@ mod tests {
     }
 
     /// What is decided for the last of the pending deliveries, by their numbers.
-    fn decided(pending: &[DeliveryRow], history: &History, now: &str) -> String {
+    fn decided(pending: &[DeliveryRow], now: &str) -> String {
+        decided_for(pending.last().unwrap(), pending, now)
+    }
+
+    fn decided_for(row: &DeliveryRow, pending: &[DeliveryRow], now: &str) -> String {
         let checked = [("beds", PartRole::Data, DATA), ("sum", PartRole::Sha256, &format!("{DATA}.sha256"))];
         let feed = feed(&checked, vec![beds()]);
         let number = |id: DeliveryId| pending.iter().position(|row| row.delivery.id == id).unwrap() + 1;
-        match gather(&feed, pending.last().unwrap(), pending, history, at(now)) {
+        match gather(&feed, row, pending, at(now)) {
             Gathering::Wait(Stage::Waiting { part, until, .. }) => format!("{part} waits until {}", until.strftime("%H:%M:%S")),
             Gathering::Wait(other) => format!("{other:?}"),
             Gathering::Repeats(of) => format!("repeats {}", number(of)),
@@ -152,14 +147,16 @@ mod tests {
             (&[one(1, beds), row(2, beds, "newer", Folder::Inbox), one(3, sum)], "10:17", "judge 2 3 replacing 1"),
         ];
         for (pending, now, expected) in rows {
-            assert_eq!(decided(pending, &History::default(), now), expected);
+            assert_eq!(decided(pending, now), expected);
         }
-        assert_eq!(decided(&[one(1, beds), one(2, beds)], &History::default(), "10:17"), "repeats 1");
+        let twice = [one(1, beds), one(2, beds), one(3, sum)];
+        assert_eq!(decided(&twice[..2], "10:17"), "repeats 1");
+        // Whichever is looked at first, the older of two equal files is the one that counts.
+        assert_eq!(decided_for(&twice[0], &twice, "10:17"), "judge 1 3");
     }
 
     #[test]
-    fn a_part_of_a_set_that_was_accepted_waits_for_nothing() {
-        let again = row(9, "20181203_1015.csv", "beds", Folder::Inbox);
+    fn the_past_is_told_by_snapshots_and_a_delivery_judged_again_does_not_meet_itself() {
         let mut old = row(1, "20181203_1015.csv", "beds", Folder::Inbox);
         let mut beside = row(2, "20181203_1015.csv.sha256", "sum", Folder::Inbox);
         let snapshot = SnapshotRef { lead: old.delivery.id, slot: Slot::containing(at("10:15")), version: 1 };
@@ -171,7 +168,6 @@ mod tests {
         let rows = [old.clone(), beside];
         let past = history(&rows, &[]);
         assert_eq!(past.accepted.iter().map(|past| past.files.len()).collect::<Vec<_>>(), [2]);
-        assert_eq!(decided(&[again], &past, "10:17"), "judge 1");
-        assert!(history(&rows, &[old.delivery.id]).accepted.is_empty(), "a delivery judged again does not meet itself");
+        assert!(history(&rows, &[old.delivery.id]).accepted.is_empty());
     }
 }

@@ -125,6 +125,7 @@ mod tests {
         let at = "2018-12-03T10:16:00Z".parse().unwrap();
         let held = || Stage::Quarantined { sealed: false, discarded: false };
         let sealed = || Stage::Quarantined { sealed: true, discarded: false };
+        let sealed_gone = || Stage::Quarantined { sealed: true, discarded: true };
         let gone = || Stage::Quarantined { sealed: false, discarded: true };
         let loaded =
             || Stage::Loaded { snapshot: SnapshotRef { lead: DeliveryId::new(at, [1; 10]), slot: Slot::containing(at), version: 1 } };
@@ -134,6 +135,7 @@ mod tests {
             (held(), &[Rule::Tim03, Rule::Row99], "fine", "fine", "fine"),
             (held(), &[Rule::Tim03, Rule::Trn04], "cannot be released: TRN-04", "fine", "fine"),
             (sealed(), &[Rule::Igv02], "sealed", "sealed", "fine"),
+            (sealed_gone(), &[Rule::Igv02], "is discarded", "is discarded", "is discarded"),
             (gone(), &[Rule::Tim03], "is discarded", "is discarded", "is discarded"),
             (loaded(), &[], "is loaded", "is loaded", "is loaded"),
             (Stage::Landed, &[], "is landed", "is landed", "is landed"),

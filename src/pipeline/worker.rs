@@ -4,7 +4,7 @@ use super::carry_out::{PipelineError, settle};
 use super::step::{Step, next_step};
 use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
 use crate::forward::Warehouse;
-use crate::ledger::{DeliveryRow, Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::normalise::reference::Reference;
 use crate::quarantine::{Store, StoreError};
 use crate::verify::Feed;
@@ -78,30 +78,47 @@ impl Pipeline {
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = &self.inner.store;
         let listed = |source| StoreError { doing: "list", delivery: DeliveryId::new(Timestamp::UNIX_EPOCH, [0; 10]), source };
+        // One look at the ledger for all of them: a year's originals are hundreds of thousands.
+        let known = self.inner.ledger.read(|reader| reader.all_ids()).await?;
         for id in store.accepted_ids().map_err(listed)? {
-            match self.recorded(id).await? {
+            match known.get(&id) {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
                     store.forget(id)?;
                 }
-                Some(row) => settle(store, id, &row.stage, row.report.as_ref())?,
+                Some(false) => {}
+                Some(true) => self.settle_one(id).await?,
             }
         }
         // Also those that were moved already: the crash may have come before their findings were written.
         for id in store.quarantined_ids().map_err(listed)? {
-            let Some(row) = self.recorded(id).await? else { continue };
-            match settle(store, id, &row.stage, row.report.as_ref()) {
-                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            match self.settle_one(id).await {
+                Err(PipelineError::Store(error)) if error.source.kind() == io::ErrorKind::NotFound => {
                     tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");
                 }
                 other => other?,
             }
         }
+        self.name_the_abandoned().await
+    }
+
+    /// Deliveries of a provider that the settings no longer have stay pending: said aloud, for nobody else would.
+    async fn name_the_abandoned(&self) -> Result<(), PipelineError> {
+        for (provider, count) in self.inner.ledger.read(|reader| reader.pending_by_provider()).await? {
+            if !self.inner.rules.feeds.iter().any(|feed| feed.provider.as_str() == provider) {
+                tracing::error!(
+                    provider,
+                    count,
+                    "deliveries wait for a provider that is not in the settings: put it back, or nobody judges them"
+                );
+            }
+        }
         Ok(())
     }
 
-    async fn recorded(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, LedgerError> {
-        self.inner.ledger.read(move |reader| reader.delivery(id)).await
+    async fn settle_one(&self, id: DeliveryId) -> Result<(), PipelineError> {
+        let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
+        row.map_or(Ok(()), |row| Ok(settle(&self.inner.store, id, &row.stage, row.report.as_ref())?))
     }
 
     /// Runs every feed's worker until `stop` turns true; a step under way is finished first.

@@ -111,6 +111,8 @@ impl Store {
         let original = self.set_aside(delivery);
         if let Some(folder) = original.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            // The new folder's own name must survive a power cut before anything is moved into it.
+            File::open(self.state_dir.join(QUARANTINE))?.sync_all()?;
             move_durably(&self.accepted(delivery), &original)?;
             let mode = if sealed { 0o400 } else { 0o600 };
             std::fs::set_permissions(&original, Permissions::from_mode(mode))?;

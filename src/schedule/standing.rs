@@ -2,7 +2,7 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::{Delivery, Folder, Report, Slot, SnapshotRef, Stage};
+use crate::feed::{Delivery, DeliveryId, Folder, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -32,8 +32,20 @@ impl Arrival {
             newest.entry(snapshot.slot).and_modify(|version| *version = snapshot.version.max(*version)).or_insert(snapshot.version);
             newest
         });
-        let superseded = |stage| filled(stage).is_some_and(|it| newest.get(&it.slot).is_some_and(|version| it.version < *version));
-        deliveries.filter_map(|(delivery, stage, report)| Self::of(delivery, stage, report, superseded(stage))).collect()
+        // A set is there when its last part is.
+        let mut complete: BTreeMap<DeliveryId, Timestamp> = BTreeMap::new();
+        for (delivery, stage, _) in deliveries.clone() {
+            if let Some(snapshot) = filled(stage) {
+                let at = complete.entry(snapshot.lead).or_insert(delivery.received_at);
+                *at = delivery.received_at.max(*at);
+            }
+        }
+        let superseded = |stage: &Stage| filled(stage).is_some_and(|it| newest.get(&it.slot).is_some_and(|version| it.version < *version));
+        let arrival = |(delivery, stage, report): (&Delivery, &Stage, Option<&Report>)| {
+            let arrival = Self::of(delivery, stage, report, superseded(stage))?;
+            Some(Self { received_at: complete.get(&delivery.id).copied().unwrap_or(arrival.received_at), ..arrival })
+        };
+        deliveries.filter_map(arrival).collect()
     }
 
     /// What a delivery in its present stage means for punctuality; `None` where it means nothing: tests, duplicates, what

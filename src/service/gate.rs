@@ -1,9 +1,10 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
-use crate::feed::{Clock, FileName, ProviderCode};
+use crate::feed::{Clock, DeliveryId, FileName, ProviderCode, error_chain};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Shelf};
 use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, Reader};
 use crate::pipeline::Pipeline;
+use crate::quarantine::Store;
 use crate::receipts::{Receipt, ReceiptFormat, parse_receipt_name, receipt_names, render};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +24,8 @@ pub(super) struct HouseGate {
     pub(super) pipeline: Pipeline,
     /// The clock.
     pub(super) clock: Arc<dyn Clock>,
+    /// Where originals lie.
+    pub(super) store: Store,
     /// Local time on receipts.
     pub(super) zone: TimeZone,
 }
@@ -31,9 +34,12 @@ impl Gate for HouseGate {
     fn accept(&self, landed: Landed) -> Pending<'_, Result<(), NotAccepted>> {
         Box::pin(async move {
             let delivery = landed.delivery().clone();
-            let provider = delivery.provider.clone();
+            let (id, provider) = (delivery.id, delivery.provider.clone());
             let event = Event::Accepted { delivery: Box::new(delivery) };
-            self.ledger.append(self.clock.now(), vec![event]).await.map_err(|error| NotAccepted(Box::new(error)))?;
+            if let Err(error) = self.ledger.append(self.clock.now(), vec![event]).await {
+                self.clear_away(id).await;
+                return Err(NotAccepted(Box::new(error)));
+            }
             self.pipeline.wake(&provider);
             Ok(())
         })
@@ -89,12 +95,26 @@ impl HouseGate {
         now.saturating_sub(SHOWN_FOR).unwrap_or(now)
     }
 
+    /// Removes an original that could not be recorded, so that failed attempts do not fill the disk. Where the ledger
+    /// cannot even say that it does not know it, the next start looks again.
+    async fn clear_away(&self, id: DeliveryId) {
+        match self.ledger.read(move |reader| reader.delivery(id)).await {
+            Ok(None) => {
+                if let Err(error) = self.store.forget(id) {
+                    tracing::warn!(delivery = %id, error = error_chain(&error), "an original that was not recorded could not be removed");
+                }
+            }
+            Ok(Some(_)) => tracing::warn!(delivery = %id, "recorded after all; its sender was told to send again"),
+            Err(error) => tracing::warn!(delivery = %id, error = error_chain(&error), "whether it was recorded is not known yet"),
+        }
+    }
+
     /// Reads the ledger; a failure shows as an empty folder to the sender and as an error to us.
     async fn look<T: Default + Send + 'static>(&self, query: impl FnOnce(&Reader) -> Result<T, LedgerError> + Send + 'static) -> T {
         match self.ledger.read(query).await {
             Ok(found) => found,
             Err(error) => {
-                tracing::error!(error = crate::feed::error_chain(&error), "a virtual folder could not be read from the ledger");
+                tracing::error!(error = error_chain(&error), "a virtual folder could not be read from the ledger");
                 T::default()
             }
         }

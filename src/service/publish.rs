@@ -34,7 +34,7 @@ pub(super) struct Publisher {
 /// What was published already.
 #[derive(Default)]
 struct Published {
-    through: Option<Timestamp>,
+    through: Option<u64>,
     slots: BTreeMap<(ProviderCode, Slot), &'static str>,
 }
 
@@ -64,21 +64,30 @@ impl Publisher {
     async fn round(&self, published: &mut Published) -> Result<(), String> {
         let now = self.clock.now();
         let since = now.saturating_sub(REACH).unwrap_or(now);
-        let after = published.through.unwrap_or(since);
-        let (changed, mut control) = self.facts(after, now).await.map_err(|error| error_chain(&error))?;
+        let (through, mut control) = self.facts(published.through, since, now).await.map_err(|error| error_chain(&error))?;
         control.slots.retain(|fact| published.slots.get(&(fact.provider.clone(), fact.slot)) != Some(&fact.state));
         let slots: Vec<_> = control.slots.iter().map(|fact| ((fact.provider.clone(), fact.slot), fact.state)).collect();
         self.warehouse.publish(control).await.map_err(|error| error_chain(&error))?;
         published.slots.extend(slots);
         published.slots.retain(|(_, slot), _| since <= slot.start());
-        published.through = changed.or(published.through);
+        published.through = Some(through);
         Ok(())
     }
 
-    /// What became true at or after `after`, and how every feed's slots stand.
-    async fn facts(&self, after: Timestamp, now: Timestamp) -> Result<(Option<Timestamp>, Control), LedgerError> {
-        let rows = self.ledger.read(move |reader| reader.moved_since(after)).await?;
-        let through = rows.iter().map(|row| row.moved_at).max();
+    /// What the ledger has recorded after the entry `after` (at first: what moved since `since`), how every feed's slots
+    /// stand, and the entry up to which this says all. Entries, not times: the clock may be set back.
+    async fn facts(&self, after: Option<u64>, since: Timestamp, now: Timestamp) -> Result<(u64, Control), LedgerError> {
+        let (through, rows) = self
+            .ledger
+            .read(move |reader| {
+                let through = reader.head()?.seq;
+                let rows = match after {
+                    Some(seq) => reader.moved_after(seq)?,
+                    None => reader.moved_since(since)?,
+                };
+                Ok((through, rows))
+            })
+            .await?;
         let files = rows.iter().map(|row| FileFact::new(&row.delivery, &row.stage, row.report.as_ref())).collect();
         let mut control = Control { files, ..Control::default() };
         for feed in &self.feeds {

@@ -211,6 +211,7 @@ impl Books {
             ledger: self.ledger.clone(),
             pipeline: self.pipeline.clone(),
             clock: Arc::clone(&self.clock),
+            store: Store::new(&settings.state_dir),
             zone: self.zone.clone(),
         };
         intake::Context {

@@ -3,7 +3,7 @@
 //! Owns checksum files in the forms that common tools write, and control records. Refuses to judge rows: the counts it
 //! reads are compared where rows are known.
 
-use super::{quoted, text};
+use super::text;
 use crate::bedstate::DATASET;
 use crate::feed::{Digest, Finding, Findings, Rule};
 use crate::normalise::mapping::Encoding;
@@ -76,12 +76,16 @@ fn base_name(path: &str) -> String {
 #[must_use]
 pub fn compare(checksums: &[Checksum], files: &[(&str, Digest)]) -> Option<Finding> {
     let differs = checksums.iter().find(|checksum| !files.iter().any(|(_, digest)| *digest == checksum.sha256))?;
-    let named = differs.name.as_ref().filter(|name| !files.iter().any(|(file, _)| file.eq_ignore_ascii_case(name)));
-    let message = match named {
-        Some(name) => format!("Checksum differs: it was made for {}, which is not the file sent.", quoted(name)),
-        None => "Checksum differs: the file was damaged on the way, or replaced after the checksum was made.".to_owned(),
-    };
-    Some(Finding::new(Rule::Trn04, message))
+    let of_another = differs.name.as_ref().is_some_and(|name| !files.iter().any(|(file, _)| file.eq_ignore_ascii_case(name)));
+    Some(Finding::new(
+        Rule::Trn04,
+        // The other name is not repeated: nobody agreed what may stand there.
+        if of_another {
+            "Checksum differs: it was made for a file of another name than the one sent."
+        } else {
+            "Checksum differs: the file was damaged on the way, or replaced after the checksum was made."
+        },
+    ))
 }
 
 /// Reads a control record: one `key=value` on each line, `#` starts a remark, letter case of keys is ignored.
@@ -102,7 +106,7 @@ pub fn record(bytes: &[u8]) -> (ControlRecord, Findings) {
             Some((key, value)) => {
                 let twice = values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
                 if twice.is_some_and(|before| before != value.trim()) {
-                    findings.push(unreadable(&format!("it says {} twice, and differently", quoted(key.trim()))));
+                    findings.push(unreadable("it says one thing twice, and differently"));
                 }
             }
             None => findings.push(unreadable("every line must be key=value")),
@@ -125,9 +129,9 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
     let rows = get("row_count", true);
     let [sequence, sha256, kind] = ["sequence_no", "sha256", "kind"].map(|key| get(key, false));
     // A later minor version only adds to what an earlier one says.
-    let supported = |text: &&String| text.split_once('.').map_or(text.as_str(), |(major, _)| major).eq_ignore_ascii_case(DATASET);
-    if let Some(dataset) = dataset.filter(|dataset| !supported(dataset)) {
-        findings.push(unreadable(&format!("dataset {} is not supported, {DATASET} is", quoted(dataset))));
+    let supported = |text: &String| text.split_once('.').map_or(text.as_str(), |(major, _)| major).eq_ignore_ascii_case(DATASET);
+    if dataset.is_some_and(|dataset| !supported(dataset)) {
+        findings.push(unreadable(&format!("its dataset is not supported, {DATASET} is")));
     }
     let mut number = |text: Option<&String>, key: &str, most: u64| {
         let read = text.and_then(|text| super::structure::announced_number(text)).filter(|number| *number <= most);
@@ -143,8 +147,8 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
         findings.push(unreadable("sha256 is not 64 hexadecimal digits"));
     }
     let kind = kind.map(|kind| kind.to_ascii_uppercase());
-    if let Some(kind) = kind.as_deref().filter(|kind| !["FULL", "RESEND", "TEST"].contains(kind)) {
-        findings.push(unreadable(&format!("kind {} is none of FULL, RESEND and TEST", quoted(kind))));
+    if kind.as_deref().is_some_and(|kind| !["FULL", "RESEND", "TEST"].contains(&kind)) {
+        findings.push(unreadable("its kind is none of FULL, RESEND and TEST"));
     }
     ControlRecord { provider, snapshot_at, sequence, rows, sha256: digest, test: kind.as_deref() == Some("TEST") }
 }
@@ -201,7 +205,7 @@ mod tests {
         assert_eq!(compare(&listed(Some("a.csv")), &[("a.csv", Digest::of(b"abc"))]), None);
         assert_eq!(compare(&listed(None), &[("x.csv", Digest::of(b"x")), ("a.csv", Digest::of(b"abc"))]), None);
         assert!(compare(&listed(Some("a.csv")), &[("a.csv", Digest::of(b"x"))]).unwrap().message.contains("damaged"));
-        assert!(compare(&listed(Some("b.csv")), &[("a.csv", Digest::of(b"x"))]).unwrap().message.contains("b.csv"));
+        assert!(compare(&listed(Some("b.csv")), &[("a.csv", Digest::of(b"x"))]).unwrap().message.contains("another name"));
     }
 
     #[test]
@@ -212,14 +216,15 @@ mod tests {
             (format!("# made by the job\r\n{good}kind=RESEND\nSequence_No = 12\ntotal_occ=2\n"), ""),
             (format!("{good}kind=test"), ""),
             (good.replace("BEDSTATE/1", "BEDSTATE/1.2"), ""),
-            (good.replace("BEDSTATE/1", "BEDSTATE/2"), "BEDSTATE/2 is not supported"),
+            (good.replace("BEDSTATE/1", "BEDSTATE/2"), "its dataset is not supported"),
             (good.replace("row_count=3", "row_count=three"), "row_count is not a whole number"),
             (good.replace("row_count=3", ""), "row_count is missing"),
             (format!("{good}sha256=12"), "sha256 is not 64"),
             (format!("{good}sequence_no=10000000"), "sequence_no is not"),
-            (format!("{good}kind=DELTA"), "DELTA is none of"),
+            (format!("{good}kind=DELTA"), "its kind is none of"),
             (format!("{good}rubbish"), "key=value"),
             (format!("{good}row_count=4"), "twice"),
+            (format!("{good}Smith John=1\nSmith John=2"), "it says one thing twice"),
         ];
         for (text, expected) in rows {
             let (record, findings) = record(text.as_bytes());

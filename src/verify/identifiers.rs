@@ -147,10 +147,20 @@ impl Scan {
     }
 }
 
+/// Looks for NHS numbers in a file that was not read as a table: one under a name that nobody agreed, or that is not what
+/// it should be. A leak is a leak under any name.
+#[must_use]
+pub fn scan_unread(bytes: &[u8]) -> Findings {
+    let mut scan = Scan::default();
+    bytes.split(|byte| *byte == b'\n').for_each(|line| scan.look(0, &String::from_utf8_lossy(line)));
+    scan.findings(&[FileColumn { label: "the file".to_owned(), identifier: false }])
+}
+
 /// Ten digits by Modulus 11. Source: NHS Data Dictionary, NHS NUMBER: weights 10 to 2, eleven less the remainder.
 fn is_nhs_number(digits: [u8; 10]) -> bool {
-    // Dummies such as 0000000000 pass, and so may a time such as 2018120310; neither is anybody's number.
-    let dummy = digits.iter().all(|digit| Some(digit) == digits.first());
+    // Dummies such as 0000000000 and 0123456789 pass, and so may a time such as 2018120310; none is anybody's number.
+    let steps = |by: u8| digits.iter().zip(digits.iter().skip(1)).all(|(digit, next)| (digit + by) % 10 == *next);
+    let dummy = steps(0) || steps(1);
     if dummy || looks_like_an_hour(digits) {
         return false;
     }

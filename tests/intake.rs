@@ -106,7 +106,7 @@ async fn what_is_not_offered_is_refused_in_words_or_by_status() {
         assert!(run.stderr.contains("bedfeed takes files over SFTP only"), "{}", run.stderr);
     }
     let run = house.scp("-O", &file, "inbox/old.csv").await;
-    assert!(!run.ok && run.stderr.contains("without the option -O"), "{}", run.stderr);
+    assert!(!run.ok && run.stderr.contains("without -O"), "{}", run.stderr);
     let run = house.sftp(&format!("put {file} inbox/d.csv\nrm inbox/d.csv\nls inbox/d.csv")).await;
     assert!(run.ok, "removing an accepted file is a courtesy: {}", run.stderr);
 }

@@ -8,6 +8,9 @@ use std::io::Write;
 
 /// Asks the daemon to act, and says what became of it.
 pub(super) fn act(act: Act, arguments: &Arguments, out: &mut dyn Write) -> Result<Ending, Failure> {
+    if arguments.by.trim().is_empty() || arguments.reason.trim().is_empty() {
+        return Err(Failure::Arguments("--by and --reason: say who you are and why".to_owned()));
+    }
     let settings = settings(&arguments.config.config)?;
     let row = delivery_called(&reader(&settings)?, &arguments.id)?;
     let request = Request::Act { delivery: row.delivery.id, act, by: arguments.by.clone(), reason: arguments.reason.clone() };

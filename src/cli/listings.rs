@@ -1,9 +1,9 @@
 //! `bedfeed deliveries` and `bedfeed audit verify`.
 
 use super::args::{Deliveries, Listing};
-use super::table::{Table, plain};
+use super::table::{Table, cell};
 use super::{Ending, Failure, json, reader, settings};
-use crate::feed::{Outcome, Report, Severity};
+use crate::feed::{Outcome, ProviderCode, Report, Severity};
 use crate::ledger::{DeliveryRow, Filter};
 use std::io::Write;
 
@@ -18,8 +18,19 @@ pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<
         None => None,
         Some(word) => Some(outcome(word)?),
     };
+    if arguments.limit == 0 {
+        return Err(Failure::Arguments("--limit 0: ask for one at least".to_owned()));
+    }
+    let known = |code: &ProviderCode| settings.providers.iter().any(|provider| provider.code == *code);
+    let stranger = provider.clone().filter(|code| !known(code));
     let filter = Filter { provider, outcome, since: None, limit: Some(arguments.limit) };
     let rows = reader(&settings)?.deliveries(&filter)?;
+    if let Some(code) = stranger.filter(|_| rows.is_empty()) {
+        let codes = settings.providers.iter().map(|provider| provider.code.to_string()).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Arguments(format!(
+            "--provider {code}: neither the settings nor the ledger know it; the settings have {codes}"
+        )));
+    }
     if arguments.json {
         let rows: Vec<_> = rows.iter().map(as_json).collect();
         json(out, &rows)?;
@@ -32,7 +43,7 @@ pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<
             delivery.received_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             delivery.id.short(),
             delivery.provider.to_string(),
-            plain(delivery.name.as_str()),
+            cell(delivery.name.as_str()),
             delivery.bytes.to_string(),
             row.stage.as_str().to_owned(),
             row.report.as_ref().and_then(|report| report.slot).map_or("-".to_owned(), |slot| slot.to_string()),

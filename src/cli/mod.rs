@@ -108,8 +108,8 @@ fn fail(failure: &Failure) -> ExitCode {
         Failure::Settings(problems) => (format!("{problems}"), BAD_SETTINGS),
         Failure::Arguments(text) => (format!("bedfeed: {text}"), BAD_ARGUMENTS),
         Failure::Failed(text) => (format!("bedfeed: {text}"), 1),
-        // The reader of a pipe went away: nothing to say, and nobody to say it to.
-        Failure::Broken(error) if is_broken_pipe(error.as_ref()) => return ExitCode::FAILURE,
+        // The reader of a pipe has seen enough, as `head` does: nothing is wrong.
+        Failure::Broken(error) if is_broken_pipe(error.as_ref()) => return ExitCode::SUCCESS,
         Failure::Broken(error) => (format!("bedfeed: {}", error_chain(error.as_ref())), 1),
     };
     drop(writeln!(err, "{}", text.trim_end()));

@@ -52,6 +52,24 @@ fn write_line(out: &mut dyn Write, cells: impl Iterator<Item = String>, widths: 
     writeln!(out, "{}", padded.join("  ").trim_end())
 }
 
+/// A path as a shell takes it: quoted where it must be.
+#[must_use]
+pub(super) fn shell(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '=');
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// Longest text in a cell: one long file name must not push everything else off the screen.
+const CELL: usize = 60;
+
+/// The same, cut to a cell's length.
+#[must_use]
+pub(super) fn cell(text: &str) -> String {
+    let text = plain(text);
+    if text.chars().count() <= CELL { text } else { text.chars().take(CELL - 1).chain(['…']).collect() }
+}
+
 /// A text that cannot disturb a terminal: control characters become `?`.
 #[must_use]
 pub(super) fn plain(text: &str) -> String {
@@ -74,5 +92,8 @@ mod tests {
         Table::new(&["feed"]).write(&mut out, "no feeds").unwrap();
         assert_eq!(out, b"no feeds\n");
         assert_eq!(plain("a\u{1b}[31mb"), "a?[31mb");
+        assert_eq!(cell(&"x".repeat(61)), "x".repeat(59) + "…");
+        assert_eq!(shell(std::path::Path::new("/srv/bed feed/it's")), "'/srv/bed feed/it'\\''s'");
+        assert_eq!(shell(std::path::Path::new("/srv/bedfeed")), "/srv/bedfeed");
     }
 }

@@ -74,6 +74,9 @@ pub struct Findings {
     kept: Vec<Finding>,
     /// How often each rule spoke at each severity.
     counts: Vec<(Rule, Severity, u64)>,
+    /// Rules that rejected the file until a person took responsibility.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    overridden: Vec<Rule>,
 }
 
 impl Findings {
@@ -105,6 +108,7 @@ impl Findings {
 
     /// Adds all of another's, counts included.
     pub fn append(&mut self, other: Self) {
+        self.overridden.extend(other.overridden);
         for (rule, severity, count) in other.counts {
             let kept: Vec<Finding> = other.kept.iter().filter(|f| f.rule == rule && f.severity == severity).cloned().collect();
             let uncounted = count.saturating_sub(u64::try_from(kept.len()).unwrap_or(count));
@@ -141,13 +145,23 @@ impl Findings {
             released.kept.push(finding);
         }
         for (rule, severity, count) in self.counts {
-            let severity = if severity == Severity::RejectFile { lowered(rule, severity) } else { severity };
+            let lowered_to = if severity == Severity::RejectFile { lowered(rule, severity) } else { severity };
+            if lowered_to != severity {
+                released.overridden.push(rule);
+            }
+            let severity = lowered_to;
             match released.counts.iter_mut().find(|(r, s, _)| *r == rule && *s == severity) {
                 Some((_, _, sum)) => *sum += count,
                 None => released.counts.push((rule, severity, count)),
             }
         }
         released
+    }
+
+    /// The rules that would have rejected the file, had not a person released it in spite of them.
+    #[must_use]
+    pub fn overridden(&self) -> &[Rule] {
+        &self.overridden
     }
 
     /// The findings kept word for word, in the order they were made.

@@ -247,7 +247,7 @@ fn sentence(condition: Condition, behind: u32) -> String {
     };
     match condition {
         Condition::Missed => format!("No file comes: {slots}."),
-        Condition::Rejected => format!("What comes is set aside: {slots}."),
+        Condition::Rejected => format!("The newest file was set aside; {slots}."),
         Condition::Late => format!("A file is overdue: {slots}."),
         Condition::Stale => "Files come, but their figures are old.".to_owned(),
         Condition::AwaitingFirst => "Its first file is not here yet.".to_owned(),
@@ -303,7 +303,12 @@ mod tests {
             (&[], "10:04", Condition::AwaitingFirst, "Its first file is not here yet."),
             (&[], "10:06", Condition::Late, "A file is overdue: no good file for the newest due slot."),
             (&[], "10:51", Condition::Missed, "No file comes: no good file for the 4 newest due slots."),
-            (&[("10:00", "10:02", false)], "10:06", Condition::Rejected, "What comes is set aside: no good file for the newest due slot."),
+            (
+                &[("10:00", "10:02", false)],
+                "10:06",
+                Condition::Rejected,
+                "The newest file was set aside; no good file for the newest due slot.",
+            ),
             (&[("10:00", "10:02", true)], "10:31", Condition::Late, "A file is overdue: no good file for the newest due slot."),
         ];
         for (came, now, condition, state) in rows {

@@ -7,7 +7,7 @@ use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The name of the key that is made where there is none.
@@ -66,6 +66,7 @@ impl HostKeys {
         paths.sort();
         let mut keys = Vec::new();
         for path in paths {
+            keep_secret(&path).map_err(|source| HostKeyError::Io { doing: "protect", path: path.clone(), source })?;
             keys.extend(read(&path)?);
         }
         if keys.is_empty() {
@@ -108,6 +109,16 @@ fn read(path: &Path) -> Result<Option<PrivateKey>, HostKeyError> {
         return Ok(None);
     }
     Ok(Some(key))
+}
+
+/// Takes a private key away from everybody but its owner, and says so: it may have been copied already.
+fn keep_secret(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        tracing::warn!(path = %path.display(), "a host key could be read by others; it is its owner's alone now. Consider a new key");
+    }
+    Ok(())
 }
 
 fn make(path: &Path) -> Result<PrivateKey, HostKeyError> {

@@ -1,6 +1,6 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,7 +17,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The file cannot be opened or is not a ledger.
-    #[error("cannot open the ledger {path}; restore it from a backup, or move it away to start a new one")]
+    #[error("cannot open the ledger {path} (if it is damaged, restore it from a backup)")]
     Open {
         /// The file.
         path: PathBuf,
@@ -169,12 +169,35 @@ fn keep_to_ourselves(path: &Path) -> io::Result<()> {
 /// Opens the ledger for reading; it must exist. Works beside a running daemon and without one.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let mut connection = Connection::open_with_flags(uri(path, ""), flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let mut found = version(&connection);
+    if found.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen)) && is_folded_in(path) {
+        // A folder that cannot be written, such as a disk gone read-only or a backup: nothing changes under our eyes there,
+        // and SQLite need not make its files beside the ledger.
+        connection = Connection::open_with_flags(uri(path, "?immutable=1"), flags).map_err(failed)?;
+        found = version(&connection);
+    }
+    let found = found.map_err(failed)?;
     if found > SCHEMA_VERSION {
         return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
     Ok(connection)
+}
+
+/// A path as SQLite's own address for it, so that options can follow.
+fn uri(path: &Path, options: &str) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~');
+    let text = |byte: &u8| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    format!("file:{}{options}", path.as_os_str().as_bytes().iter().map(text).collect::<String>())
+}
+
+/// Whether everything is in the ledger's own file: no write-ahead log lies beside it.
+fn is_folded_in(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(true, |log| log.len() == 0)
 }

@@ -59,6 +59,8 @@ pub struct ReceiptDocument {
     pub waiting: Option<WaitingFor>,
     /// Whether support has decided that a rejected file will never be loaded.
     pub discarded: bool,
+    /// Rules that would have rejected the file, had not support released it in spite of them; empty for most files.
+    pub released_in_spite_of: Vec<Rule>,
 }
 
 /// One finding.
@@ -133,6 +135,7 @@ impl ReceiptDocument {
             duplicate_of: if let Stage::Duplicate { of } = stage { Some(*of) } else { None },
             waiting: waiting(stage),
             discarded,
+            released_in_spite_of: report.map(|report| report.findings.overridden().to_vec()).unwrap_or_default(),
         })
     }
 

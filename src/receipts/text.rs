@@ -52,6 +52,11 @@ fn decision(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
             ),
         );
     }
+    if !document.released_in_spite_of.is_empty() {
+        page.blank();
+        let rules = document.released_in_spite_of.iter().map(|rule| rule.id()).collect::<Vec<_>>().join(", ");
+        page.wrapped(0, &format!("The support team looked at this file and took responsibility for it in spite of {rules}."));
+    }
     if document.verdict == Verdict::Sealed {
         page.blank();
         page.wrapped(0, "Tell your information governance lead today, and quote the delivery's id.");
@@ -67,14 +72,16 @@ fn findings(page: &mut Page, document: &ReceiptDocument) {
         if index > 0 {
             page.blank();
         }
-        rule(page, count, &document.findings);
+        rule(page, count, document);
     }
 }
 
-fn rule(page: &mut Page, count: &FindingCount, all: &[ReceiptFinding]) {
+fn rule(page: &mut Page, count: &FindingCount, document: &ReceiptDocument) {
+    let overridden = document.released_in_spite_of.contains(&count.rule);
     let times = if count.count == 1 { String::new() } else { format!(", {} times", count.count) };
-    page.wrapped(0, &format!("{} ({}{times})", count.rule, count.severity.as_str()));
-    let mut of_rule = all.iter().filter(|finding| finding.rule == count.rule && finding.severity == count.severity);
+    let weight = if overridden { "released by support" } else { count.severity.as_str() };
+    page.wrapped(0, &format!("{} ({weight}{times})", count.rule));
+    let mut of_rule = document.findings.iter().filter(|finding| finding.rule == count.rule && finding.severity == count.severity);
     let shown: Vec<&ReceiptFinding> = of_rule.by_ref().take(SHOWN_PER_RULE).collect();
     for finding in &shown {
         page.wrapped(2, &format!("{}{}", place(finding), finding.message));
@@ -83,7 +90,7 @@ fn rule(page: &mut Page, count: &FindingCount, all: &[ReceiptFinding]) {
     if more > 0 {
         page.line(2, &format!("and {more} more like this"));
     }
-    if count.severity > Severity::Information {
+    if count.severity > Severity::Information && !overridden {
         page.wrapped(2, &format!("What to do: {}", count.rule.advice()));
     }
 }

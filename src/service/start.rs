@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
@@ -148,6 +148,7 @@ impl Books {
             let path = settings.state_dir.join(folder);
             DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| unusable(&path, source))?;
         }
+        warn_of_others(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
         let lock = own(&settings.state_dir)?;
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
         let fingerprint = settings.fingerprint.to_string();
@@ -230,9 +231,9 @@ impl Doors {
     async fn open(settings: &Settings) -> Result<Self, StartError> {
         let mut sftp = Vec::with_capacity(settings.sftp.listen.len());
         for address in &settings.sftp.listen {
-            sftp.push(listen(*address).await?);
+            sftp.push(listen("[sftp] listen", *address).await?);
         }
-        let web = listen(settings.web.listen).await?;
+        let web = listen("[web] listen", settings.web.listen).await?;
         let control = control::bind(&settings.state_dir).map_err(|source| unusable(&settings.state_dir.join(control::SOCKET), source))?;
         let sftp_addresses = sftp.iter().map(address_of).collect::<Result<_, _>>()?;
         let web_address = address_of(&web)?;
@@ -256,6 +257,14 @@ impl Running {
     }
 }
 
+/// A state folder that was there before keeps its mode; one that others can write is worth a word.
+fn warn_of_others(state_dir: &Path) -> io::Result<()> {
+    if std::fs::metadata(state_dir)?.permissions().mode() & 0o022 != 0 {
+        tracing::warn!(path = %state_dir.display(), "others can write to the state folder, and so change the ledger: chmod 700 it");
+    }
+    Ok(())
+}
+
 fn unusable(path: &Path, source: io::Error) -> StartError {
     StartError::State { path: path.to_owned(), source }
 }
@@ -272,8 +281,8 @@ fn own(state_dir: &Path) -> Result<File, StartError> {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.to_string(), source })
+async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: format!("{address} ({key})"), source })
 }
 
 fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {

@@ -2,6 +2,7 @@
 
 use super::TemporaryFolder;
 use crate::cli::Failure;
+use crate::cli::table::shell;
 use crate::feed::Slot;
 use crate::ledger;
 use crate::service::Running;
@@ -48,7 +49,7 @@ pub(super) fn temporary() -> Result<TemporaryFolder, Failure> {
 pub(super) fn prepare(dir: &Path, now: Timestamp) -> Result<PathBuf, Failure> {
     let settings = dir.join(SETTINGS);
     if dir.join(ledger::FILE_NAME).try_exists()? || settings.try_exists()? {
-        let again = format!("bedfeed run --config {}", settings.display());
+        let again = format!("bedfeed run --config {}", shell(&settings));
         return Err(Failure::Failed(format!("{} holds a demo already: carry on with `{again}`, or give another folder", dir.display())));
     }
     for folder in ["", "providers", "reference", KEYS] {

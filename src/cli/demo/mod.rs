@@ -6,6 +6,7 @@ mod show;
 mod verdict;
 
 use super::args::Demo;
+use super::table::shell;
 use super::{Ending, Failure, log_to_stderr, runtime};
 use crate::config::{self, Settings};
 use crate::feed::{Clock, Slot};
@@ -75,6 +76,11 @@ async fn round(dir: &Path, settings: &Settings, running: &Running, once: bool, o
     loop {
         tokio::select! {
             Some(line) = words.recv() => writeln!(out, "{line}")?,
+            ended = tokio::signal::ctrl_c() => {
+                ended?;
+                uploads.abort();
+                return Err(Failure::Failed(format!("broken off; {} can be removed, or used with `bedfeed run --config`", shell(dir))));
+            }
             _ = tick.tick() => {
                 show.news(out)?;
                 let all_sent = uploads.is_finished() && words.is_empty();
@@ -117,7 +123,7 @@ async fn go_on(dir: &Path, settings: &Settings, running: Running, out: &mut dyn 
             }
             ended = tokio::signal::ctrl_c() => {
                 ended?;
-                writeln!(out, "\nStopping. `bedfeed run --config {}` carries on from here.", dir.join(folder::SETTINGS).display())?;
+                writeln!(out, "\nStopping. `bedfeed run --config {}` carries on from here.", shell(&dir.join(folder::SETTINGS)))?;
                 out.flush()?;
                 running.stop().await;
                 return Ok(());

@@ -3,7 +3,7 @@
 use super::folder::{KEYS, SETTINGS};
 use super::verdict::Check;
 use crate::cli::Failure;
-use crate::cli::table::{Table, plain};
+use crate::cli::table::{Table, plain, shell};
 use crate::config::Settings;
 use crate::feed::{Clock, DeliveryId, LONDON, Severity, Slot, Stage, local_text};
 use crate::ledger::{Event, Reader};
@@ -139,9 +139,9 @@ impl<'a> Show<'a> {
     pub(super) fn what_to_try(&self, dir: &Path, running: &Running, once: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let config = dir.join(SETTINGS);
         writeln!(out, "\nTo look around:")?;
-        writeln!(out, "  bedfeed status --config {}", config.display())?;
-        writeln!(out, "  bedfeed deliveries --config {}", config.display())?;
-        writeln!(out, "  sqlite3 {} 'select * from v_system_now'", dir.join("warehouse.db").display())?;
+        writeln!(out, "  bedfeed status --config {}", shell(&config))?;
+        writeln!(out, "  bedfeed deliveries --config {}", shell(&config))?;
+        writeln!(out, "  sqlite3 {} 'select * from v_system_now'", shell(&dir.join("warehouse.db")))?;
         if once {
             return Ok(());
         }
@@ -149,8 +149,11 @@ impl<'a> Show<'a> {
         let options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
         let key = dir.join(KEYS).join("RM1");
         writeln!(out, "  open http://{}/", running.web)?;
-        writeln!(out, "As a provider, to fetch receipts (try `ls receipts`, `get receipts/...`):")?;
-        writeln!(out, "  sftp -P {} -i {} {options} RM1@{}", sftp.port(), key.display(), sftp.ip())?;
+        writeln!(
+            out,
+            "As RM1, to fetch receipts (try `ls receipts`, `get receipts/...`; the others in the same way, each with its own key):"
+        )?;
+        writeln!(out, "  sftp -P {} -i {} {options} RM1@{}", sftp.port(), shell(&key), sftp.ip())?;
         let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
         let next = Slot::containing(SystemClock.now()).next().start();
         writeln!(out, "At {} everybody sends again, and the silent one begins. Ctrl-C ends the demo.", local_text(next, &zone))?;

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 /// What somebody who wants a shell is told.
-const SFTP_ONLY: &[u8] = b"bedfeed takes files over SFTP only; use an SFTP client (with old scp: without the option -O)\r\n";
+const SFTP_ONLY: &[u8] = b"bedfeed takes files over SFTP only: use sftp, or scp of OpenSSH 9 without -O (of 8.7: with -s)\r\n";
 
 /// What the task that watches over a connection and the connection itself both know.
 pub(super) struct Watched {

@@ -232,8 +232,8 @@ fn what_support_does_is_recorded_with_who_and_why_or_refused_with_words() {
         (vec!["release", old.as_str()], 64),
         (vec!["release", old.as_str(), "--by", "Jo"], 64),
         (vec!["discard", old.as_str(), "--reason", "x"], 64),
-        (vec!["release", old.as_str(), "--by", " ", "--reason", "x"], 1),
-        (vec!["release", old.as_str(), "--by", "Jo", "--reason", ""], 1),
+        (vec!["release", old.as_str(), "--by", " ", "--reason", "x"], 64),
+        (vec!["release", old.as_str(), "--by", "Jo", "--reason", ""], 64),
         (vec!["release", "no-such-id", "--by", "Jo", "--reason", "x"], 1),
     ] {
         let ran = service.bedfeed(&arguments);
@@ -263,6 +263,9 @@ fn what_support_does_is_recorded_with_who_and_why_or_refused_with_words() {
     assert_eq!(service.query(&sql), [json!({ "is_current": 1, "lines": BEDS })], "it fills its own slot");
     assert!(common::names(&service.state().join("deliveries")).contains(&old), "its original is among the good ones again");
     assert!(!common::names(&service.state().join("quarantine")).contains(&old));
+    let (receipt, text) = service.receipt("RZZ", &old_name);
+    assert_eq!(receipt["released_in_spite_of"], json!(["TIM-03"]), "{receipt}");
+    assert!(text.replace('\n', " ").contains("took responsibility for it in spite of TIM-03"), "{text}");
     let story = service.explain(&old);
     assert!(story.contains("release by Jo Bloggs: rang the trust") && story.contains("loaded into slot"), "{story}");
 
@@ -285,8 +288,10 @@ set = { line_type = { value = "OCC" }, bed_status = { value = "I" }, side_room =
     for discarded in [&bad, &leak] {
         act(&service, "discard", discarded).fine();
     }
-    let ran = act(&service, "reprocess", &bad);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for discarded in [&bad, &leak] {
+        let ran = act(&service, "discard", discarded);
+        assert!(ran.code == Some(1) && ran.stderr.contains("is discarded"), "{ran:?}");
+    }
     assert!(service.explain(&leak).contains("discard by Jo Bloggs: rang the trust"));
     assert_eq!(service.receipt("RZZ", &bad_name).0["discarded"], true);
     assert_eq!(service.bedfeed(&["audit", "verify"]).fine().code, Some(0));
@@ -416,6 +421,32 @@ fn p2_p10_the_six_sample_providers_add_up_to_the_truth() {
     }
     assert!(sums[0] > 1000, "{sums:?}");
     assert_eq!((&total[0]["partial"], &total[0]["providers_current"], &total[0]["providers_expected"]), (&json!(0), &json!(6), &json!(6)));
+}
+
+#[test]
+fn p2_a_correction_of_one_part_of_a_set_is_taken_when_all_parts_are_sent_again() {
+    let mut service = Service::samples();
+    service.start();
+    let settings = bedfeed::config::load(&service.settings()).unwrap_or_else(|problems| panic!("{problems}"));
+    let (slot, provider) = (Slot::containing(now()), "RGP".parse::<ProviderCode>().unwrap());
+    let world = World::new(&settings.reference, 5, slot.start()).unwrap();
+    let files = bedfeed::simulator::extract(&world, &provider, slot.start(), &Options::default()).unwrap();
+    let waiting =
+        || service.query("SELECT demand_not_in_bed AS waiting FROM v_system_now WHERE provider_code = 'RGP'")[0]["waiting"].as_i64();
+    service.send("RGP", "inbox", files.iter().map(|file| (file.name.as_str(), &file.bytes)));
+    assert_eq!(outcomes(&service.settled(2)), ["loaded"; 2]);
+    let before = waiting().unwrap();
+    assert!(before > 0, "somebody waits");
+    let one_less = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (kept, _) = text.trim_end().rsplit_once('\n').unwrap();
+        format!("{kept}\n").into_bytes()
+    };
+    let again = [(files[0].name.as_str(), files[0].bytes.clone()), (files[1].name.as_str(), one_less(&files[1].bytes))];
+    service.send("RGP", "inbox", again.iter().map(|(name, bytes)| (*name, bytes)));
+    let rows = service.settled(4);
+    assert_eq!(outcomes(&rows), ["loaded"; 4], "{rows:#?}");
+    assert_eq!(waiting(), Some(before - 1));
 }
 
 #[test]

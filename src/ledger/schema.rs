@@ -188,7 +188,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
 }
 
 /// A path as SQLite's own address for it, so that options can follow.
-fn uri(path: &Path, options: &str) -> String {
+pub(super) fn uri(path: &Path, options: &str) -> String {
     use std::os::unix::ffi::OsStrExt;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~');
     let text = |byte: &u8| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };

@@ -153,6 +153,8 @@ async fn an_alert_stays_in_the_outbox_until_its_channel_took_it() {
         error: "refused".into(),
     };
     bench.append(vec![done, failed]).await.unwrap();
+    // What one channel does not take stands in no other's way, and in none that is gone.
+    assert_eq!((bench.reader().undelivered_on("log", 1).unwrap().len(), bench.reader().undelivered_on("hook", 1).unwrap().len()), (0, 1));
     let due = bench.reader().undelivered_alerts(10).unwrap();
     assert_eq!(due.iter().map(|d| (d.alert.channel.as_str(), d.attempts)).collect::<Vec<_>>(), [("hook", 1)]);
     assert_eq!(due[0].next_at, at("2018-12-03T10:17:00Z"));
@@ -169,4 +171,31 @@ async fn support_takes_a_file_out_of_quarantine_and_the_release_is_remembered() 
     bench.append(vec![act, Event::Moved { delivery: delivery.id, stage: Stage::Landed, report: None, note: None }]).await.unwrap();
     let row = bench.reader().delivery(delivery.id).unwrap().unwrap();
     assert!(row.released && row.stage == Stage::Landed && row.report.is_some());
+}
+
+#[tokio::test]
+async fn a_file_set_aside_long_ago_is_still_the_last_word_until_a_good_one_comes() {
+    let bench = Bench::new();
+    let (good, bad) = (delivery(1), delivery(2));
+    for delivery in [&good, &bad] {
+        bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
+    }
+    bench.append(vec![moved(good.id, ready(good.id, 1))]).await.unwrap();
+    bench.append(vec![moved(bad.id, Stage::Quarantined { sealed: false, discarded: false })]).await.unwrap();
+    let weeks_later = bench.now + jiff::SignedDuration::from_hours(24 * 21);
+    let rows = bench.reader().for_judging(&good.provider, weeks_later).unwrap();
+    assert_eq!(rows.iter().map(|row| row.delivery.id).collect::<Vec<_>>(), [good.id, bad.id]);
+}
+
+#[tokio::test]
+async fn a_ledger_is_read_under_any_name() {
+    let bench = Bench::new();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(1)) }]).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let path = copy.path().join("a ledger?.db");
+    Connection::open(&bench.path).unwrap().execute("VACUUM INTO ?1", [path.to_str().unwrap()]).unwrap();
+    Connection::open(&path).unwrap().execute_batch("PRAGMA journal_mode = WAL; PRAGMA user_version = 1").unwrap();
+    let locked = super::schema::uri(&path, "?immutable=1");
+    assert!(locked.ends_with("/a%20ledger%3F.db?immutable=1"), "{locked}");
+    assert_eq!(Reader::open(&path).unwrap().head().unwrap().seq, 1);
 }

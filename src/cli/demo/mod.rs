@@ -18,6 +18,7 @@ use show::Show;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// The invented world is the same each time.
@@ -44,16 +45,18 @@ pub(super) fn demo(arguments: &Demo, out: &mut dyn Write) -> Result<Ending, Fail
 }
 
 async fn play(dir: &Path, settings_file: &Path, once: bool, out: &mut dyn Write) -> Result<Ending, Failure> {
+    // Listened to from here on: a signal between two looks at it must not be lost.
+    let mut ctrl_c = signal(SignalKind::interrupt())?;
     let settings = config::load(settings_file).map_err(Failure::Settings)?;
     let running = service::start(&settings).await.map_err(Failure::broken)?;
     folder::keep_ports(settings_file, &running)?;
-    let outcome = round(dir, &settings, &running, once, out).await;
+    let outcome = round(dir, &settings, &running, once, &mut ctrl_c, out).await;
     if once {
         running.stop().await;
         return outcome;
     }
     match outcome {
-        Ok(ending) => go_on(dir, &settings, running, out).await.map(|()| ending),
+        Ok(ending) => go_on(dir, &settings, running, &mut ctrl_c, out).await.map(|()| ending),
         Err(failure) => {
             running.stop().await;
             Err(failure)
@@ -62,7 +65,14 @@ async fn play(dir: &Path, settings_file: &Path, once: bool, out: &mut dyn Write)
 }
 
 /// The first round: everything that can happen to a file, once.
-async fn round(dir: &Path, settings: &Settings, running: &Running, once: bool, out: &mut dyn Write) -> Result<Ending, Failure> {
+async fn round(
+    dir: &Path,
+    settings: &Settings,
+    running: &Running,
+    once: bool,
+    ctrl_c: &mut Signal,
+    out: &mut dyn Write,
+) -> Result<Ending, Failure> {
     let reader = Reader::open(&settings.state_dir.join(crate::ledger::FILE_NAME))?;
     let mut show = Show::new(&reader, settings)?;
     show.opening(dir, running, out)?;
@@ -76,8 +86,7 @@ async fn round(dir: &Path, settings: &Settings, running: &Running, once: bool, o
     loop {
         tokio::select! {
             Some(line) = words.recv() => writeln!(out, "{line}")?,
-            ended = tokio::signal::ctrl_c() => {
-                ended?;
+            _ = ctrl_c.recv() => {
                 uploads.abort();
                 return Err(Failure::Failed(format!("broken off; {} can be removed, or used with `bedfeed run --config`", shell(dir))));
             }
@@ -101,7 +110,7 @@ async fn round(dir: &Path, settings: &Settings, running: &Running, once: bool, o
 }
 
 /// Every quarter of an hour from now on: all six providers send, until the demo is told to end.
-async fn go_on(dir: &Path, settings: &Settings, running: Running, out: &mut dyn Write) -> Result<(), Failure> {
+async fn go_on(dir: &Path, settings: &Settings, running: Running, ctrl_c: &mut Signal, out: &mut dyn Write) -> Result<(), Failure> {
     let reader = Reader::open(&settings.state_dir.join(crate::ledger::FILE_NAME))?;
     let mut show = Show::new(&reader, settings)?;
     let mut world = World::new(&settings.reference, SEED, Slot::containing(SystemClock.now()).start()).map_err(Failure::broken)?;
@@ -121,8 +130,7 @@ async fn go_on(dir: &Path, settings: &Settings, running: Running, out: &mut dyn 
                     tokio::spawn(round::upload_all(plan.uploads, running.sftp_address()?, dir.to_owned(), said.clone()));
                 }
             }
-            ended = tokio::signal::ctrl_c() => {
-                ended?;
+            _ = ctrl_c.recv() => {
                 writeln!(out, "\nStopping. `bedfeed run --config {}` carries on from here.", shell(&dir.join(folder::SETTINGS)))?;
                 out.flush()?;
                 running.stop().await;

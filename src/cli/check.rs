@@ -1,7 +1,7 @@
 //! `bedfeed check`: judges files as the daemon would, and loads nothing.
 
 use super::args::Check;
-use super::listings::{report_json, sums};
+use super::listings::{counts, report_json};
 use super::table::{Table, plain};
 use super::{Ending, Failure, json, settings};
 use crate::bedstate::Line;
@@ -95,14 +95,8 @@ fn tell(assessment: &Assessment, out: &mut dyn Write) -> Result<(), Failure> {
     if let (Some(slot), Some(at)) = (report.slot, report.snapshot_at) {
         writeln!(out, "figures of {at}, slot {slot}, mapping {}", report.mapping.as_deref().unwrap_or("none"))?;
     }
-    let rows = &report.rows;
-    writeln!(
-        out,
-        "rows: {} read, {} used, {} skipped, {} rejected; {} lines",
-        rows.read, rows.used, rows.skipped, rows.rejected, rows.lines
-    )?;
-    for sums in sums(report) {
-        writeln!(out, "{sums}")?;
+    for line in counts(report) {
+        writeln!(out, "{line}")?;
     }
     writeln!(out)?;
     let mut table = Table::new(&["rule", "what it does", "part", "line", "column", "message"]);

@@ -1,7 +1,7 @@
 //! `bedfeed explain`: one delivery's whole life, from connection to load, with times and who.
 
 use super::args::Explain;
-use super::listings::{as_json, report_json, sums};
+use super::listings::{as_json, counts, report_json};
 use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::{Delivery, Report, Stage};
@@ -130,14 +130,8 @@ fn judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for (part, id) in report.parts.iter().filter(|_| report.parts.len() > 1) {
         writeln!(out, "  part \"{part}\": delivery {id}")?;
     }
-    let rows = &report.rows;
-    writeln!(
-        out,
-        "  rows: {} read, {} used, {} skipped, {} rejected; {} lines",
-        rows.read, rows.used, rows.skipped, rows.rejected, rows.lines
-    )?;
-    for sums in sums(report) {
-        writeln!(out, "  {sums}")?;
+    for line in counts(report) {
+        writeln!(out, "  {line}")?;
     }
     if report.findings.is_empty() {
         return writeln!(out, "  findings: none");

@@ -60,8 +60,8 @@ pub trait Gate: Send + Sync {
     /// for it right after their upload, and keeps knowing it for a day at least.
     fn find(&self, provider: ProviderCode, shelf: Shelf, name: String) -> Pending<'_, Option<Item>>;
 
-    /// A receipt's bytes.
-    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<Vec<u8>>>;
+    /// A receipt, with its bytes.
+    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>>;
 }
 
 /// A virtual folder's contents.

@@ -81,11 +81,9 @@ impl Gate for HouseGate {
         })
     }
 
-    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<Vec<u8>>> {
+    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
         let (since, zone) = (self.since(), self.zone.clone());
-        Box::pin(async move {
-            self.look(move |reader| Ok(receipt_called(reader, &provider, &name, since, &zone)?.map(|(_, bytes)| bytes))).await
-        })
+        Box::pin(async move { self.look(move |reader| receipt_called(reader, &provider, &name, since, &zone)).await })
     }
 }
 

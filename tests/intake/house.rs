@@ -84,8 +84,8 @@ impl Gate for Memory {
         Box::pin(async move { self.items(&provider, shelf).into_iter().rev().find(|item| item.name.as_str() == name) })
     }
 
-    fn receipt(&self, _provider: ProviderCode, name: String) -> Pending<'_, Option<Vec<u8>>> {
-        Box::pin(async move { (name == "beds.csv.receipt.txt").then(receipt) })
+    fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
+        Box::pin(async move { Some((self.find(provider, Shelf::Receipts, name).await?, receipt())) })
     }
 }
 

@@ -139,11 +139,8 @@ impl Session {
         };
         self.room_for_a_view()?;
         let provider = self.client.provider.clone();
-        let item = self.shared.gate.find(provider.clone(), Shelf::Receipts, name.as_str().to_owned()).await;
-        let bytes = self.shared.gate.receipt(provider, name.as_str().to_owned()).await;
-        let (Some(item), Some(bytes)) = (item, bytes) else {
-            return Err(No::no_such_file());
-        };
+        let receipt = self.shared.gate.receipt(provider, name.as_str().to_owned()).await;
+        let (item, bytes) = receipt.ok_or_else(No::no_such_file)?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.add_handle(Handle::Receipt { facts: Facts::receipt(size, item.modified_at), bytes })
     }

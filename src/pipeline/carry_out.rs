@@ -26,6 +26,9 @@ pub enum PipelineError {
     /// A stored original could not be read or moved.
     #[error("the stored originals stopped the pipeline")]
     Store(#[from] StoreError),
+    /// The folders of stored originals could not be listed.
+    #[error("the folders of stored originals cannot be listed")]
+    Folders(#[source] std::io::Error),
     /// The assessment itself failed, which it never should.
     #[error("the assessment of delivery {delivery} broke off; please report this")]
     Assessment {
@@ -43,23 +46,26 @@ struct Judged {
 impl Inner {
     /// Judges a delivery with the other parts of its set, and loads it where it is good.
     pub(super) async fn judge(&self, feed: &Arc<Feed>, row: &DeliveryRow, pending: &[DeliveryRow]) -> Result<(), PipelineError> {
-        let past = self.history(feed, row).await?;
         match gather(feed, row, pending, self.clock.now()) {
             Gathering::Wait(stage) => {
                 tracing::info!(provider = %feed.provider, delivery = %row.delivery.id, file = %row.delivery.name, "waiting for the other parts");
                 self.record(vec![moved(row.delivery.id, stage, None, None)]).await
             }
             Gathering::Repeats(of) => {
-                let report = self.report_of_repetition(row, of);
+                let again = format!("The same file is already waiting to be judged, as delivery {of}.");
+                let report = self.report_alone(row, Finding::new(Rule::Trn05, again));
                 self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
             }
             Gathering::Judge { parts, replaced } => {
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
                 for old in replaced {
                     let aside = Stage::Quarantined { sealed: false, discarded: false };
-                    self.move_all(std::slice::from_ref(old), &aside, self.report_of_replaced(old)).await?;
+                    let newer = "A newer file of the same part came before the set was complete; the newer one is used.";
+                    let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
+                    self.move_all(std::slice::from_ref(old), &aside, report).await?;
                 }
-                let judged = self.assess_rows(feed, rows, &past).await?;
+                let past = self.history(feed, row).await?;
+                let judged = self.assess_rows(feed, row.delivery.id, rows, &past).await?;
                 self.decide(feed, judged).await
             }
         }
@@ -75,7 +81,7 @@ impl Inner {
             Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
         }
         let past = self.history(feed, row).await?;
-        let judged = self.assess_rows(feed, rows, &past).await?;
+        let judged = self.assess_rows(feed, snapshot.lead, rows, &past).await?;
         match judged.assessment.verdict {
             Verdict::Accepted(verified) => self.load(&judged.rows, verified, judged.assessment.report, snapshot, attempts).await,
             // The settings changed in between, and by today's the file is not good.
@@ -120,7 +126,8 @@ impl Inner {
         snapshot: SnapshotRef,
         attempts: u32,
     ) -> Result<(), PipelineError> {
-        let files = rows.iter().map(|row| file_fact(row, &Stage::Loaded { snapshot })).collect();
+        let loaded = Stage::Loaded { snapshot };
+        let files = rows.iter().map(|row| FileFact::new(&row.delivery, &loaded, row.report.as_ref())).collect();
         match self.warehouse.load(Load { verified, reference: snapshot, files, report }).await {
             Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(rows, snapshot).await,
             // Trying again would not help: somebody must look.
@@ -130,7 +137,7 @@ impl Inner {
                 let stage = Stage::Quarantined { sealed: false, discarded: false };
                 self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(&note))).collect()).await?;
                 for row in rows {
-                    self.store.settle(row.delivery.id, Place::Quarantine { sealed: false }, row.report.as_ref())?;
+                    settle(&self.store, row.delivery.id, &stage, row.report.as_ref())?;
                 }
                 Ok(())
             }
@@ -174,14 +181,18 @@ impl Inner {
         Ok(())
     }
 
-    async fn assess_rows(&self, feed: &Arc<Feed>, rows: Vec<DeliveryRow>, past: &[DeliveryRow]) -> Result<Judged, PipelineError> {
-        let Some(first) = rows.first().map(|row| row.delivery.id) else {
-            return Err(PipelineError::Assessment { delivery: no_delivery() });
-        };
+    /// Judges deliveries together; `delivery` is the one that an error is about.
+    async fn assess_rows(
+        &self,
+        feed: &Arc<Feed>,
+        delivery: DeliveryId,
+        rows: Vec<DeliveryRow>,
+        past: &[DeliveryRow],
+    ) -> Result<Judged, PipelineError> {
         let own: Vec<DeliveryId> = rows.iter().map(|row| row.delivery.id).collect();
         let (feed, rules, store) = (Arc::clone(feed), Arc::clone(&self.rules), self.store.clone());
         let (history, now) = (history(past, &own), self.clock.now());
-        let _permit = self.judges.acquire().await.map_err(|_| PipelineError::Assessment { delivery: first })?;
+        let _permit = self.judges.acquire().await.map_err(|_| PipelineError::Assessment { delivery })?;
         let work = move || {
             let bytes = rows.iter().map(|row| read_original(&store, row.delivery.id)).collect::<Result<Vec<_>, _>>()?;
             let parts: Vec<Part<'_>> = rows.iter().zip(&bytes).map(|(row, bytes)| part(row, bytes)).collect();
@@ -196,7 +207,7 @@ impl Inner {
             drop(parts);
             Ok(Judged { rows, assessment })
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| PipelineError::Assessment { delivery: first })?
+        tokio::task::spawn_blocking(work).await.map_err(|_| PipelineError::Assessment { delivery })?
     }
 
     async fn history(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Vec<DeliveryRow>, PipelineError> {
@@ -225,17 +236,10 @@ impl Inner {
         Ok(())
     }
 
-    fn report_of_repetition(&self, row: &DeliveryRow, of: DeliveryId) -> Report {
+    /// The report of a delivery that was decided on without being read.
+    fn report_alone(&self, row: &DeliveryRow, finding: Finding) -> Report {
         let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), row.delivery.id)], ..Report::default() };
-        report.findings.push(Finding::new(Rule::Trn05, format!("The same file is already waiting to be judged, as delivery {of}.")));
-        report
-    }
-
-    fn report_of_replaced(&self, old: &DeliveryRow) -> Report {
-        let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), old.delivery.id)], ..Report::default() };
-        report
-            .findings
-            .push(Finding::new(Rule::Trn09, "A newer file of the same part came before the set was complete; the newer one is used."));
+        report.findings.push(finding);
         report
     }
 }
@@ -281,15 +285,6 @@ fn torn_original(row: &DeliveryRow, assessment: &mut Assessment) {
     assessment.verdict = if assessment.report.findings.seal_file() { Verdict::Sealed } else { Verdict::Rejected };
 }
 
-/// A delivery as the warehouse's control tables hold it.
-pub(super) fn file_fact(row: &DeliveryRow, stage: &Stage) -> FileFact {
-    FileFact::new(&row.delivery, stage, row.report.as_ref())
-}
-
 fn moved(delivery: DeliveryId, stage: Stage, report: Option<Report>, note: Option<&str>) -> Event {
     Event::Moved { delivery, stage, report: report.map(Box::new), note: note.map(str::to_owned) }
-}
-
-fn no_delivery() -> DeliveryId {
-    DeliveryId::new(jiff::Timestamp::UNIX_EPOCH, [0; 10])
 }

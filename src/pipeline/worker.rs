@@ -6,7 +6,7 @@ use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
 use crate::forward::Warehouse;
 use crate::ledger::Ledger;
 use crate::normalise::reference::Reference;
-use crate::quarantine::{Store, StoreError};
+use crate::quarantine::Store;
 use crate::verify::Feed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -77,10 +77,9 @@ impl Pipeline {
     /// The ledger or the store cannot be read or changed.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = &self.inner.store;
-        let listed = |source| StoreError { doing: "list", delivery: DeliveryId::new(Timestamp::UNIX_EPOCH, [0; 10]), source };
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
         let known = self.inner.ledger.read(|reader| reader.all_ids()).await?;
-        for id in store.accepted_ids().map_err(listed)? {
+        for id in store.accepted_ids().map_err(PipelineError::Folders)? {
             match known.get(&id) {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
@@ -91,7 +90,7 @@ impl Pipeline {
             }
         }
         // Also those that were moved already: the crash may have come before their findings were written.
-        for id in store.quarantined_ids().map_err(listed)? {
+        for id in store.quarantined_ids().map_err(PipelineError::Folders)? {
             match self.settle_one(id).await {
                 Err(PipelineError::Store(error)) if error.source.kind() == io::ErrorKind::NotFound => {
                     tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");

@@ -2,8 +2,8 @@
 
 use bedfeed::feed::{Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings, Shelf,
-    clear_uploads, serve,
+    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings,
+    Shelf, clear_uploads, serve,
 };
 use jiff::Timestamp;
 use std::io::{Read, Write};
@@ -192,6 +192,13 @@ impl House {
         self.serving.await.unwrap().unwrap();
         let accepted = self.memory.accepted.lock().unwrap().clone();
         (self.dir, accepted)
+    }
+
+    /// Stops the endpoint, waits until every connection is over, and gives what was counted.
+    pub(crate) async fn close_and_count(self) -> Counts {
+        let counters = Arc::clone(&self.counters);
+        self.close().await;
+        counters.read()
     }
 
     pub(crate) async fn sftp(&self, batch: &str) -> Run {

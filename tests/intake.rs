@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
+#[path = "intake/closings.rs"]
+mod closings;
 #[path = "intake/crypto.rs"]
 mod crypto;
 #[path = "intake/house.rs"]

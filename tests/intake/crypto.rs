@@ -12,7 +12,7 @@ const REMINDER: &str = "Be aware that, while this target properly supports the s
 /// ssh-audit's report on the endpoint. `tests/run` installs the program.
 async fn audit(house: &House, options: &'static [&'static str]) -> Value {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools/bin/ssh-audit");
-    assert!(program.exists(), "{} is not there: tests/run installs it", program.display());
+    assert!(program.try_exists().unwrap(), "{} is not there: tests/run installs it", program.display());
     let port = house.address().port().to_string();
     let run = move || Command::new(program).args(options).args(["-j", "-p", &port, "127.0.0.1"]).stdin(Stdio::null()).output().unwrap();
     let output = tokio::task::spawn_blocking(run).await.unwrap();

@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn nothing_old_is_offered() {
-        let rows = [
-            (Strictness::PostQuantum, &["mlkem768x25519-sha256"] as &[&str], false),
+        let rows: [(_, &[&str], _); 3] = [
+            (Strictness::PostQuantum, &["mlkem768x25519-sha256"], false),
             (Strictness::Default, &["mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org"], false),
             (
                 Strictness::Compatible,

@@ -16,6 +16,8 @@ pub struct Counters {
     pub(super) logins: AtomicU64,
     /// Logins refused, in the order of [`Refusal::ALL`].
     refused: [AtomicU64; Refusal::ALL.len()],
+    /// Addresses that are turned away now.
+    pub(super) penalised_sources: AtomicU64,
     /// Uploads acknowledged.
     pub(super) accepted: AtomicU64,
     /// Uploads that were not acknowledged: too large, incomplete, cut off, or not to be stored.
@@ -37,6 +39,8 @@ pub struct Counts {
     pub logins: u64,
     /// Logins refused, by reason.
     pub refused: Vec<(&'static str, u64)>,
+    /// Addresses that are turned away for a while, because everything from them failed; looked at once a minute.
+    pub penalised_sources: u64,
     /// Uploads acknowledged.
     pub accepted: u64,
     /// Uploads that were not acknowledged.
@@ -56,6 +60,7 @@ impl Counters {
             open: get(&self.open),
             logins: get(&self.logins),
             refused: Refusal::ALL.iter().map(|refusal| refusal.as_str()).zip(self.refused.iter().map(get)).collect(),
+            penalised_sources: get(&self.penalised_sources),
             accepted: get(&self.accepted),
             failed: get(&self.failed),
             bytes: get(&self.bytes),

@@ -1,17 +1,21 @@
 //! The server: accepts connections, bounds them, watches over each, and ends them all in an orderly way.
 
 use super::algorithms::ssh_config;
+use super::auth::{self, Refusal};
 use super::connection::{Connection, ConnectionError, Watched};
 use super::guard::{Cutter, guard};
 use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
 use super::partials::Partials;
+use super::penalties::{Offence, Penalties};
+use super::places::Places;
+use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
 use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
-use russh::Disconnect;
+use russh::{Disconnect, MethodKind};
 use russh::server::{Config, RunningSession, run_stream};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,15 +68,17 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let config = Arc::new(ssh_config(&context.host_keys, &context.settings));
+    let config = ssh_config(&context.host_keys, &context.settings);
     if config.keys.is_empty() {
         return Err(ServeError::NoHostKey);
     }
+    let mut config_with_password = ssh_config(&context.host_keys, &context.settings);
+    config_with_password.methods.push(MethodKind::Password);
     let door = Arc::new(Door {
-        places: Arc::new(Semaphore::new(context.settings.max_connections)),
-        waiting: Arc::new(Mutex::new(HashMap::new())),
+        places: Places::default(),
         numbers: AtomicU64::new(1),
-        config,
+        config: Arc::new(config),
+        config_with_password: Arc::new(config_with_password),
         shared: Arc::new(Shared {
             state_dir: context.state_dir,
             settings: context.settings,
@@ -81,6 +87,9 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
             clock: context.clock,
             counters: context.counters,
             partials: Mutex::new(Partials::default()),
+            quotas: Mutex::new(Quotas::default()),
+            penalties: Mutex::new(Penalties::default()),
+            verifying: Semaphore::new(1),
             shares: Mutex::new(HashMap::new()),
             shutdown,
         }),
@@ -97,53 +106,12 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
 
 /// What every connection passes.
 struct Door {
-    places: Arc<Semaphore>,
-    waiting: Waiting,
+    places: Places,
     numbers: AtomicU64,
     config: Arc<Config>,
+    /// For addresses that may use a password; nobody else is offered that.
+    config_with_password: Arc<Config>,
     shared: Arc<Shared>,
-}
-
-/// How many connections of each source have not logged in.
-type Waiting = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// One place among a source's connections that have not logged in.
-pub(super) struct WaitingPlace {
-    waiting: Waiting,
-    source: IpAddr,
-}
-
-impl WaitingPlace {
-    fn take(waiting: &Waiting, source: IpAddr, most: usize) -> Option<Self> {
-        let source = network_of(source);
-        let mut counts = lock(waiting);
-        let count = counts.entry(source).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Self { waiting: Arc::clone(waiting), source })
-    }
-}
-
-impl Drop for WaitingPlace {
-    fn drop(&mut self) {
-        let mut counts = lock(&self.waiting);
-        if let Some(count) = counts.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.source);
-            }
-        }
-    }
-}
-
-/// The source an address counts as: an IPv6 host has a whole /64 to itself.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
-        v4 => v4,
-    }
 }
 
 impl Door {
@@ -159,7 +127,9 @@ impl Door {
                 Some(_) = connections.join_next() => continue,
                 _ = every_minute.tick() => {
                     // Partials that nobody comes back for go even when no client is there.
-                    self.shared.partials().forget_old(self.shared.clock.now());
+                    let now = self.shared.clock.now();
+                    self.shared.partials().forget_old(now);
+                    self.shared.note_penalised(&lock(&self.shared.penalties), now);
                     continue;
                 }
                 accepted = listener.accept() => accepted,
@@ -183,17 +153,28 @@ impl Door {
     /// Finds a place for a connection, or turns it away by closing it.
     fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send> {
         let shared = &self.shared;
-        let most = shared.settings.max_unauthenticated_per_source;
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        let waiting_place = WaitingPlace::take(&self.waiting, peer.ip(), most);
-        let (Some(place), Some(waiting_place)) = (place, waiting_place) else {
-            Counters::count(&shared.counters.turned_away);
-            tracing::warn!(from = %peer, "connection turned away: too many are open");
-            return None;
+        let known = shared.knows(peer.ip());
+        if !known && shared.settings.penalties {
+            let left = lock(&shared.penalties).turned_away(peer.ip(), shared.clock.now());
+            if let Some(left) = left {
+                shared.counters.count_refusal(Refusal::Penalty);
+                Counters::count(&shared.counters.turned_away);
+                tracing::debug!(from = %peer, seconds = left.as_secs(), "connection turned away: everything from there failed");
+                // SSH clients show lines before the banner when asked for details. Where the line cannot be sent, closing says it.
+                drop(stream.try_write(format!("Too many failed logins from here: try again in {} s\r\n", left.as_secs().max(1)).as_bytes()));
+                return None;
+            }
+        }
+        let (place, waiting_place) = match self.places.take(peer.ip(), known, &shared.settings, tokio::time::Instant::now()) {
+            Ok(places) => places,
+            Err(full) => {
+                Counters::count(&shared.counters.turned_away);
+                tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                return None;
+            }
         };
         Counters::count(&shared.counters.connections);
-        let watched =
-            Arc::new(Watched { logged_in: watch::Sender::new(false), open_uploads: watch::Sender::new(0), activity: AtomicU64::new(0) });
+        let watched = Arc::new(Watched::default());
         let connection = Connection {
             shared: Arc::clone(shared),
             watched: Arc::clone(&watched),
@@ -202,6 +183,7 @@ impl Door {
             connected_at: shared.clock.now(),
             waiting_place: Some(waiting_place),
             offers: 0,
+            passwords: 0,
             login: None,
             client: None,
             channels: HashMap::new(),
@@ -225,9 +207,12 @@ impl Door {
         let (guarded, cutter) = guard(stream);
         let mut shutdown = self.shared.shutdown.clone();
         let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
+        let with_password = auth::password_hash(&self.shared.accounts(), "", peer.ip()).is_some();
+        let config = if with_password { &self.config_with_password } else { &self.config };
         let started = tokio::select! {
-            started = run_stream(Arc::clone(&self.config), guarded, connection) => started,
+            started = run_stream(Arc::clone(config), guarded, connection) => started,
             () = tokio::time::sleep_until(deadline) => {
+                self.shared.blame(peer.ip(), Offence::Overstayed);
                 tracing::warn!(connection = number, from = %peer, "login took too long: connection ended");
                 return;
             }
@@ -237,9 +222,24 @@ impl Door {
             Ok(running) => self.watch_over(running, cutter, watched, deadline, number).await,
             Err(error) => Err(error),
         };
+        if !*watched.logged_in.borrow() && !self.shared.stopping() {
+            let overstayed = tokio::time::Instant::now() >= deadline;
+            if overstayed || !watched.blamed.load(Ordering::Relaxed) {
+                self.shared.blame(peer.ip(), if overstayed { Offence::Overstayed } else { offence(ended.as_ref().err()) });
+            }
+        }
         if let Err(error) = ended {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::debug!(connection = number, from = %peer, %error, cause, "connection ended");
+        }
+    }
+
+    /// Waits until the connection has logged in and its login is no longer allowed.
+    async fn lapse(&self, watched: &Watched) -> &'static str {
+        turns(&mut watched.logged_in.subscribe(), |yes| *yes).await;
+        match watched.proof.get() {
+            Some(proof) => proof.lapses(&self.shared).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -256,6 +256,7 @@ impl Door {
         let mut logged_in = watched.logged_in.subscribe();
         let why = tokio::select! {
             ended = &mut running => return ended,
+            why = self.lapse(watched) => why,
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
@@ -290,6 +291,20 @@ impl Door {
     }
 }
 
+/// What a connection that ended before anything was tried did wrong: garbage is dearer than leaving.
+fn offence(error: Option<&ConnectionError>) -> Offence {
+    use russh::Error::{
+        ConnectionTimeout, Disconnect, Elapsed, HUP, IO, InactivityTimeout, KeepaliveTimeout, NoCommonAlgo, SendError,
+    };
+    match error {
+        // A client that is too old is no attack: its job tries again each quarter of an hour.
+        None | Some(ConnectionError::Ssh(
+            ConnectionTimeout | Disconnect | Elapsed(_) | HUP | IO(_) | InactivityTimeout | KeepaliveTimeout | NoCommonAlgo { .. } | SendError,
+        )) => Offence::NoLogin,
+        Some(_) => Offence::Garbage,
+    }
+}
+
 /// Waits until a watched value is as wanted, or nobody is left to change it.
 async fn turns<T>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) {
     drop(watched.wait_for(wanted).await);
@@ -314,25 +329,4 @@ async fn overstay(
         seen = (now, if now == seen.0 { seen.1 + 1 } else { 0 });
     }
     "the session was idle for too long"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p9_a_source_is_bounded_until_it_logs_in() {
-        let waiting = Waiting::default();
-        let take = |ip: &str| WaitingPlace::take(&waiting, ip.parse().unwrap(), 2);
-        let first = take("192.0.2.1").unwrap();
-        let _second = take("::ffff:192.0.2.1").unwrap();
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("192.0.2.2").is_some());
-        let _six = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
-        assert!(take("2001:db8::3").is_none(), "one /64 is one source");
-        assert!(take("2001:db8:0:1::3").is_some());
-        drop(first);
-        assert!(take("192.0.2.1").is_some());
-        assert_eq!(lock(&waiting).len(), 2, "sources without connections are forgotten");
-    }
 }

@@ -224,7 +224,7 @@ impl Books {
         intake::Context {
             state_dir: settings.state_dir.clone(),
             settings: settings.sftp.clone(),
-            accounts: watch::channel(Arc::new(Accounts { accounts })).1,
+            accounts: watch::channel(Arc::new(Accounts { accounts, trust: settings.trust.clone() })).1,
             gate: Arc::new(gate),
             clock: Arc::clone(&self.clock),
             host_keys,

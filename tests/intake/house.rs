@@ -2,8 +2,8 @@
 
 use bedfeed::feed::{Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings,
-    Shelf, clear_uploads, serve,
+    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, ServeError,
+    Settings, Shelf, Trust, clear_uploads, serve,
 };
 use jiff::Timestamp;
 use std::io::{Read, Write};
@@ -32,11 +32,17 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-struct Noon;
+/// When every house opens; its clock stands until a test puts it forward.
+fn noon() -> Timestamp {
+    "2018-12-03T12:00:00Z".parse().unwrap()
+}
 
-impl Clock for Noon {
+/// A clock that stands.
+struct Standing(Mutex<Timestamp>);
+
+impl Clock for Standing {
     fn now(&self) -> Timestamp {
-        "2018-12-03T12:00:00Z".parse().unwrap()
+        *self.0.lock().unwrap()
     }
 }
 
@@ -63,7 +69,7 @@ impl Memory {
             Shelf::Receipts => vec![Item {
                 name: FileName::parse(b"beds.csv.receipt.txt").unwrap(),
                 bytes: u64::try_from(receipt().len()).unwrap(),
-                modified_at: Noon.now(),
+                modified_at: noon(),
             }],
         }
     }
@@ -111,6 +117,7 @@ pub(crate) struct House {
     shutdown: watch::Sender<bool>,
     serving: JoinHandle<Result<(), ServeError>>,
     accounts: watch::Sender<Arc<Accounts>>,
+    clock: Arc<Standing>,
 }
 
 impl House {
@@ -123,7 +130,14 @@ impl House {
     }
 
     /// With an account that has a key of each kind, named after it, besides a key called `other` that it does not have.
+    /// Penalties and the rate of connections are out of the way: here all of them come from one address, and the clock stands.
     pub(crate) async fn open_for(settings: Settings, kinds: &[&str]) -> Self {
+        let settings = Settings { penalties: false, connection_rate: 10_000, ..settings };
+        Self::open_strictly(settings, kinds).await
+    }
+
+    /// With exactly these settings.
+    pub(crate) async fn open_strictly(settings: Settings, kinds: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut keys = Vec::new();
         for (name, kind) in kinds.iter().map(|kind| (*kind, *kind)).chain([("other", "ed25519")]) {
@@ -134,14 +148,22 @@ impl House {
             keys.push(AccountKey { owner: "informatics".to_owned(), public_key, expires: None });
         }
         keys.pop();
-        let account =
-            Account { provider: "RM1".parse().unwrap(), keys, networks: Vec::new(), agreement_ends: None, max_file_bytes: 2_000_000 };
+        let account = Account {
+            provider: "RM1".parse().unwrap(),
+            keys,
+            networks: Vec::new(),
+            agreement_ends: None,
+            max_file_bytes: 2_000_000,
+            password: None,
+            quota: Quota::for_files_of(2_000_000),
+        };
         let state_dir = dir.path().join("state");
         clear_uploads(&state_dir).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account] }));
+        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account], trust: Trust::default() }));
         let (shutdown, stop) = watch::channel(false);
+        let clock = Arc::new(Standing(Mutex::new(noon())));
         let (memory, counters) = (Arc::new(Memory::default()), Arc::new(Counters::default()));
         let context = Context {
             host_keys: HostKeys::load(&state_dir.join("host_keys")).unwrap(),
@@ -149,12 +171,12 @@ impl House {
             settings,
             accounts: accounts_now,
             gate: Arc::<Memory>::clone(&memory),
-            clock: Arc::new(Noon),
+            clock: Arc::<Standing>::clone(&clock),
             counters: Arc::clone(&counters),
             next: None,
         };
         let serving = tokio::spawn(serve(vec![listener], context, stop));
-        Self { dir, address, memory, counters, shutdown, serving, accounts }
+        Self { dir, address, memory, counters, shutdown, serving, accounts, clock }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -199,6 +221,21 @@ impl House {
         let mut command = self.program("sftp", "ed25519");
         command.args(arguments).args(["-q", "-b", &batch, "-P", &self.address.port().to_string(), "RM1@127.0.0.1"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Changes who may log in, as a reload of the settings would.
+    pub(crate) fn change_accounts(&self, change: impl FnOnce(&mut Accounts)) {
+        self.accounts.send_modify(|accounts| change(Arc::make_mut(accounts)));
+    }
+
+    /// Puts the clock forward, or back.
+    pub(crate) fn set_clock(&self, now: &str) {
+        *self.clock.0.lock().unwrap() = now.parse().unwrap();
+    }
+
+    /// How often a login was refused for a reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        self.counters.read().refused.iter().find(|(word, _)| *word == reason).unwrap().1
     }
 
     /// Takes every account out of the settings.
@@ -258,7 +295,7 @@ impl House {
         Raw { to: child.stdin.take(), from: child.stdout.take().unwrap(), child }
     }
 
-    fn program(&self, name: &str, key: &str) -> Command {
+    pub(crate) fn program(&self, name: &str, key: &str) -> Command {
         let mut command = Command::new(name);
         for option in [
             "StrictHostKeyChecking=no",
@@ -278,7 +315,7 @@ impl House {
     }
 }
 
-async fn run(mut command: Command) -> Run {
+pub(crate) async fn run(mut command: Command) -> Run {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { ok: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -3,6 +3,7 @@
 //! Owns the reasons and how the library's errors are sorted into them. Refuses to count and to log.
 
 use super::connection::ConnectionError;
+use super::penalties::Offence;
 use russh::Error;
 use std::io::ErrorKind;
 
@@ -19,6 +20,8 @@ pub enum Closing {
     LoginGrace,
     /// The client logged in and then did nothing for too long (`idle_timeout`).
     Idle,
+    /// The login is no longer allowed: its account, key or certificate was taken out, has expired or was revoked.
+    NoLongerAllowed,
     /// The client and bedfeed have no algorithm in common.
     NoCommonAlgorithm,
     /// What the client sent is not SSH as the standards have it.
@@ -29,6 +32,8 @@ pub enum Closing {
     NotReading,
     /// The client offered too many keys.
     TooManyKeys,
+    /// The client tried too many passwords.
+    TooManyPasswords,
     /// The line broke, or the client vanished, with a session open.
     Cut,
     /// bedfeed was stopped.
@@ -37,17 +42,19 @@ pub enum Closing {
 
 impl Closing {
     /// Every reason, in the order counters use.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Left,
         Self::NoLogin,
         Self::LoginRefused,
         Self::LoginGrace,
         Self::Idle,
+        Self::NoLongerAllowed,
         Self::NoCommonAlgorithm,
         Self::SshProtocol,
         Self::SftpProtocol,
         Self::NotReading,
         Self::TooManyKeys,
+        Self::TooManyPasswords,
         Self::Cut,
         Self::Stopped,
     ];
@@ -61,11 +68,13 @@ impl Closing {
             Self::LoginRefused => "login_refused",
             Self::LoginGrace => "login_grace",
             Self::Idle => "idle",
+            Self::NoLongerAllowed => "no_longer_allowed",
             Self::NoCommonAlgorithm => "no_common_algorithm",
             Self::SshProtocol => "ssh_protocol_error",
             Self::SftpProtocol => "sftp_protocol_error",
             Self::NotReading => "not_reading",
             Self::TooManyKeys => "too_many_keys",
+            Self::TooManyPasswords => "too_many_passwords",
             Self::Cut => "cut",
             Self::Stopped => "stopped",
         }
@@ -78,6 +87,25 @@ impl Closing {
             Self::Idle => "the session was idle for too long",
             Self::Stopped => "bedfeed is being restarted: connect again in a minute",
             _ => "the connection is ended",
+        }
+    }
+
+    /// What it counts against the address where nobody had logged in. A refused login was counted when it was refused.
+    pub(super) fn offence(self) -> Option<Offence> {
+        match self {
+            // A client that is too old is no attack: its job tries again each quarter of an hour.
+            Self::NoLogin | Self::NoCommonAlgorithm | Self::Cut => Some(Offence::NoLogin),
+            Self::LoginGrace => Some(Offence::Overstayed),
+            Self::SshProtocol => Some(Offence::Garbage),
+            Self::Left
+            | Self::LoginRefused
+            | Self::Idle
+            | Self::NoLongerAllowed
+            | Self::SftpProtocol
+            | Self::NotReading
+            | Self::TooManyKeys
+            | Self::TooManyPasswords
+            | Self::Stopped => None,
         }
     }
 
@@ -113,6 +141,7 @@ pub(super) fn closing(ended: &Result<(), ConnectionError>, facts: Facts) -> Clos
     match ended {
         Ok(()) => gone,
         Err(ConnectionError::TooManyOffers) => Closing::TooManyKeys,
+        Err(ConnectionError::TooManyPasswords) => Closing::TooManyPasswords,
         Err(ConnectionError::NotReading) => Closing::NotReading,
         Err(ConnectionError::Ssh(error)) => match error {
             Error::NoCommonAlgo { .. } => Closing::NoCommonAlgorithm,

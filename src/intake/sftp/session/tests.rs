@@ -405,7 +405,7 @@ async fn free_space_is_what_the_account_may_still_stage() {
         let numbers: Vec<u64> = reply.body.chunks(8).map(|number| u64::from_be_bytes(number.try_into().unwrap())).collect();
         (numbers[1], numbers[2], numbers[3], numbers[5], numbers[6], numbers[10])
     };
-    // 16 files a session, four sessions' worth of them, and two files' bytes of partials.
+    // What the account may have in unfinished uploads, and sixteen open files in each of four sessions.
     let blocks = 66 * MAX_FILE_BYTES / 4096;
     let path = string(b"/");
     assert_eq!(space(&mut talk, b"statvfs@openssh.com", &path).await, (4096, blocks, blocks, 64, 64, 255));

@@ -1,5 +1,7 @@
 //! How connections end, each in its own way, and that each is counted once under its own reason.
 
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
 use crate::house::{House, string};
 use bedfeed::intake::Counts;
 use std::time::Duration;

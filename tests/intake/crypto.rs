@@ -1,5 +1,7 @@
 //! Cryptography as others see it: ssh-audit's verdict on each setting, and what OpenSSH's programs can and cannot agree on.
 
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
 use crate::house::House;
 use bedfeed::intake::Settings;
 use serde_json::Value;

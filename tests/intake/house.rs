@@ -1,6 +1,6 @@
 //! A house for the endpoint's tests: a gate made of memory, keys from `ssh-keygen`, and the OpenSSH programs.
 
-use bedfeed::feed::{Clock, Delivery, FileName, ProviderCode};
+use bedfeed::feed::{ClientSeen, Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
     Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings,
     Shelf, clear_uploads, serve,
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -32,6 +33,18 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
+/// Looks again and again until something is true.
+pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..3000 {
+        looks.tick().await;
+        if is_true() {
+            return;
+        }
+    }
+    assert!(is_true(), "waited in vain until {what}");
+}
+
 struct Noon;
 
 impl Clock for Noon {
@@ -45,6 +58,7 @@ impl Clock for Noon {
 struct Memory {
     accepted: Mutex<Vec<Delivery>>,
     refusing: AtomicBool,
+    seen: Mutex<Vec<ClientSeen>>,
 }
 
 impl Memory {
@@ -86,6 +100,11 @@ impl Gate for Memory {
 
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
         Box::pin(async move { Some((self.find(provider, Shelf::Receipts, name).await?, receipt())) })
+    }
+
+    fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
+        self.seen.lock().unwrap().push(client);
+        Box::pin(async {})
     }
 }
 
@@ -171,6 +190,11 @@ impl House {
 
     pub(crate) fn accepted(&self) -> Vec<Delivery> {
         self.memory.accepted.lock().unwrap().clone()
+    }
+
+    /// What clients that logged in showed of themselves.
+    pub(crate) fn seen(&self) -> Vec<ClientSeen> {
+        self.memory.seen.lock().unwrap().clone()
     }
 
     pub(crate) fn refuse_everything(&self) {

@@ -1,7 +1,10 @@
 //! Cryptography as others see it: ssh-audit's verdict on each setting, and what OpenSSH's programs can and cannot agree on.
 
-use crate::house::House;
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
+use crate::house::{House, until};
 use bedfeed::intake::Settings;
+use bedfeed::simulator::{HostKey, Uploader, load_key};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -104,6 +107,21 @@ async fn only_what_is_offered_can_be_agreed_on() {
     assert_eq!(closed("left"), 10, "{counts:?}");
     assert_eq!(closed("no_login"), 1, "told which algorithms are taken, the client does not even try SHA-1: {counts:?}");
     assert_eq!((counts.open, counts.waiting), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_post_quantum_key_exchange_works_where_only_that_is_offered() {
+    let house = House::open_with(Settings { post_quantum_only: true, ..Settings::default() }).await;
+    let key = load_key(&house.dir().join("ed25519")).unwrap();
+    let sender = Uploader::connect(house.address(), "RM1", key, &HostKey::AnyOnLoopback).await.unwrap();
+    sender.put("inbox", "beds.csv", b"a,b\n1,2\n").await.unwrap();
+    sender.close().await.unwrap();
+    assert_eq!(house.accepted().len(), 1);
+    until("the client is noted", || house.seen().len() == 1).await;
+    let seen = house.seen();
+    assert_eq!(seen[0].negotiated.kex, "mlkem768x25519-sha256");
+    assert!(seen[0].negotiated.strict && seen[0].notes().is_empty(), "nothing stands in the way of stricter settings: {seen:?}");
+    assert_eq!((seen[0].provider.as_str(), seen[0].key_owner.as_str()), ("RM1", "informatics"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A house for the endpoint's tests: a gate made of memory, keys from `ssh-keygen`, and the OpenSSH programs.
 
-use bedfeed::feed::{Clock, Delivery, FileName, ProviderCode};
+use bedfeed::feed::{ClientSeen, Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
     Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, ServeError,
     Settings, Shelf, Trust, clear_uploads, serve,
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,6 +37,17 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 fn noon() -> Timestamp {
     "2018-12-03T12:00:00Z".parse().unwrap()
 }
+/// Looks again and again until something is true.
+pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..3000 {
+        looks.tick().await;
+        if is_true() {
+            return;
+        }
+    }
+    assert!(is_true(), "waited in vain until {what}");
+}
 
 /// A clock that stands.
 struct Standing(Mutex<Timestamp>);
@@ -55,6 +67,7 @@ struct Memory {
     held: watch::Sender<bool>,
     /// How many came.
     came: watch::Sender<usize>,
+    seen: Mutex<Vec<ClientSeen>>,
 }
 
 impl Memory {
@@ -98,6 +111,11 @@ impl Gate for Memory {
 
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
         Box::pin(async move { Some((self.find(provider, Shelf::Receipts, name).await?, receipt())) })
+    }
+
+    fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
+        self.seen.lock().unwrap().push(client);
+        Box::pin(async {})
     }
 }
 
@@ -199,6 +217,11 @@ impl House {
 
     pub(crate) fn accepted(&self) -> Vec<Delivery> {
         self.memory.accepted.lock().unwrap().clone()
+    }
+
+    /// What clients that logged in showed of themselves.
+    pub(crate) fn seen(&self) -> Vec<ClientSeen> {
+        self.memory.seen.lock().unwrap().clone()
     }
 
     pub(crate) fn refuse_everything(&self) {

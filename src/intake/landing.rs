@@ -445,13 +445,14 @@ mod tests {
 
     #[test]
     fn the_last_size_announced_counts_and_only_fewer_bytes_are_a_fault() {
-        let rows: [(&[Option<u64>], usize, Option<u64>); 6] = [
-            (&[Some(4), None], 4, None),
-            (&[Some(0), None], 4, None),
-            (&[Some(9), None], 4, Some(9)),
-            (&[Some(9), Some(4)], 4, None),
-            (&[Some(4), Some(9)], 4, Some(9)),
-            (&[None, Some(2)], 2, None),
+        // Said at OPEN and set later; the length then, and the size that was missed.
+        let rows = [
+            ([Some(4), None], 4_u64, None),
+            ([Some(0), None], 4, None),
+            ([Some(9), None], 4, Some(9)),
+            ([Some(9), Some(4)], 4, None),
+            ([Some(4), Some(9)], 4, Some(9)),
+            ([None, Some(2)], 2, None),
         ];
         for (sizes, length, short) in rows {
             let dir = state();
@@ -463,7 +464,7 @@ mod tests {
             if let Some(later) = sizes[1] {
                 upload.set_size(later).unwrap();
             }
-            assert_eq!(upload.length(), u64::try_from(length).unwrap(), "{sizes:?}");
+            assert_eq!(upload.length(), length, "{sizes:?}");
             let landed = upload.finish(dir.path(), label());
             let announced = landed.err().map(|error| match error {
                 LandingError::Short { announced, received: 4 } => announced,

@@ -140,9 +140,14 @@ impl Bench {
 
     /// A session of this account that has not said INIT.
     pub(super) fn silent(&self, code: &str) -> Session {
+        self.silent_by(code, "SSH-2.0-test")
+    }
+
+    /// The same with a client that names itself like this.
+    pub(super) fn silent_by(&self, code: &str, software: &str) -> Session {
         let sender = Sender {
             address: "127.0.0.1:2".parse().unwrap(),
-            software: "SSH-2.0-test".to_owned(),
+            software: software.to_owned(),
             key: "SHA256:x".to_owned(),
             key_owner: "owner".to_owned(),
             connected_at: self.clock.now(),

@@ -365,6 +365,20 @@ async fn p9_a_file_over_the_limit_is_refused_at_every_request_until_it_is_closed
 }
 
 #[tokio::test]
+async fn a_client_that_would_wait_for_ever_after_a_refused_write_is_told_and_its_session_ends() {
+    let too_large = packet(6, 2, &[&FIRST_HANDLE, &MAX_FILE_BYTES.to_be_bytes(), &string(b"x")]);
+    let upload = [stream("inbox/a.csv", ANEW, 0, &[], None)[..2].concat(), too_large].concat();
+    for (software, ends) in [("SSH-2.0-Renci.SshNet.SshClient.0.0.1", true), ("SSH-2.0-OpenSSH_9.2p1", false)] {
+        let bench = Bench::new();
+        let mut replies = Replies::default();
+        let ended = bench.silent_by("RM1", software).feed(&upload, &mut replies).await;
+        assert_eq!(ended.is_err(), ends, "{software}");
+        let told = replies_in(&replies.take());
+        assert_eq!(told.last().unwrap().code(), Some(FAILURE), "{software}: told first");
+    }
+}
+
+#[tokio::test]
 async fn a_time_set_after_the_end_is_answered_and_listed_until_the_next_file() {
     let bench = Bench::new();
     let mut talk = bench.talk().await;

@@ -72,7 +72,9 @@ fn fingerprint(item: &Item<'_>) -> Option<String> {
     match text.parse::<Fingerprint>() {
         Ok(fingerprint @ Fingerprint::Sha256(_)) => Some(fingerprint.to_string()),
         _ => {
-            item.problem(format!("\"{text}\" is not a SHA-256 fingerprint such as ssh-keygen -l -f KEY.pub shows: SHA256: and 43 characters"));
+            item.problem(format!(
+                "\"{text}\" is not a SHA-256 fingerprint such as ssh-keygen -l -f KEY.pub shows: SHA256: and 43 characters"
+            ));
             None
         }
     }

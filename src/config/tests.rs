@@ -221,11 +221,17 @@ fn a_bad_provider_file_is_reported_by_line_and_key() {
     let password = |hash: &str| format!("[password]\nowner = \"desk\"\nhash = \"{hash}\"\n[[mapping]]");
     let fine = "$argon2id$v=19$m=32768,t=2,p=1$YmVkZmVlZHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     check("[[mapping]]", &password(fine), &["10: password: needs networks: a password can be guessed"]);
-    let with_networks = |hash: &str| format!("networks = [\"10.0.0.0/8\"]\n[contact]\nname = \"Desk\"\nphone = \"1\"\n{}", password(hash).replace("[[mapping]]", ""));
+    let with_networks = |hash: &str| {
+        format!("networks = [\"10.0.0.0/8\"]\n[contact]\nname = \"Desk\"\nphone = \"1\"\n{}", password(hash).replace("[[mapping]]", ""))
+    };
     check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(fine), &[]);
     let dear = fine.replace("32768", "99999");
-    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(&dear), &["9: password.hash: is too dear to verify"]);
-    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks("hunter2"), &["9: password.hash: is not an Argon2id hash"]);
+    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(&dear), &["10: password.hash: is too dear to verify"]);
+    check(
+        "[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n",
+        &with_networks("hunter2"),
+        &["10: password.hash: is not an Argon2id hash"],
+    );
     check(
         "[[mapping]]",
         "[limits]\nmax_file_bytes = \"2MiB\"\nmax_staged_bytes = \"1MiB\"\n[[mapping]]",

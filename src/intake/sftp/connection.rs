@@ -72,7 +72,7 @@ pub(super) enum ConnectionError {
     Ssh(#[from] russh::Error),
     #[error("more than {MAX_KEY_OFFERS} keys were offered")]
     TooManyOffers,
-    #[error("more than {MAX_PASSWORD_TRIES} passwords were tried")]
+    #[error("more passwords than {MAX_PASSWORD_TRIES} were tried")]
     TooManyPasswords,
     #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
     NotReading,

@@ -238,13 +238,8 @@ mod tests {
 
     #[test]
     fn each_offence_has_its_price() {
-        let rows = [
-            (Offence::UnknownUser, 3),
-            (Offence::WrongPlace, 3),
-            (Offence::NoLogin, 15),
-            (Offence::Overstayed, 2),
-            (Offence::Garbage, 2),
-        ];
+        let rows =
+            [(Offence::UnknownUser, 3), (Offence::WrongPlace, 3), (Offence::NoLogin, 15), (Offence::Overstayed, 2), (Offence::Garbage, 2)];
         for (offence, times) in rows {
             let mut penalties = Penalties::default();
             let in_force = (1..=times).map(|_| penalties.offend(ip("192.0.2.1"), offence, start()).is_some());
@@ -254,7 +249,11 @@ mod tests {
         }
         let mut penalties = Penalties::default();
         for second in 0..600 {
-            assert_eq!(penalties.offend(ip("192.0.2.1"), Offence::NoLogin, after(second)), None, "a check of the port each second is no attack");
+            assert_eq!(
+                penalties.offend(ip("192.0.2.1"), Offence::NoLogin, after(second)),
+                None,
+                "a check of the port each second is no attack"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use super::algorithms::ssh_config;
 use super::auth::{self, Refusal};
 use super::connection::{Connection, ConnectionError, Watched};
 use super::guard::{Cutter, guard};
-use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
+use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
 use super::partials::Partials;
 use super::penalties::{Offence, Penalties};
 use super::places::Places;
@@ -12,8 +12,8 @@ use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
 use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
-use russh::{Disconnect, MethodKind};
 use russh::server::{Config, RunningSession, run_stream};
+use russh::{Disconnect, MethodKind};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -161,7 +161,9 @@ impl Door {
                 Counters::count(&shared.counters.turned_away);
                 tracing::debug!(from = %peer, seconds = left.as_secs(), "connection turned away: everything from there failed");
                 // SSH clients show lines before the banner when asked for details. Where the line cannot be sent, closing says it.
-                drop(stream.try_write(format!("Too many failed logins from here: try again in {} s\r\n", left.as_secs().max(1)).as_bytes()));
+                drop(
+                    stream.try_write(format!("Too many failed logins from here: try again in {} s\r\n", left.as_secs().max(1)).as_bytes()),
+                );
                 return None;
             }
         }
@@ -238,7 +240,7 @@ impl Door {
     async fn lapse(&self, watched: &Watched) -> &'static str {
         turns(&mut watched.logged_in.subscribe(), |yes| *yes).await;
         match watched.proof.get() {
-            Some(proof) => proof.lapses(&self.shared).await,
+            Some(proof) => proof.lapses(self.shared.accounts.clone(), self.shared.clock.as_ref(), LOGIN_REVIEW).await,
             None => std::future::pending().await,
         }
     }
@@ -293,13 +295,20 @@ impl Door {
 
 /// What a connection that ended before anything was tried did wrong: garbage is dearer than leaving.
 fn offence(error: Option<&ConnectionError>) -> Offence {
-    use russh::Error::{
-        ConnectionTimeout, Disconnect, Elapsed, HUP, IO, InactivityTimeout, KeepaliveTimeout, NoCommonAlgo, SendError,
-    };
+    use russh::Error::{ConnectionTimeout, Disconnect, Elapsed, HUP, IO, InactivityTimeout, KeepaliveTimeout, NoCommonAlgo, SendError};
     match error {
         // A client that is too old is no attack: its job tries again each quarter of an hour.
-        None | Some(ConnectionError::Ssh(
-            ConnectionTimeout | Disconnect | Elapsed(_) | HUP | IO(_) | InactivityTimeout | KeepaliveTimeout | NoCommonAlgo { .. } | SendError,
+        None
+        | Some(ConnectionError::Ssh(
+            ConnectionTimeout
+            | Disconnect
+            | Elapsed(_)
+            | HUP
+            | IO(_)
+            | InactivityTimeout
+            | KeepaliveTimeout
+            | NoCommonAlgo { .. }
+            | SendError,
         )) => Offence::NoLogin,
         Some(_) => Offence::Garbage,
     }

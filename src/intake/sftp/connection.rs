@@ -35,7 +35,9 @@ pub(super) struct Watched {
     pub(super) activity: AtomicU64,
     /// What the login was, so that it can be looked at again when the accounts change.
     pub(super) proof: OnceLock<Proof>,
-    /// Whether the connection's failure was held against its address already.
+    /// Whether the client tried to log in at all.
+    pub(super) tried: AtomicBool,
+    /// Whether the connection's failure was held against its address already: a client with a handful of keys fails once.
     pub(super) blamed: AtomicBool,
 }
 

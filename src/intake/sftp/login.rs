@@ -124,8 +124,10 @@ impl Connection {
 
     fn refuse(&self, attempt: &Attempt, refusal: Refusal) -> Auth {
         self.shared.counters.count_refusal(refusal);
-        self.watched.blamed.store(true, Ordering::Relaxed);
-        if let Some(offence) = refusal.offence() {
+        self.watched.tried.store(true, Ordering::Relaxed);
+        if let Some(offence) = refusal.offence()
+            && !self.watched.blamed.swap(true, Ordering::Relaxed)
+        {
             self.shared.blame(attempt.from, offence);
         }
         if refusal != Refusal::TooMany && matches!(attempt.credential, Credential::Password { .. }) {

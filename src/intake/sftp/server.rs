@@ -7,7 +7,7 @@ use super::guard::{Cutter, guard};
 use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
 use super::partials::Partials;
 use super::penalties::{Offence, Penalties};
-use super::places::Places;
+use super::places::{Full, Places};
 use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
@@ -171,7 +171,12 @@ impl Door {
             Ok(places) => places,
             Err(full) => {
                 Counters::count(&shared.counters.turned_away);
-                tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                // What one stranger does to itself must not fill the log.
+                if known || matches!(full, Full::All | Full::Unauthenticated) {
+                    tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                } else {
+                    tracing::debug!(from = %peer, setting = full.as_str(), "connection turned away: too many from this address");
+                }
                 return None;
             }
         };
@@ -226,7 +231,8 @@ impl Door {
         };
         if !*watched.logged_in.borrow() && !self.shared.stopping() {
             let overstayed = tokio::time::Instant::now() >= deadline;
-            if overstayed || !watched.blamed.load(Ordering::Relaxed) {
+            let tried = watched.tried.load(Ordering::Relaxed);
+            if overstayed || !tried {
                 self.shared.blame(peer.ip(), if overstayed { Offence::Overstayed } else { offence(ended.as_ref().err()) });
             }
         }

@@ -231,11 +231,11 @@ fn a_bad_provider_file_is_reported_by_line_and_key() {
     };
     check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(fine), &[]);
     let dear = fine.replace("32768", "99999");
-    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(&dear), &["9: password.hash: is too dear to verify"]);
+    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(&dear), &["10: password.hash: is too dear to verify"]);
     check(
         "[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n",
         &with_networks("hunter2"),
-        &["9: password.hash: is not an Argon2id hash"],
+        &["10: password.hash: is not an Argon2id hash"],
     );
     check(
         "[[mapping]]",

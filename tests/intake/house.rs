@@ -312,9 +312,17 @@ impl House {
 
     /// The SFTP subsystem with nothing between the test and its packets.
     pub(crate) fn raw(&self) -> Raw {
-        let mut command = self.program("ssh", "ed25519");
+        self.raw_with("ed25519", &[])
+    }
+
+    /// The same with a key, and with options that go before the usual ones.
+    pub(crate) fn raw_with(&self, key: &str, options: &[&str]) -> Raw {
+        let mut command = Command::new("ssh");
+        command.args(options);
+        let usual = self.program("ssh", key);
+        command.args(usual.get_args());
         command.args(["-p", &self.address.port().to_string(), "-s", "RM1@127.0.0.1", "sftp"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Raw { to: child.stdin.take(), from: child.stdout.take().unwrap(), child }
     }
 
@@ -395,6 +403,14 @@ impl Raw {
         let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
         self.from.read_exact(&mut body).unwrap();
         body
+    }
+
+    /// What the client said about how it ended.
+    pub(crate) fn last_words(mut self) -> String {
+        let mut words = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        self.child.wait().unwrap();
+        words
     }
 
     pub(crate) fn end(&mut self) {

@@ -102,9 +102,13 @@ mod tests {
             user_cas: vec![UserCa { name: "council".to_owned(), public_key: ca.public_key().to_openssh().unwrap() }],
             revoked_keys: Vec::new(),
         };
-        let rm1 = |it: &mut Builder| drop(it.valid_principal("rm1").unwrap());
+        let rm1 = |it: &mut Builder| {
+            it.valid_principal("rm1").unwrap();
+        };
         let option = |name: &'static str, value: &'static str| {
-            certificate(&ca, |it| drop(it.valid_principal("RM1").unwrap().critical_option(name, value).unwrap()))
+            certificate(&ca, |it| {
+                it.valid_principal("RM1").unwrap().critical_option(name, value).unwrap();
+            })
         };
         let rows: Vec<(&str, Certificate, i64, Result<(), Refusal>)> = vec![
             ("plain", certificate(&ca, rm1), 1000, Ok(())),
@@ -113,12 +117,35 @@ mod tests {
             ("too late", certificate(&ca, rm1), 2000, Err(Refusal::CertificateTime)),
             ("before 1970", certificate(&ca, rm1), -5, Err(Refusal::CertificateTime)),
             ("another authority", certificate(&other, rm1), 1500, Err(Refusal::CertificateAuthority)),
-            ("another account", certificate(&ca, |it| drop(it.valid_principal("RGP").unwrap())), 1500, Err(Refusal::CertificatePrincipal)),
-            ("everybody", certificate(&ca, |it| drop(it.all_principals_valid().unwrap())), 1500, Err(Refusal::CertificatePrincipal)),
-            ("one of two", certificate(&ca, |it| drop(it.valid_principal("RGP").unwrap().valid_principal("RM1").unwrap())), 1500, Ok(())),
+            (
+                "another account",
+                certificate(&ca, |it| {
+                    it.valid_principal("RGP").unwrap();
+                }),
+                1500,
+                Err(Refusal::CertificatePrincipal),
+            ),
+            (
+                "everybody",
+                certificate(&ca, |it| {
+                    it.all_principals_valid().unwrap();
+                }),
+                1500,
+                Err(Refusal::CertificatePrincipal),
+            ),
+            (
+                "one of two",
+                certificate(&ca, |it| {
+                    it.valid_principal("RGP").unwrap().valid_principal("RM1").unwrap();
+                }),
+                1500,
+                Ok(()),
+            ),
             (
                 "a host's",
-                certificate(&ca, |it| drop(it.cert_type(CertType::Host).unwrap().valid_principal("RM1").unwrap())),
+                certificate(&ca, |it| {
+                    it.cert_type(CertType::Host).unwrap().valid_principal("RM1").unwrap();
+                }),
                 1500,
                 Err(Refusal::CertificateType),
             ),
@@ -151,7 +178,11 @@ mod tests {
             user_cas: vec![UserCa { name: "council".to_owned(), public_key: ca.public_key().to_openssh().unwrap() }],
             revoked_keys: Vec::new(),
         };
-        let mut bytes = certificate(&ca, |it| drop(it.valid_principal("RM2").unwrap())).to_bytes().unwrap();
+        let mut bytes = certificate(&ca, |it| {
+            it.valid_principal("RM2").unwrap();
+        })
+        .to_bytes()
+        .unwrap();
         let at = bytes.windows(3).position(|window| window == b"RM2").unwrap();
         bytes[at + 2] = b'1';
         let forged = Certificate::from_bytes(&bytes).unwrap();

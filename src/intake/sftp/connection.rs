@@ -42,6 +42,8 @@ pub(super) struct Watched {
     pub(super) proof: OnceLock<Proof>,
     /// Whether a login was refused.
     pub(super) refused: AtomicBool,
+    /// Whether a refused login was held against its address already: a client with a handful of keys fails once.
+    pub(super) blamed: AtomicBool,
     /// How many channels are open.
     channels: AtomicUsize,
     /// What was wrong before the end came.
@@ -96,7 +98,7 @@ pub(super) enum ConnectionError {
     Ssh(#[from] russh::Error),
     #[error("more than {MAX_KEY_OFFERS} keys were offered")]
     TooManyOffers,
-    #[error("more than {MAX_PASSWORD_TRIES} passwords were tried")]
+    #[error("more passwords than {MAX_PASSWORD_TRIES} were tried")]
     TooManyPasswords,
     #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
     NotReading,

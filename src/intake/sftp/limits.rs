@@ -35,8 +35,8 @@ pub(super) const MAX_KEY_OFFERS: u32 = 20;
 /// Failed attempts to log in on one connection.
 pub(super) const MAX_LOGIN_ATTEMPTS: usize = 6;
 
-/// Passwords tried on one connection.
-pub(super) const MAX_PASSWORD_TRIES: u32 = 3;
+/// Passwords looked at on one connection. Jobs do not guess; a person connects again.
+pub(super) const MAX_PASSWORD_TRIES: u32 = 1;
 
 /// Longest password that is looked at, in bytes.
 pub(super) const MAX_PASSWORD_BYTES: usize = 1024;

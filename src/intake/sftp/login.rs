@@ -5,11 +5,15 @@
 
 use super::auth::{self, Attempt, Credential, Identity, Refusal};
 use super::connection::{Connection, ConnectionError};
-use super::limits::{LOGIN_REVIEW, MAX_KEY_OFFERS, MAX_PASSWORD_TRIES};
-use super::{Kind, Share, Shared, lock, passwords};
-use crate::intake::Counters;
+use super::limits::{MAX_KEY_OFFERS, MAX_PASSWORD_TRIES};
+use super::{Kind, Share, lock, passwords};
+use crate::feed::Clock;
+use crate::intake::{Accounts, Counters};
 use russh::server::{Auth, PublicKeyOffer};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// A login whose proof was found to be right.
@@ -26,19 +30,16 @@ pub(super) struct Login {
 pub(super) struct Proof(Attempt);
 
 impl Proof {
-    /// Waits until the login is no longer allowed, and says why. Looks again when the accounts change, and once a minute.
-    pub(super) async fn lapses(&self, shared: &Shared) -> &'static str {
-        let mut accounts = shared.accounts.clone();
-        accounts.mark_changed();
+    /// Waits until the login is no longer allowed, and says why. Looks again when the accounts change, and every so often,
+    /// because days pass too.
+    pub(super) async fn lapses(&self, mut accounts: watch::Receiver<Arc<Accounts>>, clock: &dyn Clock, every: Duration) -> &'static str {
         loop {
-            // Where nobody is left to change them, only days pass.
-            match timeout(LOGIN_REVIEW, accounts.changed()).await {
-                Ok(Err(_)) => sleep(LOGIN_REVIEW).await,
-                Ok(Ok(())) | Err(_) => {}
-            }
-            let now = shared.clock.now();
-            if let Err(refusal) = auth::judge(&accounts.borrow_and_update(), &self.0, now) {
+            if let Err(refusal) = auth::judge(&accounts.borrow_and_update(), &self.0, clock.now()) {
                 return refusal.farewell();
+            }
+            // Where nobody is left to change them, only days pass.
+            if let Ok(Err(_)) = timeout(every, accounts.changed()).await {
+                sleep(every).await;
             }
         }
     }
@@ -124,7 +125,9 @@ impl Connection {
     fn refuse(&self, attempt: &Attempt, refusal: Refusal) -> Auth {
         self.shared.counters.count_refusal(refusal);
         self.watched.refused.store(true, Ordering::Relaxed);
-        if let Some(offence) = refusal.offence() {
+        if let Some(offence) = refusal.offence()
+            && !self.watched.blamed.swap(true, Ordering::Relaxed)
+        {
             self.shared.blame(attempt.from, offence);
         }
         if refusal != Refusal::TooMany && matches!(attempt.credential, Credential::Password { .. }) {
@@ -135,5 +138,54 @@ impl Connection {
         let shown = attempt.credential.fingerprint();
         tracing::warn!(user, key = shown, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
         Auth::reject()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::{Account, AccountKey, Quota, Trust};
+    use jiff::{SignedDuration, Timestamp};
+    use russh::keys::{Algorithm, PrivateKey};
+    use std::sync::atomic::AtomicI64;
+
+    /// A clock on which an hour passes each time that somebody looks.
+    struct Hasty(AtomicI64);
+
+    impl Clock for Hasty {
+        fn now(&self) -> Timestamp {
+            let start: Timestamp = "2018-12-03T12:00:00Z".parse().unwrap();
+            start + SignedDuration::from_hours(self.0.fetch_add(1, Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_lapses_when_its_day_has_come_although_nothing_else_changed() {
+        let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap().public_key().clone();
+        let expires = Some("2018-12-05".parse().unwrap());
+        let account = Account {
+            provider: "RM1".parse().unwrap(),
+            keys: vec![AccountKey { owner: "job".to_owned(), public_key: key.to_openssh().unwrap(), expires }],
+            networks: Vec::new(),
+            agreement_ends: None,
+            max_file_bytes: 1,
+            password: None,
+            quota: Quota::for_files_of(1),
+        };
+        let accounts = watch::Sender::new(Arc::new(Accounts { accounts: vec![account], trust: Trust::default() }));
+        let credential = Credential::Key { key, algorithm: Algorithm::Ed25519 };
+        let proof = Proof(Attempt { user: "RM1".to_owned(), from: "192.0.2.1".parse().unwrap(), credential });
+        for settings_may_change in [true, false] {
+            let (clock, receiver) = (Hasty(AtomicI64::new(0)), accounts.subscribe());
+            let told = if settings_may_change {
+                proof.lapses(receiver, &clock, Duration::from_millis(1)).await
+            } else {
+                let (sender, receiver) = watch::channel(receiver.borrow().clone());
+                drop(sender);
+                proof.lapses(receiver, &clock, Duration::from_millis(1)).await
+            };
+            assert!(told.contains("has expired"), "{told}");
+            assert_eq!(clock.0.into_inner(), 37, "at the first look on its day: thirty-six hours later");
+        }
     }
 }

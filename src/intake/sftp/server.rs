@@ -6,10 +6,9 @@ use super::closing::{Closing, closing};
 use super::connection::{Connection, ConnectionError, Watched};
 use super::guard::{Cutter, Guarded, guard};
 use super::kexinit::Ours;
-use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
-use super::partials::Partials;
+use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
 use super::penalties::Penalties;
-use super::places::Places;
+use super::places::{Full, Places};
 use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
@@ -192,7 +191,12 @@ impl Door {
             Ok(places) => places,
             Err(full) => {
                 Counters::count(&shared.counters.turned_away);
-                tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                // What one stranger does to itself must not fill the log.
+                if known || matches!(full, Full::All | Full::Unauthenticated) {
+                    tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                } else {
+                    tracing::debug!(from = %peer, setting = full.as_str(), "connection turned away: too many from this address");
+                }
                 return None;
             }
         };
@@ -264,7 +268,7 @@ impl Door {
     async fn lapse(&self, watched: &Watched) -> &'static str {
         turns(&mut watched.logged_in.subscribe(), |yes| *yes).await;
         match watched.proof.get() {
-            Some(proof) => proof.lapses(&self.shared).await,
+            Some(proof) => proof.lapses(self.shared.accounts.clone(), self.shared.clock.as_ref(), LOGIN_REVIEW).await,
             None => std::future::pending().await,
         }
     }

@@ -11,6 +11,8 @@ mod stats;
 
 pub use host_keys::{HostKeyError, HostKeys};
 pub use landing::clear_uploads;
+#[cfg(fuzzing)]
+pub use sftp::fuzzing;
 pub use sftp::{Context, Refusal, ServeError, serve};
 pub use stats::{Counters, Counts};
 

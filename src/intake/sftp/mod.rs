@@ -15,6 +15,8 @@ mod algorithms;
 mod auth;
 mod connection;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod limits;
 mod packet;

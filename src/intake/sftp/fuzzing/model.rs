@@ -5,7 +5,7 @@
 
 use super::super::folder::{Spot, is_temporary, resolve};
 use super::super::limits::MAX_READ_BYTES;
-use super::super::packet::{Attributes, Request, two_paths};
+use super::super::packet::{Attributes, Request, one_string, two_paths};
 use super::replies::Reply;
 use crate::feed::FileName;
 use crate::intake::Shelf;
@@ -18,6 +18,16 @@ const OK: Reply = Reply::Status(0);
 struct Image {
     bytes: Vec<u8>,
     written: Vec<bool>,
+    /// Bytes below this are an earlier try's: they are added to, and never changed.
+    settled: usize,
+}
+
+/// What may be waiting under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept {
+    image: Image,
+    /// Its client ended it by CLOSE: it can be renamed to a final name.
+    closed: bool,
 }
 
 /// A file open for upload.
@@ -48,7 +58,7 @@ struct Names {
     /// Everything that was ever opened for upload.
     known: BTreeSet<String>,
     /// What may be waiting under a name to be resumed or renamed.
-    kept: BTreeMap<String, Vec<Image>>,
+    kept: BTreeMap<String, Vec<Kept>>,
     /// Size of the newest accepted file.
     accepted: BTreeMap<String, usize>,
 }
@@ -68,6 +78,8 @@ pub(super) struct Circumstances {
 #[derive(Debug, Default)]
 pub(super) struct Model {
     handles: [BTreeMap<u32, Open>; 4],
+    /// Names and sizes that a seat was told of: only who knows of an earlier try may go on with it.
+    told: [BTreeSet<(String, usize)>; 4],
     names: [Names; 2],
 }
 
@@ -87,11 +99,13 @@ impl Model {
             (Request::Opendir { .. }, Reply::Handle(handle)) => {
                 assert!(self.handles[seat].insert(*handle, Open::Listing).is_none(), "a handle is given twice");
             }
-            (Request::Write { handle, offset, data }, reply) => self.change(seat, handle, reply, |file| file.write(*offset, data)),
-            (Request::Fsetstat { handle, attributes }, reply) => self.change(seat, handle, reply, |file| file.set(*attributes)),
+            (Request::Write { handle, offset, data }, reply) => {
+                self.change(seat, handle, reply, |file, told| file.write(*offset, data, told));
+            }
+            (Request::Fsetstat { handle, attributes }, reply) => self.change(seat, handle, reply, |file, _| file.set(*attributes)),
             (Request::Extended { name: b"fsync@openssh.com", data }, reply) => {
-                if let Some(handle) = super::super::packet::one_handle(data) {
-                    self.change(seat, handle, reply, |_| {});
+                if let Some(handle) = one_string(data) {
+                    self.change(seat, handle, reply, |_, _| {});
                 }
             }
             (Request::Close { handle }, reply) => self.closed(seat, handle, reply, around, landings),
@@ -101,10 +115,18 @@ impl Model {
                 assert!(rest.starts_with(data), "the receipt says something else");
                 assert!(!data.is_empty() && data.len() <= MAX_READ_BYTES.min(usize::try_from(*length).expect("32 bits")));
             }
-            (Request::Fstat { handle }, Reply::Facts(..)) => assert!(self.handle(seat, handle).is_some(), "facts of no handle"),
+            (Request::Fstat { handle }, Reply::Facts(_, size)) => {
+                let open = self.handle(seat, handle).expect("facts of a handle that is there");
+                if let Open::File(file) = open {
+                    let size = usize::try_from(*size).expect("64 bits");
+                    assert!(file.images.iter().any(|image| image.bytes.len() == size), "an open file cannot have {size} bytes");
+                    let spot = file.spot.clone();
+                    self.told[seat].insert((spot, size));
+                }
+            }
             (Request::Readdir { handle }, Reply::Names(names)) => {
                 assert!(matches!(self.handle(seat, handle), Some(Open::Listing)), "a listing of no folder");
-                names.iter().for_each(|(name, _)| self.may_be_shown(seat, name, around));
+                names.iter().for_each(|(name, size)| self.shown(seat, name, *size, around));
             }
             (Request::Stat { path } | Request::Lstat { path }, reply) => self.told(seat, path, reply, around),
             (Request::Remove { path }, reply) if *reply == OK => self.removed(seat, path),
@@ -123,10 +145,16 @@ impl Model {
             if let Open::File(file) = open
                 && !file.failed
             {
+                let temporary = is_temporary(name_of(&file.spot));
                 let kept = self.names[account_of(seat)].kept.entry(file.spot).or_default();
-                file.images.into_iter().for_each(|image| add(kept, image));
+                for mut image in file.images.into_iter().filter(Image::is_whole) {
+                    // Under a final name the last byte is dropped, so that nobody takes it for the whole file.
+                    image.cut(image.bytes.len() - usize::from(!temporary && !image.bytes.is_empty()));
+                    add(kept, Kept { image, closed: false });
+                }
             }
         }
+        self.told[seat].clear();
     }
 
     /// How many handles a seat has.
@@ -145,16 +173,19 @@ impl Model {
         names.known.insert(spot.clone());
         let mut images = vec![Image::default()];
         if flags & 0x30 == 0 {
-            names.kept.get(&spot).into_iter().flatten().for_each(|image| add(&mut images, image.clone()));
+            for Kept { image, .. } in names.kept.get(&spot).into_iter().flatten() {
+                add(&mut images, Image { settled: image.bytes.len(), ..image.clone() });
+            }
         }
-        Open::File(File { spot, images, untouched: true, failed: false, announced: None, sure: about.size.is_none() })
+        Open::File(File { spot, images, untouched: true, failed: false, announced: about.size, sure: true })
     }
 
-    fn change(&mut self, seat: usize, handle: &[u8], reply: &Reply, act: impl FnOnce(&mut File)) {
+    fn change(&mut self, seat: usize, handle: &[u8], reply: &Reply, act: impl FnOnce(&mut File, &BTreeSet<(String, usize)>)) {
+        let told = self.told[seat].clone();
         match self.handle(seat, handle) {
             Some(Open::File(file)) if *reply == OK => {
                 assert!(!file.failed, "a file that failed is written to again");
-                act(file);
+                act(file, &told);
                 assert!(!file.images.is_empty(), "what was written fits to no file that this can be");
             }
             Some(Open::File(file)) => file.failed = true,
@@ -172,6 +203,8 @@ impl Model {
             assert_eq!(*reply, OK, "a folder or receipt can be closed");
             return;
         };
+        let mut file = file;
+        file.known_only(&self.told[seat]);
         let names = &mut self.names[account_of(seat)];
         if *reply != OK {
             let whole =
@@ -182,7 +215,8 @@ impl Model {
         }
         assert!(!file.failed, "a file that failed was acknowledged");
         if is_temporary(name_of(&file.spot)) {
-            names.kept.insert(file.spot, file.images);
+            let closed = file.images.into_iter().filter(Image::is_whole).map(|image| Kept { image, closed: true });
+            names.kept.insert(file.spot, closed.collect());
             return;
         }
         if let ([image], Some(announced)) = (file.images.as_slice(), file.announced) {
@@ -197,11 +231,12 @@ impl Model {
         let (from, to) = (spot(from).expect("a name to rename"), spot(to).expect("a name to rename to"));
         assert!(names.known.contains(&from), "what was never sent was renamed");
         names.known.insert(to.clone());
-        let Some(images) = names.kept.remove(&from) else { return };
+        let Some(kept) = names.kept.remove(&from) else { return };
         if is_temporary(name_of(&to)) {
-            names.kept.insert(to, images);
+            names.kept.insert(to, kept);
         } else {
-            names.land(&to, &images, landings);
+            let closed: Vec<Image> = kept.into_iter().filter(|kept| kept.closed).map(|kept| kept.image).collect();
+            names.land(&to, &closed, landings);
         }
     }
 
@@ -218,8 +253,8 @@ impl Model {
     }
 
     /// Facts about a path: only of what is the account's own, with a size that it can have.
-    fn told(&self, seat: usize, path: &[u8], reply: &Reply, around: &Circumstances) {
-        let accepted = spot(path).and_then(|spot| self.names[account_of(seat)].accepted.get(&spot));
+    fn told(&mut self, seat: usize, path: &[u8], reply: &Reply, around: &Circumstances) {
+        let accepted = spot(path).and_then(|spot| self.names[account_of(seat)].accepted.get(&spot)).copied();
         let Reply::Facts(mode, size) = reply else {
             assert!(accepted.is_none(), "an accepted file is not found");
             return;
@@ -233,21 +268,26 @@ impl Model {
             _ => {
                 let spot = spot(path).expect("facts of a name in a folder for uploads");
                 let names = &self.names[account_of(seat)];
-                let kept = names.kept.get(&spot).into_iter().flatten();
+                let kept = names.kept.get(&spot).into_iter().flatten().map(|kept| &kept.image);
                 let open = (0..4).filter(|other| account_of(*other) == account_of(seat)).flat_map(|seat| self.handles[seat].values());
                 let open = open.filter_map(|open| if let Open::File(file) = open { Some(file) } else { None });
                 let open = open.filter(|file| file.spot == spot).flat_map(|file| &file.images);
-                let mut lengths = kept.chain(open).map(|image| image.bytes.len()).chain(accepted.copied());
-                assert!(lengths.any(|length| u64::try_from(length) == Ok(*size)), "{spot} cannot have {size} bytes");
+                let mut lengths = kept.chain(open).map(|image| image.bytes.len()).chain(accepted);
+                let size = usize::try_from(*size).expect("64 bits");
+                assert!(lengths.any(|length| length == size), "{spot} cannot have {size} bytes");
+                self.told[seat].insert((spot, size));
             }
         }
     }
 
-    fn may_be_shown(&self, seat: usize, name: &[u8], around: &Circumstances) {
+    fn shown(&mut self, seat: usize, name: &[u8], size: Option<u64>, around: &Circumstances) {
         let name = std::str::from_utf8(name).expect("names are text");
-        let sent = self.names[account_of(seat)].known.iter().any(|spot| name_of(spot) == name);
+        let sent = self.names[account_of(seat)].known.iter().filter(|spot| name_of(spot) == name);
+        let size = usize::try_from(size.unwrap_or_default()).expect("64 bits");
+        let told: Vec<_> = sent.map(|spot| (spot.clone(), size)).collect();
         let receipt = around.receipts.iter().any(|(receipt, _)| receipt == name);
-        assert!(sent || receipt || ["inbox", "receipts", "test"].contains(&name), "{name} is shown to somebody else");
+        assert!(!told.is_empty() || receipt || ["inbox", "receipts", "test"].contains(&name), "{name} is shown to somebody else");
+        self.told[seat].extend(told);
     }
 }
 
@@ -262,22 +302,31 @@ impl Names {
 }
 
 impl File {
-    fn write(&mut self, offset: u64, data: &[u8]) {
+    fn write(&mut self, offset: u64, data: &[u8], told: &BTreeSet<(String, usize)>) {
         let offset = usize::try_from(offset).expect("64 bits");
-        if std::mem::take(&mut self.untouched) && offset == 0 {
-            self.images = vec![Image::default()];
+        self.known_only(told);
+        if std::mem::take(&mut self.untouched) {
+            self.images.retain(|image| image.settled == 0 || image.settled == offset);
         }
+        self.images.retain(|image| image.settled <= offset);
         self.images.iter_mut().for_each(|image| image.write(offset, data));
+    }
+
+    /// Before the first write: earlier tries that the client does not know of are not gone on with.
+    fn known_only(&mut self, told: &BTreeSet<(String, usize)>) {
+        if self.untouched {
+            self.images.retain(|image| image.settled == 0 || told.contains(&(self.spot.clone(), image.settled)));
+        }
     }
 
     fn set(&mut self, about: Attributes) {
         let Some(size) = about.size else { return };
-        self.sure &= self.images.len() == 1;
-        self.announced = self.images.iter().all(|image| size > image.length()).then_some(size);
+        self.announced = Some(size);
         let size = usize::try_from(size).expect("64 bits");
-        for image in &mut self.images {
-            image.bytes.truncate(size);
-            image.written.truncate(size);
+        if self.untouched {
+            self.images.retain(|image| image.settled <= size);
+        } else {
+            self.images.iter_mut().for_each(|image| image.cut(size));
         }
     }
 }
@@ -292,6 +341,11 @@ impl Image {
         self.written[offset..end].fill(true);
     }
 
+    fn cut(&mut self, size: usize) {
+        self.bytes.truncate(size);
+        self.written.truncate(size);
+    }
+
     fn is_whole(&self) -> bool {
         self.written.iter().all(|written| *written)
     }
@@ -301,9 +355,9 @@ impl Image {
     }
 }
 
-fn add(images: &mut Vec<Image>, image: Image) {
-    if !images.contains(&image) {
-        images.push(image);
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
     }
 }
 

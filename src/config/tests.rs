@@ -116,7 +116,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 16, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 21, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -152,6 +152,11 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[sftp]\nidle_timeout = \"10\"", "3: sftp.idle_timeout: \"10\" is not a duration");
     check("[sftp]\nmax_connections = 0", "3: sftp.max_connections: must be 1 to 10000");
     check("[sftp]\nmax_connections = \"9\"", "3: sftp.max_connections: must be a whole number, not a text");
+    check("[sftp]\ncompatibility = true\npost_quantum_only = true", "4: sftp.post_quantum_only: cannot be on together with compatibility");
+    check("[sftp]\nrekey_bytes = \"2GiB\"", "3: sftp.rekey_bytes: must be 1048576 to 1073741824 bytes");
+    check("[sftp]\nrekey_time = \"1s\"", "3: sftp.rekey_time: must be 1m to 24h");
+    check("[sftp]\nlisten = [\"[::]:22\"]\nnext_listen = [\"[::]:22\"]", "4: sftp.next_listen[0]: [::]:22 stands twice");
+    check("[sftp]\nnext_host_keys = \"host_keys\"", "3: sftp.next_host_keys: is the folder of host_keys");
     check("[sftp]\nlisten = []", "3: sftp.listen: must name at least one address");
     check("[sftp]\nlisten = [\"[::]:22\", \"[::]:22\"]", "3: sftp.listen[1]: [::]:22 stands twice");
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");

@@ -1,9 +1,10 @@
 //! Gathering: how every feed stands, read from the ledger and judged as of now.
 
 use super::summary::{FeedFacts, FeedRow, SummaryPage};
-use crate::feed::{Finding, ProviderKind, Severity, Stage};
+use crate::feed::{Finding, LONDON, ProviderKind, Severity, Stage, Term, expiries, local_date};
 use crate::ledger::{DeliveryRow, LedgerError, Reader};
 use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// How far back deliveries are read: a day of slots and what may still arrive for them.
@@ -18,6 +19,8 @@ pub struct HealthFeed {
     pub name: String,
     /// What sort of service it runs.
     pub kind: ProviderKind,
+    /// What of its account ends on a day.
+    pub terms: Vec<Term>,
 }
 
 /// How all feeds stand, worst first.
@@ -60,7 +63,10 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
     if untold > 0 {
         notices.push(format!("{untold} alerts could not be delivered yet; they are tried again."));
     }
-    Ok(SummaryPage::new(rows, notices, now))
+    let terms: Vec<Term> = feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
+    let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
+    let expiries = expiries(&terms, local_date(now, &zone));
+    Ok(SummaryPage::new(rows, notices, now).with_expiries(expiries).with_clients(reader.clients(None)?))
 }
 
 /// How one feed stands as seen at `now`, and the deliveries it was judged by, oldest first.

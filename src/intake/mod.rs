@@ -13,10 +13,10 @@ pub use host_keys::{HostKeyError, HostKeys};
 pub use landing::clear_uploads;
 #[cfg(fuzzing)]
 pub use sftp::fuzzing;
-pub use sftp::{Context, Refusal, ServeError, serve};
+pub use sftp::{Closing, Context, Next, Refusal, ServeError, serve};
 pub use stats::{Counters, Counts};
 
-use crate::feed::{Delivery, FileName, Folder, ProviderCode};
+use crate::feed::{ClientSeen, Delivery, FileName, Folder, ProviderCode, Term, TermOf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::future::Future;
@@ -64,6 +64,13 @@ pub trait Gate: Send + Sync {
 
     /// A receipt, with its bytes.
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>>;
+
+    /// Notes what a client that logged in showed of itself. A login neither waits for it nor fails by it; a gate that keeps
+    /// no evidence ignores it.
+    fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
+        drop(client);
+        Box::pin(async {})
+    }
 }
 
 /// A virtual folder's contents.
@@ -119,6 +126,30 @@ pub struct AccountKey {
     pub expires: Option<Date>,
 }
 
+impl AccountKey {
+    /// The key's fingerprint as OpenSSH shows it, `SHA256:…`; `None` where the text is no key, which the settings refuse.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<String> {
+        let key = russh::keys::PublicKey::from_openssh(&self.public_key).ok()?;
+        Some(key.fingerprint(russh::keys::HashAlg::Sha256).to_string())
+    }
+}
+
+impl Account {
+    /// What of this account ends on a day.
+    #[must_use]
+    pub fn terms(&self) -> Vec<Term> {
+        let term = |what, ends| Term { provider: self.provider.clone(), what, ends };
+        let keys = self.keys.iter().filter_map(|key| {
+            let (fingerprint, ends) = (key.fingerprint()?, key.expires?);
+            Some(term(TermOf::Key { owner: key.owner.clone(), fingerprint }, ends))
+        });
+        // The settings name the agreement's last day; what follows is the first day without it.
+        let agreement = self.agreement_ends.and_then(|last| last.tomorrow().ok()).map(|ends| term(TermOf::Agreement, ends));
+        keys.chain(agreement).collect()
+    }
+}
+
 /// A network in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -167,6 +198,18 @@ pub struct Settings {
     /// Whether older clients (Debian 12's curl, JSch 0.1, appliances) may use ECDH P-256, Diffie-Hellman with SHA-2 and
     /// plain SHA-2 MACs. JSch also needs an ECDSA key in the host key folder. SHA-1 is never offered. Default no.
     pub compatibility: bool,
+    /// Whether only the post-quantum hybrid key exchange (ML-KEM 768 with X25519) is offered. Clients without it, such as
+    /// OpenSSH before 9.9, cannot connect then. Not together with `compatibility`. Default no.
+    pub post_quantum_only: bool,
+    /// Bytes in one direction after which session keys are renewed. Default 1 GiB, which is also the most (RFC 4253,
+    /// section 9).
+    pub rekey_bytes: u64,
+    /// Time after which session keys are renewed. Default 1 h (RFC 4253, section 9).
+    pub rekey_time: Duration,
+    /// Addresses that serve with the keys of `next_host_keys` while senders move from one host key to the next. Default none.
+    pub next_listen: Vec<SocketAddr>,
+    /// Folder of the next host keys; an Ed25519 key is made there where `next_listen` is set. Relative to the state folder.
+    pub next_host_keys: PathBuf,
 }
 
 impl Default for Settings {
@@ -180,6 +223,11 @@ impl Default for Settings {
             max_unauthenticated_per_source: 8,
             max_open_files: 16,
             compatibility: false,
+            post_quantum_only: false,
+            rekey_bytes: 1 << 30,
+            rekey_time: Duration::from_secs(3600),
+            next_listen: Vec::new(),
+            next_host_keys: PathBuf::from("next_host_keys"),
         }
     }
 }

@@ -145,6 +145,7 @@ impl House {
             gate: Arc::<Memory>::clone(&memory),
             clock: Arc::new(Noon),
             counters: Arc::clone(&counters),
+            next: None,
         };
         let serving = tokio::spawn(serve(vec![listener], context, stop));
         Self { dir, address, memory, counters, shutdown, serving, accounts }

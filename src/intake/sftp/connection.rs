@@ -4,11 +4,14 @@
 //! the client down and nothing piles up.
 
 use super::auth::{self, Attempt, Identity, Refusal};
+use super::closing::{Closing, Facts};
+use super::kexinit::Heard;
 use super::limits::{MAX_CHANNELS, MAX_CONNECTIONS_PER_ACCOUNT, MAX_KEY_OFFERS, MAX_UNREAD_REPLY_BYTES};
 use super::reply::Replies;
+use super::server::Entrance;
 use super::session::Session;
 use super::{Client, Kind, Share, Shared};
-use crate::feed::Sender;
+use crate::feed::{ClientSeen, Negotiated, ProviderCode, Sender};
 use crate::intake::Counters;
 use jiff::Timestamp;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
@@ -16,8 +19,8 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// What somebody who wants a shell is told.
@@ -31,6 +34,40 @@ pub(super) struct Watched {
     pub(super) open_uploads: watch::Sender<usize>,
     /// Grows with whatever the client does beyond keeping the connection alive.
     pub(super) activity: AtomicU64,
+    /// Who logged in.
+    pub(super) provider: OnceLock<ProviderCode>,
+    /// Whether a login was refused.
+    pub(super) refused: AtomicBool,
+    /// How many channels are open.
+    channels: AtomicUsize,
+    /// What was wrong before the end came.
+    fault: OnceLock<Closing>,
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self {
+            logged_in: watch::Sender::new(false),
+            open_uploads: watch::Sender::new(0),
+            activity: AtomicU64::new(0),
+            provider: OnceLock::new(),
+            refused: AtomicBool::new(false),
+            channels: AtomicUsize::new(0),
+            fault: OnceLock::new(),
+        }
+    }
+}
+
+impl Watched {
+    /// What is known when the connection is over.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            logged_in: *self.logged_in.borrow(),
+            refused: self.refused.load(Ordering::Relaxed),
+            in_session: self.channels.load(Ordering::Relaxed) > 0,
+            fault: self.fault.get().copied(),
+        }
+    }
 }
 
 /// One connection.
@@ -40,6 +77,9 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     pub(super) number: u64,
     pub(super) connected_at: Timestamp,
+    pub(super) entrance: Arc<Entrance>,
+    /// What the client offers, heard on the way.
+    pub(super) heard: Heard,
     /// The place among those that have not logged in; given back at login.
     pub(super) waiting_place: Option<super::server::WaitingPlace>,
     pub(super) offers: u32,
@@ -86,6 +126,7 @@ impl Connection {
 
     fn refuse(&self, user: &str, key: &PublicKey, refusal: Refusal) -> Auth {
         self.shared.counters.count_refusal(refusal);
+        self.watched.refused.store(true, Ordering::Relaxed);
         let user: String = user.chars().filter(|c| !c.is_control()).take(40).collect();
         let key = key.fingerprint(HashAlg::Sha256);
         tracing::warn!(user, %key, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
@@ -107,13 +148,42 @@ impl Connection {
         Some(Client { provider: login.identity.provider.clone(), sender, open_uploads })
     }
 
+    /// What the login says about the client: which host key it accepted, and what it can do. `None` where its offer could
+    /// not be heard, which no client that can log in brings about.
+    fn evidence(&self, client: &Client) -> Option<ClientSeen> {
+        let offer = self.heard.get()?;
+        let negotiated = offer.meet(&self.entrance.ours)?;
+        let Sender { key, key_owner, software, .. } = client.sender.clone();
+        Some(ClientSeen {
+            provider: client.provider.clone(),
+            key,
+            key_owner,
+            software,
+            host_key: self.entrance.host_keys.fingerprint_of(&negotiated.host_key)?,
+            needs_compatibility: offer.meet(&self.entrance.by_default).is_none(),
+            negotiated,
+            at: self.shared.clock.now(),
+        })
+    }
+
+    /// Hands the evidence on without waiting for it.
+    fn note(&self, seen: ClientSeen) {
+        let gate = Arc::clone(&self.shared.gate);
+        tokio::spawn(async move { gate.seen(seen).await });
+    }
+
     fn active(&self) {
         self.watched.activity.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn forget(&mut self, channel: ChannelId) {
+        self.channels.remove(&channel);
+        self.watched.channels.store(self.channels.len(), Ordering::Relaxed);
+    }
+
     /// Ends a channel in the order that clients need: without the status they report a failure, without CLOSE they hang.
     fn end(&mut self, channel: ChannelId, status: u32, ssh: &mut Ssh) -> Done {
-        self.channels.remove(&channel);
+        self.forget(channel);
         ssh.exit_status_request(channel, status)?;
         ssh.eof(channel)?;
         ssh.close(channel)?;
@@ -170,7 +240,17 @@ impl Handler for Connection {
         };
         Counters::count(&self.shared.counters.logins);
         let Sender { software, key, key_owner, .. } = &client.sender;
-        tracing::info!(provider = %client.provider, connection = self.number, from = %self.peer, key, key_owner, software, "login");
+        let seen = self.evidence(&client);
+        let Negotiated { kex, host_key, cipher, mac, strict } =
+            seen.as_ref().map_or_else(Negotiated::unknown, |seen| seen.negotiated.clone());
+        let compatibility = seen.as_ref().is_some_and(|seen| seen.needs_compatibility);
+        tracing::info!(provider = %client.provider, connection = self.number, from = %self.peer, key, key_owner, software,
+            kex, host_key, cipher, mac, strict, compatibility, "login");
+        if let Some(seen) = seen {
+            self.note(seen);
+        }
+        self.watched.provider.get_or_init(|| client.provider.clone());
+        self.shared.counters.logged_in.fetch_add(1, Ordering::Relaxed);
         self.client = Some(Arc::new(client));
         self.waiting_place = None;
         self.watched.logged_in.send_replace(true);
@@ -185,6 +265,7 @@ impl Handler for Connection {
         }
         // Dropping the channel's receiving end leaves the data callback as the only way in: nothing is queued.
         self.channels.insert(channel.id(), Purpose::Undecided);
+        self.watched.channels.store(self.channels.len(), Ordering::Relaxed);
         reply.accept().await;
         Ok(())
     }
@@ -215,11 +296,12 @@ impl Handler for Connection {
         }
         *unread = if ssh.has_pending_data(channel) { unread.saturating_add(length) } else { 0 };
         if *unread > MAX_UNREAD_REPLY_BYTES {
-            tracing::warn!(connection = self.number, from = %self.peer, "a client does not read its replies: connection ended");
             return Err(ConnectionError::NotReading);
         }
         if let Err(ended) = outcome {
-            tracing::warn!(connection = self.number, from = %self.peer, reason = %ended, "SFTP session ended");
+            tracing::info!(connection = self.number, why = %ended, "SFTP session ended");
+            // Said and counted when the connection is over; the first fault stands.
+            self.watched.fault.get_or_init(|| Closing::SftpProtocol);
             return self.end(channel, 1, ssh);
         }
         Ok(())
@@ -233,7 +315,7 @@ impl Handler for Connection {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _ssh: &mut Ssh) -> Done {
-        self.channels.remove(&channel);
+        self.forget(channel);
         Ok(())
     }
 

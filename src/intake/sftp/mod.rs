@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server      accepts connections, bounds them, ends them
-//!   guard       cuts a connection off when its time is up
+//!   guard       cuts a connection off when its time is up, hears what the client offers (kexinit)
 //!   connection  one client: login (auth), channels
 //!     session     one SFTP conversation: packets in, replies out
 //!       requests    the table of requests: looking, listing, leaving
@@ -14,11 +14,13 @@
 
 mod algorithms;
 mod auth;
+mod closing;
 mod connection;
 mod folder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
+mod kexinit;
 mod limits;
 mod packet;
 mod partials;
@@ -34,7 +36,8 @@ mod testing;
 mod uploads;
 
 pub use auth::Refusal;
-pub use server::{Context, ServeError, serve};
+pub use closing::Closing;
+pub use server::{Context, Next, ServeError, serve};
 
 use self::partials::Partials;
 use super::{Account, Accounts, Counters, Gate, Settings};

@@ -1,8 +1,10 @@
 //! The server: accepts connections, bounds them, watches over each, and ends them all in an orderly way.
 
-use super::algorithms::ssh_config;
+use super::algorithms::{offered, offered_by_default, ssh_config};
+use super::closing::{Closing, closing};
 use super::connection::{Connection, ConnectionError, Watched};
-use super::guard::{Cutter, guard};
+use super::guard::{Cutter, Guarded, guard};
+use super::kexinit::Ours;
 use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
 use super::partials::Partials;
 use super::{Shared, lock};
@@ -40,6 +42,16 @@ pub struct Context {
     pub host_keys: HostKeys,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// Where the next host keys are served, while senders move from one to the other.
+    pub next: Option<Next>,
+}
+
+/// A second entrance with other host keys; everything behind it is the same.
+pub struct Next {
+    /// Where.
+    pub listeners: Vec<TcpListener>,
+    /// With which keys.
+    pub host_keys: HostKeys,
 }
 
 /// Why the SFTP endpoint stopped by itself.
@@ -64,15 +76,14 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let config = Arc::new(ssh_config(&context.host_keys, &context.settings));
-    if config.keys.is_empty() {
-        return Err(ServeError::NoHostKey);
+    let mut entrances = vec![(listeners, Entrance::open(context.host_keys, &context.settings)?)];
+    if let Some(next) = context.next {
+        entrances.push((next.listeners, Entrance::open(next.host_keys, &context.settings)?));
     }
     let door = Arc::new(Door {
         places: Arc::new(Semaphore::new(context.settings.max_connections)),
         waiting: Arc::new(Mutex::new(HashMap::new())),
         numbers: AtomicU64::new(1),
-        config,
         shared: Arc::new(Shared {
             state_dir: context.state_dir,
             settings: context.settings,
@@ -86,8 +97,10 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
         }),
     });
     let mut acceptors = JoinSet::new();
-    for listener in listeners {
-        acceptors.spawn(Arc::clone(&door).accept(listener));
+    for (listeners, entrance) in entrances {
+        for listener in listeners {
+            acceptors.spawn(Arc::clone(&door).accept(listener, Arc::clone(&entrance)));
+        }
     }
     while let Some(ended) = acceptors.join_next().await {
         ended.map_err(ServeError::Broken)?;
@@ -100,8 +113,28 @@ struct Door {
     places: Arc<Semaphore>,
     waiting: Waiting,
     numbers: AtomicU64,
-    config: Arc<Config>,
     shared: Arc<Shared>,
+}
+
+/// What a client meets at an address: the host keys, and the lists of algorithms.
+pub(super) struct Entrance {
+    config: Arc<Config>,
+    pub(super) host_keys: HostKeys,
+    /// What it can choose from.
+    pub(super) ours: Ours,
+    /// What it could choose from without `compatibility`.
+    pub(super) by_default: Ours,
+}
+
+impl Entrance {
+    fn open(host_keys: HostKeys, settings: &Settings) -> Result<Arc<Self>, ServeError> {
+        let config = Arc::new(ssh_config(&host_keys, settings));
+        if config.keys.is_empty() {
+            return Err(ServeError::NoHostKey);
+        }
+        let (ours, by_default) = (offered(&host_keys, settings), offered_by_default(&host_keys));
+        Ok(Arc::new(Self { config, host_keys, ours, by_default }))
+    }
 }
 
 /// How many connections of each source have not logged in.
@@ -148,7 +181,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 impl Door {
     /// Accepts on one listener until the shutdown, then waits for the connections it accepted.
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, entrance: Arc<Entrance>) {
         let mut shutdown = self.shared.shutdown.clone();
         let mut connections = JoinSet::new();
         let mut every_minute = tokio::time::interval(Duration::from_secs(60));
@@ -166,7 +199,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(connection) = Arc::clone(&self).admit(stream, peer) {
+                    if let Some(connection) = Arc::clone(&self).admit(stream, peer, &entrance) {
                         connections.spawn(connection);
                     }
                 }
@@ -181,7 +214,12 @@ impl Door {
     }
 
     /// Finds a place for a connection, or turns it away by closing it.
-    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send> {
+    fn admit(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        entrance: &Arc<Entrance>,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let shared = &self.shared;
         let most = shared.settings.max_unauthenticated_per_source;
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
@@ -192,14 +230,20 @@ impl Door {
             return None;
         };
         Counters::count(&shared.counters.connections);
-        let watched =
-            Arc::new(Watched { logged_in: watch::Sender::new(false), open_uploads: watch::Sender::new(0), activity: AtomicU64::new(0) });
+        // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(from = %peer, %error, "TCP_NODELAY could not be set");
+        }
+        let watched = Arc::new(Watched::default());
+        let (guarded, cutter, heard) = guard(stream);
         let connection = Connection {
             shared: Arc::clone(shared),
             watched: Arc::clone(&watched),
             peer,
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
             connected_at: shared.clock.now(),
+            entrance: Arc::clone(entrance),
+            heard,
             waiting_place: Some(waiting_place),
             offers: 0,
             login: None,
@@ -209,41 +253,42 @@ impl Door {
         Some(async move {
             let open = &self.shared.counters.open;
             open.fetch_add(1, Ordering::Relaxed);
-            self.attend(stream, connection, &watched).await;
+            let number = connection.number;
+            let closing = self.attend(guarded, cutter, connection, &watched).await;
             open.fetch_sub(1, Ordering::Relaxed);
+            if *watched.logged_in.borrow() {
+                self.shared.counters.logged_in.fetch_sub(1, Ordering::Relaxed);
+            }
+            self.shared.counters.count_closing(closing);
+            report(closing, number, peer, &watched);
             drop(place);
         })
     }
 
-    /// One connection from its first byte to its last.
-    async fn attend(&self, stream: TcpStream, connection: Connection, watched: &Watched) {
+    /// One connection from its first byte to its last; says how it ended.
+    async fn attend(&self, guarded: Guarded, cutter: Cutter, connection: Connection, watched: &Watched) -> Closing {
         let (number, peer) = (connection.number, connection.peer);
-        // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(connection = number, %error, "TCP_NODELAY could not be set");
-        }
-        let (guarded, cutter) = guard(stream);
+        let config = Arc::clone(&connection.entrance.config);
         let mut shutdown = self.shared.shutdown.clone();
         let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
         let started = tokio::select! {
-            started = run_stream(Arc::clone(&self.config), guarded, connection) => started,
-            () = tokio::time::sleep_until(deadline) => {
-                tracing::warn!(connection = number, from = %peer, "login took too long: connection ended");
-                return;
-            }
-            () = turns(&mut shutdown, |stop| *stop) => return,
+            started = run_stream(config, guarded, connection) => started,
+            () = tokio::time::sleep_until(deadline) => return Closing::LoginGrace,
+            () = turns(&mut shutdown, |stop| *stop) => return Closing::Stopped,
         };
-        let ended = match started {
+        let (ours, ended) = match started {
             Ok(running) => self.watch_over(running, cutter, watched, deadline, number).await,
-            Err(error) => Err(error),
+            Err(error) => (None, Err(error)),
         };
-        if let Err(error) = ended {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::debug!(connection = number, from = %peer, %error, cause, "connection ended");
+        if let Err(error) = &ended {
+            let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(connection = number, from = %peer, %error, cause, "how the connection ended");
         }
+        ours.unwrap_or_else(|| closing(&ended, watched.facts()))
     }
 
-    /// Ends a connection that does not log in, does nothing, or is open when the daemon stops.
+    /// Ends a connection that does not log in, does nothing, or is open when the daemon stops. Gives the reason where it is
+    /// ours, and how the library ended.
     async fn watch_over(
         &self,
         mut running: RunningSession<Connection>,
@@ -251,40 +296,39 @@ impl Door {
         watched: &Watched,
         deadline: tokio::time::Instant,
         number: u64,
-    ) -> Result<(), ConnectionError> {
+    ) -> (Option<Closing>, Result<(), ConnectionError>) {
         let mut shutdown = self.shared.shutdown.clone();
         let mut logged_in = watched.logged_in.subscribe();
         let why = tokio::select! {
-            ended = &mut running => return ended,
+            ended = &mut running => return (None, ended),
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
                 let was_uploading = *open_uploads.borrow() > 0;
                 tokio::select! {
-                    ended = &mut running => return ended,
+                    ended = &mut running => return (Some(Closing::Stopped), ended),
                     () = turns(&mut open_uploads, |open| *open == 0) => {}
                     () = sleep(DRAIN_LIMIT) => tracing::warn!(connection = number, "an upload was still open and is broken off"),
                 }
                 // OpenSSH's client throws away what it has not passed on when it is disconnected: let it take the last
                 // answer in and leave by itself, or a file that is safe counts as failed over there.
                 if was_uploading && let Ok(ended) = timeout(GOODBYE_LIMIT, &mut running).await {
-                    return ended;
+                    return (Some(Closing::Stopped), ended);
                 }
-                "bedfeed is being restarted: connect again in a minute"
+                Closing::Stopped
             }
         };
-        tracing::info!(connection = number, why, "connection is being ended");
         let handle = running.handle();
         let goodbye = async {
             // Where the message cannot be sent, cutting the stream off says the same.
-            handle.disconnect(Disconnect::ByApplication, why.to_owned(), "en".to_owned()).await.ok();
+            handle.disconnect(Disconnect::ByApplication, why.goodbye().to_owned(), "en".to_owned()).await.ok();
             (&mut running).await
         };
         match timeout(GOODBYE_LIMIT, goodbye).await {
-            Ok(ended) => ended,
+            Ok(ended) => (Some(why), ended),
             Err(_) => {
                 drop(cutter);
-                running.await
+                (Some(why), running.await)
             }
         }
     }
@@ -301,10 +345,10 @@ async fn overstay(
     deadline: tokio::time::Instant,
     activity: &AtomicU64,
     idle_timeout: Duration,
-) -> &'static str {
+) -> Closing {
     tokio::select! {
         () = turns(logged_in, |yes| *yes) => {}
-        () = tokio::time::sleep_until(deadline) => return "login took too long",
+        () = tokio::time::sleep_until(deadline) => return Closing::LoginGrace,
     }
     // The library's own timeout is put back by anything a client sends, even by answers to our keepalives.
     let mut seen = (activity.load(Ordering::Relaxed), 0);
@@ -313,7 +357,18 @@ async fn overstay(
         let now = activity.load(Ordering::Relaxed);
         seen = (now, if now == seen.0 { seen.1 + 1 } else { 0 });
     }
-    "the session was idle for too long"
+    Closing::Idle
+}
+
+/// One line for each connection that ended; the provider is empty where nobody logged in.
+fn report(closing: Closing, number: u64, peer: SocketAddr, watched: &Watched) {
+    let provider = watched.provider.get().map(ToString::to_string).unwrap_or_default();
+    let reason = closing.as_str();
+    if closing.is_remarkable() {
+        tracing::warn!(connection = number, from = %peer, provider, reason, "connection ended");
+    } else {
+        tracing::info!(connection = number, from = %peer, provider, reason, "connection ended");
+    }
 }
 
 #[cfg(test)]

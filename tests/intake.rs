@@ -3,8 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
+#[path = "intake/hostile.rs"]
+mod hostile;
 #[path = "intake/house.rs"]
 mod house;
+#[path = "intake/rude.rs"]
+mod rude;
 
 use bedfeed::feed::{Digest, Folder};
 use bedfeed::intake::Settings;

@@ -1,6 +1,8 @@
 //! Conversations of two accounts on one state folder: see `src/intake/sftp/fuzzing.rs`.
 #![no_main]
 
+mod asan;
+
 use bedfeed::intake::fuzzing::Yard;
 use std::sync::LazyLock;
 

@@ -10,6 +10,7 @@ use super::replies::Reply;
 use crate::feed::FileName;
 use crate::intake::Shelf;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 const OK: Reply = Reply::Status(0);
 
@@ -49,7 +50,7 @@ struct File {
 enum Open {
     File(File),
     Listing,
-    Receipt(Vec<u8>),
+    Receipt(Arc<Vec<u8>>),
 }
 
 /// One account's names.
@@ -71,7 +72,7 @@ pub(super) struct Circumstances {
     /// The gate accepts what lands.
     pub(super) accepting: bool,
     /// The account's receipts.
-    pub(super) receipts: Vec<(String, Vec<u8>)>,
+    pub(super) receipts: Vec<(String, Arc<Vec<u8>>)>,
 }
 
 /// All seats' handles, and both accounts' names.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use tokio::sync::watch;
 
 /// The two accounts.
@@ -290,6 +290,12 @@ impl Clock for Hand {
     }
 }
 
+/// The receipt that each provider always has: its name, and words that need more than one READ.
+static OWN_RECEIPTS: LazyLock<Vec<(&str, String, Arc<Vec<u8>>)>> = LazyLock::new(|| {
+    let words = |provider| Arc::new(format!("only for {provider}. ").repeat(2500).into_bytes());
+    PROVIDERS.iter().map(|provider| (*provider, format!("{provider}.receipt.txt"), words(provider))).collect()
+});
+
 /// A gate of memory, which can go on strike. Every account has a receipt of its own, and one of each file.
 #[derive(Default)]
 struct Books {
@@ -303,12 +309,12 @@ impl Books {
         lock(&self.accepted).clone()
     }
 
-    fn receipts(&self, provider: &str) -> Vec<(String, Vec<u8>)> {
-        let mine = self.accepted();
+    fn receipts(&self, provider: &str) -> Vec<(String, Arc<Vec<u8>>)> {
+        let mine = lock(&self.accepted);
         let mine = mine.iter().filter(|delivery| delivery.provider.as_str() == provider);
-        let of_a_file = |name: &FileName| (format!("{name}.receipt.txt"), format!("{provider} sent {name}").into_bytes());
-        let own = (format!("{provider}.receipt.txt"), format!("only for {provider}. ").repeat(5000).into_bytes());
-        mine.map(|delivery| of_a_file(&delivery.name)).chain([own]).collect()
+        let of_a_file = |name: &FileName| (format!("{name}.receipt.txt"), Arc::new(format!("{provider} sent {name}").into_bytes()));
+        let own = OWN_RECEIPTS.iter().filter(|(of, ..)| *of == provider).map(|(_, name, bytes)| (name.clone(), Arc::clone(bytes)));
+        mine.map(|delivery| of_a_file(&delivery.name)).chain(own).collect()
     }
 
     fn items(&self, provider: &ProviderCode, shelf: Shelf) -> Vec<Item> {
@@ -321,8 +327,8 @@ impl Books {
             }
             Shelf::Receipts => {
                 let receipts = self.receipts(provider.as_str());
-                let length = |bytes: Vec<u8>| u64::try_from(bytes.len()).expect("short");
-                receipts.into_iter().filter_map(|(name, bytes)| Some(item(FileName::parse(name.as_bytes()).ok()?, length(bytes)))).collect()
+                let length = |bytes: &[u8]| u64::try_from(bytes.len()).expect("short");
+                receipts.iter().filter_map(|(name, bytes)| Some(item(FileName::parse(name.as_bytes()).ok()?, length(bytes)))).collect()
             }
         }
     }
@@ -352,7 +358,7 @@ impl Gate for Books {
         Box::pin(async move {
             let item = self.find(provider.clone(), Shelf::Receipts, name.clone()).await?;
             let bytes = self.receipts(provider.as_str()).into_iter().find(|(receipt, _)| *receipt == name)?.1;
-            Some((item, bytes))
+            Some((item, bytes.to_vec()))
         })
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "intake/hostile.rs"]
 mod hostile;
+#[path = "intake/hostile_ssh.rs"]
+mod hostile_ssh;
 #[path = "intake/house.rs"]
 mod house;
 #[path = "intake/rude.rs"]

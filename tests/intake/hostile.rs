@@ -7,8 +7,7 @@ use bedfeed::feed::Digest;
 use bedfeed::intake::Settings;
 use russh::ChannelMsg;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 
 /// OPEN's flags and attributes: WRITE, CREAT, TRUNC, nothing else.
 const NEW: [u8; 8] = [0, 0, 0, 0x1a, 0, 0, 0, 0];
@@ -16,14 +15,14 @@ const NEW: [u8; 8] = [0, 0, 0, 0x1a, 0, 0, 0, 0];
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A house with a second provider, RGP.
-async fn house_with(settings: Settings) -> House {
+pub(crate) async fn house_with(settings: Settings) -> House {
     let house = House::open_with(settings).await;
     house.welcome("RGP", 2_000_000);
     house
 }
 
 /// The other provider uploads, as every quarter of an hour.
-async fn nobody_else_notices(house: &House) {
+pub(crate) async fn nobody_else_notices(house: &House) {
     let content = b"ward,beds\nA,12\n".repeat(400);
     let file = house.file("quiet.csv", &content);
     let run = tokio::time::timeout(PATIENCE, house.sftp_as("RGP", "RGP", "LogLevel=ERROR", &format!("put {file} inbox/quiet.csv"))).await;
@@ -33,13 +32,13 @@ async fn nobody_else_notices(house: &House) {
     assert_eq!(sent.sha256, Digest::of(&content));
 }
 
-async fn open(talk: &mut Talk, name: &str) -> Vec<u8> {
+pub(crate) async fn open(talk: &mut Talk, name: &str) -> Vec<u8> {
     let reply = talk.ask(3, 1, &[&string(name.as_bytes()), &NEW]).await;
     assert_eq!(reply[0], 102, "{}", String::from_utf8_lossy(&reply));
     reply[5..].to_vec()
 }
 
-fn status(reply: &[u8]) -> u8 {
+pub(crate) fn status(reply: &[u8]) -> u8 {
     assert_eq!(reply[0], 101, "{reply:?}");
     reply[8]
 }
@@ -267,7 +266,7 @@ async fn p9_a_client_that_never_reads_is_ended_when_it_stands_still() {
 }
 
 /// Waits until so many connections have ended for another reason than that the client left.
-async fn closed(house: &House, most: u64) -> Vec<(&'static str, u64)> {
+pub(crate) async fn closed(house: &House, most: u64) -> Vec<(&'static str, u64)> {
     let looking = async {
         loop {
             let closed = house.counters.read().closed;
@@ -280,6 +279,6 @@ async fn closed(house: &House, most: u64) -> Vec<(&'static str, u64)> {
     tokio::time::timeout(PATIENCE, looking).await.expect("the connections end")
 }
 
-fn count(closed: &[(&str, u64)], reason: &str) -> u64 {
+pub(crate) fn count(closed: &[(&str, u64)], reason: &str) -> u64 {
     closed.iter().filter(|(name, _)| *name == reason).map(|(_, count)| count).sum()
 }

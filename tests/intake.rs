@@ -9,8 +9,14 @@ mod access;
 mod closings;
 #[path = "intake/crypto.rs"]
 mod crypto;
+#[path = "intake/hostile.rs"]
+mod hostile;
+#[path = "intake/hostile_ssh.rs"]
+mod hostile_ssh;
 #[path = "intake/house.rs"]
 mod house;
+#[path = "intake/rude.rs"]
+mod rude;
 #[path = "intake/wire.rs"]
 mod wire;
 

@@ -11,6 +11,8 @@ mod stats;
 
 pub use host_keys::{HostKeyError, HostKeys};
 pub use landing::clear_uploads;
+#[cfg(fuzzing)]
+pub use sftp::fuzzing;
 pub use sftp::{BadPasswordHash, Closing, Context, Next, Refusal, ServeError, check_password_hash, serve};
 pub use stats::{Counters, Counts};
 

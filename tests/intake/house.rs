@@ -18,9 +18,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What the only receipt says: a little more than one READ brings.
+/// What the receipt that everybody has says: a little more than one READ brings.
 pub(crate) fn receipt() -> Vec<u8> {
     b"RM1 beds.csv: loaded, 12 rows\n".repeat(3000)
+}
+
+/// The name of the receipt that only one provider has, and what it says.
+pub(crate) fn own_receipt(provider: &str) -> (String, Vec<u8>) {
+    (format!("{provider}.receipt.txt"), format!("for {provider} alone\n").into_bytes())
 }
 
 /// A string as SFTP writes it.
@@ -79,11 +84,15 @@ impl Memory {
                 .filter(|delivery| delivery.folder == folder)
                 .map(|delivery| Item { name: delivery.name.clone(), bytes: delivery.bytes, modified_at: delivery.received_at })
                 .collect(),
-            Shelf::Receipts => vec![Item {
-                name: FileName::parse(b"beds.csv.receipt.txt").unwrap(),
-                bytes: u64::try_from(receipt().len()).unwrap(),
-                modified_at: noon(),
-            }],
+            Shelf::Receipts => {
+                let own = own_receipt(provider.as_str());
+                let item = |(name, bytes): (String, Vec<u8>)| Item {
+                    name: FileName::parse(name.as_bytes()).unwrap(),
+                    bytes: u64::try_from(bytes.len()).unwrap(),
+                    modified_at: noon(),
+                };
+                vec![item(("beds.csv.receipt.txt".to_owned(), receipt())), item(own)]
+            }
         }
     }
 }
@@ -110,7 +119,11 @@ impl Gate for Memory {
     }
 
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
-        Box::pin(async move { Some((self.find(provider, Shelf::Receipts, name).await?, receipt())) })
+        Box::pin(async move {
+            let (own, bytes) = own_receipt(provider.as_str());
+            let bytes = if name == own { bytes } else { receipt() };
+            Some((self.find(provider, Shelf::Receipts, name).await?, bytes))
+        })
     }
 
     fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
@@ -259,6 +272,28 @@ impl House {
     /// How often a login was refused for a reason.
     pub(crate) fn refused(&self, reason: &str) -> u64 {
         self.counters.read().refused.iter().find(|(word, _)| *word == reason).unwrap().1
+    }
+
+    /// Lets another provider in, with a key named after it.
+    pub(crate) fn welcome(&self, code: &str, max_file_bytes: u64) {
+        let path = self.dir.path().join(code);
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(&path).status().unwrap();
+        assert!(made.success());
+        let public_key = std::fs::read_to_string(path.with_extension("pub")).unwrap().trim().to_owned();
+        let key = AccountKey { owner: "informatics".to_owned(), public_key, expires: None };
+        self.accounts.send_modify(|accounts| {
+            let mut all = Accounts::clone(accounts);
+            all.accounts.push(Account {
+                provider: code.parse().unwrap(),
+                keys: vec![key],
+                networks: Vec::new(),
+                agreement_ends: None,
+                max_file_bytes,
+                password: None,
+                quota: Quota::for_files_of(max_file_bytes),
+            });
+            *accounts = Arc::new(all);
+        });
     }
 
     /// Takes every account out of the settings.

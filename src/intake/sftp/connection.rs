@@ -6,7 +6,7 @@
 use super::auth::Credential;
 use super::closing::{Closing, Facts};
 use super::kexinit::Heard;
-use super::limits::{MAX_CHANNELS, MAX_KEY_OFFERS, MAX_PASSWORD_TRIES, MAX_UNREAD_REPLY_BYTES};
+use super::limits::{MAX_CHANNELS, MAX_HELD_REPLY_BYTES, MAX_KEY_OFFERS, MAX_PASSWORD_TRIES, MAX_UNREAD_REPLY_BYTES, REPLY_PIECE_BYTES};
 use super::login::{Login, Proof};
 use super::places::WaitingPlace;
 use super::reply::Replies;
@@ -87,8 +87,17 @@ pub(super) enum Purpose {
     Undecided,
     Sftp {
         session: Box<Session>,
-        unread: usize,
+        unread: Unread,
     },
+}
+
+/// Replies that a client has not let us send; both are upper bounds, because the library does not tell how much it holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unread {
+    /// Bytes since everything was sent the last time: no more than this is held.
+    held: usize,
+    /// Bytes since the client last made room.
+    since_room: usize,
 }
 
 /// Why a connection ends on our side.
@@ -100,13 +109,28 @@ pub(super) enum ConnectionError {
     TooManyOffers,
     #[error("more passwords than {MAX_PASSWORD_TRIES} were tried")]
     TooManyPasswords,
-    #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
+    #[error("its replies were not read, and more would be held for it than is allowed")]
     NotReading,
+}
+
+impl Unread {
+    fn said(&mut self, bytes: usize, some_are_held: bool) {
+        *self = if some_are_held {
+            Self { held: self.held.saturating_add(bytes), since_room: self.since_room.saturating_add(bytes) }
+        } else {
+            Self::default()
+        };
+    }
 }
 
 type Done = Result<(), ConnectionError>;
 
 impl Connection {
+    /// Bytes of replies that are held at most, on all channels.
+    fn held(&self) -> usize {
+        self.channels.values().map(|purpose| if let Purpose::Sftp { unread, .. } = purpose { unread.held } else { 0 }).sum()
+    }
+
     fn client(&self, software: &[u8]) -> Option<Client> {
         let login = self.login.as_ref()?;
         let software = String::from_utf8_lossy(software).chars().filter(|c| !c.is_control()).take(255).collect();
@@ -239,7 +263,7 @@ impl Handler for Connection {
         match (self.channels.get_mut(&channel), &self.client) {
             (Some(purpose @ Purpose::Undecided), Some(client)) if name == "sftp" => {
                 let session = Session::new(Arc::clone(&self.shared), Arc::clone(client));
-                *purpose = Purpose::Sftp { session: Box::new(session), unread: 0 };
+                *purpose = Purpose::Sftp { session: Box::new(session), unread: Unread::default() };
                 ssh.channel_success(channel)?;
             }
             _ => ssh.channel_failure(channel)?,
@@ -254,12 +278,13 @@ impl Handler for Connection {
         };
         let mut replies = Replies::default();
         let outcome = session.feed(data, &mut replies).await;
-        let length = replies.len();
-        if length > 0 {
-            ssh.data(channel, replies.take())?;
+        // In pieces, so that a large answer which the client takes half of is not counted as unread altogether.
+        for piece in replies.take().chunks(REPLY_PIECE_BYTES) {
+            ssh.data(channel, piece.to_vec())?;
+            unread.said(piece.len(), ssh.has_pending_data(channel));
         }
-        *unread = if ssh.has_pending_data(channel) { unread.saturating_add(length) } else { 0 };
-        if *unread > MAX_UNREAD_REPLY_BYTES {
+        let stands_still = unread.since_room > MAX_UNREAD_REPLY_BYTES;
+        if stands_still || self.held() > MAX_HELD_REPLY_BYTES {
             return Err(ConnectionError::NotReading);
         }
         if let Err(ended) = outcome {
@@ -267,6 +292,15 @@ impl Handler for Connection {
             // Said and counted when the connection is over; the first fault stands.
             self.watched.fault.get_or_init(|| Closing::SftpProtocol);
             return self.end(channel, 1, ssh);
+        }
+        Ok(())
+    }
+
+    /// A client that reads makes room again and again; one that makes a little room at a time is still held to what is held.
+    async fn window_adjusted(&mut self, channel: ChannelId, _room: u32, ssh: &mut Ssh) -> Done {
+        if let Some(Purpose::Sftp { unread, .. }) = self.channels.get_mut(&channel) {
+            unread.since_room = 0;
+            unread.said(0, ssh.has_pending_data(channel));
         }
         Ok(())
     }

@@ -11,8 +11,15 @@ pub(super) const MAX_DATA_BYTES: u32 = 261_120;
 /// Most bytes of one READ's answer; a client may get less than it asks for.
 pub(super) const MAX_READ_BYTES: usize = 32_768;
 
-/// Bytes of answers that may wait for a client that does not read them.
-pub(super) const MAX_UNREAD_REPLY_BYTES: usize = 1 << 20;
+/// Bytes of answers that may wait for a client since it last made room for some. Clients make room for one or two megabytes
+/// at a time, so one that reads stays below.
+pub(super) const MAX_UNREAD_REPLY_BYTES: usize = 4 << 20;
+
+/// Bytes of answers that may wait for a client on all its channels, however it makes room.
+pub(super) const MAX_HELD_REPLY_BYTES: usize = 16 << 20;
+
+/// Bytes of answers handed to the SSH library at a time.
+pub(super) const REPLY_PIECE_BYTES: usize = 32_768;
 
 /// Bytes of answers to the requests of one received chunk.
 pub(super) const MAX_REPLY_BYTES_PER_CHUNK: usize = 8 << 20;

@@ -19,6 +19,8 @@ mod certificates;
 mod closing;
 mod connection;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod kexinit;
 mod limits;
@@ -83,8 +85,15 @@ struct Client {
 }
 
 impl Shared {
-    fn new(context: Context, shutdown: watch::Receiver<bool>) -> Arc<Self> {
-        let Context { state_dir, settings, accounts, gate, clock, counters, .. } = context;
+    fn new(
+        state_dir: PathBuf,
+        settings: Settings,
+        accounts: watch::Receiver<Arc<Accounts>>,
+        gate: Arc<dyn Gate>,
+        clock: Arc<dyn Clock>,
+        counters: Arc<Counters>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state_dir,
             settings,

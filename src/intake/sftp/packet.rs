@@ -105,6 +105,12 @@ impl Framer {
         }
     }
 
+    /// How many bytes of memory are held.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn held(&self) -> usize {
+        self.header.capacity() + self.body.capacity()
+    }
+
     /// Lets go of memory that is kept for the next packet.
     pub(super) fn rest(&mut self) {
         if self.wanted.is_none() {

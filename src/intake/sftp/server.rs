@@ -7,9 +7,7 @@ use super::connection::{Connection, ConnectionError, Watched};
 use super::guard::{Cutter, Guarded, guard};
 use super::kexinit::Ours;
 use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
-use super::penalties::Penalties;
 use super::places::{Full, Places};
-use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
 use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
@@ -18,11 +16,11 @@ use russh::{Disconnect, MethodKind};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -75,15 +73,20 @@ pub enum ServeError {
 ///
 /// # Errors
 /// Where it cannot start, or a task of it broke down. What clients do is never an error.
-pub async fn serve(listeners: Vec<TcpListener>, mut context: Context, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
+pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let mut entrances = vec![(listeners, Entrance::open(context.host_keys.clone(), &context.settings)?)];
-    if let Some(next) = context.next.take() {
-        entrances.push((next.listeners, Entrance::open(next.host_keys, &context.settings)?));
+    let Context { state_dir, settings, accounts, gate, clock, host_keys, counters, next } = context;
+    let mut entrances = vec![(listeners, Entrance::open(host_keys, &settings)?)];
+    if let Some(next) = next {
+        entrances.push((next.listeners, Entrance::open(next.host_keys, &settings)?));
     }
-    let door = Arc::new(Door { places: Places::default(), numbers: AtomicU64::new(1), shared: Shared::new(context, shutdown) });
+    let door = Arc::new(Door {
+        places: Places::default(),
+        numbers: AtomicU64::new(1),
+        shared: Shared::new(state_dir, settings, accounts, gate, clock, counters, shutdown),
+    });
     let mut acceptors = JoinSet::new();
     for (listeners, entrance) in entrances {
         for listener in listeners {

@@ -2,11 +2,9 @@
 
 use super::reply::Replies;
 use super::session::Session;
-use super::{Client, Context, Shared};
+use super::{Client, Shared};
 use crate::feed::{Clock, Delivery, Digest, ProviderCode, Sender};
-use crate::intake::{
-    Account, Accounts, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf, clear_uploads,
-};
+use crate::intake::{Account, Accounts, Gate, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf, clear_uploads};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -120,17 +118,15 @@ impl Bench {
             came: watch::Sender::new(0),
         });
         let clock = Arc::new(ByHand(AtomicI64::new(1_543_832_100)));
-        let context = Context {
-            state_dir: dir.path().to_owned(),
-            settings: Settings::default(),
-            accounts: accounts_now,
-            gate: Arc::<Memory>::clone(&gate),
-            clock: Arc::<ByHand>::clone(&clock),
-            host_keys: HostKeys::load(&dir.path().join("host_keys")).unwrap(),
-            counters: Arc::new(Counters::default()),
-            next: None,
-        };
-        let shared = Shared::new(context, stop);
+        let shared = Shared::new(
+            dir.path().to_owned(),
+            Settings::default(),
+            accounts_now,
+            Arc::<Memory>::clone(&gate),
+            Arc::<ByHand>::clone(&clock),
+            Arc::default(),
+            stop,
+        );
         Self { dir, shared, gate, clock, _running: (shutdown, accounts) }
     }
 

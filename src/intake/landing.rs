@@ -12,6 +12,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where uploads in progress are staged, below the state folder.
 const UPLOADS: &str = "uploads";
@@ -29,8 +31,32 @@ pub(super) struct Upload {
     length: u64,
     limit: u64,
     announced: Option<u64>,
+    /// Bytes below this are an earlier try's, and stay as they are.
+    settled: u64,
     coverage: Coverage,
     hash: RunningHash,
+    staged: Staged,
+}
+
+/// The bytes of one upload in its account's sum of what is staged.
+#[derive(Debug, Default)]
+struct Staged {
+    sum: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Staged {
+    fn set(&mut self, bytes: u64) {
+        self.sum.fetch_add(bytes.saturating_sub(self.bytes), Ordering::Relaxed);
+        self.sum.fetch_sub(self.bytes.saturating_sub(bytes), Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 /// What a delivery is called and who sent it: what an upload itself does not know.
@@ -55,6 +81,8 @@ pub(super) enum LandingError {
     Gap,
     #[error("{announced} bytes were announced and {received} arrived: send the whole file again")]
     Short { announced: u64, received: u64 },
+    #[error("the part of the file that arrived before cannot be changed: send the whole file again")]
+    Settled,
     #[error("the work on the file was broken off")]
     Stopped(#[source] tokio::task::JoinError),
     #[error("could not {doing} {}", path.display())]
@@ -118,16 +146,68 @@ impl Upload {
                 length: 0,
                 limit,
                 announced: None,
+                settled: 0,
                 coverage: Coverage::default(),
                 hash: RunningHash::default(),
+                staged: Staged::default(),
             }),
             Err(source) => Err(LandingError::Io { doing: "make", path, source }),
         }
     }
 
+    /// Counts its bytes in its account's sum of what is staged, for as long as it is neither a delivery nor gone.
+    pub(super) fn counted_in(mut self, sum: Arc<AtomicU64>) -> Self {
+        self.staged = Staged { sum, bytes: 0 };
+        self.staged.set(self.length);
+        self
+    }
+
+    /// Its own id, which no other upload has.
+    pub(super) fn id(&self) -> DeliveryId {
+        self.id
+    }
+
+    /// When it was opened.
+    pub(super) fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+
     /// How many bytes there are.
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Takes note of the size that the sender says the whole file has. Nothing is made up to reach it: it is held against
+    /// the file when it ends, and only fewer bytes than that are a fault. The last size that was said counts.
+    pub(super) fn announce(&mut self, size: u64) -> Result<(), LandingError> {
+        if size > self.limit {
+            return Err(LandingError::TooLarge { limit: self.limit });
+        }
+        self.announced = Some(size);
+        Ok(())
+    }
+
+    /// From now on the bytes that are there are those of an earlier try: what follows is added behind them.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.length;
+    }
+
+    /// Takes the last byte off, so that what was cut off is never taken for a whole file by its size.
+    pub(super) fn drop_last_byte(&mut self) -> Result<(), LandingError> {
+        self.cut(self.length.saturating_sub(1))
+    }
+
+    /// What speaks against it as a whole file: fewer bytes than announced, or a hole.
+    pub(super) fn check(&self) -> Result<(), LandingError> {
+        if let Some(announced) = self.announced.filter(|announced| *announced > self.length) {
+            return Err(LandingError::Short { announced, received: self.length });
+        }
+        self.check_holes()
+    }
+
+    /// Whether every byte below its length has come.
+    pub(super) fn check_holes(&self) -> Result<(), LandingError> {
+        if self.coverage.is_whole(self.length) { Ok(()) } else { Err(LandingError::Gap) }
     }
 
     /// Writes bytes at an offset.
@@ -139,25 +219,32 @@ impl Upload {
         if end > self.limit {
             return Err(too_large);
         }
+        if offset < self.settled {
+            return Err(LandingError::Settled);
+        }
         self.file.write_all_at(data, offset).map_err(|source| self.trouble("write", source))?;
         self.coverage.add(offset, end).map_err(|_| LandingError::TooScattered)?;
         self.hash.add(offset, end, data);
         self.length = self.length.max(end);
+        self.staged.set(self.length);
         Ok(())
     }
 
-    /// Cuts the file to `size` bytes. A larger size is not made up with zeros: it is held against the file when it ends.
+    /// Cuts the file to `size` bytes, which are also what it is said to have. A larger size is not made up with zeros.
     pub(super) fn set_size(&mut self, size: u64) -> Result<(), LandingError> {
-        if size > self.limit {
-            return Err(LandingError::TooLarge { limit: self.limit });
+        self.announce(size)?;
+        if size < self.settled {
+            return Err(LandingError::Settled);
         }
-        self.announced = (size > self.length).then_some(size);
-        if size < self.length {
-            self.file.set_len(size).map_err(|source| self.trouble("shorten", source))?;
-            self.coverage.cut(size);
-            self.hash.cut(size);
-            self.length = size;
-        }
+        if size < self.length { self.cut(size) } else { Ok(()) }
+    }
+
+    fn cut(&mut self, length: u64) -> Result<(), LandingError> {
+        self.file.set_len(length).map_err(|source| self.trouble("shorten", source))?;
+        self.coverage.cut(length);
+        self.hash.cut(length);
+        self.length = length;
+        self.staged.set(length);
         Ok(())
     }
 
@@ -172,12 +259,7 @@ impl Upload {
 
     /// Turns the upload into a delivery: bytes and name are on stable storage when this returns (P1). Blocks.
     pub(super) fn finish(mut self, state_dir: &Path, label: Label) -> Result<Landed, LandingError> {
-        if let Some(announced) = self.announced.filter(|announced| *announced > self.length) {
-            return Err(LandingError::Short { announced, received: self.length });
-        }
-        if !self.coverage.is_whole(self.length) {
-            return Err(LandingError::Gap);
-        }
+        self.check()?;
         let sha256 = match self.hash.result(self.length) {
             Some(digest) => digest,
             None => self.hash_from_disk().map_err(|source| self.trouble("read back", source))?,
@@ -376,6 +458,59 @@ mod tests {
         assert!(matches!(upload.finish(dir.path(), label()), Err(LandingError::Short { announced: 9, received: 4 })));
         assert!(names(dir.path(), DELIVERIES).is_empty());
         assert!(names(dir.path(), UPLOADS).is_empty());
+    }
+
+    #[test]
+    fn the_last_size_announced_counts_and_only_fewer_bytes_are_a_fault() {
+        let rows: [(&[Option<u64>], usize, Option<u64>); 6] = [
+            (&[Some(4), None], 4, None),
+            (&[Some(0), None], 4, None),
+            (&[Some(9), None], 4, Some(9)),
+            (&[Some(9), Some(4)], 4, None),
+            (&[Some(4), Some(9)], 4, Some(9)),
+            (&[None, Some(2)], 2, None),
+        ];
+        for (sizes, length, short) in rows {
+            let dir = state();
+            let mut upload = Upload::begin(dir.path(), now(), 100).unwrap();
+            if let Some(at_open) = sizes[0] {
+                upload.announce(at_open).unwrap();
+            }
+            upload.write(0, b"half").unwrap();
+            if let Some(later) = sizes[1] {
+                upload.set_size(later).unwrap();
+            }
+            assert_eq!(upload.length(), u64::try_from(length).unwrap(), "{sizes:?}");
+            let landed = upload.finish(dir.path(), label());
+            let announced = landed.err().map(|error| match error {
+                LandingError::Short { announced, received: 4 } => announced,
+                other => panic!("{other}"),
+            });
+            assert_eq!(announced, short, "{sizes:?}");
+        }
+        let dir = state();
+        let mut upload = Upload::begin(dir.path(), now(), 100).unwrap();
+        assert!(matches!(upload.announce(101), Err(LandingError::TooLarge { limit: 100 })));
+    }
+
+    #[test]
+    fn what_arrived_before_stays_as_it_is_and_what_is_staged_is_summed_up() {
+        let dir = state();
+        let sum = Arc::new(AtomicU64::new(0));
+        let mut upload = Upload::begin(dir.path(), now(), 100).unwrap().counted_in(Arc::clone(&sum));
+        upload.write(0, b"first try").unwrap();
+        assert_eq!(sum.load(Ordering::Relaxed), 9);
+        upload.drop_last_byte().unwrap();
+        assert_eq!((upload.length(), sum.load(Ordering::Relaxed)), (8, 8));
+        upload.settle();
+        assert!(matches!(upload.write(7, b"x"), Err(LandingError::Settled)));
+        assert!(matches!(upload.set_size(7), Err(LandingError::Settled)));
+        upload.set_size(10).unwrap();
+        upload.write(8, b"y!").unwrap();
+        assert_eq!(sum.load(Ordering::Relaxed), 10);
+        let landed = upload.finish(dir.path(), label()).unwrap();
+        assert_eq!(landed.delivery().sha256, Digest::of(b"first try!"));
+        assert_eq!(sum.load(Ordering::Relaxed), 0, "a delivery is not staged any more");
     }
 
     #[test]

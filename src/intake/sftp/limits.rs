@@ -41,10 +41,16 @@ pub(super) const MAX_CONNECTIONS_PER_ACCOUNT: usize = 32;
 /// An account's files open for upload at once, as a multiple of what one session may have: a bound on what is staged.
 pub(super) const OPEN_FILES_FACTOR: usize = 4;
 
-/// Files under temporary names kept for one account.
+/// Files under temporary names, and uploads that were cut off, kept for one account.
 pub(super) const MAX_PARTIALS_PER_ACCOUNT: usize = 16;
 
-/// How long a file under a temporary name waits for its rename.
+/// How many allowed files' bytes the partials of one account may have together.
+pub(super) const PARTIAL_BYTES_FACTOR: u64 = 2;
+
+/// Names of one account of which the endpoint knows more than the ledger does. A listing has at most 800.
+pub(super) const MAX_RECENT_PER_ACCOUNT: usize = 1024;
+
+/// How long a file under a temporary name waits for its rename, or an upload that was cut off for its resumption.
 pub(super) const PARTIAL_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// How long open uploads may go on after the daemon was told to stop.

@@ -6,7 +6,8 @@
 //!   connection  one client: login (auth), channels
 //!     session     one SFTP conversation: packets in, replies out
 //!       requests    the table of requests: looking, listing, leaving
-//!       uploads     opening, writing, landing, renaming (partials)
+//!       uploads     opening, writing, closing, landing (resume: goes on with an earlier try, or not)
+//!       renames     renaming and removing (partials: what is kept of uploads that are no deliveries)
 //! ```
 //!
 //! Refuses shells, commands, forwarding, passwords, and to answer the end of an upload before the gate has accepted it.
@@ -19,10 +20,15 @@ mod guard;
 mod limits;
 mod packet;
 mod partials;
+mod recent;
+mod renames;
 mod reply;
 mod requests;
+mod resume;
 mod server;
 mod session;
+#[cfg(test)]
+mod testing;
 mod uploads;
 
 pub use auth::Refusal;
@@ -68,6 +74,11 @@ impl Shared {
 
     fn partials(&self) -> MutexGuard<'_, Partials> {
         lock(&self.partials)
+    }
+
+    /// How many shares of a kind an account has taken.
+    fn taken(&self, provider: &ProviderCode, kind: Kind) -> usize {
+        lock(&self.shares).get(&(provider.clone(), kind)).copied().unwrap_or_default()
     }
 
     fn stopping(&self) -> bool {

@@ -174,9 +174,15 @@ pub(super) fn two_paths(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((fields.string()?, fields.string()?))
 }
 
-/// The handle of a `fsync@openssh.com` request.
-pub(super) fn one_handle(data: &[u8]) -> Option<&[u8]> {
+/// The handle of a `fsync@openssh.com` or `fstatvfs@openssh.com` request, or the path of a `statvfs@openssh.com` request.
+pub(super) fn one_string(data: &[u8]) -> Option<&[u8]> {
     Fields(data).string()
+}
+
+/// The path and attributes of a `lsetstat@openssh.com` request.
+pub(super) fn path_and_attributes(data: &[u8]) -> Option<(&[u8], Attributes)> {
+    let mut fields = Fields(data);
+    Some((fields.string()?, fields.attributes()?))
 }
 
 struct Fields<'a>(&'a [u8]);

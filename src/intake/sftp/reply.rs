@@ -3,6 +3,7 @@
 //! Owns the encoding of replies. Refuses to decide what they say.
 
 use super::limits::{MAX_DATA_BYTES, MAX_PACKET_BYTES};
+use crate::feed::MAX_NAME_BYTES;
 use jiff::Timestamp;
 
 /// Status codes of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 7).
@@ -56,6 +57,35 @@ impl Facts {
     }
 }
 
+/// What an account may have staged, and what it has: what `df` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Space {
+    /// Bytes it may have staged.
+    pub(super) bytes: u64,
+    /// Bytes of that which are free.
+    pub(super) free: u64,
+    /// Files it may have staged.
+    pub(super) files: u64,
+    /// Files of that which are free.
+    pub(super) files_free: u64,
+}
+
+/// Bytes of a block, as `df` counts.
+const BLOCK_BYTES: u64 = 4096;
+
+/// Set-user-ID bits mean nothing here: the flag `NOSUID` of OpenSSH's PROTOCOL file, section 4.5.
+const NO_SUID: u64 = 2;
+
+/// What INIT is answered with: extensions of OpenSSH's PROTOCOL file, each of which is answered truthfully.
+const EXTENSIONS: [(&str, &str); 6] = [
+    ("posix-rename@openssh.com", "1"),
+    ("statvfs@openssh.com", "2"),
+    ("fstatvfs@openssh.com", "2"),
+    ("fsync@openssh.com", "1"),
+    ("lsetstat@openssh.com", "1"),
+    ("limits@openssh.com", "1"),
+];
+
 /// One entry of a folder, or the answer to REALPATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -82,7 +112,7 @@ impl Replies {
 
     pub(super) fn version(&mut self) {
         self.packet(2, 3, |bytes| {
-            for (name, version) in [("posix-rename@openssh.com", "1"), ("fsync@openssh.com", "1"), ("limits@openssh.com", "1")] {
+            for (name, version) in EXTENSIONS {
                 string(bytes, name.as_bytes());
                 string(bytes, version.as_bytes());
             }
@@ -128,6 +158,26 @@ impl Replies {
             bytes.extend(u64::from(MAX_DATA_BYTES).to_be_bytes());
             bytes.extend(u64_of(handles).to_be_bytes());
         });
+    }
+
+    /// The answer to `statvfs@openssh.com` and `fstatvfs@openssh.com`.
+    pub(super) fn space(&mut self, id: u32, space: Space) {
+        let blocks = |bytes: u64| bytes / BLOCK_BYTES;
+        let free = blocks(space.free);
+        let numbers = [
+            BLOCK_BYTES,
+            BLOCK_BYTES,
+            blocks(space.bytes),
+            free,
+            free,
+            space.files,
+            space.files_free,
+            space.files_free,
+            0,
+            NO_SUID,
+            u64_of(MAX_NAME_BYTES),
+        ];
+        self.packet(201, id, |bytes| numbers.iter().for_each(|number| bytes.extend(number.to_be_bytes())));
     }
 
     fn packet(&mut self, kind: u8, id: u32, fill: impl FnOnce(&mut Vec<u8>)) {

@@ -1,23 +1,26 @@
 //! One SFTP conversation: chunks in, replies out, in order, one request at a time.
 //!
-//! Owns the state of the protocol and the open handles. Dropping it aborts every open upload. Refuses requests before the
+//! Owns the state of the protocol and the open handles. Dropping it cuts every open upload off. Refuses requests before the
 //! client said which version it speaks, and more replies than it is willing to hold.
 
 use super::limits::MAX_REPLY_BYTES_PER_CHUNK;
 use super::packet::{self, Framer, Malformed, Request};
-use super::reply::{Code, Entry, Facts, Replies};
+use super::reply::{Code, Entry, Facts, Replies, Space};
+use super::resume::Told;
 use super::uploads::OpenUpload;
 use super::{Client, Shared};
-use crate::intake::Counters;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// One client's SFTP session on one channel.
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) client: Arc<Client>,
-    handles: HashMap<u32, Handle>,
+    /// In the order in which they were opened, until their numbers start again after 2^32 of them.
+    handles: BTreeMap<u32, Handle>,
     next_handle: u32,
+    /// What the client was told of earlier tries of its uploads.
+    pub(super) told: Told,
     framer: Framer,
     started: bool,
 }
@@ -39,6 +42,7 @@ pub(super) enum Answer {
     Names(Vec<Entry>),
     Facts(Facts),
     Limits,
+    Space(Space),
 }
 
 /// A request that is refused: a status and a text for the sender.
@@ -68,7 +72,19 @@ impl No {
     }
 
     pub(super) fn no_such_handle() -> Self {
-        Self::failure("no such handle")
+        Self::failure("no such handle: open the file again")
+    }
+
+    pub(super) fn path_too_long() -> Self {
+        Self::failure("the path is too long: upload to inbox/NAME")
+    }
+
+    pub(super) fn not_offered() -> Self {
+        Self::new(Code::Unsupported, "bedfeed does not offer this: upload with plain SFTP requests")
+    }
+
+    pub(super) fn unreadable() -> Self {
+        Self::new(Code::BadMessage, "the request cannot be read: report this to the maker of your SFTP program")
     }
 }
 
@@ -87,7 +103,7 @@ pub(super) enum Ended {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
-        Self { shared, client, handles: HashMap::new(), next_handle: 0, framer: Framer::default(), started: false }
+        Self { shared, client, handles: BTreeMap::new(), next_handle: 0, told: Told::default(), framer: Framer::default(), started: false }
     }
 
     /// Takes a chunk of the channel's data and answers every request that it completes.
@@ -101,7 +117,7 @@ impl Session {
                     self.reply(id, outcome, replies);
                 }
                 Err(Malformed::Answerable(id)) if self.started => {
-                    replies.status(id, Code::BadMessage, "the request cannot be read");
+                    self.reply(id, Err(No::unreadable()), replies);
                 }
                 Err(_) => return Err(Ended::Unreadable),
             }
@@ -131,6 +147,7 @@ impl Session {
             Ok(Answer::Names(entries)) => replies.names(id, &entries),
             Ok(Answer::Facts(facts)) => replies.attributes(id, facts),
             Ok(Answer::Limits) => replies.limits(id, self.shared.settings.max_open_files),
+            Ok(Answer::Space(space)) => replies.space(id, space),
             Err(no) => replies.status(id, no.code, &no.text),
         }
     }
@@ -170,14 +187,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        for open in self.uploads().filter(|open| open.upload.is_ok()) {
-            Counters::count(&self.shared.counters.failed);
-            tracing::warn!(
-                provider = %self.client.provider,
-                connection = self.client.sender.connection,
-                bytes = open.length(),
-                "an upload was cut off and dropped"
-            );
+        for handle in std::mem::take(&mut self.handles).into_values() {
+            if let Handle::Upload(open) = handle {
+                self.cut_off(*open);
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Uploads over SFTP: opened, written, closed under a final name (landing), or kept under a temporary name until renamed.
 //!
 //! Owns the point of acknowledgement: the answer to CLOSE, or to the RENAME of a temporary name, is OK only after the
-//! delivery is on stable storage and the gate has accepted it (P1).
+//! delivery is on stable storage and the gate has accepted it (P1). Whether an upload goes on with an earlier try is decided
+//! in `resume`, at its first write.
 
 use super::folder::{Spot, is_temporary, resolve};
 use super::limits::OPEN_FILES_FACTOR;
 use super::packet::Attributes;
-use super::partials::{Key, Partial};
+use super::partials::{Kept, Key, Partial};
+use super::resume::{self, Decision};
 use super::session::{Answer, Handle, No, Outcome, Session};
 use super::{Client, Kind, Share};
 use crate::feed::FileName;
@@ -23,32 +25,32 @@ const OPEN_TRUNCATE: u32 = 0x10;
 const OPEN_EXCLUSIVE: u32 = 0x20;
 
 /// What a sender reads where the daemon is about to stop.
-const STOPPING: &str = "bedfeed is being restarted: send the file again in a minute";
+pub(super) const STOPPING: &str = "bedfeed is being restarted: send the file again in a minute";
 
 /// A file that a client has open for writing.
 pub(super) struct OpenUpload {
     pub(super) key: Key,
-    /// The upload, or what is wrong with it: then every further request on it fails with that text.
-    pub(super) upload: Result<Upload, String>,
+    pub(super) body: Body,
     pub(super) modified_at: Option<Timestamp>,
-    /// Continues a partial, and nothing was written yet.
-    resumed: bool,
     slot: Slot,
     share: Share,
 }
 
-impl OpenUpload {
-    /// Bytes so far.
-    pub(super) fn length(&self) -> u64 {
-        self.upload.as_ref().map_or(0, Upload::length)
-    }
+/// What has become of an open file so far.
+pub(super) enum Body {
+    /// It was opened without truncation where an earlier try is kept, and nothing was written.
+    Undecided { earlier: Kept, announced: Option<u64> },
+    /// It takes bytes.
+    Open(Upload),
+    /// Something is wrong with it: every further request on it fails with this text, and what it had is gone.
+    Failed(String),
 }
 
 /// Counts an upload as open, until its landing is over.
-struct Slot(Arc<Client>);
+pub(super) struct Slot(Arc<Client>);
 
 impl Slot {
-    fn take(client: &Arc<Client>) -> Self {
+    pub(super) fn take(client: &Arc<Client>) -> Self {
         client.open_uploads.send_modify(|open| *open += 1);
         Self(Arc::clone(client))
     }
@@ -66,7 +68,7 @@ pub(super) fn modified(attributes: Attributes) -> Option<Timestamp> {
 }
 
 impl Session {
-    /// Every OPEN starts a private object of its own; only a known partial, opened without truncation, is continued.
+    /// Every OPEN starts a private object of its own, or leaves it open whether an earlier try of that name is gone on with.
     pub(super) async fn open_upload(&mut self, path: &[u8], flags: u32, attributes: Attributes) -> Outcome {
         let key = self.upload_target(path)?;
         if self.shared.stopping() {
@@ -80,36 +82,42 @@ impl Session {
         }
         let share = Share::take(&self.shared, &self.client.provider, Kind::Upload, most.saturating_mul(OPEN_FILES_FACTOR));
         let share = share.ok_or_else(|| No::failure("too many files are open in all sessions of this account: close some first"))?;
-        let now = self.shared.clock.now();
-        let continues = flags & (OPEN_TRUNCATE | OPEN_EXCLUSIVE) == 0;
-        let partial = if continues && is_temporary(key.name.as_str()) { self.shared.partials().take(&key, now) } else { None };
-        if flags & OPEN_APPEND != 0 && continues && partial.is_none() && self.facts(path).await.is_ok() {
+        let truncates = flags & (OPEN_TRUNCATE | OPEN_EXCLUSIVE) != 0;
+        let earlier = if truncates { None } else { self.shared.partials().find(&key, self.shared.clock.now()) };
+        if flags & OPEN_APPEND != 0 && !truncates && earlier.is_none() && self.facts(path).await.is_ok() {
             return Err(No::failure("nothing can be added to a file that was sent before: send the whole file"));
         }
-        let resumed = partial.is_some();
-        let (upload, modified_at) = match partial {
-            Some(partial) => (partial.upload, partial.modified_at),
-            None => (Upload::begin(&self.shared.state_dir, now, account.max_file_bytes).map_err(|e| self.failed(&e))?, None),
+        let announced = attributes.size;
+        let limit = account.max_file_bytes;
+        if announced.is_some_and(|size| size > limit) {
+            return Err(self.failed(&LandingError::TooLarge { limit }));
+        }
+        let body = match earlier {
+            Some(earlier) => Body::Undecided { earlier, announced },
+            None => Body::Open(self.begin(announced).map_err(|error| self.failed(&error))?),
         };
-        let modified_at = modified(attributes).or(modified_at);
         let slot = Slot::take(&self.client);
-        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, upload: Ok(upload), modified_at, resumed, slot, share })))
+        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, body, modified_at: modified(attributes), slot, share })))
     }
 
     pub(super) fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> Outcome {
-        self.change(handle, |open, upload| {
-            // A client that starts at 0 does not resume: no byte of the earlier try may stay.
-            if open.resumed && offset == 0 {
-                upload.set_size(0)?;
-            }
-            open.resumed = false;
-            upload.write(offset, data)
-        })
+        self.settle(handle, |earlier, told| resume::at_write(earlier, told, offset))?;
+        self.change(handle, |upload, _| upload.write(offset, data))
     }
 
     pub(super) fn set_by_handle(&mut self, handle: &[u8], attributes: Attributes) -> Outcome {
-        self.change(handle, |open, upload| {
+        if let Some(size) = attributes.size {
+            self.settle(handle, |earlier, _| resume::at_size(earlier, size))?;
+        }
+        if let Handle::Upload(open) = self.handle(handle)?
+            && let Body::Undecided { announced, .. } = &mut open.body
+        {
+            *announced = attributes.size.or(*announced);
             open.modified_at = modified(attributes).or(open.modified_at);
+            return Ok(Answer::Done);
+        }
+        self.change(handle, |upload, modified_at| {
+            *modified_at = modified(attributes).or(*modified_at);
             attributes.size.map_or(Ok(()), |size| upload.set_size(size))
         })
     }
@@ -118,7 +126,7 @@ impl Session {
     pub(super) async fn sync(&mut self, handle: &[u8]) -> Outcome {
         let mut synced = Ok(());
         if let Handle::Upload(open) = self.handle(handle)?
-            && let Ok(upload) = &open.upload
+            && let Body::Open(upload) = &open.body
         {
             let syncing = upload.syncing();
             synced = tokio::task::spawn_blocking(syncing).await.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped)));
@@ -130,12 +138,21 @@ impl Session {
         let Handle::Upload(open) = self.remove_handle(handle)? else {
             return Ok(Answer::Done);
         };
-        let OpenUpload { key, upload, modified_at, slot, share, .. } = *open;
-        let upload = upload.map_err(No::failure)?;
-        if is_temporary(key.name.as_str()) {
-            let most = self.shared.account(&self.client.provider).map_or(0, |account| account.max_file_bytes);
-            let now = self.shared.clock.now();
-            self.shared.partials().keep(key, Partial { upload, modified_at }, now, most);
+        let OpenUpload { key, body, modified_at, slot, share } = *open;
+        let temporary = is_temporary(key.name.as_str());
+        let (upload, modified_at) = match body {
+            Body::Open(upload) => (upload, modified_at),
+            Body::Failed(text) => return Err(No::failure(text)),
+            Body::Undecided { earlier, announced } => {
+                let decision = resume::at_close(self.told.knows(&key, earlier), temporary);
+                let (upload, before) = self.start(&key, earlier, announced, decision)?;
+                (upload, modified_at.or(before))
+            }
+        };
+        if temporary {
+            upload.check_holes().map_err(|error| self.failed(&error))?;
+            let partial = Partial { upload, modified_at, closed: true };
+            self.shared.partials().keep(key, partial, self.shared.clock.now(), self.max_file_bytes());
             return Ok(Answer::Done);
         }
         let outcome = self.land(key, upload, modified_at).await;
@@ -143,91 +160,121 @@ impl Session {
         outcome
     }
 
-    /// The rename of a partial to a final name is its acknowledgement; accepted files keep their names.
-    pub(super) async fn rename(&mut self, from: &[u8], to: &[u8]) -> Outcome {
-        self.facts(from).await?;
-        let from = self.upload_target(from)?;
-        let to = self.upload_target(to)?;
-        if self.uploads().any(|open| open.key == from) {
-            return Err(No::failure("the file is still open: close it first"));
-        }
-        if self.shared.stopping() {
-            return Err(No::failure(STOPPING));
-        }
-        let now = self.shared.clock.now();
-        let Some(partial) = self.shared.partials().take(&from, now) else {
-            return Err(No::failure(
-                "the file was taken in under its first name and cannot be renamed: upload under the final name, or under NAME.filepart and rename that",
-            ));
-        };
-        let Partial { upload, modified_at } = partial;
-        if is_temporary(to.name.as_str()) {
-            self.shared.partials().keep(to, Partial { upload, modified_at }, now, u64::MAX);
-            return Ok(Answer::Done);
-        }
-        let slot = Slot::take(&self.client);
-        let outcome = self.land(to, upload, modified_at).await;
-        drop(slot);
-        outcome
-    }
-
-    /// Removes what was not accepted yet. Removing an accepted file is answered OK and changes nothing: clients remove the
-    /// old name before they rename.
-    pub(super) async fn remove(&mut self, path: &[u8]) -> Outcome {
-        self.facts(path).await?;
-        let key = self.upload_target(path)?;
-        for open in self.uploads_mut().filter(|open| open.key == key) {
-            open.upload = Err("the file was removed before it was closed".to_owned());
-        }
-        let removed = self.shared.partials().take(&key, self.shared.clock.now());
-        drop(removed);
-        Ok(Answer::Done)
+    /// Keeps what an open upload has when the session ends without its CLOSE.
+    pub(super) fn cut_off(&self, open: OpenUpload) {
+        let OpenUpload { key, body, modified_at, slot, share } = open;
+        let Body::Open(upload) = body else { return };
+        let bytes = upload.length();
+        let temporary = is_temporary(key.name.as_str());
+        let partial = Partial { upload, modified_at, closed: false };
+        let kept = self.shared.partials().keep_cut_off(key, partial, temporary, self.shared.clock.now(), self.max_file_bytes());
+        drop((slot, share));
+        Counters::count(&self.shared.counters.failed);
+        tracing::warn!(
+            provider = %self.client.provider,
+            connection = self.client.sender.connection,
+            bytes,
+            kept,
+            "an upload was cut off; it is no delivery, and where it is kept it can be resumed for an hour"
+        );
     }
 
     /// Where an upload to a path would go.
-    fn upload_target(&self, path: &[u8]) -> Result<Key, No> {
-        match resolve(path).map_err(|_| No::failure("the path is too long"))? {
-            Spot::Folder(_) => Err(No::failure("this is a folder")),
+    pub(super) fn upload_target(&self, path: &[u8]) -> Result<Key, No> {
+        match resolve(path).map_err(|_| No::path_too_long())? {
+            Spot::Folder(_) => Err(No::failure("this is a folder: give the name of a file in it")),
             Spot::Nowhere => Err(No::new(super::reply::Code::NoSuchFile, "no such folder: upload to inbox/, or to test/ for a trial")),
             Spot::File { shelf: Shelf::Receipts, .. } => Err(No::denied("receipts/ can only be read: upload to inbox/")),
             Spot::File { shelf: Shelf::Accepted(folder), name } => {
-                let name = FileName::parse(&name).map_err(|error| No::failure(error.to_string()))?;
+                let name = FileName::parse(&name).map_err(|error| No::failure(format!("{error}: rename it and send it again")))?;
                 Ok(self.key(folder, name))
             }
         }
     }
 
-    /// Changes an open upload; where that fails, its file goes at once and its handle only tells why.
-    fn change(&mut self, handle: &[u8], act: impl FnOnce(&mut OpenUpload, &mut Upload) -> Result<(), LandingError>) -> Outcome {
-        let Handle::Upload(open) = self.handle(handle)? else {
-            return Err(No::denied("only files opened for writing can be changed"));
-        };
-        let mut upload = match std::mem::replace(&mut open.upload, Err(String::new())) {
-            Ok(upload) => upload,
-            Err(text) => {
-                open.upload = Err(text.clone());
-                return Err(No::failure(text));
+    fn max_file_bytes(&self) -> u64 {
+        self.shared.account(&self.client.provider).map_or(0, |account| account.max_file_bytes)
+    }
+
+    /// A new upload.
+    fn begin(&self, announced: Option<u64>) -> Result<Upload, LandingError> {
+        let staged = self.shared.partials().staged(&self.client.provider);
+        let mut upload = Upload::begin(&self.shared.state_dir, self.shared.clock.now(), self.max_file_bytes())?.counted_in(staged);
+        announced.map_or(Ok(()), |size| upload.announce(size))?;
+        Ok(upload)
+    }
+
+    /// What an undecided upload becomes, with the modification time that was set on the earlier try.
+    fn start(&self, key: &Key, earlier: Kept, announced: Option<u64>, decision: Decision) -> Result<(Upload, Option<Timestamp>), No> {
+        match decision {
+            Decision::Refused => {
+                Err(No::failure("nothing was added to the part of the file that arrived before: send the whole file again"))
             }
-        };
-        match act(open, &mut upload) {
-            Ok(()) => {
-                open.upload = Ok(upload);
-                Ok(Answer::Done)
-            }
-            Err(error) => {
-                open.upload = Err(error.told());
-                drop(upload);
-                Err(self.failed(&error))
+            Decision::Anew | Decision::Later => Ok((self.begin(announced).map_err(|error| self.failed(&error))?, None)),
+            Decision::Continue => {
+                let known = self.shared.partials().take_known(key, earlier, self.shared.clock.now());
+                let Some(Partial { mut upload, modified_at, .. }) = known else {
+                    return Err(No::failure("the part of the file that arrived before is gone: send the whole file again"));
+                };
+                upload.settle();
+                announced.map_or(Ok(()), |size| upload.announce(size)).map_err(|error| self.failed(&error))?;
+                Ok((upload, modified_at))
             }
         }
     }
 
+    /// Decides about an upload that was left open, where that can be done by now.
+    fn settle(&mut self, handle: &[u8], decide: impl FnOnce(Kept, bool) -> Decision) -> Result<(), No> {
+        let Handle::Upload(open) = self.handle(handle)? else { return Ok(()) };
+        let Body::Undecided { earlier, announced } = &open.body else { return Ok(()) };
+        let (key, earlier, announced) = (open.key.clone(), *earlier, *announced);
+        let decision = decide(earlier, self.told.knows(&key, earlier));
+        if decision == Decision::Later {
+            return Ok(());
+        }
+        let started = self.start(&key, earlier, announced, decision);
+        let Handle::Upload(open) = self.handle(handle)? else { return Ok(()) };
+        match started {
+            Ok((upload, before)) => {
+                open.modified_at = open.modified_at.or(before);
+                open.body = Body::Open(upload);
+                Ok(())
+            }
+            Err(no) => {
+                open.body = Body::Failed(no.text.clone());
+                Err(no)
+            }
+        }
+    }
+
+    /// Changes an open upload; where that fails, its file goes at once and its handle only tells why.
+    fn change(
+        &mut self,
+        handle: &[u8],
+        act: impl FnOnce(&mut Upload, &mut Option<Timestamp>) -> Result<(), LandingError>,
+    ) -> Outcome {
+        let Handle::Upload(open) = self.handle(handle)? else {
+            return Err(No::denied("only files opened for writing can be changed: open the file for writing"));
+        };
+        let OpenUpload { body, modified_at, .. } = &mut **open;
+        let error = match body {
+            Body::Undecided { .. } => return Ok(Answer::Done),
+            Body::Failed(text) => return Err(No::failure(text.clone())),
+            Body::Open(upload) => match act(upload, modified_at) {
+                Ok(()) => return Ok(Answer::Done),
+                Err(error) => error,
+            },
+        };
+        *body = Body::Failed(error.told());
+        Err(self.failed(&error))
+    }
+
     /// From a complete upload to an acknowledged delivery.
-    async fn land(&self, key: Key, upload: Upload, modified_at: Option<Timestamp>) -> Outcome {
+    pub(super) async fn land(&self, key: Key, upload: Upload, modified_at: Option<Timestamp>) -> Outcome {
         let label = Label {
-            provider: key.provider,
+            provider: key.provider.clone(),
             folder: key.folder,
-            name: key.name,
+            name: key.name.clone(),
             received_at: self.shared.clock.now(),
             modified_at,
             sender: self.client.sender.clone(),
@@ -237,6 +284,7 @@ impl Session {
         let landed = landing.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped))).map_err(|error| self.failed(&error))?;
         let (id, bytes) = (landed.delivery().id, landed.delivery().bytes);
         self.shared.gate.accept(landed).await.map_err(|error| self.not_accepted(&error))?;
+        self.shared.partials().accepted(&key, self.shared.clock.now());
         Counters::count(&self.shared.counters.accepted);
         self.shared.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
         tracing::info!(
@@ -249,7 +297,7 @@ impl Session {
         Ok(Answer::Done)
     }
 
-    fn failed(&self, error: &LandingError) -> No {
+    pub(super) fn failed(&self, error: &LandingError) -> No {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         Counters::count(&self.shared.counters.failed);
         tracing::warn!(

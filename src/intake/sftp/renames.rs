@@ -1,0 +1,71 @@
+//! Renaming and removing: a partial's RENAME to a final name is its acknowledgement; accepted files keep their names.
+//!
+//! Owns those two requests. Refuses to make a delivery of an upload that was cut off: only its sender can end it.
+
+use super::folder::is_temporary;
+use super::partials::{Key, Partial};
+use super::session::{Answer, No, Outcome, Session};
+use super::uploads::{Body, STOPPING, Slot};
+
+impl Session {
+    /// Renames a partial; lands it where the new name is a final one. A file that lands under a name that was accepted
+    /// before is another delivery.
+    pub(super) async fn rename(&mut self, from: &[u8], to: &[u8]) -> Outcome {
+        self.facts(from).await?;
+        let from = self.upload_target(from)?;
+        let to = self.upload_target(to)?;
+        if self.uploads().any(|open| open.key == from) {
+            return Err(No::failure("the file is still open: close it first"));
+        }
+        if self.shared.stopping() {
+            return Err(No::failure(STOPPING));
+        }
+        let Some(Partial { upload, modified_at, .. }) = self.take_to_rename(from, &to)? else {
+            return Ok(Answer::Done);
+        };
+        let slot = Slot::take(&self.client);
+        let outcome = self.land(to, upload, modified_at).await;
+        drop(slot);
+        outcome
+    }
+
+    /// Takes a partial out to be landed; `None` where it is kept under another temporary name.
+    fn take_to_rename(&self, from: Key, to: &Key) -> Result<Option<Partial>, No> {
+        let now = self.shared.clock.now();
+        let mut partials = self.shared.partials();
+        let Some(partial) = partials.take(&from, now) else {
+            return Err(No::failure(
+                "the file was taken in under its first name and cannot be renamed: upload under the final name, or under NAME.filepart and rename that",
+            ));
+        };
+        // It has been within the bounds, and stays there.
+        let mut keep = |key: Key, partial: Partial| partials.keep(key, partial, now, u64::MAX);
+        if is_temporary(to.name.as_str()) {
+            keep(to.clone(), partial);
+            return Ok(None);
+        }
+        if !partial.closed {
+            keep(from, partial);
+            return Err(No::failure("the upload of this file was cut off: finish it or send it again, then rename it"));
+        }
+        if let Err(error) = partial.upload.check() {
+            // It may still be finished.
+            keep(from, partial);
+            return Err(self.failed(&error));
+        }
+        Ok(Some(partial))
+    }
+
+    /// Removes what was not accepted yet. Removing an accepted file is answered OK and changes nothing: clients remove the
+    /// old name before they rename.
+    pub(super) async fn remove(&mut self, path: &[u8]) -> Outcome {
+        self.facts(path).await?;
+        let key = self.upload_target(path)?;
+        for open in self.uploads_mut().filter(|open| open.key == key) {
+            open.body = Body::Failed("the file was removed before it was closed: send it again".to_owned());
+        }
+        let removed = self.shared.partials().take(&key, self.shared.clock.now());
+        drop(removed);
+        Ok(Answer::Done)
+    }
+}

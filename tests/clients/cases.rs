@@ -169,7 +169,9 @@ fn cut_connection(desk: &Desk, client: &Client) -> &'static str {
     };
     let act = match partial {
         Some(partial) => {
-            assert!(desk.await_partial(partial).bytes < size(&bytes));
+            let there = desk.await_partial(partial).bytes;
+            eprintln!("PARTIAL {there}");
+            assert!(there < size(&bytes));
             Act::Resume { file: &file, to }
         }
         None => Act::Put { file: &file, to },

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -96,29 +97,37 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn carry(client: TcpStream, daemon: TcpStream, state: &State) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_daemon, mut to_daemon) = daemon.into_split();
-    let out = async {
-        let mut sent = 0;
-        let mut buffer = vec![0; 16 * 1024];
-        while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-            sent += u64::try_from(count).unwrap();
-            hold(state, sent).await;
-            if to_daemon.write_all(&buffer[..count]).await.is_err() {
-                return;
-            }
-            state.passed.fetch_add(u64::try_from(count).unwrap(), Ordering::SeqCst);
-            if matches!(*state.fault.borrow(), Fault::CutAfter(most) if sent >= most) {
-                state.fault.send_replace(Fault::None);
-                return;
-            }
-        }
-        // The client has nothing more to say, and may still listen.
-        drop(to_daemon.shutdown().await);
-        std::future::pending::<()>().await;
+    let is_cut = tokio::select! {
+        is_cut = pass(&mut from_client, &mut to_daemon, state) => is_cut,
+        _ = tokio::io::copy(&mut from_daemon, &mut to_client) => false,
     };
-    tokio::select! {
-        () = out => {}
-        _ = tokio::io::copy(&mut from_daemon, &mut to_client) => {}
+    if is_cut {
+        drop((from_client, to_client));
+        // The daemon reads what has passed, and then that there is no more: a reset would take bytes away from it.
+        drop(to_daemon.shutdown().await);
+        drop(tokio::io::copy(&mut from_daemon, &mut tokio::io::sink()).await);
     }
+}
+
+/// Passes on what the client sends; says that the line is to be cut.
+async fn pass(from_client: &mut OwnedReadHalf, to_daemon: &mut OwnedWriteHalf, state: &State) -> bool {
+    let mut sent = 0;
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
+        sent += u64::try_from(count).unwrap();
+        hold(state, sent).await;
+        if to_daemon.write_all(&buffer[..count]).await.is_err() {
+            return false;
+        }
+        state.passed.fetch_add(u64::try_from(count).unwrap(), Ordering::SeqCst);
+        if matches!(*state.fault.borrow(), Fault::CutAfter(most) if sent >= most) {
+            state.fault.send_replace(Fault::None);
+            return true;
+        }
+    }
+    // The client has nothing more to say, and may still listen.
+    drop(to_daemon.shutdown().await);
+    std::future::pending().await
 }
 
 async fn hold(state: &State, sent: u64) {

@@ -39,6 +39,8 @@ pub(crate) struct Client {
     /// Whether it needs `compatibility`.
     pub(crate) compatibility: bool,
     pub(crate) after_a_cut: AfterACut,
+    /// How the lines begin that it prints on standard error although all is well.
+    pub(crate) small_talk: &'static [&'static str],
     pub(crate) way: Way,
 }
 
@@ -71,13 +73,14 @@ pub(crate) struct Errand {
 }
 
 pub(crate) const SFTP: Client =
-    Client { label: || openssh("sftp"), compatibility: false, after_a_cut: AfterACut::Resumes, way: Way::Program(sftp) };
+    Client { label: || openssh("sftp"), compatibility: false, after_a_cut: AfterACut::Resumes, small_talk: &[], way: Way::Program(sftp) };
 pub(crate) const SCP: Client =
-    Client { label: || openssh("scp"), compatibility: false, after_a_cut: AfterACut::Again, way: Way::Program(scp) };
+    Client { label: || openssh("scp"), compatibility: false, after_a_cut: AfterACut::Again, small_talk: &[], way: Way::Program(scp) };
 pub(crate) const PSFTP: Client = Client {
     label: || format!("PuTTY psftp {}", version("psftp", &["-V"], "Release ")),
     compatibility: false,
     after_a_cut: AfterACut::Resumes,
+    small_talk: &["Using username "],
     way: Way::Program(psftp),
 };
 pub(crate) const CURL: Client = Client {
@@ -87,42 +90,49 @@ pub(crate) const CURL: Client = Client {
     },
     compatibility: true,
     after_a_cut: AfterACut::Resumes,
+    small_talk: &[],
     way: Way::Program(curl),
 };
 pub(crate) const PARAMIKO: Client = Client {
     label: || format!("paramiko {}", python_package("paramiko")),
     compatibility: false,
     after_a_cut: AfterACut::Again,
+    small_talk: &[],
     way: Way::Program(|door, act| python("paramiko_job.py", door, act)),
 };
 pub(crate) const ASYNCSSH: Client = Client {
     label: || format!("asyncssh {}", python_package("asyncssh")),
     compatibility: false,
     after_a_cut: AfterACut::Again,
+    small_talk: &[],
     way: Way::Program(|door, act| python("asyncssh_job.py", door, act)),
 };
 pub(crate) const RCLONE: Client = Client {
     label: || format!("rclone {}", version("rclone", &["version"], "rclone v")),
     compatibility: false,
     after_a_cut: AfterACut::AgainByItself,
+    small_talk: &[],
     way: Way::Program(rclone),
 };
 pub(crate) const WINSCP_SMALL: Client = Client {
     label: || "WinSCP, under the final name (replayed)".to_owned(),
     compatibility: false,
     after_a_cut: AfterACut::Again,
+    small_talk: &[],
     way: Way::Replay(replays::winscp_small),
 };
 pub(crate) const WINSCP: Client = Client {
     label: || "WinSCP, under `.filepart` (replayed)".to_owned(),
     compatibility: false,
     after_a_cut: AfterACut::ResumesFilepart,
+    small_talk: &[],
     way: Way::Replay(replays::winscp_filepart),
 };
 pub(crate) const SSH_NET: Client = Client {
     label: || "SSH.NET (replayed)".to_owned(),
     compatibility: false,
     after_a_cut: AfterACut::Again,
+    small_talk: &[],
     way: Way::Replay(replays::ssh_net),
 };
 
@@ -130,7 +140,12 @@ impl Client {
     /// Acts to the end.
     pub(crate) fn act(&self, door: &Door, act: Act) -> Option<Ran> {
         match self.way {
-            Way::Program(errand) => errand(door, act).map(|errand| ended(errand.start())),
+            Way::Program(errand) => {
+                let mut ran = errand(door, act).map(|errand| ended(errand.start()))?;
+                let small_talk = |line: &str| self.small_talk.iter().any(|start| line.starts_with(start));
+                ran.stderr = ran.stderr.split_inclusive('\n').filter(|line| !small_talk(line)).collect();
+                Some(ran)
+            }
             Way::Replay(replay) => replay(door, act),
         }
     }
@@ -245,10 +260,16 @@ fn curl(door: &Door, act: Act) -> Option<Errand> {
         Act::PutAndRename { file, temporary, to } => {
             vec!["-T".to_owned(), file.to_owned(), "-Q".to_owned(), format!("-rename {temporary} {to}"), there(temporary)]
         }
+        // Quoted commands that start with a minus are carried out after the upload.
+        Act::PutWithTime { file, to } => {
+            let at: jiff::Timestamp = fs::metadata(file).unwrap().modified().unwrap().try_into().unwrap();
+            let order = format!("-mtime \"{}\" {to}", at.strftime("%d %b %Y %H:%M:%S GMT"));
+            vec!["-T".to_owned(), file.to_owned(), "-Q".to_owned(), order, there(to)]
+        }
         Act::Resume { file, to } => vec!["-C".to_owned(), "-".to_owned(), "-T".to_owned(), file.to_owned(), there(to)],
         Act::List { folder } => vec![there(&format!("{folder}/"))],
         Act::Get { from, file } => vec!["-o".to_owned(), file.to_owned(), there(from)],
-        Act::PutWithTime { .. } | Act::PutIfChanged { .. } | Act::Compare { .. } => return None,
+        Act::PutIfChanged { .. } | Act::Compare { .. } => return None,
     };
     words.extend(own);
     Errand::new("curl", words, String::new()).map(|errand| errand.at_home(door))
@@ -277,7 +298,12 @@ fn rclone(door: &Door, act: Act) -> Option<Errand> {
         }
         Act::PutAgain { file, to } | Act::PutIfChanged { file, to } => [vec!["sync".to_owned()], folders(file, to).to_vec()].concat(),
         Act::Compare { file, to } => [vec!["check".to_owned(), "--one-way".to_owned()], folders(file, to).to_vec()].concat(),
-        Act::PutAndRename { .. } | Act::Resume { .. } => return None,
+        Act::PutAndRename { file, temporary, to } => {
+            let rclone = format!("rclone --config {}", settings.display());
+            let line = format!("{rclone} copyto {file} {} && {rclone} moveto {} {}", there(temporary), there(temporary), there(to));
+            return Errand::new("sh", ["-c".to_owned(), line], String::new()).map(|errand| errand.at_home(door));
+        }
+        Act::Resume { .. } => return None,
         Act::List { folder } => vec!["lsl".to_owned(), there(folder)],
         Act::Get { from, file } => vec!["copyto".to_owned(), there(from), file.to_owned()],
     };

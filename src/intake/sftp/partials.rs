@@ -240,7 +240,11 @@ mod tests {
             }
             let partial = Partial { upload, modified_at: None, closed: false };
             assert_eq!(partials.keep_cut_off(a(), partial, temporary, later(600), 1000), kept.is_some(), "{what}");
-            assert_eq!(partials.find(&a(), later(600)).map(|kept| (kept.length, kept.closed)), kept.map(|length| (length, false)), "{what}");
+            assert_eq!(
+                partials.find(&a(), later(600)).map(|kept| (kept.length, kept.closed)),
+                kept.map(|length| (length, false)),
+                "{what}"
+            );
             assert_eq!(files(dir.path()), usize::from(kept.is_some()), "{what}");
         }
     }

@@ -1,5 +1,6 @@
 //! The table of requests, and the answers to all that do not change an upload.
 
+use super::Kind;
 use super::folder::{FOLDERS, Place, Spot, real_path, resolve};
 use super::limits::{MAX_OPEN_VIEWS, MAX_READ_BYTES, NAMES_PER_REPLY, OPEN_FILES_FACTOR, PARTIAL_BYTES_FACTOR};
 use super::packet::{self, Attributes, Request};
@@ -7,7 +8,6 @@ use super::partials::{Kept, Key};
 use super::reply::{Code, Entry, Facts, Space};
 use super::session::{Answer, Handle, No, Outcome, Session};
 use super::uploads::{Body, modified};
-use super::Kind;
 use crate::feed::{FileName, Folder};
 use crate::intake::{Item, Shelf};
 use std::collections::VecDeque;
@@ -71,7 +71,8 @@ impl Session {
     /// What the account may have staged, open uploads and partials together, and how much of it is free. Nothing about our
     /// disk: how full that is, is no sender's business, and no sender may use more of it than this.
     fn space(&self) -> Outcome {
-        let account = self.shared.account(&self.client.provider).ok_or_else(|| No::denied("this account has been closed: ask the council's team"))?;
+        let account =
+            self.shared.account(&self.client.provider).ok_or_else(|| No::denied("this account has been closed: ask the council's team"))?;
         let most = self.shared.settings.max_open_files.saturating_mul(OPEN_FILES_FACTOR);
         let files = u64::try_from(most).unwrap_or(u64::MAX);
         let open = u64::try_from(self.shared.taken(&self.client.provider, Kind::Upload)).unwrap_or(u64::MAX);

@@ -248,11 +248,7 @@ impl Session {
     }
 
     /// Changes an open upload; where that fails, its file goes at once and its handle only tells why.
-    fn change(
-        &mut self,
-        handle: &[u8],
-        act: impl FnOnce(&mut Upload, &mut Option<Timestamp>) -> Result<(), LandingError>,
-    ) -> Outcome {
+    fn change(&mut self, handle: &[u8], act: impl FnOnce(&mut Upload, &mut Option<Timestamp>) -> Result<(), LandingError>) -> Outcome {
         let Handle::Upload(open) = self.handle(handle)? else {
             return Err(No::denied("only files opened for writing can be changed: open the file for writing"));
         };

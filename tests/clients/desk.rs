@@ -131,14 +131,14 @@ impl Desk {
         fresh
     }
 
-    /// The deliveries since the last call are exactly these: name and bytes.
+    /// The deliveries since the last call are exactly these that somebody was told of: name and bytes.
     #[track_caller]
-    pub(crate) fn told(&self, expected: &[(&str, &[u8])]) {
+    pub(crate) fn told(&self, by: &str, expected: &[(&str, &[u8])]) {
         let came: Vec<(String, Value)> =
             self.arrived().iter().map(|row| (words(&row["delivery"]["name"]), row["delivery"]["sha256"].clone())).collect();
         let wanted: Vec<(String, Value)> =
             expected.iter().map(|(name, bytes)| ((*name).to_owned(), Value::String(Digest::of(bytes).to_string()))).collect();
-        assert_eq!(came, wanted, "deliveries that bedfeed knows, and what the client was told");
+        assert_eq!(came, wanted, "{by}: deliveries that bedfeed knows, and what the client was told");
     }
 
     /// Waits until every delivery was judged; gives them all.

@@ -17,6 +17,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod desk;
+mod handbook;
 #[path = "../intake/house.rs"]
 #[allow(dead_code, reason = "only its conversation in packets is used here")]
 mod house;

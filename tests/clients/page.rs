@@ -1,7 +1,7 @@
 //! The table in `docs/clients.md`: made from what the clients did, held against what is written, or written again.
 
 use crate::Row;
-use crate::cases::CASES;
+use crate::cases::{CASES, NEEDS};
 use crate::common::repository;
 use std::fmt::Write as _;
 
@@ -25,11 +25,12 @@ pub(crate) fn is_current(rows: &[Row]) {
 
 fn table(rows: &[Row]) -> String {
     let mut table = "| client |".to_owned();
-    for case in &CASES {
-        write!(table, " {} |", case.heading).unwrap();
+    let headings: Vec<&str> = [NEEDS].into_iter().chain(CASES.iter().map(|case| case.heading)).collect();
+    for heading in &headings {
+        write!(table, " {heading} |").unwrap();
     }
     table.push_str("\n|---|");
-    table.push_str(&"---|".repeat(CASES.len()));
+    table.push_str(&"---|".repeat(headings.len()));
     table.push('\n');
     for row in rows {
         write!(table, "| {} |", (row.client.label)()).unwrap();

@@ -36,8 +36,6 @@ pub(crate) enum Act<'a> {
 pub(crate) struct Client {
     /// As the settings' support team would say it, without the exact version.
     pub(crate) label: fn() -> String,
-    /// Whether it needs `compatibility`.
-    pub(crate) compatibility: bool,
     pub(crate) after_a_cut: AfterACut,
     /// How the lines begin that it prints on standard error although all is well.
     pub(crate) small_talk: &'static [&'static str],
@@ -73,12 +71,10 @@ pub(crate) struct Errand {
 }
 
 pub(crate) const SFTP: Client =
-    Client { label: || openssh("sftp"), compatibility: false, after_a_cut: AfterACut::Resumes, small_talk: &[], way: Way::Program(sftp) };
-pub(crate) const SCP: Client =
-    Client { label: || openssh("scp"), compatibility: false, after_a_cut: AfterACut::Again, small_talk: &[], way: Way::Program(scp) };
+    Client { label: || openssh("sftp"), after_a_cut: AfterACut::Resumes, small_talk: &[], way: Way::Program(sftp) };
+pub(crate) const SCP: Client = Client { label: || openssh("scp"), after_a_cut: AfterACut::Again, small_talk: &[], way: Way::Program(scp) };
 pub(crate) const PSFTP: Client = Client {
     label: || format!("PuTTY psftp {}", version("psftp", &["-V"], "Release ")),
-    compatibility: false,
     after_a_cut: AfterACut::Resumes,
     small_talk: &["Using username "],
     way: Way::Program(psftp),
@@ -88,49 +84,42 @@ pub(crate) const CURL: Client = Client {
         let (own, library) = (version("curl", &["--version"], "curl "), version("curl", &["--version"], "libssh2/"));
         format!("curl {own} with libssh2 {library}")
     },
-    compatibility: true,
     after_a_cut: AfterACut::Resumes,
     small_talk: &[],
     way: Way::Program(curl),
 };
 pub(crate) const PARAMIKO: Client = Client {
     label: || format!("paramiko {}", python_package("paramiko")),
-    compatibility: false,
     after_a_cut: AfterACut::Again,
     small_talk: &[],
     way: Way::Program(|door, act| python("paramiko_job.py", door, act)),
 };
 pub(crate) const ASYNCSSH: Client = Client {
     label: || format!("asyncssh {}", python_package("asyncssh")),
-    compatibility: false,
     after_a_cut: AfterACut::Again,
     small_talk: &[],
     way: Way::Program(|door, act| python("asyncssh_job.py", door, act)),
 };
 pub(crate) const RCLONE: Client = Client {
     label: || format!("rclone {}", version("rclone", &["version"], "rclone v")),
-    compatibility: false,
     after_a_cut: AfterACut::AgainByItself,
     small_talk: &[],
     way: Way::Program(rclone),
 };
 pub(crate) const WINSCP_SMALL: Client = Client {
     label: || "WinSCP, under the final name (replayed)".to_owned(),
-    compatibility: false,
     after_a_cut: AfterACut::Again,
     small_talk: &[],
     way: Way::Replay(replays::winscp_small),
 };
 pub(crate) const WINSCP: Client = Client {
     label: || "WinSCP, under `.filepart` (replayed)".to_owned(),
-    compatibility: false,
     after_a_cut: AfterACut::ResumesFilepart,
     small_talk: &[],
     way: Way::Replay(replays::winscp_filepart),
 };
 pub(crate) const SSH_NET: Client = Client {
     label: || "SSH.NET (replayed)".to_owned(),
-    compatibility: false,
     after_a_cut: AfterACut::Again,
     small_talk: &[],
     way: Way::Replay(replays::ssh_net),
@@ -312,7 +301,7 @@ fn rclone(door: &Door, act: Act) -> Option<Errand> {
 }
 
 /// The Python of the tests' own environment.
-fn interpreter() -> String {
+pub(crate) fn interpreter() -> String {
     let path = repository().join("target/test-tools/bin/python");
     assert!(path.try_exists().unwrap(), "{} is not there: tests/run makes it", path.display());
     word(&path)

@@ -198,3 +198,6 @@ impl Drop for Session {
 fn handle_number(raw: &[u8]) -> Option<u32> {
     <[u8; 4]>::try_from(raw).ok().map(u32::from_be_bytes)
 }
+
+#[cfg(test)]
+mod tests;

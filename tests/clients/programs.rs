@@ -37,6 +37,9 @@ pub(crate) struct Client {
     /// As the settings' support team would say it, without the exact version.
     pub(crate) label: fn() -> String,
     pub(crate) after_a_cut: AfterACut,
+    /// Whether it closes a file in good order when its user breaks off, so that half of it is acknowledged. A client that is
+    /// interrupted in the middle of a packet cannot do so, so it is not certain.
+    pub(crate) closes_half: bool,
     /// How the lines begin that it prints on standard error although all is well.
     pub(crate) small_talk: &'static [&'static str],
     pub(crate) way: Way,
@@ -71,11 +74,13 @@ pub(crate) struct Errand {
 }
 
 pub(crate) const SFTP: Client =
-    Client { label: || openssh("sftp"), after_a_cut: AfterACut::Resumes, small_talk: &[], way: Way::Program(sftp) };
-pub(crate) const SCP: Client = Client { label: || openssh("scp"), after_a_cut: AfterACut::Again, small_talk: &[], way: Way::Program(scp) };
+    Client { label: || openssh("sftp"), after_a_cut: AfterACut::Resumes, closes_half: true, small_talk: &[], way: Way::Program(sftp) };
+pub(crate) const SCP: Client =
+    Client { label: || openssh("scp"), after_a_cut: AfterACut::Again, closes_half: false, small_talk: &[], way: Way::Program(scp) };
 pub(crate) const PSFTP: Client = Client {
     label: || format!("PuTTY psftp {}", version("psftp", &["-V"], "Release ")),
     after_a_cut: AfterACut::Resumes,
+    closes_half: false,
     small_talk: &["Using username "],
     way: Way::Program(psftp),
 };
@@ -85,42 +90,49 @@ pub(crate) const CURL: Client = Client {
         format!("curl {own} with libssh2 {library}")
     },
     after_a_cut: AfterACut::Resumes,
+    closes_half: false,
     small_talk: &[],
     way: Way::Program(curl),
 };
 pub(crate) const PARAMIKO: Client = Client {
     label: || format!("paramiko {}", python_package("paramiko")),
     after_a_cut: AfterACut::Again,
+    closes_half: true,
     small_talk: &[],
     way: Way::Program(|door, act| python("paramiko_job.py", door, act)),
 };
 pub(crate) const ASYNCSSH: Client = Client {
     label: || format!("asyncssh {}", python_package("asyncssh")),
     after_a_cut: AfterACut::Again,
+    closes_half: true,
     small_talk: &[],
     way: Way::Program(|door, act| python("asyncssh_job.py", door, act)),
 };
 pub(crate) const RCLONE: Client = Client {
     label: || format!("rclone {}", version("rclone", &["version"], "rclone v")),
     after_a_cut: AfterACut::AgainByItself,
+    closes_half: false,
     small_talk: &[],
     way: Way::Program(rclone),
 };
 pub(crate) const WINSCP_SMALL: Client = Client {
     label: || "WinSCP, under the final name (replayed)".to_owned(),
     after_a_cut: AfterACut::Again,
+    closes_half: false,
     small_talk: &[],
     way: Way::Replay(replays::winscp_small),
 };
 pub(crate) const WINSCP: Client = Client {
     label: || "WinSCP, under `.filepart` (replayed)".to_owned(),
     after_a_cut: AfterACut::ResumesFilepart,
+    closes_half: false,
     small_talk: &[],
     way: Way::Replay(replays::winscp_filepart),
 };
 pub(crate) const SSH_NET: Client = Client {
     label: || "SSH.NET (replayed)".to_owned(),
     after_a_cut: AfterACut::Again,
+    closes_half: false,
     small_talk: &[],
     way: Way::Replay(replays::ssh_net),
 };

@@ -218,7 +218,9 @@ fn p2_a_client_that_is_cut_off_and_a_temporary_name_leave_no_delivery() {
         let batch = format!("put {} {target}\n", huge.display());
         client.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
         wait_until("some of it is there", || {
-            names(&uploads).iter().any(|name| std::fs::metadata(uploads.join(name)).is_ok_and(|file| file.len() > 0))
+            // Beside what was kept of the one before.
+            let filled = |name: &&String| std::fs::metadata(uploads.join(name.as_str())).is_ok_and(|file| file.len() > 0);
+            names(&uploads).iter().filter(filled).count() > index
         });
         client.kill().unwrap();
         client.wait().unwrap();

@@ -4,7 +4,7 @@
 //! receiver raises [`MESSAGE_VERSION`]. Refuses anything but feed-level facts: no file contents, no person's value.
 
 use super::{Change, Ending, Episode, Problem};
-use crate::feed::{ProviderCode, Slot, local_text};
+use crate::feed::{Expiry, ProviderCode, Slot, WARN_DAYS, local_text};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,7 +56,39 @@ impl AlertSeverity {
     }
 }
 
-/// One thing that is said about one episode. Serialised, it is the body of a webhook.
+/// What a message is about, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Concern {
+    /// A problem of a feed.
+    Feed(Problem),
+    /// A key or an agreement that ends.
+    Term(TermConcern),
+}
+
+/// How a key or an agreement stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TermConcern {
+    /// It ends soon.
+    Expires,
+    /// It has ended.
+    Expired,
+}
+
+impl Concern {
+    /// The word used in logs and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Feed(problem) => problem.as_str(),
+            Self::Term(TermConcern::Expires) => "expires",
+            Self::Term(TermConcern::Expired) => "expired",
+        }
+    }
+}
+
+/// One thing that is said about one episode, or about a key or agreement that ends. Serialised, it is the body of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AlertMessage {
     /// [`MESSAGE_VERSION`].
@@ -74,7 +106,7 @@ pub struct AlertMessage {
     /// The provider's name.
     pub provider_name: Option<String>,
     /// What is or was wrong.
-    pub problem: Problem,
+    pub problem: Concern,
     /// One line.
     pub title: String,
     /// A few sentences.
@@ -117,6 +149,36 @@ impl AlertMessage {
         match change {
             Change::Opened(episode) => begin(episode, about),
             Change::Closed { episode, at, slots, ending } => end(episode, about, *at, *slots, *ending),
+        }
+    }
+
+    /// What is said about a key or an agreement that ends. It has no end of its own: the next warning, or none, follows.
+    #[must_use]
+    pub fn of_expiry(expiry: &Expiry, about: &About<'_>, now: Timestamp) -> Self {
+        let ended = expiry.has_ended();
+        let what = expiry.owner.as_ref().map_or("the sharing agreement".to_owned(), |owner| format!("the key of {owner}"));
+        let verb = if ended { "has expired" } else { "ends soon" };
+        let last_call = ended || WARN_DAYS.into_iter().min() == Some(expiry.warning);
+        let contact = if about.contact.is_empty() { String::new() } else { format!(" Contact: {}.", about.contact) };
+        Self {
+            version: MESSAGE_VERSION,
+            episode: expiry.subject(),
+            key: expiry.key(),
+            kind: AlertKind::Begin,
+            severity: if last_call { AlertSeverity::Error } else { AlertSeverity::Warning },
+            provider: Some(expiry.provider.clone()),
+            provider_name: Some(about.provider_name.to_owned()),
+            problem: Concern::Term(if ended { TermConcern::Expired } else { TermConcern::Expires }),
+            title: format!("{} {}: {what} {verb}", expiry.provider, about.provider_name),
+            text: expiry.text.clone(),
+            slot: Slot::containing(now),
+            since: now,
+            since_local: local_text(now, about.zone),
+            ended: None,
+            ending: None,
+            slots: None,
+            last_good: about.last_good,
+            what_to_do: format!("Agree a new end with the provider before {}.{contact}", expiry.ends.strftime("%-d %B %Y")),
         }
     }
 
@@ -191,7 +253,7 @@ fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage 
         severity: severity(kind, episode.problem),
         provider: Some(episode.provider.clone()),
         provider_name: Some(about.provider_name.to_owned()),
-        problem: episode.problem,
+        problem: Concern::Feed(episode.problem),
         title: String::new(),
         text: String::new(),
         slot: episode.since_slot,
@@ -247,7 +309,7 @@ fn in_words(length: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::LONDON;
+    use crate::feed::{LONDON, Term, TermOf, expiries};
 
     fn episode(problem: Problem) -> Episode {
         Episode {
@@ -295,6 +357,29 @@ mod tests {
         assert_eq!((end.severity, end.key.as_str()), (AlertSeverity::Info, "RM1/missed/2018-07-03T10:15Z/end"));
         let withdrawn = message(&closed(Problem::Late, "2018-07-03T10:20:30Z", 1, Ending::Withdrawn));
         assert!(withdrawn.text.ends_with("less than a minute. 1 slot was affected."), "{}", withdrawn.text);
+    }
+
+    #[test]
+    fn a_key_that_ends_is_told_with_its_owner_its_day_and_whom_to_ring() {
+        let what = TermOf::Key { owner: "night job".to_owned(), fingerprint: "SHA256:abc".to_owned() };
+        let term = Term { provider: "RM1".parse().unwrap(), what, ends: "2018-07-31".parse().unwrap() };
+        let zone = TimeZone::get(LONDON).unwrap();
+        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "IT desk, 01603 000000", zone: &zone };
+        let on = |today: &str| {
+            let expiry = expiries(std::slice::from_ref(&term), today.parse().unwrap()).remove(0);
+            AlertMessage::of_expiry(&expiry, &about, "2018-07-03T10:20:00Z".parse().unwrap())
+        };
+        let early = on("2018-07-03");
+        assert_eq!((early.severity, early.problem.as_str()), (AlertSeverity::Warning, "expires"));
+        assert_eq!(early.title, "RM1 Norfolk and Norwich: the key of night job ends soon");
+        assert!(early.text.contains("stops working on 31 July 2018, in 28 days"), "{}", early.text);
+        assert_eq!(early.what_to_do, "Agree a new end with the provider before 31 July 2018. Contact: IT desk, 01603 000000.");
+        assert_eq!(on("2018-07-29").severity, AlertSeverity::Error, "the last call");
+        let late = on("2018-08-01");
+        assert_eq!((late.severity, late.problem.as_str()), (AlertSeverity::Error, "expired"));
+        let json = late.to_json().unwrap();
+        assert!(json.contains("\"problem\":\"expired\""), "{json}");
+        assert_eq!(serde_json::from_str::<AlertMessage>(&json).unwrap(), late);
     }
 
     #[test]

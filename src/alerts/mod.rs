@@ -10,7 +10,7 @@ mod watch;
 
 pub use channels::{SendError, send};
 pub use episodes::{Change, Ending, Episode, Problem, step};
-pub use message::{About, AlertKind, AlertMessage, AlertSeverity, MESSAGE_VERSION};
+pub use message::{About, AlertKind, AlertMessage, AlertSeverity, Concern, MESSAGE_VERSION, TermConcern};
 pub use outbox::{Channel, MAX_WAIT, next_attempt};
 pub use watch::{Watch, WatchedFeed};
 

@@ -4,7 +4,7 @@
 //! message just before a crash may get it again, with the same key.
 
 use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
-use crate::feed::{Clock, Slot, error_chain};
+use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
 use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, judge};
 use jiff::tz::TimeZone;
@@ -31,6 +31,8 @@ pub struct WatchedFeed {
     pub name: String,
     /// Whom to ring, on one line.
     pub contact: String,
+    /// What of its account ends on a day.
+    pub terms: Vec<Term>,
 }
 
 /// The watch over all feeds.
@@ -105,16 +107,35 @@ impl Watch {
             for change in step(&feed.schedule, &open, &standing, now) {
                 self.record(feed, &change, last_good, now).await?;
             }
+            self.warn_of_ends(feed, last_good, now).await?;
         }
         Ok(())
     }
 
+    /// Tells of keys and agreements that end soon or have ended, each warning once for ever.
+    async fn warn_of_ends(&self, feed: &WatchedFeed, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
+        for expiry in expiries(&feed.terms, local_date(now, &self.zone)) {
+            let (key, asked) = (expiry.key(), expiry.key());
+            if self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
+                continue;
+            }
+            let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
+            let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
+            self.ledger.append(now, vec![Event::Warned { key, provider: expiry.provider, alerts }]).await?;
+            self.queued.notify_waiters();
+        }
+        Ok(())
+    }
+
+    fn for_every_channel(&self, message: &AlertMessage) -> Result<Vec<AlertToSend>, LedgerError> {
+        let body = serde_json::to_value(message).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
+        Ok(self.channels.iter().map(alert).collect())
+    }
+
     async fn record(&self, feed: &WatchedFeed, change: &Change, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
         let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
-        let message = AlertMessage::of(change, &about);
-        let body = serde_json::to_value(&message).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
-        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
-        let alerts = self.channels.iter().map(alert).collect();
+        let alerts = self.for_every_channel(&AlertMessage::of(change, &about))?;
         let event = match change {
             Change::Opened(episode) => {
                 let key = episode.key();

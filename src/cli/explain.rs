@@ -96,6 +96,8 @@ fn step(event: &Event) -> Option<String> {
         | Event::FeedExpected { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
+        | Event::Warned { .. }
+        | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,
     }

@@ -1,34 +1,44 @@
-//! `bedfeed status`: what is late, wrong or silent, and why, at a glance.
+//! `bedfeed status`: which feeds are silent, and why, at a glance; how the endpoint does, and which clients use it.
 
 use super::args::Listing;
 use super::table::{Table, plain};
 use super::{Ending, Failure, json, reader, settings};
 use crate::config::Settings;
-use crate::feed::{Clock, LONDON, local_text};
+use crate::feed::{ClientSeen, Clock, LONDON, local_text};
 use crate::health::{feed_summary, summary::SummaryPage};
-use crate::service::control::{Answer, AskError, Request, ask};
+use crate::service::control::{Answer, AskError, Endpoint, NextEntrance, Request, ask};
 use crate::service::{SystemClock, health_feeds};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// What the running daemon says.
+struct Daemon {
+    since: Timestamp,
+    host_keys: Vec<String>,
+    next: Option<NextEntrance>,
+    endpoint: Box<Endpoint>,
+}
 
 /// Shows it: from the ledger, whether the daemon runs or not.
 pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(&arguments.config.config)?;
     let reader = reader(&settings)?;
-    let (daemon, notices) = daemon(&settings)?;
+    let (shown, daemon, notices) = daemon(&settings)?;
     let summary = feed_summary(&reader, &health_feeds(&settings), notices, SystemClock.now())?;
     let outcomes = reader.outcomes()?;
     if arguments.json {
         json(
             out,
-            &serde_json::json!({ "daemon": daemon, "summary": summary, "deliveries": outcomes.into_iter().collect::<std::collections::BTreeMap<_, _>>() }),
+            &serde_json::json!({ "daemon": shown, "summary": summary, "deliveries": outcomes.into_iter().collect::<BTreeMap<_, _>>() }),
         )?;
         return Ok(Ending::Fine);
     }
     let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
     writeln!(out, "{}", summary.headline)?;
     for notice in &summary.notices {
-        writeln!(out, "! {notice}")?;
+        writeln!(out, "! {}", plain(notice))?;
     }
     writeln!(out)?;
     table(&summary, &zone).write(out, "no feeds in the settings")?;
@@ -40,6 +50,13 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     }
     let counts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     writeln!(out, "\ndeliveries: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })?;
+    if let Some(daemon) = &daemon {
+        write_endpoint(out, daemon, &zone)?;
+    }
+    if !summary.clients.is_empty() {
+        writeln!(out, "\nclients, the newest use of each key, program and host key:")?;
+        clients(&summary.clients, daemon.as_ref(), &zone).write(out, "")?;
+    }
     Ok(Ending::Fine)
 }
 
@@ -62,16 +79,73 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
     table
 }
 
-/// Whether the daemon runs, and what to say where it does not.
-fn daemon(settings: &Settings) -> Result<(serde_json::Value, Vec<String>), Failure> {
+/// How the endpoint does; reasons that never came up are left out.
+fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::Result<()> {
+    let Endpoint { open, not_logged_in, turned_away, logins, refused, closed, .. } = daemon.endpoint.as_ref();
+    writeln!(
+        out,
+        "\nSFTP since {}: {open} connections open, {not_logged_in} of them not logged in; {logins} logins",
+        local_text(daemon.since, zone)
+    )?;
+    let lines = [("logins refused", reasons(refused)), ("connections ended", reasons(closed))];
+    for (what, words) in lines.iter().filter(|(_, words)| !words.is_empty()) {
+        writeln!(out, "  {what}: {words}")?;
+    }
+    if *turned_away > 0 {
+        writeln!(out, "  connections turned away, because too many were open: {turned_away}")?;
+    }
+    writeln!(out, "  host keys: {}", daemon.host_keys.join(", "))?;
+    if let Some(next) = &daemon.next {
+        let addresses: Vec<String> = next.sftp.iter().map(ToString::to_string).collect();
+        writeln!(out, "  next host keys, on {}: {}", addresses.join(", "), next.host_keys.join(", "))?;
+    }
+    Ok(())
+}
+
+fn reasons(counts: &BTreeMap<String, u64>) -> String {
+    let some = counts.iter().filter(|(_, count)| **count > 0);
+    some.map(|(reason, count)| format!("{count} {}", plain(reason))).collect::<Vec<_>>().join(", ")
+}
+
+fn clients(clients: &[ClientSeen], daemon: Option<&Daemon>, zone: &TimeZone) -> Table {
+    let mut table = Table::new(&["feed", "key of", "program", "key exchange", "accepted host key", "last noted", "note"]);
+    for client in clients {
+        table.row(vec![
+            client.provider.to_string(),
+            plain(&client.key_owner),
+            plain(client.program()),
+            plain(&client.negotiated.kex),
+            format!("{}{}", plain(&client.host_key), which_key(&client.host_key, daemon)),
+            local_text(client.at, zone),
+            client.notes().join(", "),
+        ]);
+    }
+    table
+}
+
+/// Where a host key stands in a rotation, where the daemon can be asked.
+fn which_key(host_key: &str, daemon: Option<&Daemon>) -> &'static str {
+    let Some(daemon) = daemon else { return "" };
+    let is = |keys: &[String]| keys.iter().any(|key| key == host_key);
+    match &daemon.next {
+        Some(next) if is(&next.host_keys) => " (next)",
+        Some(_) if is(&daemon.host_keys) => " (current)",
+        None if is(&daemon.host_keys) => "",
+        _ => " (no longer served)",
+    }
+}
+
+/// Whether the daemon runs, as JSON and for the text, and what to say where it does not.
+fn daemon(settings: &Settings) -> Result<(serde_json::Value, Option<Daemon>, Vec<String>), Failure> {
     match ask(&settings.state_dir, &Request::Ping) {
-        Ok(Answer::Running { since, version, sftp, web, host_keys }) => {
-            let daemon = serde_json::json!({ "running": true, "since": since, "version": version, "sftp": sftp, "web": web, "host_keys": host_keys });
-            Ok((daemon, Vec::new()))
+        Ok(Answer::Running { since, version, sftp, web, host_keys, next, endpoint }) => {
+            let shown = serde_json::json!({ "running": true, "since": since, "version": version, "sftp": sftp, "web": web,
+                "host_keys": host_keys, "next": next, "endpoint": endpoint });
+            Ok((shown, Some(Daemon { since, host_keys, next, endpoint }), Vec::new()))
         }
         Ok(_) => Err(Failure::Failed("the daemon answered another question".to_owned())),
         Err(AskError::NotRunning { .. }) => {
-            Ok((serde_json::json!({ "running": false }), vec!["bedfeed is not running: no file can arrive.".to_owned()]))
+            Ok((serde_json::json!({ "running": false }), None, vec!["bedfeed is not running: no file can arrive.".to_owned()]))
         }
         Err(error) => Err(Failure::broken(error)),
     }

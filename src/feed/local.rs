@@ -1,6 +1,7 @@
 //! Local time for people: one format on receipts, alerts and pages.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// An instant as people say it where they are, with the zone's abbreviation, as in `Mon 3 Dec 2018 10:15 GMT`.
@@ -9,6 +10,12 @@ use jiff::tz::TimeZone;
 #[must_use]
 pub fn local_text(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %-d %b %Y %H:%M %Z").to_string()
+}
+
+/// The day that an instant falls on where people are.
+#[must_use]
+pub fn local_date(at: Timestamp, zone: &TimeZone) -> Date {
+    zone.to_datetime(at).date()
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! a type used by a single room lives in that room.
 
 mod causes;
+mod client;
 mod clock;
 mod delivery;
+mod expiry;
 mod finding;
 mod local;
 mod provider;
@@ -17,10 +19,12 @@ mod stage;
 pub(crate) mod testing;
 
 pub use causes::error_chain;
+pub use client::{ClientSeen, Negotiated};
 pub use clock::Clock;
 pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, InvalidName, MAX_NAME_BYTES, Sender};
+pub use expiry::{Expiry, Term, TermOf, WARN_DAYS, expiries};
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
-pub use local::local_text;
+pub use local::{local_date, local_text};
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
 pub use report::{Coverage, Report, RowCounts, ToldTotals, Totals};
 pub use rules::{Rule, Severity};

@@ -1,13 +1,17 @@
 //! Gathering: how every feed stands, read from the ledger and judged as of now.
 
 use super::summary::{FeedFacts, FeedRow, SummaryPage};
-use crate::feed::{Finding, ProviderKind, Severity, Stage};
+use crate::feed::{Finding, LONDON, ProviderKind, Severity, Stage, Term, expiries, local_date};
 use crate::ledger::{DeliveryRow, LedgerError, Reader};
 use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// How far back deliveries are read: a day of slots and what may still arrive for them.
 const REACH: SignedDuration = SignedDuration::from_hours(26);
+
+/// How long a client is shown after it was last noted: what has not come for a quarter of a year is gone, or was replaced.
+const CLIENT_SHOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// A feed that is shown.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub struct HealthFeed {
     pub name: String,
     /// What sort of service it runs.
     pub kind: ProviderKind,
+    /// What of its account ends on a day.
+    pub terms: Vec<Term>,
 }
 
 /// How all feeds stand, worst first.
@@ -60,7 +66,12 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
     if untold > 0 {
         notices.push(format!("{untold} alerts could not be delivered yet; they are tried again."));
     }
-    Ok(SummaryPage::new(rows, notices, now))
+    let terms: Vec<Term> = feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
+    let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
+    let expiries = expiries(&terms, local_date(now, &zone));
+    let mut clients = reader.clients(None)?;
+    clients.retain(|client| now.duration_since(client.at) < CLIENT_SHOWN_FOR);
+    Ok(SummaryPage::new(rows, notices, now).with_expiries(expiries).with_clients(clients))
 }
 
 /// How one feed stands as seen at `now`, and the deliveries it was judged by, oldest first.

@@ -1,43 +1,179 @@
-//! Metrics in the Prometheus text format: few, with bounded labels (providers and outcomes only).
+//! Metrics in the Prometheus text format: few, with bounded labels (providers, their keys, outcomes and reasons only).
 
-use super::summary::SummaryPage;
+use super::summary::{FeedRow, SummaryPage};
+use crate::feed::{LONDON, Term, TermOf};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
-/// Renders the metrics. `counted` are counters of other rooms: full name, help, value.
-pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], counted: &[(&'static str, &'static str, u64)]) -> String {
-    let mut text = String::new();
-    let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, String)]| {
-        let lines = samples.iter().map(|(labels, value)| format!("{name}{labels} {value}\n")).collect::<String>();
-        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}"));
-    };
-    let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
-    family("bedfeed_build_info", "gauge", "bedfeed's version.", &[(version, "1".to_owned())]);
-    let by_outcome: Vec<_> = outcomes.iter().map(|(outcome, count)| (format!("{{outcome=\"{outcome}\"}}"), count.to_string())).collect();
-    family("bedfeed_deliveries", "gauge", "Deliveries in the ledger by how they ended; pending ones have not.", &by_outcome);
-    let feeds = |value: &dyn Fn(&super::summary::FeedRow) -> Option<i64>| -> Vec<(String, String)> {
-        let sample = |feed: &super::summary::FeedRow| Some((format!("{{feed=\"{}\"}}", feed.provider), value(feed)?.to_string()));
+/// One family of metrics of another room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Its full name.
+    pub name: &'static str,
+    /// What it says, in a sentence.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub kind: FamilyKind,
+    /// Its samples.
+    pub samples: Vec<Sample>,
+}
+
+/// What sort of metric a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FamilyKind {
+    /// It only grows, and starts from zero with the process.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// One value of a family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Names and values of its labels; none for a family with one value.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: i128,
+}
+
+impl FamilyKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+impl Family {
+    /// A family with one value.
+    #[must_use]
+    pub fn of_one(name: &'static str, kind: FamilyKind, help: &'static str, value: u64) -> Self {
+        Self { name, help, kind, samples: vec![Sample { labels: Vec::new(), value: value.into() }] }
+    }
+
+    /// A counter for each reason of a closed list.
+    #[must_use]
+    pub fn by_reason(name: &'static str, help: &'static str, counts: &[(&'static str, u64)]) -> Self {
+        let sample = |(reason, count): &(&'static str, u64)| Sample::of(&[("reason", reason)], (*count).into());
+        Self { name, help, kind: FamilyKind::Counter, samples: counts.iter().map(sample).collect() }
+    }
+
+    fn gauge(name: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
+        Self { name, help, kind: FamilyKind::Gauge, samples }
+    }
+
+    fn render(&self) -> String {
+        let Self { name, help, kind, samples } = self;
+        let lines = samples.iter().map(|sample| sample.render(name)).collect::<String>();
+        format!("# HELP {name} {help}\n# TYPE {name} {}\n{lines}", kind.as_str())
+    }
+}
+
+impl Sample {
+    fn of(labels: &[(&'static str, &str)], value: i128) -> Self {
+        Self { labels: labels.iter().map(|(name, text)| (*name, (*text).to_owned())).collect(), value }
+    }
+
+    fn render(&self, family: &str) -> String {
+        let label = |(name, text): &(&'static str, String)| format!("{name}=\"{}\"", escape(text));
+        let labels: Vec<String> = self.labels.iter().map(label).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        format!("{family}{labels} {}\n", self.value)
+    }
+}
+
+/// A label's value as the text format wants it: owners of keys are written by people.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Renders the metrics. `counted` are families of other rooms.
+pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], terms: &[Term], counted: &[Family]) -> String {
+    let build = Sample::of(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let by_outcome = outcomes.iter().map(|(outcome, count)| Sample::of(&[("outcome", outcome)], (*count).into())).collect();
+    let feeds = |value: &dyn Fn(&FeedRow) -> Option<i64>| -> Vec<Sample> {
+        let sample = |feed: &FeedRow| Some(Sample::of(&[("feed", feed.provider.as_str())], value(feed)?.into()));
         summary.feeds.iter().filter_map(sample).collect()
     };
-    let due = feeds(&|feed| feed.next_due.map(|at| at.as_second()));
-    family("bedfeed_feed_due_timestamp_seconds", "gauge", "When the feed's next file is due.", &due);
-    let newest = feeds(&|feed| feed.newest_snapshot_at.map(|at| at.as_second()));
-    family("bedfeed_feed_last_snapshot_timestamp_seconds", "gauge", "When the feed's newest accepted figures were true.", &newest);
-    let behind = feeds(&|feed| Some(i64::from(feed.behind)));
-    family("bedfeed_feed_slots_behind", "gauge", "Due slots in a row without an accepted file.", &behind);
-    for (name, help, value) in counted {
-        family(name, "counter", help, &[(String::new(), value.to_string())]);
+    let mut families = vec![
+        Family::gauge("bedfeed_build_info", "bedfeed's version.", vec![build]),
+        Family::gauge("bedfeed_deliveries", "Deliveries in the ledger by how they ended; pending ones have not.", by_outcome),
+        Family::gauge(
+            "bedfeed_feed_due_timestamp_seconds",
+            "When the feed's next file is due.",
+            feeds(&|feed| feed.next_due.map(|at| at.as_second())),
+        ),
+        Family::gauge(
+            "bedfeed_feed_last_snapshot_timestamp_seconds",
+            "When the feed's newest accepted figures were true.",
+            feeds(&|feed| feed.newest_snapshot_at.map(|at| at.as_second())),
+        ),
+        Family::gauge(
+            "bedfeed_feed_slots_behind",
+            "Due slots in a row without an accepted file.",
+            feeds(&|feed| Some(i64::from(feed.behind))),
+        ),
+    ];
+    families.extend(ends(terms));
+    families.iter().chain(counted).map(Family::render).collect()
+}
+
+/// When keys and agreements end; those without an end have no sample.
+fn ends(terms: &[Term]) -> [Family; 2] {
+    let (mut keys, mut agreements) = (Vec::new(), Vec::new());
+    for term in terms {
+        let (Some(value), feed) = (midnight(term.ends), term.provider.as_str()) else { continue };
+        match &term.what {
+            TermOf::Key { owner, fingerprint } => keys.push(Sample::of(&[("feed", feed), ("owner", owner), ("key", fingerprint)], value)),
+            TermOf::Agreement => agreements.push(Sample::of(&[("feed", feed)], value)),
+        }
     }
-    text
+    [
+        Family::gauge("bedfeed_key_expires_timestamp_seconds", "When a key of the feed's account stops working.", keys),
+        Family::gauge("bedfeed_agreement_ends_timestamp_seconds", "When the feed's sharing agreement is over.", agreements),
+    ]
+}
+
+/// The start of a day in London.
+fn midnight(day: Date) -> Option<i128> {
+    let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
+    day.to_zoned(zone).ok().map(|start| start.timestamp().as_second().into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn rendered(terms: &[Term], counted: &[Family]) -> String {
+        let summary = SummaryPage::new(Vec::new(), Vec::new(), "2018-12-03T10:15:00Z".parse().unwrap());
+        render(&summary, &[("loaded".to_owned(), 7)], terms, counted)
+    }
+
     #[test]
     fn every_family_says_what_it_is_before_its_samples() {
-        let summary = SummaryPage::new(Vec::new(), Vec::new(), "2018-12-03T10:15:00Z".parse().unwrap());
-        let text = render(&summary, &[("loaded".to_owned(), 7)], &[("bedfeed_sftp_logins_total", "Logins.", 3)]);
+        let text = rendered(
+            &[],
+            &[
+                Family::of_one("bedfeed_sftp_logins_total", FamilyKind::Counter, "Logins.", 3),
+                Family::by_reason("bedfeed_sftp_connections_closed_total", "Ended.", &[("left", 2), ("idle", 0)]),
+            ],
+        );
         assert!(text.contains("# TYPE bedfeed_deliveries gauge\nbedfeed_deliveries{outcome=\"loaded\"} 7\n"), "{text}");
-        assert!(text.ends_with("# TYPE bedfeed_sftp_logins_total counter\nbedfeed_sftp_logins_total 3\n"), "{text}");
+        assert!(text.contains("# TYPE bedfeed_sftp_logins_total counter\nbedfeed_sftp_logins_total 3\n"), "{text}");
+        let by_reason = "# TYPE bedfeed_sftp_connections_closed_total counter\n\
+            bedfeed_sftp_connections_closed_total{reason=\"left\"} 2\nbedfeed_sftp_connections_closed_total{reason=\"idle\"} 0\n";
+        assert!(text.ends_with(by_reason), "{text}");
+    }
+
+    #[test]
+    fn a_key_ends_at_midnight_in_london_and_its_owner_may_be_written_in_any_way() {
+        let what = TermOf::Key { owner: "the \"night\" job \\ 2".to_owned(), fingerprint: "SHA256:abc".to_owned() };
+        let key = Term { provider: "RM1".parse().unwrap(), what, ends: "2018-07-01".parse().unwrap() };
+        let agreement = Term { what: TermOf::Agreement, ..key.clone() };
+        let text = rendered(&[key, agreement], &[]);
+        let line = r#"bedfeed_key_expires_timestamp_seconds{feed="RM1",owner="the \"night\" job \\ 2",key="SHA256:abc"} 1530399600"#;
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains("bedfeed_agreement_ends_timestamp_seconds{feed=\"RM1\"} 1530399600\n"), "{text}");
     }
 }

@@ -10,6 +10,7 @@ pub mod summary;
 mod web;
 
 pub use gather::{HealthFeed, feed_summary, standing_of};
+pub use metrics::{Family, FamilyKind, Sample};
 pub use web::{Counted, Sources, serve};
 
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 //! Owns the rows that the health page, its JSON and `bedfeed status` show, so that all three say the same. Refuses layout,
 //! clocks and the ledger.
 
-use crate::feed::{ProviderCode, ProviderKind, Report, Severity, Slot};
+use crate::feed::{ClientSeen, Expiry, ProviderCode, ProviderKind, Report, Severity, Slot};
 use crate::schedule::{Freshness, Light, SilenceKind, SlotState, Standing};
 use jiff::Timestamp;
 
@@ -178,6 +178,11 @@ pub struct SummaryPage {
     pub notices: Vec<String>,
     /// The feeds, worst first.
     pub feeds: Vec<FeedRow>,
+    /// Keys and agreements that end soon or have ended, soonest first; each is a notice too.
+    pub expiries: Vec<Expiry>,
+    /// The clients that log in: which key they use, which host key they last accepted, and whether they need
+    /// `compatibility`.
+    pub clients: Vec<ClientSeen>,
 }
 
 impl SummaryPage {
@@ -193,7 +198,22 @@ impl SummaryPage {
             1 => format!("1 feed needs attention. {current} of {providers} providers current."),
             _ => format!("{attention} feeds need attention. {current} of {providers} providers current."),
         };
-        Self { made_at, headline, current, providers, notices, feeds }
+        Self { made_at, headline, current, providers, notices, feeds, expiries: Vec::new(), clients: Vec::new() }
+    }
+
+    /// Adds what ends soon, each with a notice.
+    #[must_use]
+    pub fn with_expiries(mut self, expiries: Vec<Expiry>) -> Self {
+        self.notices.extend(expiries.iter().map(|expiry| expiry.text.clone()));
+        self.expiries = expiries;
+        self
+    }
+
+    /// Adds the clients that log in.
+    #[must_use]
+    pub fn with_clients(mut self, clients: Vec<ClientSeen>) -> Self {
+        self.clients = clients;
+        self
     }
 }
 

@@ -1,13 +1,13 @@
 //! The web edge: routes, and what each reads. Loopback only; nothing can be changed from here.
 
 use super::gather::{HealthFeed, feed_summary};
-use super::metrics;
+use super::metrics::{self, Family};
 use super::pages::{
     BedsPage, BedsRow, DeliveryEvent, DeliveryView, Figures, ProviderBeds, WardRow, beds_page, delivery_page, feed_health_page,
     not_found_page, provider_beds_page, trouble_page,
 };
 use super::summary::SummaryPage;
-use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
+use crate::feed::{Clock, DeliveryId, ProviderCode, Term, error_chain};
 use crate::forward::{ForwardError, ProviderFigures, WardFigures, WarehouseReader};
 use crate::ledger::{Event, Filter, Ledger, LedgerError};
 use crate::schedule::Freshness;
@@ -26,8 +26,8 @@ use tokio::sync::watch;
 /// Most deliveries that `/api/v1/deliveries` gives.
 const MAX_LISTED: u32 = 1000;
 
-/// Counters of other rooms for `/metrics`: full name, help, value.
-pub type Counted = Arc<dyn Fn() -> Vec<(&'static str, &'static str, u64)> + Send + Sync>;
+/// Families of other rooms for `/metrics`, as they are now.
+pub type Counted = Arc<dyn Fn() -> Vec<Family> + Send + Sync>;
 
 /// What pages are made from.
 #[derive(Clone)]
@@ -161,7 +161,8 @@ async fn api_beds(State(sources): State<Sources>) -> Result<Response, Trouble> {
 async fn all_metrics(State(sources): State<Sources>) -> Result<Response, Trouble> {
     let summary = summary(&sources).await?;
     let outcomes = sources.ledger.read(|reader| reader.outcomes()).await?;
-    let text = metrics::render(&summary, &outcomes, &(sources.counted)());
+    let terms: Vec<Term> = sources.feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
+    let text = metrics::render(&summary, &outcomes, &terms, &(sources.counted)());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
@@ -201,6 +202,8 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::FeedExpected { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
+        | Event::Warned { .. }
+        | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,
     }

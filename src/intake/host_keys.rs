@@ -1,6 +1,7 @@
 //! Host keys: what a provider's client checks to know that it talks to us. They stay the same over the years.
 //!
-//! Refuses RSA keys (RUSTSEC-2023-0071 has no fix: signing leaks the key through timing) and keys with a pass phrase.
+//! Refuses RSA keys (RUSTSEC-2023-0071 has no fix, not in 0.10.0-rc.18 either: signing leaks the key through timing) and keys
+//! with a pass phrase.
 
 use super::landing::rename_durably;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
@@ -85,6 +86,16 @@ impl HostKeys {
     #[must_use]
     pub fn public_keys(&self) -> Vec<String> {
         self.keys.iter().filter_map(|key| key.public_key().to_openssh().ok()).collect()
+    }
+
+    /// The algorithms a client can choose from.
+    pub(super) fn algorithms(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.algorithm().to_string()).collect()
+    }
+
+    /// The fingerprint of the key that an algorithm stands for: as in the library, the first one of it.
+    pub(super) fn fingerprint_of(&self, algorithm: &str) -> Option<String> {
+        self.keys.iter().position(|key| key.algorithm().as_str() == algorithm).and_then(|index| self.fingerprints().get(index).cloned())
     }
 
     pub(super) fn keys(&self) -> Vec<PrivateKey> {

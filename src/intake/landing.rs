@@ -29,34 +29,14 @@ pub(super) struct Upload {
     path: PathBuf,
     file: File,
     length: u64,
+    /// The length, for those who count what is on disk.
+    meter: Arc<AtomicU64>,
     limit: u64,
     announced: Option<u64>,
     /// Bytes below this are an earlier try's, and stay as they are.
     settled: u64,
     coverage: Coverage,
     hash: RunningHash,
-    staged: Staged,
-}
-
-/// The bytes of one upload in its account's sum of what is staged.
-#[derive(Debug, Default)]
-struct Staged {
-    sum: Arc<AtomicU64>,
-    bytes: u64,
-}
-
-impl Staged {
-    fn set(&mut self, bytes: u64) {
-        self.sum.fetch_add(bytes.saturating_sub(self.bytes), Ordering::Relaxed);
-        self.sum.fetch_sub(self.bytes.saturating_sub(bytes), Ordering::Relaxed);
-        self.bytes = bytes;
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        self.set(0);
-    }
 }
 
 /// What a delivery is called and who sent it: what an upload itself does not know.
@@ -83,6 +63,8 @@ pub(super) enum LandingError {
     Short { announced: u64, received: u64 },
     #[error("the part of the file that arrived before cannot be changed: send the whole file again")]
     Settled,
+    #[error("{0}")]
+    Quota(String),
     #[error("the work on the file was broken off")]
     Stopped(#[source] tokio::task::JoinError),
     #[error("could not {doing} {}", path.display())]
@@ -144,22 +126,15 @@ impl Upload {
                 path,
                 file,
                 length: 0,
+                meter: Arc::default(),
                 limit,
                 announced: None,
                 settled: 0,
                 coverage: Coverage::default(),
                 hash: RunningHash::default(),
-                staged: Staged::default(),
             }),
             Err(source) => Err(LandingError::Io { doing: "make", path, source }),
         }
-    }
-
-    /// Counts its bytes in its account's sum of what is staged, for as long as it is neither a delivery nor gone.
-    pub(super) fn counted_in(mut self, sum: Arc<AtomicU64>) -> Self {
-        self.staged = Staged { sum, bytes: 0 };
-        self.staged.set(self.length);
-        self
     }
 
     /// Its own id, which no other upload has.
@@ -210,6 +185,16 @@ impl Upload {
         if self.coverage.is_whole(self.length) { Ok(()) } else { Err(LandingError::Gap) }
     }
 
+    /// Shows how many bytes there are, for as long as the upload lives.
+    pub(super) fn meter(&self) -> &Arc<AtomicU64> {
+        &self.meter
+    }
+
+    fn set_length(&mut self, length: u64) {
+        self.length = length;
+        self.meter.store(length, Ordering::Relaxed);
+    }
+
     /// Writes bytes at an offset.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), LandingError> {
         let too_large = LandingError::TooLarge { limit: self.limit };
@@ -225,8 +210,7 @@ impl Upload {
         self.file.write_all_at(data, offset).map_err(|source| self.trouble("write", source))?;
         self.coverage.add(offset, end).map_err(|_| LandingError::TooScattered)?;
         self.hash.add(offset, end, data);
-        self.length = self.length.max(end);
-        self.staged.set(self.length);
+        self.set_length(self.length.max(end));
         Ok(())
     }
 
@@ -243,8 +227,7 @@ impl Upload {
         self.file.set_len(length).map_err(|source| self.trouble("shorten", source))?;
         self.coverage.cut(length);
         self.hash.cut(length);
-        self.length = length;
-        self.staged.set(length);
+        self.set_length(length);
         Ok(())
     }
 
@@ -462,13 +445,14 @@ mod tests {
 
     #[test]
     fn the_last_size_announced_counts_and_only_fewer_bytes_are_a_fault() {
-        let rows: [(&[Option<u64>], usize, Option<u64>); 6] = [
-            (&[Some(4), None], 4, None),
-            (&[Some(0), None], 4, None),
-            (&[Some(9), None], 4, Some(9)),
-            (&[Some(9), Some(4)], 4, None),
-            (&[Some(4), Some(9)], 4, Some(9)),
-            (&[None, Some(2)], 2, None),
+        // Said at OPEN and set later; the length then, and the size that was missed.
+        let rows = [
+            ([Some(4), None], 4_u64, None),
+            ([Some(0), None], 4, None),
+            ([Some(9), None], 4, Some(9)),
+            ([Some(9), Some(4)], 4, None),
+            ([Some(4), Some(9)], 4, Some(9)),
+            ([None, Some(2)], 2, None),
         ];
         for (sizes, length, short) in rows {
             let dir = state();
@@ -480,7 +464,7 @@ mod tests {
             if let Some(later) = sizes[1] {
                 upload.set_size(later).unwrap();
             }
-            assert_eq!(upload.length(), u64::try_from(length).unwrap(), "{sizes:?}");
+            assert_eq!(upload.length(), length, "{sizes:?}");
             let landed = upload.finish(dir.path(), label());
             let announced = landed.err().map(|error| match error {
                 LandingError::Short { announced, received: 4 } => announced,
@@ -494,23 +478,24 @@ mod tests {
     }
 
     #[test]
-    fn what_arrived_before_stays_as_it_is_and_what_is_staged_is_summed_up() {
+    fn what_arrived_before_stays_as_it_is_and_a_meter_shows_what_is_staged() {
         let dir = state();
-        let sum = Arc::new(AtomicU64::new(0));
-        let mut upload = Upload::begin(dir.path(), now(), 100).unwrap().counted_in(Arc::clone(&sum));
+        let mut upload = Upload::begin(dir.path(), now(), 100).unwrap();
+        let meter = Arc::downgrade(upload.meter());
+        let shown = || meter.upgrade().map(|meter| meter.load(Ordering::Relaxed));
         upload.write(0, b"first try").unwrap();
-        assert_eq!(sum.load(Ordering::Relaxed), 9);
+        assert_eq!(shown(), Some(9));
         upload.drop_last_byte().unwrap();
-        assert_eq!((upload.length(), sum.load(Ordering::Relaxed)), (8, 8));
+        assert_eq!((upload.length(), shown()), (8, Some(8)));
         upload.settle();
         assert!(matches!(upload.write(7, b"x"), Err(LandingError::Settled)));
         assert!(matches!(upload.set_size(7), Err(LandingError::Settled)));
         upload.set_size(10).unwrap();
         upload.write(8, b"y!").unwrap();
-        assert_eq!(sum.load(Ordering::Relaxed), 10);
+        assert_eq!(shown(), Some(10));
         let landed = upload.finish(dir.path(), label()).unwrap();
         assert_eq!(landed.delivery().sha256, Digest::of(b"first try!"));
-        assert_eq!(sum.load(Ordering::Relaxed), 0, "a delivery is not staged any more");
+        assert_eq!(shown(), None, "a delivery is not staged any more");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Entries: everything that can be recorded, as one list of events.
 
-use crate::feed::{Delivery, DeliveryId, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 
 /// One fact to be recorded. Facts appended together are committed together.
@@ -69,6 +69,20 @@ pub enum Event {
         key: String,
         /// What to send about it.
         alerts: Vec<AlertToSend>,
+    },
+    /// Somebody is told of something that is no episode of a feed, such as a key that ends soon.
+    Warned {
+        /// What tells it apart, for ever.
+        key: String,
+        /// Whose feed.
+        provider: ProviderCode,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// A client logged in that was new, had changed, or was not noted for a day.
+    ClientSeen {
+        /// What it showed of itself.
+        client: Box<ClientSeen>,
     },
     /// A channel took an alert.
     AlertDelivered {
@@ -148,6 +162,8 @@ impl Event {
             | Self::FeedExpected { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }
+            | Self::Warned { .. }
+            | Self::ClientSeen { .. }
             | Self::AlertDelivered { .. }
             | Self::AlertFailed { .. } => None,
         }

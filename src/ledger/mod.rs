@@ -23,5 +23,9 @@ pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
 pub use schema::{LedgerError, SCHEMA_VERSION};
 pub use writer::Ledger;
 
+/// Clients of one provider that are kept, the most recently seen first: more than any has, so that one that calls itself
+/// something else at each login cannot fill the table.
+pub const MAX_CLIENTS: u32 = 64;
+
 /// The ledger's file in the state folder.
 pub const FILE_NAME: &str = "ledger.db";

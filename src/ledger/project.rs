@@ -1,7 +1,7 @@
 //! Projection: an event's effect on the derived tables.
 
-use super::{Act, AlertToSend, Event, LedgerError};
-use crate::feed::{Delivery, DeliveryId, Report, Stage};
+use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Report, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -45,6 +45,8 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             run(connection, "UPDATE episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
             queue(connection, at, alerts)
         }
+        Event::Warned { alerts, .. } => queue(connection, at, alerts),
+        Event::ClientSeen { client } => client_seen(connection, client),
         Event::AlertDelivered { key, channel } => run(
             connection,
             "UPDATE outbox SET delivered_at = ?3, attempts = attempts + 1, error = NULL WHERE key = ?1 AND channel = ?2",
@@ -115,6 +117,22 @@ fn moved(
             snapshot.map(|s| s.version),
             snapshot.map(|s| s.lead.to_string()),
         ],
+    )
+}
+
+/// Keeps the newest sighting of each client, and so many clients of a provider.
+fn client_seen(connection: &Connection, client: &ClientSeen) -> Result<(), LedgerError> {
+    run(
+        connection,
+        "INSERT INTO client (provider, key, software, host_key, seen_at, facts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (provider, key, software, host_key) DO UPDATE SET seen_at = excluded.seen_at, facts = excluded.facts",
+        params![client.provider.as_str(), client.key, client.software, client.host_key, stamp(client.at), to_json(client)?],
+    )?;
+    run(
+        connection,
+        "DELETE FROM client WHERE provider = ?1 AND rowid NOT IN
+             (SELECT rowid FROM client WHERE provider = ?1 ORDER BY seen_at DESC, rowid DESC LIMIT ?2)",
+        params![client.provider.as_str(), MAX_CLIENTS],
     )
 }
 

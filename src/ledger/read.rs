@@ -2,7 +2,7 @@
 
 use super::project::stamp;
 use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
-use crate::feed::{Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
@@ -306,6 +306,40 @@ impl Reader {
             .query_row("SELECT count(*) FROM episode WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
             .map(|count| count > 0)
             .map_err(LedgerError::Read)
+    }
+
+    /// Whether an alert was ever queued under a key.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn knows_alert(&self, key: &str) -> Result<bool, LedgerError> {
+        self.connection
+            .query_row("SELECT count(*) FROM outbox WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
+            .map(|count| count > 0)
+            .map_err(LedgerError::Read)
+    }
+
+    /// The clients that log in, the newest sighting of each: by provider, then newest first. Of one provider, or of all.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn clients(&self, provider: Option<&ProviderCode>) -> Result<Vec<ClientSeen>, LedgerError> {
+        // A ledger that an older bedfeed wrote, and no newer one has opened yet, has no such table.
+        let there: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_master WHERE name = 'client'", [], |row| row.get(0))
+            .map_err(LedgerError::Read)?;
+        if there == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT facts FROM client WHERE ?1 IS NULL OR provider = ?1 ORDER BY provider, seen_at DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql).map_err(LedgerError::Read)?;
+        let texts = statement
+            .query_map(params![provider.map(ProviderCode::as_str), MAX_ROWS], |row| row.get::<_, String>(0))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(LedgerError::Read)?;
+        let read = |text: &String| serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: error.to_string() });
+        texts.iter().map(read).collect()
     }
 
     /// Alerts that no channel has taken yet, by when they are to be tried.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -132,6 +132,15 @@ CREATE TABLE IF NOT EXISTS outbox (
     error        TEXT,
     delivered_at TEXT,
     UNIQUE (key, channel)
+) STRICT;
+CREATE TABLE IF NOT EXISTS client (
+    provider TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    software TEXT NOT NULL,
+    host_key TEXT NOT NULL,
+    seen_at  TEXT NOT NULL,
+    facts    TEXT NOT NULL,
+    UNIQUE (provider, key, software, host_key)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE delivered_at IS NULL;
 ";

@@ -3,13 +3,16 @@
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
 use crate::feed::{DeliveryId, error_chain};
+use crate::intake::Counts;
 use crate::ledger::Act;
 use crate::pipeline::Pipeline;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -57,6 +60,12 @@ pub enum Answer {
         web: SocketAddr,
         /// The host keys' fingerprints.
         host_keys: Vec<String>,
+        /// Where the next host keys are served; `None` while none are.
+        #[serde(default)]
+        next: Option<NextEntrance>,
+        /// What the endpoint has done since it started.
+        #[serde(default)]
+        endpoint: Box<Endpoint>,
     },
     /// The act was recorded.
     Done {
@@ -69,6 +78,59 @@ pub enum Answer {
         message: String,
     },
 }
+
+/// The second entrance, with the next host keys.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct NextEntrance {
+    /// Where, with the ports that were really taken.
+    pub sftp: Vec<SocketAddr>,
+    /// The next host keys' fingerprints.
+    pub host_keys: Vec<String>,
+}
+
+/// The SFTP endpoint's counters, as people and programs are shown them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// Connections open now.
+    pub open: u64,
+    /// Of these, connections that have not logged in.
+    pub not_logged_in: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections turned away because too many were open.
+    pub turned_away: u64,
+    /// Logins that worked.
+    pub logins: u64,
+    /// Logins refused, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Connections that ended, by reason.
+    pub closed: BTreeMap<String, u64>,
+    /// Uploads acknowledged.
+    pub uploads_accepted: u64,
+    /// Uploads not acknowledged.
+    pub uploads_failed: u64,
+}
+
+impl From<Counts> for Endpoint {
+    fn from(counts: Counts) -> Self {
+        let by_reason = |counts: Vec<(&'static str, u64)>| counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
+        Self {
+            open: counts.open,
+            not_logged_in: counts.waiting,
+            connections: counts.connections,
+            turned_away: counts.turned_away,
+            logins: counts.logins,
+            refused: by_reason(counts.refused),
+            closed: by_reason(counts.closed),
+            uploads_accepted: counts.accepted,
+            uploads_failed: counts.failed,
+        }
+    }
+}
+
+/// Gives the answer to a ping, as it is now.
+pub type Ping = Arc<dyn Fn() -> Answer + Send + Sync>;
 
 /// Why a command got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -105,8 +167,8 @@ pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers requests until `stop` turns true; `running` is the answer to a ping.
-pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Answer, mut stop: watch::Receiver<bool>) {
+/// Answers requests until `stop` turns true; `running` answers a ping.
+pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mut stop: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -129,11 +191,11 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Answer, 
     }
 }
 
-async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Answer) -> io::Result<()> {
+async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping) -> io::Result<()> {
     let mut text = Vec::new();
     (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text).await?;
     let answer = match serde_json::from_slice(&text) {
-        Ok(Request::Ping) => running.clone(),
+        Ok(Request::Ping) => running(),
         Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
             Ok(acted) => Answer::Done { deliveries: acted.deliveries },
             Err(error) => Answer::Refused { message: error_chain(&error) },

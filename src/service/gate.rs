@@ -1,15 +1,15 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
-use crate::feed::{Clock, DeliveryId, FileName, ProviderCode, error_chain};
+use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, error_chain};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Shelf};
-use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, Reader};
+use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::pipeline::Pipeline;
 use crate::quarantine::Store;
 use crate::receipts::{Receipt, ReceiptFormat, parse_receipt_name, receipt_names, render};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How long accepted files and receipts are shown to their sender.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(48);
@@ -28,6 +28,8 @@ pub(super) struct HouseGate {
     pub(super) store: Store,
     /// Local time on receipts.
     pub(super) zone: TimeZone,
+    /// What the ledger holds of the clients of providers that logged in since the start.
+    pub(super) seen: Mutex<HashMap<ProviderCode, Vec<ClientSeen>>>,
 }
 
 impl Gate for HouseGate {
@@ -85,12 +87,46 @@ impl Gate for HouseGate {
         let (since, zone) = (self.since(), self.zone.clone());
         Box::pin(async move { self.look(move |reader| receipt_called(reader, &provider, &name, since, &zone)).await })
     }
+
+    fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.note(client).await {
+                tracing::warn!(error = error_chain(&error), "what a client showed of itself could not be recorded");
+            }
+        })
+    }
 }
 
 impl HouseGate {
     fn since(&self) -> Timestamp {
         let now = self.clock.now();
         now.saturating_sub(SHOWN_FOR).unwrap_or(now)
+    }
+
+    /// Records a client that is new, has changed, or was not noted for a day.
+    async fn note(&self, client: ClientSeen) -> Result<(), LedgerError> {
+        let provider = client.provider.clone();
+        if !self.seen().contains_key(&provider) {
+            let asked = provider.clone();
+            let recorded = self.ledger.read(move |reader| reader.clients(Some(&asked))).await?;
+            self.seen().entry(provider.clone()).or_insert(recorded);
+        }
+        {
+            // Noted before it is recorded: of two logins at once only one is written.
+            let mut seen = self.seen();
+            let recorded = seen.entry(provider).or_default();
+            if !client.is_news(recorded, usize::try_from(MAX_CLIENTS).unwrap_or(usize::MAX)) {
+                return Ok(());
+            }
+            recorded.retain(|other| !other.is_same_client(&client));
+            recorded.insert(0, client.clone());
+            recorded.truncate(usize::try_from(MAX_CLIENTS).unwrap_or(usize::MAX));
+        }
+        self.ledger.append(self.clock.now(), vec![Event::ClientSeen { client: Box::new(client) }]).await
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<ProviderCode, Vec<ClientSeen>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes an original that could not be recorded, so that failed attempts do not fill the disk. Where the ledger

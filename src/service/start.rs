@@ -1,14 +1,14 @@
 //! Starting: everything is checked and recovered before the first port opens.
 
 use super::clock::SystemClock;
-use super::control;
+use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
 use super::publish::{Publisher, reference_rows};
 use crate::alerts::{Channel, Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
 use crate::feed::{Clock, LONDON, error_chain};
 use crate::forward::{ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
-use crate::health::{self, Counted, HealthFeed, Sources};
+use crate::health::{self, Counted, Family, FamilyKind, HealthFeed, Sources};
 use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys};
 use crate::ledger::{self, Event, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules};
@@ -19,7 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -97,6 +97,7 @@ pub(super) struct Books {
 /// The addresses that were taken, before anybody is served there.
 struct Doors {
     sftp: Vec<TcpListener>,
+    next: Vec<TcpListener>,
     web: TcpListener,
     control: UnixListener,
     sftp_addresses: Vec<SocketAddr>,
@@ -112,7 +113,8 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     books.put_in_order(settings).await?;
     let host_keys = HostKeys::load(&settings.state_dir.join(&settings.sftp.host_keys))?;
     let fingerprints = host_keys.fingerprints();
-    let doors = Doors::open(settings).await?;
+    let mut doors = Doors::open(settings).await?;
+    let next = doors.next_entrance(settings)?;
     let (sftp, web) = (doors.sftp_addresses.clone(), doors.web_address);
 
     let (stop_intake, intake_stops) = watch::channel(false);
@@ -124,12 +126,15 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         sftp: sftp.clone(),
         web,
         host_keys: fingerprints.clone(),
+        next: next.as_ref().map(|(_, shown)| shown.clone()),
+        endpoint: Box::default(),
     };
+    let ping = ping(answer, Arc::clone(&counters));
     let mut tasks = JoinSet::new();
     books.run_inside(settings, &mut tasks, &rest_stops);
-    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), answer, rest_stops.clone()));
+    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
     tasks.spawn(health::serve(doors.web, books.health_sources(settings, &counters), rest_stops));
-    let context = books.intake_context(settings, host_keys, counters);
+    let context = intake::Context { next: next.map(|(next, _)| next), ..books.intake_context(settings, host_keys, counters) };
     let intake = tokio::spawn(async move {
         if let Err(error) = intake::serve(doors.sftp, context, intake_stops).await {
             tracing::error!(error = error_chain(&error), "the SFTP endpoint ended");
@@ -214,15 +219,17 @@ impl Books {
             clock: Arc::clone(&self.clock),
             store: Store::new(&settings.state_dir),
             zone: self.zone.clone(),
+            seen: Mutex::default(),
         };
         intake::Context {
             state_dir: settings.state_dir.clone(),
             settings: settings.sftp.clone(),
-            accounts: watch::channel(Arc::new(Accounts { accounts })).1,
+            accounts: watch::channel(Arc::new(Accounts { accounts, trust: settings.trust.clone() })).1,
             gate: Arc::new(gate),
             clock: Arc::clone(&self.clock),
             host_keys,
             counters,
+            next: None,
         }
     }
 }
@@ -233,11 +240,28 @@ impl Doors {
         for address in &settings.sftp.listen {
             sftp.push(listen("[sftp] listen", *address).await?);
         }
+        let mut next = Vec::with_capacity(settings.sftp.next_listen.len());
+        for address in &settings.sftp.next_listen {
+            next.push(listen("[sftp] next_listen", *address).await?);
+        }
         let web = listen("[web] listen", settings.web.listen).await?;
         let control = control::bind(&settings.state_dir).map_err(|source| unusable(&settings.state_dir.join(control::SOCKET), source))?;
         let sftp_addresses = sftp.iter().map(address_of).collect::<Result<_, _>>()?;
         let web_address = address_of(&web)?;
-        Ok(Self { sftp, web, control, sftp_addresses, web_address })
+        Ok(Self { sftp, next, web, control, sftp_addresses, web_address })
+    }
+
+    /// The second entrance and how it is shown; `None` where no address is set for it. Its keys are only made where it is.
+    fn next_entrance(&mut self, settings: &Settings) -> Result<Option<(intake::Next, NextEntrance)>, StartError> {
+        let listeners = std::mem::take(&mut self.next);
+        if listeners.is_empty() {
+            return Ok(None);
+        }
+        let host_keys = HostKeys::load(&settings.state_dir.join(&settings.sftp.next_host_keys))?;
+        let sftp: Vec<SocketAddr> = listeners.iter().map(address_of).collect::<Result<_, _>>()?;
+        let shown = NextEntrance { sftp, host_keys: host_keys.fingerprints() };
+        tracing::info!(sftp = ?shown.sftp, host_keys = ?shown.host_keys, "the next host keys are served here");
+        Ok(Some((intake::Next { listeners, host_keys }, shown)))
     }
 }
 
@@ -293,28 +317,52 @@ fn watched(provider: &Provider) -> WatchedFeed {
     let contact = &provider.contact;
     let words = [contact.name.as_str(), contact.phone.as_str(), contact.email.as_str()];
     let contact = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
-    WatchedFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), contact }
+    WatchedFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), contact, terms: provider.account.terms() }
 }
 
 /// The feeds of the settings as health shows them.
 pub(crate) fn health_feeds(settings: &Settings) -> Vec<HealthFeed> {
-    let feed = |provider: &Provider| HealthFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), kind: provider.kind };
+    let feed = |provider: &Provider| HealthFeed {
+        schedule: provider.schedule.clone(),
+        name: provider.name.clone(),
+        kind: provider.kind,
+        terms: provider.account.terms(),
+    };
     settings.providers.iter().map(feed).collect()
+}
+
+/// The answer to a ping: what was true at the start, with the counters as they are when it is asked.
+fn ping(answer: control::Answer, counters: Arc<Counters>) -> control::Ping {
+    Arc::new(move || {
+        let mut answer = answer.clone();
+        if let control::Answer::Running { endpoint, .. } = &mut answer {
+            **endpoint = counters.read().into();
+        }
+        answer
+    })
 }
 
 /// The endpoint's counters under the names that `/metrics` gives them.
 fn counted(counters: Arc<Counters>) -> Counted {
+    let counter = |name, help, value| Family::of_one(name, FamilyKind::Counter, help, value);
+    let gauge = |name, help, value| Family::of_one(name, FamilyKind::Gauge, help, value);
     Arc::new(move || {
         let counts = counters.read();
-        let refused = counts.refused.iter().map(|(_, count)| count).sum();
         vec![
-            ("bedfeed_sftp_connections_total", "Connections accepted.", counts.connections),
-            ("bedfeed_sftp_connections_turned_away_total", "Connections turned away because too many were open.", counts.turned_away),
-            ("bedfeed_sftp_logins_total", "Logins that worked.", counts.logins),
-            ("bedfeed_sftp_logins_refused_total", "Logins refused.", refused),
-            ("bedfeed_sftp_uploads_accepted_total", "Uploads acknowledged.", counts.accepted),
-            ("bedfeed_sftp_uploads_failed_total", "Uploads not acknowledged.", counts.failed),
-            ("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
+            gauge("bedfeed_sftp_connections_open", "Connections that are open now.", counts.open),
+            gauge("bedfeed_sftp_connections_not_logged_in", "Connections that are open now and have not logged in.", counts.waiting),
+            counter("bedfeed_sftp_connections_total", "Connections accepted.", counts.connections),
+            counter(
+                "bedfeed_sftp_connections_turned_away_total",
+                "Connections turned away because too many were open.",
+                counts.turned_away,
+            ),
+            Family::by_reason("bedfeed_sftp_connections_closed_total", "Connections that ended, by reason.", &counts.closed),
+            counter("bedfeed_sftp_logins_total", "Logins that worked.", counts.logins),
+            Family::by_reason("bedfeed_sftp_logins_refused_total", "Logins refused, by reason.", &counts.refused),
+            counter("bedfeed_sftp_uploads_accepted_total", "Uploads acknowledged.", counts.accepted),
+            counter("bedfeed_sftp_uploads_failed_total", "Uploads not acknowledged.", counts.failed),
+            counter("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
         ]
     })
 }

@@ -1,9 +1,9 @@
 //! A house for the endpoint's tests: a gate made of memory, keys from `ssh-keygen`, and the OpenSSH programs.
 
-use bedfeed::feed::{Clock, Delivery, FileName, ProviderCode};
+use bedfeed::feed::{ClientSeen, Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings, Shelf,
-    clear_uploads, serve,
+    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, ServeError,
+    Settings, Shelf, Trust, clear_uploads, serve,
 };
 use jiff::Timestamp;
 use std::io::{Read, Write};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -32,11 +33,28 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-struct Noon;
+/// When every house opens; its clock stands until a test puts it forward.
+fn noon() -> Timestamp {
+    "2018-12-03T12:00:00Z".parse().unwrap()
+}
+/// Looks again and again until something is true.
+pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..3000 {
+        looks.tick().await;
+        if is_true() {
+            return;
+        }
+    }
+    assert!(is_true(), "waited in vain until {what}");
+}
 
-impl Clock for Noon {
+/// A clock that stands.
+struct Standing(Mutex<Timestamp>);
+
+impl Clock for Standing {
     fn now(&self) -> Timestamp {
-        "2018-12-03T12:00:00Z".parse().unwrap()
+        *self.0.lock().unwrap()
     }
 }
 
@@ -49,6 +67,7 @@ struct Memory {
     held: watch::Sender<bool>,
     /// How many came.
     came: watch::Sender<usize>,
+    seen: Mutex<Vec<ClientSeen>>,
 }
 
 impl Memory {
@@ -63,7 +82,7 @@ impl Memory {
             Shelf::Receipts => vec![Item {
                 name: FileName::parse(b"beds.csv.receipt.txt").unwrap(),
                 bytes: u64::try_from(receipt().len()).unwrap(),
-                modified_at: Noon.now(),
+                modified_at: noon(),
             }],
         }
     }
@@ -93,6 +112,11 @@ impl Gate for Memory {
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
         Box::pin(async move { Some((self.find(provider, Shelf::Receipts, name).await?, receipt())) })
     }
+
+    fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
+        self.seen.lock().unwrap().push(client);
+        Box::pin(async {})
+    }
 }
 
 /// What a program did.
@@ -111,6 +135,7 @@ pub(crate) struct House {
     shutdown: watch::Sender<bool>,
     serving: JoinHandle<Result<(), ServeError>>,
     accounts: watch::Sender<Arc<Accounts>>,
+    clock: Arc<Standing>,
 }
 
 impl House {
@@ -123,7 +148,14 @@ impl House {
     }
 
     /// With an account that has a key of each kind, named after it, besides a key called `other` that it does not have.
+    /// Penalties and the rate of connections are out of the way: here all of them come from one address, and the clock stands.
     pub(crate) async fn open_for(settings: Settings, kinds: &[&str]) -> Self {
+        let settings = Settings { penalties: false, connection_rate: 10_000, ..settings };
+        Self::open_strictly(settings, kinds).await
+    }
+
+    /// With exactly these settings.
+    pub(crate) async fn open_strictly(settings: Settings, kinds: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut keys = Vec::new();
         for (name, kind) in kinds.iter().map(|kind| (*kind, *kind)).chain([("other", "ed25519")]) {
@@ -134,14 +166,22 @@ impl House {
             keys.push(AccountKey { owner: "informatics".to_owned(), public_key, expires: None });
         }
         keys.pop();
-        let account =
-            Account { provider: "RM1".parse().unwrap(), keys, networks: Vec::new(), agreement_ends: None, max_file_bytes: 2_000_000 };
+        let account = Account {
+            provider: "RM1".parse().unwrap(),
+            keys,
+            networks: Vec::new(),
+            agreement_ends: None,
+            max_file_bytes: 2_000_000,
+            password: None,
+            quota: Quota::for_files_of(2_000_000),
+        };
         let state_dir = dir.path().join("state");
         clear_uploads(&state_dir).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account] }));
+        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account], trust: Trust::default() }));
         let (shutdown, stop) = watch::channel(false);
+        let clock = Arc::new(Standing(Mutex::new(noon())));
         let (memory, counters) = (Arc::new(Memory::default()), Arc::new(Counters::default()));
         let context = Context {
             host_keys: HostKeys::load(&state_dir.join("host_keys")).unwrap(),
@@ -149,11 +189,12 @@ impl House {
             settings,
             accounts: accounts_now,
             gate: Arc::<Memory>::clone(&memory),
-            clock: Arc::new(Noon),
+            clock: Arc::<Standing>::clone(&clock),
             counters: Arc::clone(&counters),
+            next: None,
         };
         let serving = tokio::spawn(serve(vec![listener], context, stop));
-        Self { dir, address, memory, counters, shutdown, serving, accounts }
+        Self { dir, address, memory, counters, shutdown, serving, accounts, clock }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -178,6 +219,11 @@ impl House {
         self.memory.accepted.lock().unwrap().clone()
     }
 
+    /// What clients that logged in showed of themselves.
+    pub(crate) fn seen(&self) -> Vec<ClientSeen> {
+        self.memory.seen.lock().unwrap().clone()
+    }
+
     pub(crate) fn refuse_everything(&self) {
         self.memory.refusing.store(true, Ordering::SeqCst);
     }
@@ -200,6 +246,21 @@ impl House {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Changes who may log in, as a reload of the settings would.
+    pub(crate) fn change_accounts(&self, change: impl FnOnce(&mut Accounts)) {
+        self.accounts.send_modify(|accounts| change(Arc::make_mut(accounts)));
+    }
+
+    /// Puts the clock forward, or back.
+    pub(crate) fn set_clock(&self, now: &str) {
+        *self.clock.0.lock().unwrap() = now.parse().unwrap();
+    }
+
+    /// How often a login was refused for a reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        self.counters.read().refused.iter().find(|(word, _)| *word == reason).unwrap().1
+    }
+
     /// Takes every account out of the settings.
     pub(crate) fn close_accounts(&self) {
         self.accounts.send_replace(Arc::default());
@@ -215,6 +276,13 @@ impl House {
         self.serving.await.unwrap().unwrap();
         let accepted = self.memory.accepted.lock().unwrap().clone();
         (self.dir, accepted)
+    }
+
+    /// Stops the endpoint, waits until every connection is over, and gives what was counted.
+    pub(crate) async fn close_and_count(self) -> Counts {
+        let counters = Arc::clone(&self.counters);
+        self.close().await;
+        counters.read()
     }
 
     pub(crate) async fn sftp(&self, batch: &str) -> Run {
@@ -244,12 +312,21 @@ impl House {
 
     /// The SFTP subsystem with nothing between the test and its packets.
     pub(crate) fn raw(&self) -> Raw {
-        let mut command = self.program("ssh", "ed25519");
+        self.raw_with("ed25519", &[])
+    }
+
+    /// The same with a key, and with options that go before the usual ones.
+    pub(crate) fn raw_with(&self, key: &str, options: &[&str]) -> Raw {
+        let mut command = Command::new("ssh");
+        command.args(options);
+        let usual = self.program("ssh", key);
+        command.args(usual.get_args());
         command.args(["-p", &self.address.port().to_string(), "-s", "RM1@127.0.0.1", "sftp"]);
+        command.stderr(Stdio::piped());
         Raw::over(command)
     }
 
-    fn program(&self, name: &str, key: &str) -> Command {
+    pub(crate) fn program(&self, name: &str, key: &str) -> Command {
         let mut command = Command::new(name);
         for option in [
             "StrictHostKeyChecking=no",
@@ -269,7 +346,7 @@ impl House {
     }
 }
 
-async fn run(mut command: Command) -> Run {
+pub(crate) async fn run(mut command: Command) -> Run {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { ok: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -342,6 +419,14 @@ impl Raw {
         let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
         self.from.read_exact(&mut body)?;
         Ok(body)
+    }
+
+    /// What the client said about how it ended.
+    pub(crate) fn last_words(mut self) -> String {
+        let mut words = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        self.child.wait().unwrap();
+        words
     }
 
     pub(crate) fn end(&mut self) {

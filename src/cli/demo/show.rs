@@ -68,6 +68,8 @@ impl<'a> Show<'a> {
             | Event::FeedExpected { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }
+            | Event::Warned { .. }
+            | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
             | Event::AlertFailed { .. } => None,
         })

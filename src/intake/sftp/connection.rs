@@ -1,29 +1,34 @@
-//! One client's SSH connection: login, channels, and the refusal of all that is not SFTP.
+//! One client's SSH connection: channels, and the refusal of all that is not SFTP.
 //!
 //! Runs the SFTP session inside the library's data callback: no queue between the socket and the disk, so a slow disk slows
 //! the client down and nothing piles up.
 
-use super::auth::{self, Attempt, Identity, Refusal};
-use super::limits::{MAX_CHANNELS, MAX_CONNECTIONS_PER_ACCOUNT, MAX_KEY_OFFERS, MAX_UNREAD_REPLY_BYTES};
+use super::auth::Credential;
+use super::closing::{Closing, Facts};
+use super::kexinit::Heard;
+use super::limits::{MAX_CHANNELS, MAX_KEY_OFFERS, MAX_PASSWORD_TRIES, MAX_UNREAD_REPLY_BYTES};
+use super::login::{Login, Proof};
+use super::places::WaitingPlace;
 use super::reply::Replies;
+use super::server::Entrance;
 use super::session::Session;
-use super::{Client, Kind, Share, Shared};
-use crate::feed::Sender;
-use crate::intake::Counters;
+use super::{Client, Shared};
+use crate::feed::{ClientSeen, Negotiated, ProviderCode, Sender};
 use jiff::Timestamp;
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::keys::Certificate;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// What somebody who wants a shell is told.
 const SFTP_ONLY: &[u8] = b"bedfeed takes files over SFTP only: use sftp, or scp of OpenSSH 9 without -O (of 8.7: with -s)\r\n";
 
 /// What the task that watches over a connection and the connection itself both know.
+#[derive(Default)]
 pub(super) struct Watched {
     /// Becomes true at login.
     pub(super) logged_in: watch::Sender<bool>,
@@ -31,6 +36,30 @@ pub(super) struct Watched {
     pub(super) open_uploads: watch::Sender<usize>,
     /// Grows with whatever the client does beyond keeping the connection alive.
     pub(super) activity: AtomicU64,
+    /// Who logged in.
+    pub(super) provider: OnceLock<ProviderCode>,
+    /// What the login was, so that it can be looked at again when the accounts change.
+    pub(super) proof: OnceLock<Proof>,
+    /// Whether a login was refused.
+    pub(super) refused: AtomicBool,
+    /// Whether a refused login was held against its address already: a client with a handful of keys fails once.
+    pub(super) blamed: AtomicBool,
+    /// How many channels are open.
+    channels: AtomicUsize,
+    /// What was wrong before the end came.
+    fault: OnceLock<Closing>,
+}
+
+impl Watched {
+    /// What is known when the connection is over.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            logged_in: *self.logged_in.borrow(),
+            refused: self.refused.load(Ordering::Relaxed),
+            in_session: self.channels.load(Ordering::Relaxed) > 0,
+            fault: self.fault.get().copied(),
+        }
+    }
 }
 
 /// One connection.
@@ -40,19 +69,16 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     pub(super) number: u64,
     pub(super) connected_at: Timestamp,
+    pub(super) entrance: Arc<Entrance>,
+    /// What the client offers, heard on the way.
+    pub(super) heard: Heard,
     /// The place among those that have not logged in; given back at login.
-    pub(super) waiting_place: Option<super::server::WaitingPlace>,
+    pub(super) waiting_place: Option<WaitingPlace>,
     pub(super) offers: u32,
+    pub(super) passwords: u32,
     pub(super) login: Option<Login>,
     pub(super) client: Option<Arc<Client>>,
     pub(super) channels: HashMap<ChannelId, Purpose>,
-}
-
-/// A login whose signature was checked.
-pub(super) struct Login {
-    identity: Identity,
-    fingerprint: String,
-    _share: Share,
 }
 
 /// What a channel is used for.
@@ -72,6 +98,8 @@ pub(super) enum ConnectionError {
     Ssh(#[from] russh::Error),
     #[error("more than {MAX_KEY_OFFERS} keys were offered")]
     TooManyOffers,
+    #[error("more passwords than {MAX_PASSWORD_TRIES} were tried")]
+    TooManyPasswords,
     #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
     NotReading,
 }
@@ -79,19 +107,6 @@ pub(super) enum ConnectionError {
 type Done = Result<(), ConnectionError>;
 
 impl Connection {
-    fn judge(&self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Result<Identity, Refusal> {
-        let attempt = Attempt { user, key, algorithm, from: self.peer.ip() };
-        auth::judge(&self.shared.accounts(), attempt, self.shared.clock.now())
-    }
-
-    fn refuse(&self, user: &str, key: &PublicKey, refusal: Refusal) -> Auth {
-        self.shared.counters.count_refusal(refusal);
-        let user: String = user.chars().filter(|c| !c.is_control()).take(40).collect();
-        let key = key.fingerprint(HashAlg::Sha256);
-        tracing::warn!(user, %key, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
-        Auth::reject()
-    }
-
     fn client(&self, software: &[u8]) -> Option<Client> {
         let login = self.login.as_ref()?;
         let software = String::from_utf8_lossy(software).chars().filter(|c| !c.is_control()).take(255).collect();
@@ -107,13 +122,42 @@ impl Connection {
         Some(Client { provider: login.identity.provider.clone(), sender, open_uploads })
     }
 
+    /// What the login says about the client: which host key it accepted, and what it can do. `None` where its offer could
+    /// not be heard, which no client that can log in brings about.
+    fn evidence(&self, client: &Client) -> Option<ClientSeen> {
+        let offer = self.heard.get()?;
+        let negotiated = offer.meet(&self.entrance.ours)?;
+        let Sender { key, key_owner, software, .. } = client.sender.clone();
+        Some(ClientSeen {
+            provider: client.provider.clone(),
+            key,
+            key_owner,
+            software,
+            host_key: self.entrance.host_keys.fingerprint_of(&negotiated.host_key)?,
+            needs_compatibility: offer.meet(&self.entrance.by_default).is_none(),
+            negotiated,
+            at: self.shared.clock.now(),
+        })
+    }
+
+    /// Hands the evidence on without waiting for it.
+    fn note(&self, seen: ClientSeen) {
+        let gate = Arc::clone(&self.shared.gate);
+        tokio::spawn(async move { gate.seen(seen).await });
+    }
+
     fn active(&self) {
         self.watched.activity.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn forget(&mut self, channel: ChannelId) {
+        self.channels.remove(&channel);
+        self.watched.channels.store(self.channels.len(), Ordering::Relaxed);
+    }
+
     /// Ends a channel in the order that clients need: without the status they report a failure, without CLOSE they hang.
     fn end(&mut self, channel: ChannelId, status: u32, ssh: &mut Ssh) -> Done {
-        self.channels.remove(&channel);
+        self.forget(channel);
         ssh.exit_status_request(channel, status)?;
         ssh.eof(channel)?;
         ssh.close(channel)?;
@@ -137,30 +181,20 @@ impl Handler for Connection {
     type Error = ConnectionError;
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, ConnectionError> {
-        self.offers = self.offers.saturating_add(1);
-        if self.offers > MAX_KEY_OFFERS {
-            return Err(ConnectionError::TooManyOffers);
-        }
-        Ok(match self.judge(user, offer.public_key, offer.algorithm) {
-            Ok(_) => Auth::Accept,
-            Err(refusal) => self.refuse(user, offer.public_key, refusal),
-        })
+        self.offered(user, offer)
     }
 
-    /// The only place that binds an identity: an offered key is not a proved one.
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, ConnectionError> {
-        self.login = None;
-        let identity = match self.judge(user, key.public_key, key.algorithm) {
-            Ok(identity) => identity,
-            Err(refusal) => return Ok(self.refuse(user, key.public_key, refusal)),
-        };
-        let share = Share::take(&self.shared, &identity.provider, Kind::Connection, MAX_CONNECTIONS_PER_ACCOUNT);
-        let Some(share) = share else {
-            return Ok(self.refuse(user, key.public_key, Refusal::TooMany));
-        };
-        let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
-        self.login = Some(Login { identity, fingerprint, _share: share });
-        Ok(Auth::Accept)
+        let credential = Credential::Key { key: key.public_key.clone(), algorithm: key.algorithm.clone() };
+        Ok(self.log_in(user, credential))
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, ConnectionError> {
+        Ok(self.log_in(user, Credential::Certificate(Box::new(certificate.clone()))))
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, ConnectionError> {
+        self.try_password(user, password).await
     }
 
     async fn auth_succeeded(&mut self, ssh: &mut Ssh) -> Done {
@@ -168,9 +202,19 @@ impl Handler for Connection {
             ssh.disconnect(Disconnect::NoMoreAuthMethodsAvailable, "no identity", "en")?;
             return Ok(());
         };
-        Counters::count(&self.shared.counters.logins);
+        self.note_login();
         let Sender { software, key, key_owner, .. } = &client.sender;
-        tracing::info!(provider = %client.provider, connection = self.number, from = %self.peer, key, key_owner, software, "login");
+        let seen = self.evidence(&client);
+        let Negotiated { kex, host_key, cipher, mac, strict } =
+            seen.as_ref().map_or_else(Negotiated::unknown, |seen| seen.negotiated.clone());
+        let compatibility = seen.as_ref().is_some_and(|seen| seen.needs_compatibility);
+        tracing::info!(provider = %client.provider, connection = self.number, from = %self.peer, key, key_owner, software,
+            kex, host_key, cipher, mac, strict, compatibility, "login");
+        if let Some(seen) = seen {
+            self.note(seen);
+        }
+        self.watched.provider.get_or_init(|| client.provider.clone());
+        self.shared.counters.logged_in.fetch_add(1, Ordering::Relaxed);
         self.client = Some(Arc::new(client));
         self.waiting_place = None;
         self.watched.logged_in.send_replace(true);
@@ -185,6 +229,7 @@ impl Handler for Connection {
         }
         // Dropping the channel's receiving end leaves the data callback as the only way in: nothing is queued.
         self.channels.insert(channel.id(), Purpose::Undecided);
+        self.watched.channels.store(self.channels.len(), Ordering::Relaxed);
         reply.accept().await;
         Ok(())
     }
@@ -215,11 +260,12 @@ impl Handler for Connection {
         }
         *unread = if ssh.has_pending_data(channel) { unread.saturating_add(length) } else { 0 };
         if *unread > MAX_UNREAD_REPLY_BYTES {
-            tracing::warn!(connection = self.number, from = %self.peer, "a client does not read its replies: connection ended");
             return Err(ConnectionError::NotReading);
         }
         if let Err(ended) = outcome {
-            tracing::warn!(connection = self.number, from = %self.peer, reason = %ended, "SFTP session ended");
+            tracing::info!(connection = self.number, why = %ended, "SFTP session ended");
+            // Said and counted when the connection is over; the first fault stands.
+            self.watched.fault.get_or_init(|| Closing::SftpProtocol);
             return self.end(channel, 1, ssh);
         }
         Ok(())
@@ -233,7 +279,7 @@ impl Handler for Connection {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _ssh: &mut Ssh) -> Done {
-        self.channels.remove(&channel);
+        self.forget(channel);
         Ok(())
     }
 

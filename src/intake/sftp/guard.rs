@@ -1,7 +1,9 @@
 //! The guard on a connection's stream: fails every read and write once the connection was cut off.
 //!
-//! The SSH library has no other sure way to end a client that stalls in the middle of a key exchange.
+//! The SSH library has no other sure way to end a client that stalls in the middle of a key exchange. The guard also lets
+//! what the client offers be heard, which passes here in clear text and which the library does not tell.
 
+use super::kexinit::{Heard, Listener};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -19,15 +21,18 @@ pub(super) struct Guarded {
     cut: oneshot::Receiver<()>,
     is_cut: bool,
     reads: u32,
+    listener: Listener,
 }
 
 /// The other end: sending, or dropping it, cuts the stream off.
 pub(super) type Cutter = oneshot::Sender<()>;
 
 /// Puts the guard on a stream.
-pub(super) fn guard(stream: TcpStream) -> (Guarded, Cutter) {
+pub(super) fn guard(stream: TcpStream) -> (Guarded, Cutter, Heard) {
     let (cutter, cut) = oneshot::channel();
-    (Guarded { stream, cut, is_cut: false, reads: 0 }, cutter)
+    let listener = Listener::new();
+    let heard = listener.heard();
+    (Guarded { stream, cut, is_cut: false, reads: 0, listener }, cutter, heard)
 }
 
 impl Guarded {
@@ -42,7 +47,9 @@ impl Guarded {
 impl AsyncRead for Guarded {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check(context)?;
+        let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.listener.listen(buffer.filled().get(before..).unwrap_or_default());
         if self.reads < HANDSHAKE_READS && outcome.is_ready() {
             self.reads += 1;
             // OpenSSH's client keeps Nagle's algorithm on until its session starts and waits for our delayed
@@ -81,7 +88,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let (mut guarded, cutter) = guard(stream);
+        let (mut guarded, cutter, _) = guard(stream);
         let mut buffer = [0; 1];
         let (read, ()) = tokio::join!(guarded.read(&mut buffer), async { drop(cutter) });
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);

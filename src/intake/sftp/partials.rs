@@ -1,7 +1,7 @@
 //! Partials: what is kept of uploads that are not deliveries. Files that a client wrote under a temporary name and will
 //! rename when it is done, perhaps on another connection; and uploads that were cut off and may be resumed.
 //!
-//! Owns them until a RENAME, a resumption or a newer file of the name, and what is staged for an account in all. Refuses to
+//! Owns them until a RENAME, a resumption or a newer file of the name. Refuses to
 //! keep them past an hour, past their number, or past a restart: nobody was told that they are safe.
 
 use super::limits::{MAX_PARTIALS_PER_ACCOUNT, PARTIAL_BYTES_FACTOR, PARTIAL_LIFETIME};
@@ -9,9 +9,6 @@ use super::recent::Recent;
 use crate::feed::{DeliveryId, FileName, Folder, ProviderCode};
 use crate::intake::landing::{LandingError, Upload};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// What is kept of an upload.
 #[derive(Debug)]
@@ -46,7 +43,6 @@ pub(super) struct Partials {
     /// In the order in which they were kept.
     kept: Vec<(Key, Timestamp, Partial)>,
     recent: Recent,
-    staged: HashMap<ProviderCode, Arc<AtomicU64>>,
 }
 
 impl Partials {
@@ -135,11 +131,6 @@ impl Partials {
     /// The modification time that a client set on an accepted file after it was accepted.
     pub(super) fn modified_at(&self, key: &Key) -> Option<Timestamp> {
         self.recent.modified_at(key)
-    }
-
-    /// The sum of an account's staged bytes: open uploads and partials. Those who count in it hold it.
-    pub(super) fn staged(&mut self, provider: &ProviderCode) -> Arc<AtomicU64> {
-        Arc::clone(self.staged.entry(provider.clone()).or_default())
     }
 
     /// Removes partials that nobody came back for.

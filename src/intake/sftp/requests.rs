@@ -1,17 +1,16 @@
 //! The table of requests, and the answers to all that do not change an upload.
 
-use super::Kind;
 use super::folder::{FOLDERS, Place, Spot, real_path, resolve};
-use super::limits::{MAX_OPEN_VIEWS, MAX_READ_BYTES, NAMES_PER_REPLY, OPEN_FILES_FACTOR, PARTIAL_BYTES_FACTOR};
+use super::limits::{MAX_OPEN_VIEWS, MAX_READ_BYTES, NAMES_PER_REPLY, OPEN_FILES_FACTOR};
 use super::packet::{self, Attributes, Request};
 use super::partials::{Kept, Key};
 use super::reply::{Code, Entry, Facts, Space};
 use super::session::{Answer, Handle, No, Outcome, Session};
 use super::uploads::{Body, modified};
+use super::{Kind, lock};
 use crate::feed::{FileName, Folder};
 use crate::intake::{Item, Shelf};
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 /// The bit of OPEN's flags that asks for writing (draft-ietf-secsh-filexfer-02, section 6.3).
 const OPEN_WRITE: u32 = 0x2;
@@ -76,8 +75,8 @@ impl Session {
         let most = self.shared.settings.max_open_files.saturating_mul(OPEN_FILES_FACTOR);
         let files = u64::try_from(most).unwrap_or(u64::MAX);
         let open = u64::try_from(self.shared.taken(&self.client.provider, Kind::Upload)).unwrap_or(u64::MAX);
-        let bytes = files.saturating_add(PARTIAL_BYTES_FACTOR).saturating_mul(account.max_file_bytes);
-        let staged = self.shared.partials().staged(&self.client.provider).load(Ordering::Relaxed);
+        let bytes = account.quota.max_staged_bytes;
+        let staged = lock(&self.shared.quotas).staged(&self.client.provider);
         Ok(Answer::Space(Space { bytes, free: bytes.saturating_sub(staged), files, files_free: files.saturating_sub(open) }))
     }
 

@@ -1,17 +1,22 @@
 //! The server: accepts connections, bounds them, watches over each, and ends them all in an orderly way.
 
-use super::algorithms::ssh_config;
+use super::algorithms::{offered, offered_by_default, ssh_config};
+use super::auth::{self, Refusal};
+use super::closing::{Closing, closing};
 use super::connection::{Connection, ConnectionError, Watched};
-use super::guard::{Cutter, guard};
-use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
-use super::partials::Partials;
+use super::guard::{Cutter, Guarded, guard};
+use super::kexinit::Ours;
+use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
+use super::penalties::Penalties;
+use super::places::{Full, Places};
+use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
 use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
-use russh::Disconnect;
 use russh::server::{Config, RunningSession, run_stream};
+use russh::{Disconnect, MethodKind};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -40,6 +45,16 @@ pub struct Context {
     pub host_keys: HostKeys,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// Where the next host keys are served, while senders move from one to the other.
+    pub next: Option<Next>,
+}
+
+/// A second entrance with other host keys; everything behind it is the same.
+pub struct Next {
+    /// Where.
+    pub listeners: Vec<TcpListener>,
+    /// With which keys.
+    pub host_keys: HostKeys,
 }
 
 /// Why the SFTP endpoint stopped by itself.
@@ -60,34 +75,20 @@ pub enum ServeError {
 ///
 /// # Errors
 /// Where it cannot start, or a task of it broke down. What clients do is never an error.
-pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
+pub async fn serve(listeners: Vec<TcpListener>, mut context: Context, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let config = Arc::new(ssh_config(&context.host_keys, &context.settings));
-    if config.keys.is_empty() {
-        return Err(ServeError::NoHostKey);
+    let mut entrances = vec![(listeners, Entrance::open(context.host_keys.clone(), &context.settings)?)];
+    if let Some(next) = context.next.take() {
+        entrances.push((next.listeners, Entrance::open(next.host_keys, &context.settings)?));
     }
-    let door = Arc::new(Door {
-        places: Arc::new(Semaphore::new(context.settings.max_connections)),
-        waiting: Arc::new(Mutex::new(HashMap::new())),
-        numbers: AtomicU64::new(1),
-        config,
-        shared: Arc::new(Shared {
-            state_dir: context.state_dir,
-            settings: context.settings,
-            accounts: context.accounts,
-            gate: context.gate,
-            clock: context.clock,
-            counters: context.counters,
-            partials: Mutex::new(Partials::default()),
-            shares: Mutex::new(HashMap::new()),
-            shutdown,
-        }),
-    });
+    let door = Arc::new(Door { places: Places::default(), numbers: AtomicU64::new(1), shared: Shared::new(context, shutdown) });
     let mut acceptors = JoinSet::new();
-    for listener in listeners {
-        acceptors.spawn(Arc::clone(&door).accept(listener));
+    for (listeners, entrance) in entrances {
+        for listener in listeners {
+            acceptors.spawn(Arc::clone(&door).accept(listener, Arc::clone(&entrance)));
+        }
     }
     while let Some(ended) = acceptors.join_next().await {
         ended.map_err(ServeError::Broken)?;
@@ -97,58 +98,40 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
 
 /// What every connection passes.
 struct Door {
-    places: Arc<Semaphore>,
-    waiting: Waiting,
+    places: Places,
     numbers: AtomicU64,
-    config: Arc<Config>,
     shared: Arc<Shared>,
 }
 
-/// How many connections of each source have not logged in.
-type Waiting = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// One place among a source's connections that have not logged in.
-pub(super) struct WaitingPlace {
-    waiting: Waiting,
-    source: IpAddr,
+/// What a client meets at an address: the host keys, and the lists of algorithms.
+pub(super) struct Entrance {
+    config: Arc<Config>,
+    /// For addresses that may use a password; nobody else is offered that.
+    config_with_password: Arc<Config>,
+    pub(super) host_keys: HostKeys,
+    /// What it can choose from.
+    pub(super) ours: Ours,
+    /// What it could choose from without `compatibility`.
+    pub(super) by_default: Ours,
 }
 
-impl WaitingPlace {
-    fn take(waiting: &Waiting, source: IpAddr, most: usize) -> Option<Self> {
-        let source = network_of(source);
-        let mut counts = lock(waiting);
-        let count = counts.entry(source).or_default();
-        if *count >= most {
-            return None;
+impl Entrance {
+    fn open(host_keys: HostKeys, settings: &Settings) -> Result<Arc<Self>, ServeError> {
+        let config = ssh_config(&host_keys, settings);
+        if config.keys.is_empty() {
+            return Err(ServeError::NoHostKey);
         }
-        *count += 1;
-        Some(Self { waiting: Arc::clone(waiting), source })
-    }
-}
-
-impl Drop for WaitingPlace {
-    fn drop(&mut self) {
-        let mut counts = lock(&self.waiting);
-        if let Some(count) = counts.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.source);
-            }
-        }
-    }
-}
-
-/// The source an address counts as: an IPv6 host has a whole /64 to itself.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
-        v4 => v4,
+        let mut config_with_password = ssh_config(&host_keys, settings);
+        config_with_password.methods.push(MethodKind::Password);
+        let (ours, by_default) = (offered(&host_keys, settings), offered_by_default(&host_keys));
+        let (config, config_with_password) = (Arc::new(config), Arc::new(config_with_password));
+        Ok(Arc::new(Self { config, config_with_password, host_keys, ours, by_default }))
     }
 }
 
 impl Door {
     /// Accepts on one listener until the shutdown, then waits for the connections it accepted.
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, entrance: Arc<Entrance>) {
         let mut shutdown = self.shared.shutdown.clone();
         let mut connections = JoinSet::new();
         let mut every_minute = tokio::time::interval(Duration::from_secs(60));
@@ -159,14 +142,16 @@ impl Door {
                 Some(_) = connections.join_next() => continue,
                 _ = every_minute.tick() => {
                     // Partials that nobody comes back for go even when no client is there.
-                    self.shared.partials().forget_old(self.shared.clock.now());
+                    let now = self.shared.clock.now();
+                    self.shared.partials().forget_old(now);
+                    self.shared.note_penalised(&lock(&self.shared.penalties), now);
                     continue;
                 }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(connection) = Arc::clone(&self).admit(stream, peer) {
+                    if let Some(connection) = Arc::clone(&self).admit(stream, peer, &entrance) {
                         connections.spawn(connection);
                     }
                 }
@@ -181,27 +166,58 @@ impl Door {
     }
 
     /// Finds a place for a connection, or turns it away by closing it.
-    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send> {
+    fn admit(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        entrance: &Arc<Entrance>,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let shared = &self.shared;
-        let most = shared.settings.max_unauthenticated_per_source;
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        let waiting_place = WaitingPlace::take(&self.waiting, peer.ip(), most);
-        let (Some(place), Some(waiting_place)) = (place, waiting_place) else {
-            Counters::count(&shared.counters.turned_away);
-            tracing::warn!(from = %peer, "connection turned away: too many are open");
-            return None;
+        let known = shared.knows(peer.ip());
+        if !known && shared.settings.penalties {
+            let left = lock(&shared.penalties).turned_away(peer.ip(), shared.clock.now());
+            if let Some(left) = left {
+                shared.counters.count_refusal(Refusal::Penalty);
+                Counters::count(&shared.counters.turned_away);
+                tracing::debug!(from = %peer, seconds = left.as_secs(), "connection turned away: everything from there failed");
+                // SSH clients show lines before the banner when asked for details. Where the line cannot be sent, closing says it.
+                drop(
+                    stream.try_write(format!("Too many failed logins from here: try again in {} s\r\n", left.as_secs().max(1)).as_bytes()),
+                );
+                return None;
+            }
+        }
+        let (place, waiting_place) = match self.places.take(peer.ip(), known, &shared.settings, tokio::time::Instant::now()) {
+            Ok(places) => places,
+            Err(full) => {
+                Counters::count(&shared.counters.turned_away);
+                // What one stranger does to itself must not fill the log.
+                if known || matches!(full, Full::All | Full::Unauthenticated) {
+                    tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                } else {
+                    tracing::debug!(from = %peer, setting = full.as_str(), "connection turned away: too many from this address");
+                }
+                return None;
+            }
         };
         Counters::count(&shared.counters.connections);
-        let watched =
-            Arc::new(Watched { logged_in: watch::Sender::new(false), open_uploads: watch::Sender::new(0), activity: AtomicU64::new(0) });
+        // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(from = %peer, %error, "TCP_NODELAY could not be set");
+        }
+        let watched = Arc::new(Watched::default());
+        let (guarded, cutter, heard) = guard(stream);
         let connection = Connection {
             shared: Arc::clone(shared),
             watched: Arc::clone(&watched),
             peer,
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
             connected_at: shared.clock.now(),
+            entrance: Arc::clone(entrance),
+            heard,
             waiting_place: Some(waiting_place),
             offers: 0,
+            passwords: 0,
             login: None,
             client: None,
             channels: HashMap::new(),
@@ -209,41 +225,56 @@ impl Door {
         Some(async move {
             let open = &self.shared.counters.open;
             open.fetch_add(1, Ordering::Relaxed);
-            self.attend(stream, connection, &watched).await;
+            let number = connection.number;
+            let closing = self.attend(guarded, cutter, connection, &watched).await;
             open.fetch_sub(1, Ordering::Relaxed);
+            if *watched.logged_in.borrow() {
+                self.shared.counters.logged_in.fetch_sub(1, Ordering::Relaxed);
+            }
+            self.shared.counters.count_closing(closing);
+            if let Some(offence) = closing.offence().filter(|_| !*watched.logged_in.borrow()) {
+                self.shared.blame(peer.ip(), offence);
+            }
+            report(closing, number, peer, &watched);
             drop(place);
         })
     }
 
-    /// One connection from its first byte to its last.
-    async fn attend(&self, stream: TcpStream, connection: Connection, watched: &Watched) {
+    /// One connection from its first byte to its last; says how it ended.
+    async fn attend(&self, guarded: Guarded, cutter: Cutter, connection: Connection, watched: &Watched) -> Closing {
         let (number, peer) = (connection.number, connection.peer);
-        // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(connection = number, %error, "TCP_NODELAY could not be set");
-        }
-        let (guarded, cutter) = guard(stream);
+        let entrance = Arc::clone(&connection.entrance);
         let mut shutdown = self.shared.shutdown.clone();
         let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
+        let with_password = auth::password_hash(&self.shared.accounts(), "", peer.ip()).is_some();
+        let config = if with_password { &entrance.config_with_password } else { &entrance.config };
         let started = tokio::select! {
-            started = run_stream(Arc::clone(&self.config), guarded, connection) => started,
-            () = tokio::time::sleep_until(deadline) => {
-                tracing::warn!(connection = number, from = %peer, "login took too long: connection ended");
-                return;
-            }
-            () = turns(&mut shutdown, |stop| *stop) => return,
+            started = run_stream(Arc::clone(config), guarded, connection) => started,
+            () = tokio::time::sleep_until(deadline) => return Closing::LoginGrace,
+            () = turns(&mut shutdown, |stop| *stop) => return Closing::Stopped,
         };
-        let ended = match started {
+        let (ours, ended) = match started {
             Ok(running) => self.watch_over(running, cutter, watched, deadline, number).await,
-            Err(error) => Err(error),
+            Err(error) => (None, Err(error)),
         };
-        if let Err(error) = ended {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::debug!(connection = number, from = %peer, %error, cause, "connection ended");
+        if let Err(error) = &ended {
+            let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(connection = number, from = %peer, %error, cause, "how the connection ended");
+        }
+        ours.unwrap_or_else(|| closing(&ended, watched.facts()))
+    }
+
+    /// Waits until the connection has logged in and its login is no longer allowed; gives the words for it.
+    async fn lapse(&self, watched: &Watched) -> &'static str {
+        turns(&mut watched.logged_in.subscribe(), |yes| *yes).await;
+        match watched.proof.get() {
+            Some(proof) => proof.lapses(self.shared.accounts.clone(), self.shared.clock.as_ref(), LOGIN_REVIEW).await,
+            None => std::future::pending().await,
         }
     }
 
-    /// Ends a connection that does not log in, does nothing, or is open when the daemon stops.
+    /// Ends a connection that does not log in, may no longer be, does nothing, or is open when the daemon stops. Gives the
+    /// reason where it is ours, and how the library ended.
     async fn watch_over(
         &self,
         mut running: RunningSession<Connection>,
@@ -251,40 +282,40 @@ impl Door {
         watched: &Watched,
         deadline: tokio::time::Instant,
         number: u64,
-    ) -> Result<(), ConnectionError> {
+    ) -> (Option<Closing>, Result<(), ConnectionError>) {
         let mut shutdown = self.shared.shutdown.clone();
         let mut logged_in = watched.logged_in.subscribe();
-        let why = tokio::select! {
-            ended = &mut running => return ended,
-            why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
+        let (why, farewell) = tokio::select! {
+            ended = &mut running => return (None, ended),
+            farewell = self.lapse(watched) => (Closing::NoLongerAllowed, farewell),
+            why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
                 let was_uploading = *open_uploads.borrow() > 0;
                 tokio::select! {
-                    ended = &mut running => return ended,
+                    ended = &mut running => return (Some(Closing::Stopped), ended),
                     () = turns(&mut open_uploads, |open| *open == 0) => {}
                     () = sleep(DRAIN_LIMIT) => tracing::warn!(connection = number, "an upload was still open and is broken off"),
                 }
                 // OpenSSH's client throws away what it has not passed on when it is disconnected: let it take the last
                 // answer in and leave by itself, or a file that is safe counts as failed over there.
                 if was_uploading && let Ok(ended) = timeout(GOODBYE_LIMIT, &mut running).await {
-                    return ended;
+                    return (Some(Closing::Stopped), ended);
                 }
-                "bedfeed is being restarted: connect again in a minute"
+                (Closing::Stopped, Closing::Stopped.goodbye())
             }
         };
-        tracing::info!(connection = number, why, "connection is being ended");
         let handle = running.handle();
         let goodbye = async {
             // Where the message cannot be sent, cutting the stream off says the same.
-            handle.disconnect(Disconnect::ByApplication, why.to_owned(), "en".to_owned()).await.ok();
+            handle.disconnect(Disconnect::ByApplication, farewell.to_owned(), "en".to_owned()).await.ok();
             (&mut running).await
         };
         match timeout(GOODBYE_LIMIT, goodbye).await {
-            Ok(ended) => ended,
+            Ok(ended) => (Some(why), ended),
             Err(_) => {
                 drop(cutter);
-                running.await
+                (Some(why), running.await)
             }
         }
     }
@@ -301,10 +332,10 @@ async fn overstay(
     deadline: tokio::time::Instant,
     activity: &AtomicU64,
     idle_timeout: Duration,
-) -> &'static str {
+) -> Closing {
     tokio::select! {
         () = turns(logged_in, |yes| *yes) => {}
-        () = tokio::time::sleep_until(deadline) => return "login took too long",
+        () = tokio::time::sleep_until(deadline) => return Closing::LoginGrace,
     }
     // The library's own timeout is put back by anything a client sends, even by answers to our keepalives.
     let mut seen = (activity.load(Ordering::Relaxed), 0);
@@ -313,26 +344,16 @@ async fn overstay(
         let now = activity.load(Ordering::Relaxed);
         seen = (now, if now == seen.0 { seen.1 + 1 } else { 0 });
     }
-    "the session was idle for too long"
+    Closing::Idle
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p9_a_source_is_bounded_until_it_logs_in() {
-        let waiting = Waiting::default();
-        let take = |ip: &str| WaitingPlace::take(&waiting, ip.parse().unwrap(), 2);
-        let first = take("192.0.2.1").unwrap();
-        let _second = take("::ffff:192.0.2.1").unwrap();
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("192.0.2.2").is_some());
-        let _six = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
-        assert!(take("2001:db8::3").is_none(), "one /64 is one source");
-        assert!(take("2001:db8:0:1::3").is_some());
-        drop(first);
-        assert!(take("192.0.2.1").is_some());
-        assert_eq!(lock(&waiting).len(), 2, "sources without connections are forgotten");
+/// One line for each connection that ended; the provider is empty where nobody logged in.
+fn report(closing: Closing, number: u64, peer: SocketAddr, watched: &Watched) {
+    let provider = watched.provider.get().map(ToString::to_string).unwrap_or_default();
+    let reason = closing.as_str();
+    if closing.is_remarkable() {
+        tracing::warn!(connection = number, from = %peer, provider, reason, "connection ended");
+    } else {
+        tracing::info!(connection = number, from = %peer, provider, reason, "connection ended");
     }
 }

@@ -1,13 +1,13 @@
 //! A session without a network, for tests: packets in, replies out, a gate made of memory, a clock that is set by hand.
 
-use super::partials::Partials;
 use super::reply::Replies;
 use super::session::Session;
-use super::{Client, Shared};
+use super::{Client, Context, Shared};
 use crate::feed::{Clock, Delivery, Digest, ProviderCode, Sender};
-use crate::intake::{Account, Accounts, Counters, Gate, Item, Landed, NotAccepted, Pending, Settings, Shelf, clear_uploads};
+use crate::intake::{
+    Account, Accounts, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf, clear_uploads,
+};
 use jiff::Timestamp;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -107,8 +107,11 @@ impl Bench {
             networks: Vec::new(),
             agreement_ends: None,
             max_file_bytes: MAX_FILE_BYTES,
+            password: None,
+            quota: Quota { max_bytes_per_hour: u64::MAX, max_staged_bytes: 66 * MAX_FILE_BYTES },
         };
-        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account("RM1"), account("RGP")] }));
+        let (accounts, accounts_now) =
+            watch::channel(Arc::new(Accounts { accounts: vec![account("RM1"), account("RGP")], ..Accounts::default() }));
         let (shutdown, stop) = watch::channel(false);
         let gate = Arc::new(Memory {
             accepted: Mutex::default(),
@@ -117,17 +120,17 @@ impl Bench {
             came: watch::Sender::new(0),
         });
         let clock = Arc::new(ByHand(AtomicI64::new(1_543_832_100)));
-        let shared = Arc::new(Shared {
+        let context = Context {
             state_dir: dir.path().to_owned(),
             settings: Settings::default(),
             accounts: accounts_now,
             gate: Arc::<Memory>::clone(&gate),
             clock: Arc::<ByHand>::clone(&clock),
+            host_keys: HostKeys::load(&dir.path().join("host_keys")).unwrap(),
             counters: Arc::new(Counters::default()),
-            partials: Mutex::new(Partials::default()),
-            shares: Mutex::new(HashMap::new()),
-            shutdown: stop,
-        });
+            next: None,
+        };
+        let shared = Shared::new(context, stop);
         Self { dir, shared, gate, clock, _running: (shutdown, accounts) }
     }
 
@@ -137,9 +140,14 @@ impl Bench {
 
     /// A session of this account that has not said INIT.
     pub(super) fn silent(&self, code: &str) -> Session {
+        self.silent_by(code, "SSH-2.0-test")
+    }
+
+    /// The same with a client that names itself like this.
+    pub(super) fn silent_by(&self, code: &str, software: &str) -> Session {
         let sender = Sender {
             address: "127.0.0.1:2".parse().unwrap(),
-            software: "SSH-2.0-test".to_owned(),
+            software: software.to_owned(),
             key: "SHA256:x".to_owned(),
             key_owner: "owner".to_owned(),
             connected_at: self.clock.now(),

@@ -8,6 +8,7 @@ use super::folder::{Spot, is_temporary, resolve};
 use super::limits::OPEN_FILES_FACTOR;
 use super::packet::Attributes;
 use super::partials::{Kept, Key, Partial};
+use super::quota::Stake;
 use super::resume::{self, Decision};
 use super::session::{Answer, Handle, No, Outcome, Session};
 use super::{Client, Kind, Share};
@@ -32,6 +33,7 @@ pub(super) struct OpenUpload {
     pub(super) key: Key,
     pub(super) body: Body,
     pub(super) modified_at: Option<Timestamp>,
+    stake: Stake,
     slot: Slot,
     share: Share,
 }
@@ -44,6 +46,13 @@ pub(super) enum Body {
     Open(Upload),
     /// Something is wrong with it: every further request on it fails with this text, and what it had is gone.
     Failed(String),
+}
+
+/// What a request on an open upload works with.
+struct OpenBody<'a> {
+    upload: &'a mut Upload,
+    modified_at: &'a mut Option<Timestamp>,
+    stake: &'a Stake,
 }
 
 /// Counts an upload as open, until its landing is over.
@@ -82,6 +91,7 @@ impl Session {
         }
         let share = Share::take(&self.shared, &self.client.provider, Kind::Upload, most.saturating_mul(OPEN_FILES_FACTOR));
         let share = share.ok_or_else(|| No::failure("too many files are open in all sessions of this account: close some first"))?;
+        let stake = Stake::take(&self.shared, &self.client.provider, account.quota).map_err(|error| self.failed(&error))?;
         let truncates = flags & (OPEN_TRUNCATE | OPEN_EXCLUSIVE) != 0;
         let earlier = if truncates { None } else { self.shared.partials().find(&key, self.shared.clock.now()) };
         if flags & OPEN_APPEND != 0 && !truncates && earlier.is_none() && self.facts(path).await.is_ok() {
@@ -94,15 +104,19 @@ impl Session {
         }
         let body = match earlier {
             Some(earlier) => Body::Undecided { earlier, announced },
-            None => Body::Open(self.begin(announced).map_err(|error| self.failed(&error))?),
+            None => Body::Open(self.begin(&stake, announced).map_err(|error| self.failed(&error))?),
         };
         let slot = Slot::take(&self.client);
-        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, body, modified_at: modified(attributes), slot, share })))
+        let open = OpenUpload { key, body, modified_at: modified(attributes), stake, slot, share };
+        self.add_handle(Handle::Upload(Box::new(open)))
     }
 
     pub(super) fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> Outcome {
         self.settle(handle, |earlier, told| resume::at_write(earlier, told, offset))?;
-        self.change(handle, |upload, _| upload.write(offset, data))
+        self.change(handle, |OpenBody { upload, stake, .. }| {
+            stake.write(upload, offset, data)?;
+            upload.write(offset, data)
+        })
     }
 
     pub(super) fn set_by_handle(&mut self, handle: &[u8], attributes: Attributes) -> Outcome {
@@ -116,7 +130,7 @@ impl Session {
             open.modified_at = modified(attributes).or(open.modified_at);
             return Ok(Answer::Done);
         }
-        self.change(handle, |upload, modified_at| {
+        self.change(handle, |OpenBody { upload, modified_at, .. }| {
             *modified_at = modified(attributes).or(*modified_at);
             attributes.size.map_or(Ok(()), |size| upload.set_size(size))
         })
@@ -131,21 +145,21 @@ impl Session {
             let syncing = upload.syncing();
             synced = tokio::task::spawn_blocking(syncing).await.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped)));
         }
-        self.change(handle, |_, _| synced)
+        self.change(handle, |_| synced)
     }
 
     pub(super) async fn close(&mut self, handle: &[u8]) -> Outcome {
         let Handle::Upload(open) = self.remove_handle(handle)? else {
             return Ok(Answer::Done);
         };
-        let OpenUpload { key, body, modified_at, slot, share } = *open;
+        let OpenUpload { key, body, modified_at, stake, slot, share } = *open;
         let temporary = is_temporary(key.name.as_str());
         let (upload, modified_at) = match body {
             Body::Open(upload) => (upload, modified_at),
             Body::Failed(text) => return Err(No::failure(text)),
             Body::Undecided { earlier, announced } => {
                 let decision = resume::at_close(self.told.knows(&key, earlier), temporary);
-                let (upload, before) = self.start(&key, earlier, announced, decision)?;
+                let (upload, before) = self.start(&key, &stake, earlier, announced, decision)?;
                 (upload, modified_at.or(before))
             }
         };
@@ -162,7 +176,7 @@ impl Session {
 
     /// Keeps what an open upload has when the session ends without its CLOSE.
     pub(super) fn cut_off(&self, open: OpenUpload) {
-        let OpenUpload { key, body, modified_at, slot, share } = open;
+        let OpenUpload { key, body, modified_at, slot, share, .. } = open;
         let Body::Open(upload) = body else { return };
         let bytes = upload.length();
         let temporary = is_temporary(key.name.as_str());
@@ -197,20 +211,27 @@ impl Session {
     }
 
     /// A new upload.
-    fn begin(&self, announced: Option<u64>) -> Result<Upload, LandingError> {
-        let staged = self.shared.partials().staged(&self.client.provider);
-        let mut upload = Upload::begin(&self.shared.state_dir, self.shared.clock.now(), self.max_file_bytes())?.counted_in(staged);
+    fn begin(&self, stake: &Stake, announced: Option<u64>) -> Result<Upload, LandingError> {
+        let mut upload = Upload::begin(&self.shared.state_dir, self.shared.clock.now(), self.max_file_bytes())?;
+        stake.watch(&upload);
         announced.map_or(Ok(()), |size| upload.announce(size))?;
         Ok(upload)
     }
 
     /// What an undecided upload becomes, with the modification time that was set on the earlier try.
-    fn start(&self, key: &Key, earlier: Kept, announced: Option<u64>, decision: Decision) -> Result<(Upload, Option<Timestamp>), No> {
+    fn start(
+        &self,
+        key: &Key,
+        stake: &Stake,
+        earlier: Kept,
+        announced: Option<u64>,
+        decision: Decision,
+    ) -> Result<(Upload, Option<Timestamp>), No> {
         match decision {
             Decision::Refused => {
                 Err(No::failure("nothing was added to the part of the file that arrived before: send the whole file again"))
             }
-            Decision::Anew | Decision::Later => Ok((self.begin(announced).map_err(|error| self.failed(&error))?, None)),
+            Decision::Anew | Decision::Later => Ok((self.begin(stake, announced).map_err(|error| self.failed(&error))?, None)),
             Decision::Continue => {
                 let known = self.shared.partials().take_known(key, earlier, self.shared.clock.now());
                 let Some(Partial { mut upload, modified_at, .. }) = known else {
@@ -227,12 +248,12 @@ impl Session {
     fn settle(&mut self, handle: &[u8], decide: impl FnOnce(Kept, bool) -> Decision) -> Result<(), No> {
         let Handle::Upload(open) = self.handle(handle)? else { return Ok(()) };
         let Body::Undecided { earlier, announced } = &open.body else { return Ok(()) };
-        let (key, earlier, announced) = (open.key.clone(), *earlier, *announced);
+        let (key, stake, earlier, announced) = (open.key.clone(), open.stake.clone(), *earlier, *announced);
         let decision = decide(earlier, self.told.knows(&key, earlier));
         if decision == Decision::Later {
             return Ok(());
         }
-        let started = self.start(&key, earlier, announced, decision);
+        let started = self.start(&key, &stake, earlier, announced, decision);
         let Handle::Upload(open) = self.handle(handle)? else { return Ok(()) };
         match started {
             Ok((upload, before)) => {
@@ -248,15 +269,15 @@ impl Session {
     }
 
     /// Changes an open upload; where that fails, its file goes at once and its handle only tells why.
-    fn change(&mut self, handle: &[u8], act: impl FnOnce(&mut Upload, &mut Option<Timestamp>) -> Result<(), LandingError>) -> Outcome {
+    fn change(&mut self, handle: &[u8], act: impl FnOnce(OpenBody<'_>) -> Result<(), LandingError>) -> Outcome {
         let Handle::Upload(open) = self.handle(handle)? else {
             return Err(No::denied("only files opened for writing can be changed: open the file for writing"));
         };
-        let OpenUpload { body, modified_at, .. } = &mut **open;
+        let OpenUpload { body, modified_at, stake, .. } = &mut **open;
         let error = match body {
             Body::Undecided { .. } => return Ok(Answer::Done),
             Body::Failed(text) => return Err(No::failure(text.clone())),
-            Body::Open(upload) => match act(upload, modified_at) {
+            Body::Open(upload) => match act(OpenBody { upload, modified_at, stake }) {
                 Ok(()) => return Ok(Answer::Done),
                 Err(error) => error,
             },

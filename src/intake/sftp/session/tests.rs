@@ -365,6 +365,20 @@ async fn p9_a_file_over_the_limit_is_refused_at_every_request_until_it_is_closed
 }
 
 #[tokio::test]
+async fn a_client_that_would_wait_for_ever_after_a_refused_write_is_told_and_its_session_ends() {
+    let too_large = packet(6, 2, &[&FIRST_HANDLE, &MAX_FILE_BYTES.to_be_bytes(), &string(b"x")]);
+    let upload = [stream("inbox/a.csv", ANEW, 0, &[], None)[..2].concat(), too_large].concat();
+    for (software, ends) in [("SSH-2.0-Renci.SshNet.SshClient.0.0.1", true), ("SSH-2.0-OpenSSH_9.2p1", false)] {
+        let bench = Bench::new();
+        let mut replies = Replies::default();
+        let ended = bench.silent_by("RM1", software).feed(&upload, &mut replies).await;
+        assert_eq!(ended.is_err(), ends, "{software}");
+        let told = replies_in(&replies.take());
+        assert_eq!(told.last().unwrap().code(), Some(FAILURE), "{software}: told first");
+    }
+}
+
+#[tokio::test]
 async fn a_time_set_after_the_end_is_answered_and_listed_until_the_next_file() {
     let bench = Bench::new();
     let mut talk = bench.talk().await;
@@ -405,7 +419,7 @@ async fn free_space_is_what_the_account_may_still_stage() {
         let numbers: Vec<u64> = reply.body.chunks(8).map(|number| u64::from_be_bytes(number.try_into().unwrap())).collect();
         (numbers[1], numbers[2], numbers[3], numbers[5], numbers[6], numbers[10])
     };
-    // 16 files a session, four sessions' worth of them, and two files' bytes of partials.
+    // What the account may have in unfinished uploads, and sixteen open files in each of four sessions.
     let blocks = 66 * MAX_FILE_BYTES / 4096;
     let path = string(b"/");
     assert_eq!(space(&mut talk, b"statvfs@openssh.com", &path).await, (4096, blocks, blocks, 64, 64, 255));

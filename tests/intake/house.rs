@@ -357,8 +357,8 @@ impl House {
         let usual = self.program("ssh", key);
         command.args(usual.get_args());
         command.args(["-p", &self.address.port().to_string(), "-s", "RM1@127.0.0.1", "sftp"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Raw { to: child.stdin.take(), from: child.stdout.take().unwrap(), child }
+        command.stderr(Stdio::piped());
+        Raw::over(command)
     }
 
     pub(crate) fn program(&self, name: &str, key: &str) -> Command {
@@ -408,13 +408,24 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
+    /// A conversation with the subsystem that this program carries over its standard input and output.
+    pub(crate) fn over(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Self { to: child.stdin.take(), from: child.stdout.take().unwrap(), child }
+    }
+
     pub(crate) fn packet(kind: u8, id: u32, parts: &[&[u8]]) -> Vec<u8> {
         let body = [&[kind], id.to_be_bytes().as_slice(), &parts.concat()].concat();
         [&u32::try_from(body.len()).unwrap().to_be_bytes(), body.as_slice()].concat()
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.to.as_mut().unwrap().write_all(bytes).unwrap();
+        self.try_write(bytes).unwrap();
+    }
+
+    /// The same, where the line may be cut.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.to.as_mut().unwrap().write_all(bytes)
     }
 
     pub(crate) fn send(&mut self, kind: u8, id: u32, parts: &[&[u8]]) {
@@ -433,11 +444,16 @@ impl Raw {
 
     /// The next packet's body.
     pub(crate) fn read(&mut self) -> Vec<u8> {
+        self.try_read().unwrap()
+    }
+
+    /// The same, where the line may be cut.
+    pub(crate) fn try_read(&mut self) -> std::io::Result<Vec<u8>> {
         let mut length = [0; 4];
-        self.from.read_exact(&mut length).unwrap();
+        self.from.read_exact(&mut length)?;
         let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
-        self.from.read_exact(&mut body).unwrap();
-        body
+        self.from.read_exact(&mut body)?;
+        Ok(body)
     }
 
     /// What the client said about how it ended.

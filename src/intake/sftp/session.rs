@@ -103,8 +103,8 @@ pub(super) enum Ended {
     WouldHang,
 }
 
-/// How SSH.NET names itself. Before 2025.1 its upload waits without end after a write that was refused (its issue 343): only
-/// the end of the session tells it.
+/// How SSH.NET names itself. Before 2025.1 its upload waits without end after a write that was refused: only the end of the
+/// session tells it.
 const HANGS_ON_REFUSED_WRITES: &str = "SSH-2.0-Renci.SshNet";
 
 impl Session {

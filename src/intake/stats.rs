@@ -39,7 +39,8 @@ pub struct Counts {
     pub logins: u64,
     /// Logins refused, by reason.
     pub refused: Vec<(&'static str, u64)>,
-    /// Addresses that are turned away for a while, because everything from them failed; looked at once a minute.
+    /// Addresses that are turned away for a while, because everything from them failed. Those whose time
+    /// is over are taken off once a minute.
     pub penalised_sources: u64,
     /// Uploads acknowledged.
     pub accepted: u64,

@@ -267,6 +267,23 @@ fn a_provider_file_means_what_it_says() {
 }
 
 #[test]
+fn the_examples_of_the_access_page_are_settings() {
+    let page = std::fs::read_to_string(repository().join("docs/access.md")).unwrap();
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    for example in &examples {
+        let (file, text) = example.split_once('\n').unwrap();
+        let provider = if file == "# providers/RM1.toml" {
+            PROVIDER.replacen("[contact]", &format!("{text}\n[contact]"), 1)
+        } else {
+            PROVIDER.to_owned()
+        };
+        let main = if file == "# bedfeed.toml" { format!("state_dir = \"s\"\n{text}") } else { "state_dir = \"s\"".to_owned() };
+        assert_eq!(problems(&[("bedfeed.toml", &main), ("providers/RM1.toml", &provider)]), Vec::<String>::new(), "{example}");
+    }
+    assert_eq!(examples.len(), 4, "all of them say which file they belong to");
+}
+
+#[test]
 fn hashes_change_with_the_text_they_cover_and_nothing_else() {
     let hashes = |text: &str| {
         let settings = load_in(&folder(&[("bedfeed.toml", "state_dir = \"/s\""), ("providers/RM1.toml", text)])).unwrap();

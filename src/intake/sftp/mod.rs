@@ -140,15 +140,16 @@ impl Shared {
         if !self.settings.penalties || self.knows(from) {
             return;
         }
-        let (now, mut penalties) = (self.clock.now(), lock(&self.penalties));
-        if let Some(lasts) = penalties.offend(from, offence, now) {
-            self.note_penalised(&penalties, now);
+        if let Some(lasts) = lock(&self.penalties).offend(from, offence, self.clock.now()) {
+            Counters::count(&self.counters.penalised_sources);
             tracing::warn!(%from, ?offence, seconds = lasts.as_secs(), "everything from this address failed: it is turned away for a while");
         }
     }
 
-    fn note_penalised(&self, penalties: &Penalties, now: Timestamp) {
-        self.counters.penalised_sources.store(u64::try_from(penalties.in_force(now)).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Counts anew how many addresses are turned away: what faded is not noticed by itself.
+    fn recount_penalised(&self, now: Timestamp) {
+        let in_force = lock(&self.penalties).in_force(now);
+        self.counters.penalised_sources.store(u64::try_from(in_force).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn stopping(&self) -> bool {

@@ -147,7 +147,7 @@ impl Door {
                     // Partials that nobody comes back for go even when no client is there.
                     let now = self.shared.clock.now();
                     self.shared.partials().forget_old(now);
-                    self.shared.note_penalised(&lock(&self.shared.penalties), now);
+                    self.shared.recount_penalised(now);
                     continue;
                 }
                 accepted = listener.accept() => accepted,

@@ -5,6 +5,10 @@
 
 #[path = "intake/hostile.rs"]
 mod hostile;
+#[path = "common/mod.rs"]
+mod common;
+#[path = "intake/hostile_daemon.rs"]
+mod hostile_daemon;
 #[path = "intake/hostile_ssh.rs"]
 mod hostile_ssh;
 #[path = "intake/house.rs"]

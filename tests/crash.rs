@@ -211,22 +211,29 @@ fn p2_a_client_that_is_cut_off_and_a_temporary_name_leave_no_delivery() {
     // Slow enough to be cut off in the middle: 2,000 kbit/s of 10 MB.
     let huge = service.dir().join("huge.csv");
     std::fs::write(&huge, vec![b'x'; 10_000_000]).unwrap();
-    for target in [format!("inbox/{name}"), format!("inbox/{name}.filepart")] {
+    for (index, target) in [format!("inbox/{name}"), format!("inbox/{name}.filepart")].into_iter().enumerate() {
         let mut command = Command::new("sftp");
         command.args(["-l", "2000"]).args(service.sftp_arguments(service.port(), "RZZ"));
         let mut client = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let batch = format!("put {} {target}\n", huge.display());
         client.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
         wait_until("some of it is there", || {
-            names(&uploads).iter().any(|name| std::fs::metadata(uploads.join(name)).is_ok_and(|file| file.len() > 0))
+            // Beside what was kept of the one before.
+            let filled = |name: &&String| std::fs::metadata(uploads.join(name.as_str())).is_ok_and(|file| file.len() > 0);
+            names(&uploads).iter().filter(filled).count() > index
         });
         client.kill().unwrap();
         client.wait().unwrap();
         let mut said = String::new();
         client.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        wait_until("nothing of it is left", || names(&uploads).is_empty());
+        wait_until("the cut is noticed", || service.log().matches("an upload was cut off").count() > index);
+        assert_eq!(names(&uploads).len(), index + 1, "it is kept, so that it can be resumed: {said}");
         assert_eq!(service.deliveries(), Vec::<Value>::new(), "{said}");
+        assert!(names(&service.state().join("deliveries")).is_empty());
     }
+    service.stop();
+    assert!(names(&uploads).is_empty(), "what was cut off is not kept past a restart");
+    service.start();
 
     let file = service.file(&name, &text);
     service.sftp("RZZ", format!("put {file} inbox/{name}.filepart")).fine();
@@ -291,12 +298,19 @@ fn p1_the_reply_comes_after_the_file_the_folder_and_the_ledger_are_on_stable_sto
     service.start_under(&["strace", "-D", "-f", "-yy", "-s", "16", "-e", wanted, "-o", trace.to_str().unwrap()]);
     service.await_ready();
     let (name, text) = good("RZZ", now(), 1);
-    for (batch, what) in [
-        (format!("put {} inbox/{name}", service.file("a", &text)), "CLOSE"),
-        (format!("cd inbox\nput {0} {name}.part\nrename {name}.part {name}", service.file("b", text.replace("71", "72"))), "RENAME"),
-    ] {
+    let (one, other) = (service.file("a", &text), service.file("b", text.replace("71", "72")));
+    let close = format!("put {one} inbox/{name}");
+    let rename = format!("cd inbox\nput {other} {name}.part\nrename {name}.part {name}");
+    for (batch, what) in [(Some(close), "CLOSE"), (Some(rename), "RENAME"), (None, "CLOSE and STAT in one breath")] {
         let before = service.deliveries().len();
-        service.sftp("RZZ", batch).fine();
+        match batch {
+            Some(batch) => drop(service.sftp("RZZ", batch).fine()),
+            None => {
+                let answers = service.subsystem("RZZ", &upload_in_one_breath(&name, text.replace("71", "73").as_bytes()));
+                let size = u64::try_from(text.len()).unwrap().to_be_bytes();
+                assert!(answers.windows(8).any(|bytes| bytes == size), "STAT tells the size: {answers:?}");
+            }
+        }
         let rows = service.settled(before + 1);
         let delivery = id(rows.last().unwrap()).to_owned();
         let port = service.port();
@@ -323,6 +337,21 @@ fn p1_the_reply_comes_after_the_file_the_folder_and_the_ledger_are_on_stable_sto
         let results = [synced, moved, folder, ledger];
         assert!(results.iter().all(|call| call.text.trim_end().ends_with("= 0")), "{what}: {results:?}");
     }
+}
+
+/// Every request of an upload, with STAT after its CLOSE, without waiting for an answer. The first handle is number 0.
+fn upload_in_one_breath(name: &str, content: &[u8]) -> Vec<u8> {
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    let packet = |kind: u8, id: u8, parts: &[&[u8]]| string(&[&[kind, 0, 0, 0, id], parts.concat().as_slice()].concat());
+    let (path, handle) = (string(format!("inbox/{name}").as_bytes()), [0, 0, 0, 4, 0, 0, 0, 0]);
+    [
+        string(&[1, 0, 0, 0, 3]),
+        packet(3, 1, &[&path, &[0, 0, 0, 0x1a], &[0; 4]]),
+        packet(6, 2, &[&handle, &[0; 8], &string(content)]),
+        packet(4, 3, &[&handle]),
+        packet(17, 4, &[&path]),
+    ]
+    .concat()
 }
 
 /// strace may write behind: waits until a reply and the ledger are there, in whatever order.

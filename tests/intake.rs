@@ -15,6 +15,8 @@ mod hostile_ssh;
 mod house;
 #[path = "intake/rude.rs"]
 mod rude;
+#[path = "intake/wire.rs"]
+mod wire;
 
 use bedfeed::feed::{Digest, Folder};
 use bedfeed::intake::Settings;
@@ -269,6 +271,9 @@ async fn a_partial_is_resumed_or_replaced_and_never_mixed() {
         write(&mut raw, &handle, 0, b"a first ");
         let mut other = house.raw();
         other.init();
+        // Who goes on with a partial has asked for its size.
+        other.send(17, 9, &[&string(b"inbox/r.csv.filepart")]);
+        assert_eq!(other.read()[0], 105);
         let handle = open(&mut other, 2, flags);
         write(&mut other, &handle, offset, data);
         other.send(18, 3, &[&string(b"inbox/r.csv.filepart"), &string(b"inbox/r.csv")]);

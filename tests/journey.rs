@@ -134,6 +134,68 @@ fn p4_p6_a_good_file_a_damaged_one_the_same_again_and_a_trial() {
     assert_eq!(service.figures(), figures, "none of these changed a figure");
 }
 
+/// What `sftp` leaves after Ctrl-C: it stops reading, and closes what it has sent so far like a whole file.
+#[test]
+fn p1_p6_a_file_cut_short_and_closed_like_a_whole_one_is_caught_and_its_sender_is_told_how() {
+    let mut service = Service::samples();
+    service.start();
+    let settings = bedfeed::config::load(&service.settings()).unwrap_or_else(|problems| panic!("{problems}"));
+    let slot = Slot::containing(now());
+    let world = World::new(&settings.reference, 5, slot.start()).unwrap();
+    // Whose file, where it is cut, the rule that finds out, and what the receipt says.
+    type Cut = fn(&[u8]) -> usize;
+    let half: Cut = |bytes| bytes.len() / 2;
+    let lines: Cut = |bytes| bytes[..bytes.len() / 2].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let newline: Cut = |bytes| bytes.trim_ascii_end().len();
+    let field: Cut = |bytes| bytes.trim_ascii_end().iter().rposition(|byte| *byte == b',').unwrap();
+    let rows: [(&str, Cut, &str, &str); 6] = [
+        ("RM1", half, "TRN-04", "Checksum differs: the file was cut short or damaged on the way"),
+        ("RM1", lines, "STR-06", "The total row is missing: the file may be cut short"),
+        ("RCX", lines, "STR-06", "The last line, which starts with T, is missing: the file may be cut short"),
+        ("RMY", lines, "STR-06", "rows"),
+        ("RGP", newline, "STR-10", "has no line end, which this file always has: the file was cut short"),
+        ("NCC", field, "STR-10", "fields and no line end: the file was cut short"),
+    ];
+    let mut count = 0;
+    for (code, cut, rule, words) in rows {
+        let provider: ProviderCode = code.parse().unwrap();
+        let files = bedfeed::simulator::extract(&world, &provider, slot.start(), &Options::default()).unwrap();
+        let (whole, others) = files.split_first().unwrap();
+        let short = whole.bytes[..cut(&whole.bytes)].to_vec();
+        assert!(short.len() < whole.bytes.len() && !short.is_empty());
+        let sent = [(whole.name.as_str(), &short)].into_iter().chain(others.iter().map(|file| (file.name.as_str(), &file.bytes)));
+        service.send(code, "inbox", sent);
+        let before = count;
+        count += files.len();
+        let rows = service.settled(count);
+        assert!(outcomes(&rows[before..]).iter().all(|outcome| *outcome == "quarantined"), "{code}: {rows:#?}");
+        let (receipt, text) = service.receipt(code, whole.name.as_str());
+        let findings = receipt["findings"].as_array().unwrap();
+        let told = |finding: &&Value| finding["rule"] == rule && finding["message"].as_str().unwrap().contains(words);
+        assert!(findings.iter().any(|finding| told(&finding)), "{code}: {receipt:#}");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("REJECTED") && text.contains(words), "{code}: {text}");
+    }
+
+    // WinSCP says at OPEN how many bytes will come: a file that falls short is not even taken in.
+    let (name, text) = ("RM1_BEDSTATE_short.csv", b"half a file");
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    let packet = |kind: u8, parts: &[&[u8]]| string(&[&[kind, 0, 0, 0, 7], parts.concat().as_slice()].concat());
+    let (path, handle, size) = (string(format!("inbox/{name}").as_bytes()), [0, 0, 0, 4, 0, 0, 0, 0], 22_u64.to_be_bytes());
+    let upload = [
+        string(&[1, 0, 0, 0, 3]),
+        packet(3, &[&path, &[0, 0, 0, 0x1a], &[0, 0, 0, 1], &size]),
+        packet(6, &[&handle, &[0; 8], &string(text)]),
+        packet(4, &[&handle]),
+        packet(17, &[&path]),
+    ];
+    let answers = service.subsystem("RM1", &upload.concat());
+    let answers = String::from_utf8_lossy(&answers);
+    assert!(answers.contains("22 bytes were announced and 11 arrived: send the whole file again"), "{answers}");
+    assert!(answers.ends_with("no such file\0\0\0\u{2}en"), "STAT does not know it: {answers:?}");
+    assert_eq!(service.deliveries().len(), count);
+}
+
 #[test]
 fn p8_every_delivery_can_be_explained_while_the_daemon_runs_and_while_it_does_not() {
     let mut service = running(&["RZZ"]);

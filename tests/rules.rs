@@ -240,6 +240,17 @@ fn status_of_the_vacant(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.insert("bed_status".to_owned(), column("LOC"));
 }
 
+/// How the last row of `ncc` ends.
+const NCC_END: &str = "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n";
+
+fn always_ended(feed: &mut Feed) {
+    feed.mappings[0].tables[0].final_newline = Some(true);
+}
+
+fn never_ended(feed: &mut Feed) {
+    feed.mappings[0].tables[0].final_newline = Some(false);
+}
+
 #[test]
 fn every_rule_is_tripped_and_just_not_tripped() {
     let desk = Desk::shipped();
@@ -282,6 +293,10 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         ),
         (Rule::Str05, "R", rcx().edit("|430|C", "|430|C|x"), rcx().edit("|430|C", "|430|C|")),
         (Rule::Str05, "F", rgp().edit("Women's", "\"Women's"), rgp().edit("Women's", "\"Women's\"")),
+        (Rule::Str10, "F", ncc().edit(NCC_END, "Transitional/Short stay,10,9,0,1,N"), ncc()),
+        (Rule::Str10, "F", rmy().edit("Painting,\n", "Painting,").feed(always_ended), rmy().feed(always_ended)),
+        (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),
+        (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
         (
             Rule::Str08,

@@ -100,6 +100,7 @@ catalogue! {
     Str05 "STR-05" RejectRow Allowed "Every row has the agreed number of fields and closed quotes." "Check the line for a stray separator or quote inside a text."
     Str06 "STR-06" RejectFile Never "The number of rows is the number announced." "Send the file again: rows were lost, or the count was made before the export ended."
     Str08 "STR-08" Information Allowed "Total and blank lines are skipped." "Nothing to do."
+    Str10 "STR-10" Warning Never "The last line is whole." "Send the file again: it was cut short on the way, or the export was stopped. If your files never end with a line end, ask for that to be noted in the mapping."
     Tim01 "TIM-01" RejectFile Never "The snapshot time can be read, is one, and fits the file name." "Check the time column and the file name: both must show when the figures were true."
     Tim02 "TIM-02" RejectFile Never "The snapshot is not in the future." "Check the clock and the time zone of the system that made the extract."
     Tim03 "TIM-03" Warning Allowed "The snapshot arrived by the time it was due." "Check why the job ran late. Files older than a day are held until a person releases them."

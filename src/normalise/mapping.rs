@@ -156,6 +156,8 @@ pub struct TableMapping {
     pub trailer_line: Option<TrailerLine>,
     /// A row of sums among the data.
     pub total_row: Option<TotalRow>,
+    /// Whether its last line ends with a line end: always (STR-10 rejects a file without), never, or not agreed.
+    pub final_newline: Option<bool>,
     /// A column whose repeated value marks a row as a copy; copies equal in every field are skipped and counted.
     pub copies_by: Option<String>,
     /// Another table whose columns are added to rows with the same key, as `table.column`.

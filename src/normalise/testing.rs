@@ -84,6 +84,7 @@ pub(crate) fn table(name: &str, columns: &[&str]) -> TableMapping {
         header_line: None,
         trailer_line: None,
         total_row: None,
+        final_newline: None,
         copies_by: None,
         join: None,
         may_be_empty: true,

@@ -83,7 +83,7 @@ pub fn compare(checksums: &[Checksum], files: &[(&str, Digest)]) -> Option<Findi
         if of_another {
             "Checksum differs: it was made for a file of another name than the one sent."
         } else {
-            "Checksum differs: the file was damaged on the way, or replaced after the checksum was made."
+            "Checksum differs: the file was cut short or damaged on the way, or replaced after the checksum was made."
         },
     ))
 }

@@ -65,8 +65,7 @@ impl<'a> Cutter<'a> {
     /// Starts at the first line of a text. Fields beyond `max_fields` are counted but not kept.
     #[must_use]
     pub fn new(text: &'a str, delimiter: u8, quoted: bool, max_fields: usize) -> Self {
-        // 0x1A ended text files on old systems, and some exports still write it.
-        let rest = text.trim_end_matches('\u{1a}');
+        let rest = without_end_mark(text);
         Self { rest, line: 1, delimiter: char::from(delimiter), quoted, max_fields, empty_lines: 0, unread: "" }
     }
 
@@ -176,6 +175,18 @@ impl<'a> Cutter<'a> {
         record.stray_quote |= !self.plain_text().trim().is_empty();
         Ok(text)
     }
+}
+
+/// Whether a text ends with a line end, or is empty.
+#[must_use]
+pub fn ends_with_line_end(text: &str) -> bool {
+    let text = without_end_mark(text);
+    text.is_empty() || text.ends_with(['\n', '\r'])
+}
+
+/// The text without 0x1A at its end, which ended text files on old systems, and which some exports still write.
+fn without_end_mark(text: &str) -> &str {
+    text.trim_end_matches('\u{1a}')
 }
 
 /// The text after one line end (`\r\n`, `\n` or a lone `\r`), if it starts with one.

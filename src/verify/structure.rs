@@ -1,11 +1,11 @@
 //! Structure: text becomes a raw table in the mapping's column order, every row accounted for.
 //!
-//! Owns first lines, trailers, total rows, blank lines and field counts (STR-01, STR-05, STR-06, STR-08). Refuses meaning:
-//! what a field says is for `normalise`.
+//! Owns first lines, trailers, total rows, blank lines, field counts and how the text ends (STR-01, STR-05, STR-06, STR-08,
+//! STR-10). Refuses meaning: what a field says is for `normalise`.
 
 use super::columns::{self, Layout, plain_name};
 use super::identifiers::Scan;
-use super::records::{Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
+use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
 use super::{Limits, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
@@ -76,6 +76,10 @@ struct Reader<'a> {
     total_rows: u64,
     announced: Option<u64>,
     trailer_line: Option<u64>,
+    /// Whether the text ends with a line end, or is empty.
+    ends: bool,
+    /// The last line that was read, and how many fields it has where they are too few.
+    last: Option<(u64, Option<usize>)>,
     facts: HeaderFacts,
     scan: Scan,
     findings: Findings,
@@ -97,6 +101,8 @@ impl<'a> Reader<'a> {
             total_rows: 0,
             announced: None,
             trailer_line: None,
+            ends: records::ends_with_line_end(text),
+            last: None,
             facts: HeaderFacts::default(),
             scan: Scan::default(),
             findings: Findings::default(),
@@ -184,6 +190,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_record(&mut self, record: &Record<'_>) -> Result<(), Finding> {
+        self.last = Some((record.line, None));
         if let Some(trailer) = self.mapping.trailer_line.as_ref().filter(|trailer| starts(record, &trailer.starts)) {
             self.read_trailer(record, trailer);
             return Ok(());
@@ -200,6 +207,7 @@ impl<'a> Reader<'a> {
             return Err(Finding::new(Rule::Trn03, format!("The file has more than {} rows.", self.limits.max_rows)).at_line(record.line));
         }
         self.look(record);
+        self.last = Some((record.line, (record.count < self.layout.width).then_some(record.count)));
         if self.usable {
             match self.problem_with(record) {
                 Some(message) => {
@@ -295,6 +303,7 @@ impl<'a> Reader<'a> {
     fn finish(mut self) -> TableRead {
         self.look_at_unread();
         if self.usable {
+            self.check_end();
             self.check_counts();
         }
         let scanned = self.scan.findings(&self.layout.columns);
@@ -313,6 +322,28 @@ impl<'a> Reader<'a> {
         let present = self.layout.positions.iter().map(Option::is_some).collect();
         let table = RawTable { name: self.mapping.name.clone(), columns: self.mapping.columns.clone(), present, rows: self.rows };
         TableRead { table, rows: self.data_rows, rejected: self.rejected, usable: self.usable, facts: self.facts, findings: self.findings }
+    }
+
+    /// A text that stops without a line end may have been cut short, and its last value with it: `71` may be all that came
+    /// of `71.5`, and 7 of 71.
+    fn check_end(&mut self) {
+        let Some((line, too_few)) = self.last.filter(|_| !self.ends) else { return };
+        let start = format!("The last line (line {line})");
+        let (message, severity) = match (too_few, self.mapping.final_newline) {
+            (Some(count), _) => {
+                let width = self.layout.width;
+                (format!("{start} has {count} of {width} fields and no line end: the file was cut short."), Severity::RejectFile)
+            }
+            (None, Some(true)) => {
+                (format!("{start} has no line end, which this file always has: the file was cut short."), Severity::RejectFile)
+            }
+            // What the mapping says files end with has been read: nothing is missing.
+            (None, None) if self.trailer_line.is_none() && self.total_rows == 0 => {
+                (format!("{start} has no line end: the file may be cut short."), Severity::Warning)
+            }
+            (None, _) => return,
+        };
+        self.findings.push(Finding::new(Rule::Str10, message).at_line(line).with_severity(severity));
     }
 
     fn check_counts(&mut self) {

@@ -422,6 +422,18 @@ impl Service {
         words
     }
 
+    /// The SFTP subsystem as this provider, fed with these bytes; gives what it answers.
+    pub(crate) fn subsystem(&self, code: &str, packets: &[u8]) -> Vec<u8> {
+        let words = self.client(self.port, code).into_iter().map(|word| if word == "-P" { "-p".to_owned() } else { word });
+        let mut command = Command::new("ssh");
+        command.args(words).args(["-s", &format!("{code}@127.0.0.1"), "sftp"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(packets).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", output.status);
+        output.stdout
+    }
+
     /// `sftp -b` as this provider.
     pub(crate) fn sftp(&self, code: &str, batch: impl AsRef<[u8]>) -> Ran {
         let batch = [batch.as_ref(), b"\n"].concat();

@@ -50,6 +50,10 @@ impl Clock for Noon {
 struct Memory {
     accepted: Mutex<Vec<Delivery>>,
     refusing: AtomicBool,
+    /// While true, whoever came waits.
+    held: watch::Sender<bool>,
+    /// How many came.
+    came: watch::Sender<usize>,
 }
 
 impl Memory {
@@ -77,6 +81,8 @@ impl Memory {
 impl Gate for Memory {
     fn accept(&self, landed: Landed) -> Pending<'_, Result<(), NotAccepted>> {
         Box::pin(async move {
+            self.came.send_modify(|came| *came += 1);
+            self.held.subscribe().wait_for(|held| !held).await.unwrap();
             if self.refusing.load(Ordering::SeqCst) {
                 return Err(NotAccepted("the ledger is on strike".into()));
             }
@@ -205,6 +211,24 @@ impl House {
         });
     }
 
+    /// Closes the gate, or opens it again: while it is closed nothing is accepted or refused.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.memory.held.send_replace(hold);
+    }
+
+    /// Waits until somebody stands at the gate.
+    pub(crate) async fn somebody_came(&self) {
+        self.memory.came.subscribe().wait_for(|came| *came > 0).await.unwrap();
+    }
+
+    /// `sftp` with a batch and further arguments, left to run.
+    pub(crate) fn start_sftp(&self, arguments: &[&str], batch: &str) -> Child {
+        let batch = self.file("batch.left", format!("{batch}\n").as_bytes());
+        let mut command = self.program("sftp", "ed25519");
+        command.args(arguments).args(["-q", "-b", &batch, "-P", &self.address.port().to_string(), "RM1@127.0.0.1"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Takes every account out of the settings.
     pub(crate) fn close_accounts(&self) {
         self.accounts.send_replace(Arc::default());
@@ -281,6 +305,19 @@ async fn run(mut command: Command) -> Run {
     Run { ok: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// A conversation whose replies are read elsewhere. It ends when this is dropped.
+pub(crate) struct Replying {
+    child: Child,
+    _to: Option<ChildStdin>,
+}
+
+impl Drop for Replying {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 /// A conversation in packets. It blocks, so it needs a runtime of several threads.
 pub(crate) struct Raw {
     child: Child,
@@ -328,6 +365,21 @@ impl Raw {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Hands every reply on as it comes, until the other side ends.
+    pub(crate) fn replies(self) -> (std::sync::mpsc::Receiver<Vec<u8>>, Replying) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let Self { child, to, mut from } = self;
+        std::thread::spawn(move || {
+            let mut length = [0; 4];
+            while from.read_exact(&mut length).is_ok() {
+                let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+                from.read_exact(&mut body).unwrap();
+                drop(sender.send(body));
+            }
+        });
+        (receiver, Replying { child, _to: to })
     }
 
     /// The exit status of the remote side.

@@ -68,6 +68,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         header_line,
         trailer_line: section.get("trailer_line").and_then(|item| trailer_line(&item)),
         total_row: section.get("total_row").and_then(|item| total_row(&item, &own)),
+        final_newline: section.get("final_newline").and_then(|item| item.flag()),
         copies_by: section.get("copies_by").and_then(|item| own.named(&item, Use::Kept)),
         join,
         may_be_empty: section.get("may_be_empty").and_then(|item| item.flag()).unwrap_or(false),

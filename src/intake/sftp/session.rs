@@ -99,7 +99,13 @@ pub(super) enum Ended {
     OutOfTurn,
     #[error("one chunk asked for too many bytes of replies")]
     TooManyReplies,
+    #[error("a write was refused, and this client would wait for ever")]
+    WouldHang,
 }
+
+/// How SSH.NET names itself. Before 2025.1 its upload waits without end after a write that was refused: only the end of the
+/// session tells it.
+const HANGS_ON_REFUSED_WRITES: &str = "SSH-2.0-Renci.SshNet";
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
@@ -113,8 +119,13 @@ impl Session {
             match packet::decode(&body) {
                 Ok((id, request)) => {
                     self.take_turn(&request)?;
+                    let writes = matches!(request, Request::Write { .. });
                     let outcome = self.answer(request).await;
+                    let hangs = writes && outcome.is_err() && self.client.sender.software.starts_with(HANGS_ON_REFUSED_WRITES);
                     self.reply(id, outcome, replies);
+                    if hangs {
+                        return Err(Ended::WouldHang);
+                    }
                 }
                 Err(Malformed::Answerable(id)) if self.started => {
                     self.reply(id, Err(No::unreadable()), replies);
@@ -198,3 +209,6 @@ impl Drop for Session {
 fn handle_number(raw: &[u8]) -> Option<u32> {
     <[u8; 4]>::try_from(raw).ok().map(u32::from_be_bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,38 @@ const ROW: &str = "03/12/2018 10:15,RM102,W1,B1,OCC,F,83\n";
 const TOTAL: &str = "TOTAL,,,,1,,\n";
 
 #[test]
+fn a_text_that_stops_without_a_line_end_is_said_to_be_cut_short() {
+    let row = "D|RM102|W1|B1|U|\n";
+    let whole = format!("H|RM1|1|20181203101500|B\n{row}{row}");
+    let short = "STR-10 F The last line (line 3) has 4 of 6 fields and no line end: the file was cut short.";
+    let agreed = "STR-10 F The last line (line 3) has no line end, which this file always has: the file was cut short.";
+    let unsure = "STR-10 W The last line (line 3) has no line end: the file may be cut short.";
+    // The text, what the mapping says of its end, and what is found.
+    let rows = [
+        (whole.clone(), Some(true), ""),
+        (whole.replace('\n', "\r\n"), Some(true), ""),
+        (format!("{whole}\u{1a}"), Some(true), ""),
+        (whole.trim_end().to_owned(), Some(true), agreed),
+        (whole.trim_end().to_owned(), None, unsure),
+        (whole.trim_end().to_owned(), Some(false), ""),
+        (whole.trim_end_matches("|U|\n").to_owned(), Some(false), short),
+        (whole.trim_end_matches("|U|\n").to_owned(), None, short),
+        (String::new(), Some(true), ""),
+    ];
+    for (text, final_newline, expected) in rows {
+        let mut mapping = pipes();
+        mapping.trailer_line = None;
+        mapping.final_newline = final_newline;
+        let (found, _) = said(&text, &mapping, &Limits::default());
+        let of_its_end: Vec<&str> = found.split('|').filter(|finding| finding.starts_with("STR-10")).collect();
+        assert_eq!(of_its_end.join(""), expected, "{text:?} with {final_newline:?}: {found}");
+    }
+    let mapping = pipes();
+    let (found, _) = said(&format!("{whole}T|2"), &mapping, &Limits::default());
+    assert_eq!(found, "", "the last line is there and counts: nothing is missing");
+}
+
+#[test]
 fn every_row_is_accounted_for_and_every_oddity_is_said() {
     let whole = format!("{HEAD}{ROW}{TOTAL}");
     let quiet = "STR-08 I 1 total line skipped.";

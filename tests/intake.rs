@@ -11,6 +11,10 @@ mod common;
 mod hostile_daemon;
 #[path = "intake/hostile_ssh.rs"]
 mod hostile_ssh;
+#[path = "intake/closings.rs"]
+mod closings;
+#[path = "intake/crypto.rs"]
+mod crypto;
 #[path = "intake/house.rs"]
 mod house;
 #[path = "intake/rude.rs"]

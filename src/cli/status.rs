@@ -18,7 +18,7 @@ struct Daemon {
     since: Timestamp,
     host_keys: Vec<String>,
     next: Option<NextEntrance>,
-    endpoint: Endpoint,
+    endpoint: Box<Endpoint>,
 }
 
 /// Shows it: from the ledger, whether the daemon runs or not.
@@ -81,7 +81,7 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
 
 /// How the endpoint does; reasons that never came up are left out.
 fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::Result<()> {
-    let Endpoint { open, not_logged_in, turned_away, logins, refused, closed, .. } = &daemon.endpoint;
+    let Endpoint { open, not_logged_in, turned_away, logins, refused, closed, .. } = daemon.endpoint.as_ref();
     writeln!(
         out,
         "\nSFTP since {}: {open} connections open, {not_logged_in} of them not logged in; {logins} logins",
@@ -110,24 +110,14 @@ fn reasons(counts: &BTreeMap<String, u64>) -> String {
 fn clients(clients: &[ClientSeen], daemon: Option<&Daemon>, zone: &TimeZone) -> Table {
     let mut table = Table::new(&["feed", "key of", "program", "key exchange", "accepted host key", "last noted", "note"]);
     for client in clients {
-        let mut notes = Vec::new();
-        if client.needs_compatibility {
-            notes.push("needs compatibility");
-        }
-        if !client.negotiated.is_post_quantum() {
-            notes.push("not post-quantum");
-        }
-        if !client.negotiated.strict {
-            notes.push("no strict key exchange");
-        }
         table.row(vec![
             client.provider.to_string(),
             plain(&client.key_owner),
-            plain(client.software.strip_prefix("SSH-2.0-").unwrap_or(&client.software)),
+            plain(client.program()),
             plain(&client.negotiated.kex),
             format!("{}{}", plain(&client.host_key), which_key(&client.host_key, daemon)),
             local_text(client.at, zone),
-            notes.join(", "),
+            client.notes().join(", "),
         ]);
     }
     table

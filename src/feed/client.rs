@@ -67,6 +67,23 @@ impl ClientSeen {
         self.provider == other.provider && self.key == other.key && self.software == other.software && self.host_key == other.host_key
     }
 
+    /// What an operator should know before taking an algorithm away, in words; empty for a client that has everything.
+    #[must_use]
+    pub fn notes(&self) -> Vec<&'static str> {
+        let notes = [
+            (self.needs_compatibility, "needs compatibility"),
+            (!self.negotiated.is_post_quantum(), "not post-quantum"),
+            (!self.negotiated.strict, "no strict key exchange"),
+        ];
+        notes.into_iter().filter_map(|(holds, words)| holds.then_some(words)).collect()
+    }
+
+    /// The program without the protocol's version before it, as people name it.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        self.software.strip_prefix("SSH-2.0-").unwrap_or(&self.software)
+    }
+
     /// Whether it is worth recording beside what is recorded of this provider already: something is new, or the newest
     /// record is a day old. At most `most` records of one day are kept, so that a client that calls itself something else
     /// at each login cannot fill the ledger.

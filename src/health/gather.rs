@@ -10,6 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 /// How far back deliveries are read: a day of slots and what may still arrive for them.
 const REACH: SignedDuration = SignedDuration::from_hours(26);
 
+/// How long a client is shown after it was last noted: what has not come for a quarter of a year is gone, or was replaced.
+const CLIENT_SHOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+
 /// A feed that is shown.
 #[derive(Clone, Debug)]
 pub struct HealthFeed {
@@ -66,7 +69,9 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
     let terms: Vec<Term> = feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
     let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
     let expiries = expiries(&terms, local_date(now, &zone));
-    Ok(SummaryPage::new(rows, notices, now).with_expiries(expiries).with_clients(reader.clients(None)?))
+    let mut clients = reader.clients(None)?;
+    clients.retain(|client| now.duration_since(client.at) < CLIENT_SHOWN_FOR);
+    Ok(SummaryPage::new(rows, notices, now).with_expiries(expiries).with_clients(clients))
 }
 
 /// How one feed stands as seen at `now`, and the deliveries it was judged by, oldest first.

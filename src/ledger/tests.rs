@@ -1,8 +1,8 @@
 //! What the ledger promises, tried on a real file.
 
-use super::{Act, AlertToSend, Event, Filter, Ledger, LedgerError, Reader};
+use super::{Act, AlertToSend, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::feed::testing::delivery;
-use crate::feed::{DeliveryId, Report, Slot, SnapshotRef, Stage};
+use crate::feed::{ClientSeen, DeliveryId, Negotiated, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -198,4 +198,55 @@ async fn a_ledger_is_read_under_any_name() {
     let locked = super::schema::uri(&path, "?immutable=1");
     assert!(locked.ends_with("/a%20ledger%3F.db?immutable=1"), "{locked}");
     assert_eq!(Reader::open(&path).unwrap().head().unwrap().seq, 1);
+}
+
+fn seen(software: &str, at_text: &str) -> ClientSeen {
+    ClientSeen {
+        provider: "RM1".parse().unwrap(),
+        key: "SHA256:key".to_owned(),
+        key_owner: "night job".to_owned(),
+        software: software.to_owned(),
+        host_key: "ssh-ed25519 SHA256:host".to_owned(),
+        negotiated: Negotiated::unknown(),
+        needs_compatibility: false,
+        at: at(at_text),
+    }
+}
+
+#[tokio::test]
+async fn the_newest_sighting_of_each_client_is_kept_and_so_many_clients() {
+    let bench = Bench::new();
+    let see = |client: ClientSeen| bench.append(vec![Event::ClientSeen { client: Box::new(client) }]);
+    see(seen("SSH-2.0-a", "2018-12-03T10:00:00Z")).await.unwrap();
+    see(ClientSeen { needs_compatibility: true, ..seen("SSH-2.0-a", "2018-12-04T10:00:00Z") }).await.unwrap();
+    see(ClientSeen { provider: "RGP".parse().unwrap(), ..seen("SSH-2.0-a", "2018-12-04T10:00:00Z") }).await.unwrap();
+    let mine = bench.reader().clients(Some(&"RM1".parse().unwrap())).unwrap();
+    assert_eq!(mine, [ClientSeen { needs_compatibility: true, ..seen("SSH-2.0-a", "2018-12-04T10:00:00Z") }]);
+    for number in 0..MAX_CLIENTS + 10 {
+        see(seen(&format!("SSH-2.0-{number}"), "2018-12-05T10:00:00Z")).await.unwrap();
+    }
+    let all = bench.reader().clients(None).unwrap();
+    assert_eq!(all.iter().filter(|client| client.provider.as_str() == "RGP").count(), 1, "another provider's are left alone");
+    let mine: Vec<_> = all.iter().filter(|client| client.provider.as_str() == "RM1").collect();
+    assert_eq!(mine.len(), usize::try_from(MAX_CLIENTS).unwrap());
+    assert!(mine.iter().all(|client| client.at == at("2018-12-05T10:00:00Z")), "the oldest go");
+}
+
+#[tokio::test]
+async fn a_ledger_from_before_clients_were_noted_is_read_all_the_same() {
+    let bench = Bench::new();
+    Connection::open(&bench.path).unwrap().execute_batch("DROP TABLE client; PRAGMA user_version = 1;").unwrap();
+    assert!(bench.reader().clients(None).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_warning_is_known_by_its_key_once_it_was_queued() {
+    let bench = Bench::new();
+    let key = "RM1/expires/SHA256:key/2019-01-31/14";
+    assert!(!bench.reader().knows_alert(key).unwrap());
+    let alert = AlertToSend { key: key.to_owned(), channel: "log".to_owned(), message: serde_json::json!({}) };
+    bench.append(vec![Event::Warned { key: key.to_owned(), provider: "RM1".parse().unwrap(), alerts: vec![alert] }]).await.unwrap();
+    assert!(bench.reader().knows_alert(key).unwrap());
+    bench.append(vec![Event::AlertDelivered { key: key.to_owned(), channel: "log".to_owned() }]).await.unwrap();
+    assert!(bench.reader().knows_alert(key).unwrap(), "for ever");
 }

@@ -65,7 +65,7 @@ pub enum Answer {
         next: Option<NextEntrance>,
         /// What the endpoint has done since it started.
         #[serde(default)]
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
     },
     /// The act was recorded.
     Done {

@@ -1,7 +1,7 @@
 //! Starting: everything is checked and recovered before the first port opens.
 
 use super::clock::SystemClock;
-use super::control::{self, Endpoint, NextEntrance};
+use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
 use super::publish::{Publisher, reference_rows};
 use crate::alerts::{Channel, Watch, WatchedFeed};
@@ -127,7 +127,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         web,
         host_keys: fingerprints.clone(),
         next: next.as_ref().map(|(_, shown)| shown.clone()),
-        endpoint: Endpoint::default(),
+        endpoint: Box::default(),
     };
     let ping = ping(answer, Arc::clone(&counters));
     let mut tasks = JoinSet::new();
@@ -336,7 +336,7 @@ fn ping(answer: control::Answer, counters: Arc<Counters>) -> control::Ping {
     Arc::new(move || {
         let mut answer = answer.clone();
         if let control::Answer::Running { endpoint, .. } = &mut answer {
-            *endpoint = counters.read().into();
+            **endpoint = counters.read().into();
         }
         answer
     })

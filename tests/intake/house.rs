@@ -1,9 +1,9 @@
 //! A house for the endpoint's tests: a gate made of memory, keys from `ssh-keygen`, and the OpenSSH programs.
 
-use bedfeed::feed::{Clock, Delivery, FileName, ProviderCode};
+use bedfeed::feed::{ClientSeen, Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings, Shelf,
-    clear_uploads, serve,
+    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings,
+    Shelf, clear_uploads, serve,
 };
 use jiff::Timestamp;
 use std::io::{Read, Write};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -37,6 +38,18 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
+/// Looks again and again until something is true.
+pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..3000 {
+        looks.tick().await;
+        if is_true() {
+            return;
+        }
+    }
+    assert!(is_true(), "waited in vain until {what}");
+}
+
 struct Noon;
 
 impl Clock for Noon {
@@ -54,6 +67,7 @@ struct Memory {
     held: watch::Sender<bool>,
     /// How many came.
     came: watch::Sender<usize>,
+    seen: Mutex<Vec<ClientSeen>>,
 }
 
 impl Memory {
@@ -105,6 +119,11 @@ impl Gate for Memory {
             let bytes = if name == own { bytes } else { receipt() };
             Some((self.find(provider, Shelf::Receipts, name).await?, bytes))
         })
+    }
+
+    fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
+        self.seen.lock().unwrap().push(client);
+        Box::pin(async {})
     }
 }
 
@@ -192,6 +211,11 @@ impl House {
         self.memory.accepted.lock().unwrap().clone()
     }
 
+    /// What clients that logged in showed of themselves.
+    pub(crate) fn seen(&self) -> Vec<ClientSeen> {
+        self.memory.seen.lock().unwrap().clone()
+    }
+
     pub(crate) fn refuse_everything(&self) {
         self.memory.refusing.store(true, Ordering::SeqCst);
     }
@@ -244,6 +268,13 @@ impl House {
         self.serving.await.unwrap().unwrap();
         let accepted = self.memory.accepted.lock().unwrap().clone();
         (self.dir, accepted)
+    }
+
+    /// Stops the endpoint, waits until every connection is over, and gives what was counted.
+    pub(crate) async fn close_and_count(self) -> Counts {
+        let counters = Arc::clone(&self.counters);
+        self.close().await;
+        counters.read()
     }
 
     pub(crate) async fn sftp(&self, batch: &str) -> Run {

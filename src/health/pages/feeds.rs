@@ -18,7 +18,21 @@ pub fn feed_health_page(summary: &SummaryPage, zone: &TimeZone) -> String {
     let columns = ["Provider", "State", "What it means", "Figures of", "Age", "Next file due", "Last 24 h", "Last problem"];
     page.table("Feeds, worst first", &columns, &summary.feeds, |page, feed| row(page, feed, zone));
     grids(&mut page, &summary.feeds);
+    if !summary.clients.is_empty() {
+        clients(&mut page, summary, zone);
+    }
     page.finish()
+}
+
+fn clients(page: &mut Html, summary: &SummaryPage, zone: &TimeZone) {
+    page.raw("<h2>Clients</h2><p>The newest use of each key, program and host key; noted once a day.</p>\n");
+    let columns = ["Provider", "Key of", "Program", "Key exchange", "Accepted host key", "Last noted", "Note"];
+    page.table("Clients that log in", &columns, &summary.clients, |page, client| {
+        page.raw("<th scope=\"row\">").text(client.provider.as_str()).raw("</th>");
+        page.cell(&client.key_owner).cell(client.program()).cell(&client.negotiated.kex).cell(&client.host_key);
+        page.time(Some(client.at), "", zone);
+        page.cell(&client.notes().join(", "));
+    });
 }
 
 /// A state as colour, shape and word.
@@ -57,7 +71,7 @@ fn grids(page: &mut Html, feeds: &[FeedRow]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{LONDON, ProviderCode, ProviderKind, Slot};
+    use crate::feed::{ClientSeen, LONDON, Negotiated, ProviderCode, ProviderKind, Slot};
     use crate::health::pages::MAX_PAGE_BYTES;
     use crate::health::summary::FeedFacts;
     use crate::schedule::{FeedSchedule, judge};
@@ -84,6 +98,26 @@ mod tests {
         let page = page("<script>alert(1)</script>", Some("column <b>\"Ward\"</b>"), 1);
         assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("<down>"));
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn clients_are_shown_with_what_stands_in_the_way_of_stricter_settings_and_escaped() {
+        let now = "2018-12-03T10:51:00Z".parse().unwrap();
+        let client = ClientSeen {
+            provider: "RM1".parse().unwrap(),
+            key: "SHA256:key".to_owned(),
+            key_owner: "night job".to_owned(),
+            software: "SSH-2.0-<b>old</b>".to_owned(),
+            host_key: "ssh-ed25519 SHA256:host".to_owned(),
+            negotiated: Negotiated { kex: "ecdh-sha2-nistp256".to_owned(), ..Negotiated::unknown() },
+            needs_compatibility: true,
+            at: now,
+        };
+        let summary = SummaryPage::new(Vec::new(), Vec::new(), now).with_clients(vec![client]);
+        let page = feed_health_page(&summary, &TimeZone::get(LONDON).unwrap());
+        assert!(page.contains("&lt;b&gt;old&lt;/b&gt;") && !page.contains("<b>"), "{page}");
+        assert!(page.contains("needs compatibility, not post-quantum, no strict key exchange"), "{page}");
+        crate::health::pages::tests::assert_balanced(&page);
     }
 
     #[test]

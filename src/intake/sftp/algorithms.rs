@@ -30,7 +30,9 @@ pub(super) fn ssh_config(host_keys: &HostKeys, settings: &Settings) -> Config {
         event_buffer_size: 256,
         preferred: algorithms(Strictness::of(settings)),
         limits: Limits::new(rekey_bytes, rekey_bytes, settings.rekey_time),
-        inactivity_timeout: Some(settings.idle_timeout),
+        // Later than our own watch over idle sessions, which tells the client why; this one also ends a client that takes
+        // nothing in.
+        inactivity_timeout: Some(settings.idle_timeout.saturating_mul(3) / 2),
         keepalive_interval: Some(Duration::from_secs(30)),
         keepalive_max: 3,
         nodelay: true,
@@ -130,8 +132,8 @@ mod tests {
 
     #[test]
     fn nothing_old_is_offered() {
-        let rows = [
-            (Strictness::PostQuantum, &["mlkem768x25519-sha256"] as &[&str], false),
+        let rows: [(_, &[&str], _); 3] = [
+            (Strictness::PostQuantum, &["mlkem768x25519-sha256"], false),
             (Strictness::Default, &["mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org"], false),
             (
                 Strictness::Compatible,

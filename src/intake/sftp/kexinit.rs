@@ -92,7 +92,7 @@ fn find_offer(bytes: &[u8]) -> Found {
     }
     loop {
         let Some((length, after)) = number(rest) else { return Found::NotYet };
-        if length < 2 || length > MAX_HEARD_BYTES {
+        if !(2..=MAX_HEARD_BYTES).contains(&length) {
             return Found::Nothing;
         }
         let Some((packet, next)) = after.split_at_checked(length) else { return Found::NotYet };
@@ -226,6 +226,20 @@ mod tests {
         for cut in (0..stream.len()).step_by(13) {
             let (before, after) = stream.split_at(cut);
             assert_eq!(hear(&[before, after]), Some(whole.clone()), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn p9_no_damaged_byte_can_panic() {
+        let stream = [b"SSH-2.0-x\r\n".as_slice(), &modern()].concat();
+        for at in 0..stream.len() {
+            for damage in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                let mut damaged = stream.clone();
+                damaged[at] ^= damage;
+                if let Some(offer) = hear(&[&damaged]) {
+                    drop(offer.meet(&ours()));
+                }
+            }
         }
     }
 

@@ -9,8 +9,12 @@ mod access;
 mod closings;
 #[path = "intake/crypto.rs"]
 mod crypto;
+#[path = "common/mod.rs"]
+mod common;
 #[path = "intake/hostile.rs"]
 mod hostile;
+#[path = "intake/hostile_daemon.rs"]
+mod hostile_daemon;
 #[path = "intake/hostile_ssh.rs"]
 mod hostile_ssh;
 #[path = "intake/house.rs"]

@@ -4,6 +4,7 @@ use super::house::{House, Raw};
 use russh::client::{Config, Handle, Handler, Session};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{Channel, ChannelMsg, Error, Names, client::Msg};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -44,10 +45,18 @@ impl Rude {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        Self::log_in(stream, user, &house.dir().join(key)).await
+    }
+
+    /// Logs in over a stream with a key's file.
+    pub(crate) async fn log_in<S>(stream: S, user: &str, key: &Path) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let exchanges = Arc::new(AtomicUsize::new(0));
         let config = Arc::new(Config { channel_buffer_size: 16, ..Config::default() });
         let mut ssh = russh::client::connect_stream(config, stream, Counting(Arc::clone(&exchanges))).await.unwrap();
-        let key = Arc::new(load_secret_key(house.dir().join(key), None).unwrap());
+        let key = Arc::new(load_secret_key(key, None).unwrap());
         assert!(ssh.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, None)).await.unwrap().success());
         Self { ssh, exchanges }
     }

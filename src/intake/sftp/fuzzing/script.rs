@@ -238,8 +238,8 @@ impl<'a> Script<'a> {
         let name = match byte >> 3 {
             at if at < names.len() => names[at].to_vec(),
             at if at < 18 => landed.unwrap_or("nothing").as_bytes().to_vec(),
-            at if at == 18 => vec![b'x'; 300],
-            at if at == 19 => [b"../".repeat(2000).as_slice(), b"x"].concat(),
+            18 => vec![b'x'; 300],
+            19 => [b"../".repeat(2000).as_slice(), b"x"].concat(),
             // What scripts want most.
             at => names[at % 4].to_vec(),
         };

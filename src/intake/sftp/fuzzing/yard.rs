@@ -290,8 +290,11 @@ impl Clock for Hand {
     }
 }
 
+/// Provider, name and words.
+type OwnReceipt = (&'static str, String, Arc<Vec<u8>>);
+
 /// The receipt that each provider always has: its name, and words that need more than one READ.
-static OWN_RECEIPTS: LazyLock<Vec<(&str, String, Arc<Vec<u8>>)>> = LazyLock::new(|| {
+static OWN_RECEIPTS: LazyLock<Vec<OwnReceipt>> = LazyLock::new(|| {
     let words = |provider| Arc::new(format!("only for {provider}. ").repeat(2500).into_bytes());
     PROVIDERS.iter().map(|provider| (*provider, format!("{provider}.receipt.txt"), words(provider))).collect()
 });

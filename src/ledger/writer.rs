@@ -81,6 +81,12 @@ impl Ledger {
         });
         looked.await.map_err(|_| LedgerError::Closed)?
     }
+
+    /// How many readers wait for the next query.
+    #[cfg(test)]
+    pub(super) fn idle_readers(&self) -> usize {
+        lock(&self.idle).len()
+    }
 }
 
 /// A lock whose holder panicked is still good: what it guards is changed in one step.

@@ -62,6 +62,23 @@ async fn a_delivery_is_pending_until_its_end_and_then_never_moves_again() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_kept_open_sees_what_was_recorded_since_and_one_that_failed_is_let_go() {
+    let bench = Bench::new();
+    let (first, second) = (delivery(1), delivery(2));
+    for (delivery, expected) in [(first, 1), (second, 2)] {
+        let entries = bench.ledger.read(|reader| reader.entries_after(0, 9)).await.unwrap();
+        assert_eq!(entries.len() + 1, expected);
+        bench.append(vec![Event::Accepted { delivery: Box::new(delivery) }]).await.unwrap();
+        assert_eq!(bench.ledger.read(|reader| reader.entries_after(0, 9)).await.unwrap().len(), expected);
+        assert_eq!(bench.ledger.idle_readers(), 1, "the same one each time");
+    }
+    let failed = bench.ledger.read(|_| Err::<(), _>(LedgerError::Closed)).await;
+    assert!(matches!(failed, Err(LedgerError::Closed)), "{failed:?}");
+    assert_eq!(bench.ledger.idle_readers(), 0);
+    assert_eq!(bench.ledger.read(|reader| reader.entries_after(0, 9)).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn events_appended_together_are_recorded_together_or_not_at_all() {
     let bench = Bench::new();
     let (first, second) = (delivery(1), delivery(2));

@@ -4,6 +4,7 @@ use super::{ChainHead, Event, LedgerError, Reader, chain, project, schema};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Appends waiting for the writer. A full queue makes the sender wait, which is what should happen.
@@ -12,9 +13,14 @@ const QUEUE: usize = 1024;
 /// Most appends in one commit: bounds how long the first of them waits.
 const GROUP: usize = 256;
 
+/// Readers that are kept open for the next query, each with a page cache of its own of up to 2 MB.
+const IDLE_READERS: usize = 4;
+
 /// Appends to the ledger. Cheap to clone; the writer stops when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct Ledger {
+    // First, so that they are closed before the writer is told that it is over.
+    idle: Arc<Mutex<Vec<Reader>>>,
     queue: mpsc::Sender<Append>,
     path: PathBuf,
 }
@@ -40,7 +46,7 @@ impl Ledger {
             .name("ledger".to_owned())
             .spawn(move || write_all(&connection, head, appends))
             .map_err(|error| LedgerError::Unreadable { what: format!("no thread for the writer ({error})") })?;
-        Ok((Self { queue, path: path.to_owned() }, writer))
+        Ok((Self { idle: Arc::default(), queue, path: path.to_owned() }, writer))
     }
 
     /// Records events together, on stable storage when this returns `Ok`; none of them where it returns an error.
@@ -61,9 +67,31 @@ impl Ledger {
         &self,
         query: impl FnOnce(&Reader) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let path = self.path.clone();
-        tokio::task::spawn_blocking(move || query(&Reader::open(&path)?)).await.map_err(|_| LedgerError::Closed)?
+        let (idle, path) = (Arc::clone(&self.idle), self.path.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            // Opening one costs more than most queries do. One whose query failed is not used again.
+            let kept = lock(&idle).pop();
+            let reader = kept.map_or_else(|| Reader::open(&path), Ok)?;
+            let found = query(&reader)?;
+            let mut idle = lock(&idle);
+            if idle.len() < IDLE_READERS {
+                idle.push(reader);
+            }
+            Ok(found)
+        });
+        looked.await.map_err(|_| LedgerError::Closed)?
     }
+
+    /// How many readers wait for the next query.
+    #[cfg(test)]
+    pub(super) fn idle_readers(&self) -> usize {
+        lock(&self.idle).len()
+    }
+}
+
+/// A lock whose holder panicked is still good: what it guards is changed in one step.
+fn lock(idle: &Mutex<Vec<Reader>>) -> MutexGuard<'_, Vec<Reader>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Receiver<Append>) {

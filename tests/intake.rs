@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
+#[path = "intake/access.rs"]
+mod access;
 #[path = "intake/closings.rs"]
 mod closings;
 #[path = "intake/crypto.rs"]
@@ -347,9 +349,9 @@ async fn p9_open_files_are_bounded_and_a_closed_account_opens_none() {
     let mut other = house.raw();
     other.init();
     house.close_accounts();
-    assert_eq!(open(&mut other, "d.csv")[..9], [101, 0, 0, 0, 1, 0, 0, 0, 3], "permission denied");
-    raw.kill();
-    other.kill();
+    assert_eq!((raw.wait(), other.wait()), (Some(255), Some(255)), "their sessions end");
+    assert!(!house.sftp("ls").await.ok);
+    assert!(files(&house.state().join("uploads")).is_empty(), "and what was open is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

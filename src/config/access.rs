@@ -1,10 +1,12 @@
-//! Access: who may log in, with which key, from where.
+//! Access: who may log in, with which key, certificate or password, from where.
 //!
-//! Owns `[[keys]]` and `networks`. Refuses keys that no client should use any more, and never repeats a private key.
+//! Owns `[[keys]]`, `[password]`, `networks`, `[[sftp.user_ca]]` and `revoked_keys`. Refuses keys that no client should use
+//! any more and passwords that anybody could try, and never repeats a secret.
 
 use super::document::{Item, Section};
-use crate::intake::{AccountKey, Network};
+use crate::intake::{self, AccountKey, AccountPassword, Network, Trust, UserCa};
 use russh::keys::PublicKey;
+use russh::keys::ssh_key::Fingerprint;
 use russh::keys::ssh_key::public::KeyData;
 use std::net::IpAddr;
 
@@ -26,6 +28,56 @@ pub(super) fn keys(root: &Section<'_>) -> Vec<AccountKey> {
         keys.push(AccountKey { owner, public_key, expires });
     }
     keys
+}
+
+/// Reads `[password]`. It must not be open to the whole world: keys cannot be guessed, passwords can.
+pub(super) fn password(section: Section<'_>, has_networks: bool) -> Option<AccountPassword> {
+    let owner = section.need("owner").and_then(|item| item.filled().map(str::to_owned));
+    let hash = section.need("hash").and_then(|item| {
+        let hash = item.filled()?;
+        let wrong = intake::check_password_hash(hash).err();
+        wrong.iter().for_each(|why| item.problem(why.to_string()));
+        wrong.is_none().then(|| hash.to_owned())
+    });
+    let expires = section.get("expires").and_then(|item| item.date());
+    if !has_networks {
+        section.problem("needs networks: a password can be guessed, so it is taken only from addresses that are listed");
+    }
+    section.finish();
+    Some(AccountPassword { owner: owner?, hash: hash?, expires })
+}
+
+/// Reads `[[sftp.user_ca]]` and `revoked_keys`.
+pub(super) fn trust(sftp: &Section<'_>) -> Trust {
+    let mut user_cas: Vec<UserCa> = Vec::new();
+    for section in sftp.sections("user_ca") {
+        let name = section.need("name").and_then(|item| item.filled().map(|name| (item.clone(), name.to_owned())));
+        let public = section.need("public_key").and_then(|item| public_key(&item).map(|key| (item, key)));
+        section.finish();
+        let (Some((name_item, name)), Some((key_item, public_key))) = (name, public) else { continue };
+        if user_cas.iter().any(|other| other.name == name) {
+            name_item.problem(format!("another authority is called \"{name}\""));
+        }
+        if let Some(other) = user_cas.iter().find(|other| other.public_key == public_key) {
+            key_item.problem(format!("this key is listed already, for {}", other.name));
+        }
+        user_cas.push(UserCa { name, public_key });
+    }
+    let revoked = sftp.get("revoked_keys").map(|item| item.elements()).unwrap_or_default();
+    Trust { user_cas, revoked_keys: revoked.iter().filter_map(fingerprint).collect() }
+}
+
+fn fingerprint(item: &Item<'_>) -> Option<String> {
+    let text = item.filled()?;
+    match text.parse::<Fingerprint>() {
+        Ok(fingerprint @ Fingerprint::Sha256(_)) => Some(fingerprint.to_string()),
+        _ => {
+            item.problem(format!(
+                "\"{text}\" is not a SHA-256 fingerprint such as ssh-keygen -l -f KEY.pub shows: SHA256: and 43 characters"
+            ));
+            None
+        }
+    }
 }
 
 /// Reads `networks`: CIDR, or a single address.

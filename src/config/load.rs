@@ -43,6 +43,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         file: path.to_owned(),
         state_dir,
         sftp: main.sftp,
+        trust: main.trust,
         warehouse: main.warehouse,
         web: main.web,
         alerts: main.alerts,

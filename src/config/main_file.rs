@@ -3,7 +3,7 @@
 //! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
 
 use super::document::{Item, Section, Source};
-use super::{Retention, alerts, forward, health, intake};
+use super::{Retention, access, alerts, forward, health, intake};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -21,6 +21,7 @@ pub(super) struct Main {
     /// `None`: the default folder, which may be missing.
     pub(super) reference_dir: Option<PathBuf>,
     pub(super) sftp: intake::Settings,
+    pub(super) trust: intake::Trust,
     pub(super) warehouse: forward::Settings,
     pub(super) web: health::Settings,
     pub(super) alerts: alerts::Settings,
@@ -35,6 +36,7 @@ impl Main {
             providers_dir: beside.join("providers"),
             reference_dir: None,
             sftp: intake::Settings::default(),
+            trust: intake::Trust::default(),
             warehouse: forward::Settings::Sqlite { path: PathBuf::from("warehouse.db") },
             web: health::Settings::default(),
             alerts: alerts::Settings::default(),
@@ -49,11 +51,13 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     let Some(document) = source.parse() else { return default };
     let root = source.root(document.get_ref());
     let folder = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(|path| beside.join(path)));
+    let (sftp, trust) = root.section("sftp").map_or((default.sftp, default.trust), sftp);
     let main = Main {
         state_dir: folder(root.need("state_dir")),
         providers_dir: folder(root.get("providers_dir")).unwrap_or(default.providers_dir),
         reference_dir: folder(root.get("reference_dir")),
-        sftp: root.section("sftp").map_or(default.sftp, sftp),
+        sftp,
+        trust,
         warehouse: root.section("warehouse").and_then(warehouse).unwrap_or(default.warehouse),
         web: root.section("web").and_then(web).unwrap_or(default.web),
         alerts: root.section("alerts").map_or(default.alerts, alerts_of),
@@ -63,7 +67,7 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     main
 }
 
-fn sftp(section: Section<'_>) -> intake::Settings {
+fn sftp(section: Section<'_>) -> (intake::Settings, intake::Trust) {
     let default = intake::Settings::default();
     let duration = |key, least, most| {
         let range = SignedDuration::from_secs(least)..=SignedDuration::from_secs(most);
@@ -91,7 +95,12 @@ fn sftp(section: Section<'_>) -> intake::Settings {
         login_grace: duration("login_grace", 1, 600).unwrap_or(default.login_grace),
         idle_timeout: duration("idle_timeout", 10, 86_400).unwrap_or(default.idle_timeout),
         max_connections: count("max_connections", 10_000).unwrap_or(default.max_connections),
+        max_connections_per_source: count("max_connections_per_source", 10_000).unwrap_or(default.max_connections_per_source),
+        max_connections_per_account: count("max_connections_per_account", 10_000).unwrap_or(default.max_connections_per_account),
+        max_unauthenticated: count("max_unauthenticated", 10_000).unwrap_or(default.max_unauthenticated),
         max_unauthenticated_per_source: count("max_unauthenticated_per_source", 1_000).unwrap_or(default.max_unauthenticated_per_source),
+        connection_rate: section.get("connection_rate").and_then(|item| item.whole(1..=10_000)).unwrap_or(default.connection_rate),
+        penalties: section.get("penalties").and_then(|item| item.flag()).unwrap_or(default.penalties),
         max_open_files: count("max_open_files", 1_000).unwrap_or(default.max_open_files),
         compatibility,
         post_quantum_only: post_quantum_only.is_some_and(|(_, on)| on),
@@ -100,8 +109,12 @@ fn sftp(section: Section<'_>) -> intake::Settings {
         next_listen,
         next_host_keys: next_host_keys.map_or(default.next_host_keys, |(_, path)| path),
     };
+    if settings.max_unauthenticated >= settings.max_connections {
+        section.problem("max_unauthenticated must be less than max_connections: strangers must not be able to take every place");
+    }
+    let trust = access::trust(&section);
     section.finish();
-    settings
+    (settings, trust)
 }
 
 /// A list of addresses, perhaps empty; none may stand twice, or be taken by another key.

@@ -31,6 +31,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// `[sftp]`.
     pub sftp: intake::Settings,
+    /// `[[sftp.user_ca]]` and `revoked_keys` in `[sftp]`.
+    pub trust: intake::Trust,
     /// `[warehouse]`.
     pub warehouse: forward::Settings,
     /// `[web]`.

@@ -5,7 +5,7 @@
 use super::document::{Item, Section, Source};
 use super::{Contact, Provider, access, mapping};
 use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
-use crate::intake::Account;
+use crate::intake::{Account, Quota};
 use crate::normalise::reference::Reference;
 use crate::schedule::FeedSchedule;
 use crate::verify::{Feed, Limits};
@@ -18,6 +18,9 @@ const MAX_DURATION: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Largest upload that may be allowed: the checks hold a whole file in memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Most bytes an account may be allowed in an hour or on disk: what a disk of this size can mean.
+const MAX_QUOTA_BYTES: u64 = 1 << 44;
 
 /// Reads a provider's file. What is wrong with it is noted at its source.
 pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
@@ -32,7 +35,8 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let keys = access::keys(&root);
     let networks = root.get("networks").map(|item| access::networks(&item)).unwrap_or_default();
     let schedule = root.section("schedule");
-    let limits = root.section("limits").map(limits).unwrap_or_default();
+    let password = root.section("password").and_then(|section| access::password(section, !networks.is_empty()));
+    let (limits, quota) = root.section("limits").map_or_else(default_limits, limits);
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
     let mappings = mapping::mappings(&root, &known, reference);
     root.finish();
@@ -46,7 +50,15 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
         kind,
         contact: contact?,
         agreement_reference: agreement.reference,
-        account: Account { provider: code.clone(), keys, networks, agreement_ends: agreement.ends, max_file_bytes: limits.max_file_bytes },
+        account: Account {
+            provider: code.clone(),
+            keys,
+            networks,
+            agreement_ends: agreement.ends,
+            max_file_bytes: limits.max_file_bytes,
+            password,
+            quota,
+        },
         feed: Feed {
             provider: code,
             name,
@@ -151,7 +163,13 @@ fn slot(item: &Item<'_>) -> Option<Slot> {
     }
 }
 
-fn limits(section: Section<'_>) -> Limits {
+fn default_limits() -> (Limits, Quota) {
+    let limits = Limits::default();
+    let quota = Quota::for_files_of(limits.max_file_bytes);
+    (limits, quota)
+}
+
+fn limits(section: Section<'_>) -> (Limits, Quota) {
     let default = Limits::default();
     let percent = |key| section.get(key).and_then(|item| item.whole(0..=100));
     let count = |key| section.get(key).and_then(|item| item.whole(0..=100_000));
@@ -169,6 +187,24 @@ fn limits(section: Section<'_>) -> Limits {
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
     };
+    let quota = quota(&section, limits.max_file_bytes);
     section.finish();
-    limits
+    (limits, quota)
+}
+
+/// A quota that the largest file does not fit into would let nothing through.
+fn quota(section: &Section<'_>, max_file_bytes: u64) -> Quota {
+    let default = Quota::for_files_of(max_file_bytes);
+    let bytes = |key| {
+        let item = section.get(key)?;
+        let bytes = item.size(1..=MAX_QUOTA_BYTES)?;
+        if bytes < max_file_bytes {
+            item.problem(format!("must be at least max_file_bytes, which is {max_file_bytes}"));
+        }
+        Some(bytes)
+    };
+    Quota {
+        max_bytes_per_hour: bytes("max_bytes_per_hour").unwrap_or(default.max_bytes_per_hour),
+        max_staged_bytes: bytes("max_staged_bytes").unwrap_or(default.max_staged_bytes),
+    }
 }

@@ -116,7 +116,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 21, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 27, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -157,6 +157,13 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[sftp]\nrekey_time = \"1s\"", "3: sftp.rekey_time: must be 1m to 24h");
     check("[sftp]\nlisten = [\"[::]:22\"]\nnext_listen = [\"[::]:22\"]", "4: sftp.next_listen[0]: [::]:22 stands twice");
     check("[sftp]\nnext_host_keys = \"host_keys\"", "3: sftp.next_host_keys: is the folder of host_keys");
+    check("[sftp]\nmax_connections = 9\nmax_unauthenticated = 9", "2: sftp: max_unauthenticated must be less than max_connections");
+    check("[sftp]\nconnection_rate = 0", "3: sftp.connection_rate: must be 1 to 10000");
+    check("[sftp]\nrevoked_keys = [\"MD5:aa\"]", "3: sftp.revoked_keys[0]: \"MD5:aa\" is not a SHA-256 fingerprint");
+    check("[[sftp.user_ca]]\nname = \"ca\"\npublic_key = \"ssh-rsa AAAA\"", "4: sftp.user_ca[0].public_key: is not an OpenSSH");
+    check("[[sftp.user_ca]]\nname = \"ca\"", "2: sftp.user_ca[0].public_key: missing");
+    let twice = format!("[[sftp.user_ca]]\nname = \"a\"\npublic_key = \"{KEY}\"\n[[sftp.user_ca]]\nname = \"b\"\npublic_key = \"{KEY} x\"");
+    check(&twice, "7: sftp.user_ca[1].public_key: this key is listed already, for a");
     check("[sftp]\nlisten = []", "3: sftp.listen: must name at least one address");
     check("[sftp]\nlisten = [\"[::]:22\", \"[::]:22\"]", "3: sftp.listen[1]: [::]:22 stands twice");
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");
@@ -216,6 +223,25 @@ fn a_bad_provider_file_is_reported_by_line_and_key() {
         "[[keys]]\nowner = \"a\"\npublic_key = \"ssh-rsa AAAA\"\n[[mapping]]",
         &["12: keys[0].public_key: is not an OpenSSH"],
     );
+    let password = |hash: &str| format!("[password]\nowner = \"desk\"\nhash = \"{hash}\"\n[[mapping]]");
+    let fine = "$argon2id$v=19$m=32768,t=2,p=1$YmVkZmVlZHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    check("[[mapping]]", &password(fine), &["10: password: needs networks: a password can be guessed"]);
+    let with_networks = |hash: &str| {
+        format!("networks = [\"10.0.0.0/8\"]\n[contact]\nname = \"Desk\"\nphone = \"1\"\n{}", password(hash).replace("[[mapping]]", ""))
+    };
+    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(fine), &[]);
+    let dear = fine.replace("32768", "99999");
+    check("[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n", &with_networks(&dear), &["10: password.hash: is too dear to verify"]);
+    check(
+        "[contact]\nname = \"Desk\"\nphone = \"01603 000000\"\n",
+        &with_networks("hunter2"),
+        &["10: password.hash: is not an Argon2id hash"],
+    );
+    check(
+        "[[mapping]]",
+        "[limits]\nmax_file_bytes = \"2MiB\"\nmax_staged_bytes = \"1MiB\"\n[[mapping]]",
+        &["12: limits.max_staged_bytes: must be at least max_file_bytes, which is 2097152"],
+    );
     let twice = format!("[[keys]]\nowner = \"a\"\npublic_key = \"{KEY} x\"\n[[keys]]\nowner = \"b\"\npublic_key = \"{KEY}\"\n[[mapping]]");
     check("[[mapping]]", &twice, &["15: keys[1].public_key: this key is listed already, for a"]);
 }
@@ -223,7 +249,7 @@ fn a_bad_provider_file_is_reported_by_line_and_key() {
 #[test]
 fn a_provider_file_means_what_it_says() {
     let keys = format!(
-        "networks = [\"10.0.0.0/8\"]\n[[keys]]\nowner = \"job\"\npublic_key = \"{KEY} c\"\nexpires = 2030-01-01\n[schedule]\ndue_after = \"7m\"\nfirst_slot = 2018-12-03T10:15:00Z\n[limits]\nmax_file_bytes = \"1MiB\"\nhold_after = \"2d\"\n[contact]"
+        "networks = [\"10.0.0.0/8\"]\n[[keys]]\nowner = \"job\"\npublic_key = \"{KEY} c\"\nexpires = 2030-01-01\n[schedule]\ndue_after = \"7m\"\nfirst_slot = 2018-12-03T10:15:00Z\n[limits]\nmax_file_bytes = \"1MiB\"\nmax_bytes_per_hour = \"2GiB\"\nhold_after = \"2d\"\n[contact]"
     );
     let text = PROVIDER.replacen("[contact]", &keys, 1).replace("Europe/London", "fixed GMT");
     let settings = load_in(&folder(&[("bedfeed.toml", "state_dir = \"s\""), ("providers/RM1.toml", &text)])).unwrap();
@@ -231,6 +257,8 @@ fn a_provider_file_means_what_it_says() {
     assert_eq!(provider.account.keys[0].public_key, KEY);
     assert_eq!(provider.account.networks.len(), 1);
     assert_eq!((provider.account.max_file_bytes, provider.feed.limits.max_file_bytes), (1 << 20, 1 << 20));
+    let quota = intake::Quota { max_bytes_per_hour: 2 << 30, max_staged_bytes: 16 << 20 };
+    assert_eq!(provider.account.quota, quota, "said, and sixteen of the largest files");
     assert_eq!(provider.feed.limits.hold_after, jiff::SignedDuration::from_hours(48));
     assert_eq!((provider.feed.due_after, provider.schedule.due_after).0, jiff::SignedDuration::from_mins(7));
     assert_eq!(provider.schedule.missed_after, jiff::SignedDuration::from_mins(22), "when the next file is due");

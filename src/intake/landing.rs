@@ -12,6 +12,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where uploads in progress are staged, below the state folder.
 const UPLOADS: &str = "uploads";
@@ -27,6 +29,8 @@ pub(super) struct Upload {
     path: PathBuf,
     file: File,
     length: u64,
+    /// The length, for those who count what is on disk.
+    meter: Arc<AtomicU64>,
     limit: u64,
     announced: Option<u64>,
     coverage: Coverage,
@@ -55,6 +59,8 @@ pub(super) enum LandingError {
     Gap,
     #[error("{announced} bytes were announced and {received} arrived: send the whole file again")]
     Short { announced: u64, received: u64 },
+    #[error("{0}")]
+    Quota(String),
     #[error("the work on the file was broken off")]
     Stopped(#[source] tokio::task::JoinError),
     #[error("could not {doing} {}", path.display())]
@@ -116,6 +122,7 @@ impl Upload {
                 path,
                 file,
                 length: 0,
+                meter: Arc::default(),
                 limit,
                 announced: None,
                 coverage: Coverage::default(),
@@ -130,6 +137,16 @@ impl Upload {
         self.length
     }
 
+    /// Shows how many bytes there are, for as long as the upload lives.
+    pub(super) fn meter(&self) -> &Arc<AtomicU64> {
+        &self.meter
+    }
+
+    fn set_length(&mut self, length: u64) {
+        self.length = length;
+        self.meter.store(length, Ordering::Relaxed);
+    }
+
     /// Writes bytes at an offset.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), LandingError> {
         let too_large = LandingError::TooLarge { limit: self.limit };
@@ -142,7 +159,7 @@ impl Upload {
         self.file.write_all_at(data, offset).map_err(|source| self.trouble("write", source))?;
         self.coverage.add(offset, end).map_err(|_| LandingError::TooScattered)?;
         self.hash.add(offset, end, data);
-        self.length = self.length.max(end);
+        self.set_length(self.length.max(end));
         Ok(())
     }
 
@@ -156,7 +173,7 @@ impl Upload {
             self.file.set_len(size).map_err(|source| self.trouble("shorten", source))?;
             self.coverage.cut(size);
             self.hash.cut(size);
-            self.length = size;
+            self.set_length(size);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod stats;
 
 pub use host_keys::{HostKeyError, HostKeys};
 pub use landing::clear_uploads;
-pub use sftp::{Closing, Context, Next, Refusal, ServeError, serve};
+pub use sftp::{BadPasswordHash, Closing, Context, Next, Refusal, ServeError, check_password_hash, serve};
 pub use stats::{Counters, Counts};
 
 use crate::feed::{ClientSeen, Delivery, FileName, Folder, ProviderCode, Term, TermOf};
@@ -96,6 +96,26 @@ pub struct Item {
 pub struct Accounts {
     /// One for each provider.
     pub accounts: Vec<Account>,
+    /// Whose signature on a key stands for the key itself, and which keys are trusted no longer.
+    pub trust: Trust,
+}
+
+/// What is trusted or no longer trusted for every account: `[[sftp.user_ca]]` and `revoked_keys` in `[sftp]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Authorities that may sign OpenSSH user certificates.
+    pub user_cas: Vec<UserCa>,
+    /// SHA-256 fingerprints, `SHA256:…`, of keys that are refused: on their own, in a certificate, or as an authority.
+    pub revoked_keys: Vec<String>,
+}
+
+/// An authority that signs OpenSSH user certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserCa {
+    /// What it is called in logs and with the deliveries.
+    pub name: String,
+    /// Its public key in OpenSSH form, without a comment.
+    pub public_key: String,
 }
 
 /// One provider's account. Its user name is the provider's code; letter case is ignored.
@@ -111,6 +131,45 @@ pub struct Account {
     pub agreement_ends: Option<Date>,
     /// Largest upload in bytes.
     pub max_file_bytes: u64,
+    /// The password it may log in with instead of a key; `None`: it has none, which is the rule.
+    pub password: Option<AccountPassword>,
+    /// How much it may send.
+    pub quota: Quota,
+}
+
+/// A password that may be used to log in, from the account's networks only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountPassword {
+    /// Whose it is.
+    pub owner: String,
+    /// Its Argon2id hash as a PHC string: `$argon2id$v=19$m=…`.
+    pub hash: String,
+    /// First day it is no longer accepted; `None`: no end.
+    pub expires: Option<Date>,
+}
+
+/// Leaves the hash out: what can be guessed against does not belong in a log.
+impl std::fmt::Debug for AccountPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountPassword").field("owner", &self.owner).field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// How many bytes an account may send; in `[limits]` of the provider's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes received in any 60 minutes. Default: a hundred of the largest files, a day's worth sent again after an outage.
+    pub max_bytes_per_hour: u64,
+    /// Bytes of open uploads and of files under temporary names at once. Default: sixteen of the largest files.
+    pub max_staged_bytes: u64,
+}
+
+impl Quota {
+    /// The defaults for an account whose largest file has so many bytes.
+    #[must_use]
+    pub fn for_files_of(max_file_bytes: u64) -> Self {
+        Self { max_bytes_per_hour: max_file_bytes.saturating_mul(100), max_staged_bytes: max_file_bytes.saturating_mul(16) }
+    }
 }
 
 /// A key that may log in.
@@ -189,8 +248,20 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Connections at once, in all. Default 256.
     pub max_connections: usize,
-    /// Connections at once from one address that have not logged in. Default 8.
+    /// Connections at once from one address, logged in or not; four times that from a known one (inside a provider's
+    /// networks, or logged in from within a day). Default 64.
+    pub max_connections_per_source: usize,
+    /// Connections at once of one account. Default 32.
+    pub max_connections_per_account: usize,
+    /// Connections at once, in all, that have not logged in; known addresses may use the rest of `max_connections`. Default 64.
+    pub max_unauthenticated: usize,
+    /// Connections at once from one address that have not logged in; four times that from a known one. Default 8.
     pub max_unauthenticated_per_source: usize,
+    /// New connections a second from one address, and as many in one burst; ten times that from a known one. Default 10.
+    pub connection_rate: u32,
+    /// Whether addresses that only fail are turned away for a while, and wrong passwords are answered more and more slowly.
+    /// Default yes.
+    pub penalties: bool,
     /// Files open for upload at once in one session. Default 16.
     pub max_open_files: usize,
     /// Whether older clients (Debian 12's curl, JSch 0.1, appliances) may use ECDH P-256, Diffie-Hellman with SHA-2 and
@@ -218,7 +289,12 @@ impl Default for Settings {
             login_grace: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(600),
             max_connections: 256,
+            max_connections_per_source: 64,
+            max_connections_per_account: 32,
+            max_unauthenticated: 64,
             max_unauthenticated_per_source: 8,
+            connection_rate: 10,
+            penalties: true,
             max_open_files: 16,
             compatibility: false,
             post_quantum_only: false,

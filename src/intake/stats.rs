@@ -20,6 +20,8 @@ pub struct Counters {
     refused: [AtomicU64; Refusal::ALL.len()],
     /// Connections that ended, in the order of [`Closing::ALL`].
     closed: [AtomicU64; Closing::ALL.len()],
+    /// Addresses that are turned away now.
+    pub(super) penalised_sources: AtomicU64,
     /// Uploads acknowledged.
     pub(super) accepted: AtomicU64,
     /// Uploads that were not acknowledged: too large, incomplete, cut off, or not to be stored.
@@ -45,6 +47,8 @@ pub struct Counts {
     pub refused: Vec<(&'static str, u64)>,
     /// Connections that ended, by reason.
     pub closed: Vec<(&'static str, u64)>,
+    /// Addresses that are turned away for a while, because everything from them failed; looked at once a minute.
+    pub penalised_sources: u64,
     /// Uploads acknowledged.
     pub accepted: u64,
     /// Uploads that were not acknowledged.
@@ -67,6 +71,7 @@ impl Counters {
             logins: get(&self.logins),
             refused: Refusal::ALL.iter().map(|refusal| refusal.as_str()).zip(self.refused.iter().map(get)).collect(),
             closed: Closing::ALL.iter().map(|closing| closing.as_str()).zip(self.closed.iter().map(get)).collect(),
+            penalised_sources: get(&self.penalised_sources),
             accepted: get(&self.accepted),
             failed: get(&self.failed),
             bytes: get(&self.bytes),

@@ -224,7 +224,7 @@ impl Books {
         intake::Context {
             state_dir: settings.state_dir.clone(),
             settings: settings.sftp.clone(),
-            accounts: watch::channel(Arc::new(Accounts { accounts })).1,
+            accounts: watch::channel(Arc::new(Accounts { accounts, trust: settings.trust.clone() })).1,
             gate: Arc::new(gate),
             clock: Arc::clone(&self.clock),
             host_keys,
@@ -356,6 +356,11 @@ fn counted(counters: Arc<Counters>) -> Counted {
                 "bedfeed_sftp_connections_turned_away_total",
                 "Connections turned away because too many were open.",
                 counts.turned_away,
+            ),
+            gauge(
+                "bedfeed_sftp_penalised_sources",
+                "Addresses that are turned away for a while, because everything from them failed.",
+                counts.penalised_sources,
             ),
             Family::by_reason("bedfeed_sftp_connections_closed_total", "Connections that ended, by reason.", &counts.closed),
             counter("bedfeed_sftp_logins_total", "Logins that worked.", counts.logins),

@@ -2,8 +2,8 @@
 
 use bedfeed::feed::{ClientSeen, Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, ServeError, Settings,
-    Shelf, clear_uploads, serve,
+    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, ServeError,
+    Settings, Shelf, Trust, clear_uploads, serve,
 };
 use jiff::Timestamp;
 use std::io::{Read, Write};
@@ -45,11 +45,17 @@ pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
     assert!(is_true(), "waited in vain until {what}");
 }
 
-struct Noon;
+/// When every house opens; its clock stands until a test puts it forward.
+fn noon() -> Timestamp {
+    "2018-12-03T12:00:00Z".parse().unwrap()
+}
 
-impl Clock for Noon {
+/// A clock that stands.
+struct Standing(Mutex<Timestamp>);
+
+impl Clock for Standing {
     fn now(&self) -> Timestamp {
-        "2018-12-03T12:00:00Z".parse().unwrap()
+        *self.0.lock().unwrap()
     }
 }
 
@@ -73,7 +79,7 @@ impl Memory {
             Shelf::Receipts => vec![Item {
                 name: FileName::parse(b"beds.csv.receipt.txt").unwrap(),
                 bytes: u64::try_from(receipt().len()).unwrap(),
-                modified_at: Noon.now(),
+                modified_at: noon(),
             }],
         }
     }
@@ -124,6 +130,7 @@ pub(crate) struct House {
     shutdown: watch::Sender<bool>,
     serving: JoinHandle<Result<(), ServeError>>,
     accounts: watch::Sender<Arc<Accounts>>,
+    clock: Arc<Standing>,
 }
 
 impl House {
@@ -136,7 +143,14 @@ impl House {
     }
 
     /// With an account that has a key of each kind, named after it, besides a key called `other` that it does not have.
+    /// Penalties and the rate of connections are out of the way: here all of them come from one address, and the clock stands.
     pub(crate) async fn open_for(settings: Settings, kinds: &[&str]) -> Self {
+        let settings = Settings { penalties: false, connection_rate: 10_000, ..settings };
+        Self::open_strictly(settings, kinds).await
+    }
+
+    /// With exactly these settings.
+    pub(crate) async fn open_strictly(settings: Settings, kinds: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut keys = Vec::new();
         for (name, kind) in kinds.iter().map(|kind| (*kind, *kind)).chain([("other", "ed25519")]) {
@@ -147,14 +161,22 @@ impl House {
             keys.push(AccountKey { owner: "informatics".to_owned(), public_key, expires: None });
         }
         keys.pop();
-        let account =
-            Account { provider: "RM1".parse().unwrap(), keys, networks: Vec::new(), agreement_ends: None, max_file_bytes: 2_000_000 };
+        let account = Account {
+            provider: "RM1".parse().unwrap(),
+            keys,
+            networks: Vec::new(),
+            agreement_ends: None,
+            max_file_bytes: 2_000_000,
+            password: None,
+            quota: Quota::for_files_of(2_000_000),
+        };
         let state_dir = dir.path().join("state");
         clear_uploads(&state_dir).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account] }));
+        let (accounts, accounts_now) = watch::channel(Arc::new(Accounts { accounts: vec![account], trust: Trust::default() }));
         let (shutdown, stop) = watch::channel(false);
+        let clock = Arc::new(Standing(Mutex::new(noon())));
         let (memory, counters) = (Arc::new(Memory::default()), Arc::new(Counters::default()));
         let context = Context {
             host_keys: HostKeys::load(&state_dir.join("host_keys")).unwrap(),
@@ -162,12 +184,12 @@ impl House {
             settings,
             accounts: accounts_now,
             gate: Arc::<Memory>::clone(&memory),
-            clock: Arc::new(Noon),
+            clock: Arc::<Standing>::clone(&clock),
             counters: Arc::clone(&counters),
             next: None,
         };
         let serving = tokio::spawn(serve(vec![listener], context, stop));
-        Self { dir, address, memory, counters, shutdown, serving, accounts }
+        Self { dir, address, memory, counters, shutdown, serving, accounts, clock }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -201,6 +223,21 @@ impl House {
         self.memory.refusing.store(true, Ordering::SeqCst);
     }
 
+    /// Changes who may log in, as a reload of the settings would.
+    pub(crate) fn change_accounts(&self, change: impl FnOnce(&mut Accounts)) {
+        self.accounts.send_modify(|accounts| change(Arc::make_mut(accounts)));
+    }
+
+    /// Puts the clock forward, or back.
+    pub(crate) fn set_clock(&self, now: &str) {
+        *self.clock.0.lock().unwrap() = now.parse().unwrap();
+    }
+
+    /// How often a login was refused for a reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        self.counters.read().refused.iter().find(|(word, _)| *word == reason).unwrap().1
+    }
+
     /// Takes every account out of the settings.
     pub(crate) fn close_accounts(&self) {
         self.accounts.send_replace(Arc::default());
@@ -218,9 +255,10 @@ impl House {
         (self.dir, accepted)
     }
 
-    /// Stops the endpoint, waits until every connection is over, and gives what was counted.
+    /// Waits until every connection is over, stops the endpoint, and gives what was counted.
     pub(crate) async fn close_and_count(self) -> Counts {
         let counters = Arc::clone(&self.counters);
+        until("every connection is over", || counters.read().open == 0).await;
         self.close().await;
         counters.read()
     }
@@ -252,13 +290,21 @@ impl House {
 
     /// The SFTP subsystem with nothing between the test and its packets.
     pub(crate) fn raw(&self) -> Raw {
-        let mut command = self.program("ssh", "ed25519");
+        self.raw_with("ed25519", &[])
+    }
+
+    /// The same with a key, and with options that go before the usual ones.
+    pub(crate) fn raw_with(&self, key: &str, options: &[&str]) -> Raw {
+        let mut command = Command::new("ssh");
+        command.args(options);
+        let usual = self.program("ssh", key);
+        command.args(usual.get_args());
         command.args(["-p", &self.address.port().to_string(), "-s", "RM1@127.0.0.1", "sftp"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Raw { to: child.stdin.take(), from: child.stdout.take().unwrap(), child }
     }
 
-    fn program(&self, name: &str, key: &str) -> Command {
+    pub(crate) fn program(&self, name: &str, key: &str) -> Command {
         let mut command = Command::new(name);
         for option in [
             "StrictHostKeyChecking=no",
@@ -278,7 +324,7 @@ impl House {
     }
 }
 
-async fn run(mut command: Command) -> Run {
+pub(crate) async fn run(mut command: Command) -> Run {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { ok: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -322,6 +368,14 @@ impl Raw {
         let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
         self.from.read_exact(&mut body).unwrap();
         body
+    }
+
+    /// What the client said about how it ended.
+    pub(crate) fn last_words(mut self) -> String {
+        let mut words = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        self.child.wait().unwrap();
+        words
     }
 
     pub(crate) fn end(&mut self) {

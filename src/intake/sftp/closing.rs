@@ -29,6 +29,10 @@ pub enum Closing {
     NotReading,
     /// The client offered too many keys.
     TooManyKeys,
+    /// The client tried too many passwords.
+    TooManyPasswords,
+    /// The login is no longer allowed: its key, account or agreement ended while it was open.
+    AccountClosed,
     /// The line broke, or the client vanished, with a session open.
     Cut,
     /// bedfeed was stopped.
@@ -37,7 +41,7 @@ pub enum Closing {
 
 impl Closing {
     /// Every reason, in the order counters use.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Left,
         Self::NoLogin,
         Self::LoginRefused,
@@ -48,6 +52,8 @@ impl Closing {
         Self::SftpProtocol,
         Self::NotReading,
         Self::TooManyKeys,
+        Self::TooManyPasswords,
+        Self::AccountClosed,
         Self::Cut,
         Self::Stopped,
     ];
@@ -66,6 +72,8 @@ impl Closing {
             Self::SftpProtocol => "sftp_protocol_error",
             Self::NotReading => "not_reading",
             Self::TooManyKeys => "too_many_keys",
+            Self::TooManyPasswords => "too_many_passwords",
+            Self::AccountClosed => "account_closed",
             Self::Cut => "cut",
             Self::Stopped => "stopped",
         }
@@ -113,6 +121,7 @@ pub(super) fn closing(ended: &Result<(), ConnectionError>, facts: Facts) -> Clos
     match ended {
         Ok(()) => gone,
         Err(ConnectionError::TooManyOffers) => Closing::TooManyKeys,
+        Err(ConnectionError::TooManyPasswords) => Closing::TooManyPasswords,
         Err(ConnectionError::NotReading) => Closing::NotReading,
         Err(ConnectionError::Ssh(error)) => match error {
             Error::NoCommonAlgo { .. } => Closing::NoCommonAlgorithm,
@@ -151,6 +160,7 @@ mod tests {
             ("a damaged packet", ssh(Error::PacketAuth), (true, false, true), Closing::SshProtocol),
             ("an impossible length", ssh(Error::PacketSize(1 << 30)), (false, false, false), Closing::SshProtocol),
             ("many keys", Err(ConnectionError::TooManyOffers), (false, true, false), Closing::TooManyKeys),
+            ("many passwords", Err(ConnectionError::TooManyPasswords), (false, true, false), Closing::TooManyPasswords),
             ("a client that never reads", Err(ConnectionError::NotReading), (true, false, true), Closing::NotReading),
         ];
         for (what, ended, (logged_in, refused, in_session), expected) in rows {

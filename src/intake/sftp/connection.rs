@@ -1,20 +1,21 @@
-//! One client's SSH connection: login, channels, and the refusal of all that is not SFTP.
+//! One client's SSH connection: channels, and the refusal of all that is not SFTP.
 //!
 //! Runs the SFTP session inside the library's data callback: no queue between the socket and the disk, so a slow disk slows
 //! the client down and nothing piles up.
 
-use super::auth::{self, Attempt, Identity, Refusal};
+use super::auth::Credential;
 use super::closing::{Closing, Facts};
 use super::kexinit::Heard;
-use super::limits::{MAX_CHANNELS, MAX_CONNECTIONS_PER_ACCOUNT, MAX_KEY_OFFERS, MAX_UNREAD_REPLY_BYTES};
+use super::limits::{MAX_CHANNELS, MAX_KEY_OFFERS, MAX_PASSWORD_TRIES, MAX_UNREAD_REPLY_BYTES};
+use super::login::{Login, Proof};
+use super::places::WaitingPlace;
 use super::reply::Replies;
 use super::server::Entrance;
 use super::session::Session;
-use super::{Client, Kind, Share, Shared};
+use super::{Client, Shared};
 use crate::feed::{ClientSeen, Negotiated, ProviderCode, Sender};
-use crate::intake::Counters;
 use jiff::Timestamp;
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::keys::Certificate;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty};
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 const SFTP_ONLY: &[u8] = b"bedfeed takes files over SFTP only: use sftp, or scp of OpenSSH 9 without -O (of 8.7: with -s)\r\n";
 
 /// What the task that watches over a connection and the connection itself both know.
+#[derive(Default)]
 pub(super) struct Watched {
     /// Becomes true at login.
     pub(super) logged_in: watch::Sender<bool>,
@@ -34,28 +36,16 @@ pub(super) struct Watched {
     pub(super) open_uploads: watch::Sender<usize>,
     /// Grows with whatever the client does beyond keeping the connection alive.
     pub(super) activity: AtomicU64,
+    /// What the login was, so that it can be looked at again when the accounts change.
+    pub(super) proof: OnceLock<Proof>,
     /// Who logged in.
     pub(super) provider: OnceLock<ProviderCode>,
-    /// Whether a login was refused.
-    pub(super) refused: AtomicBool,
+    /// Whether a login was refused, and so held against its address already.
+    pub(super) blamed: AtomicBool,
     /// How many channels are open.
     channels: AtomicUsize,
     /// What was wrong before the end came.
     fault: OnceLock<Closing>,
-}
-
-impl Default for Watched {
-    fn default() -> Self {
-        Self {
-            logged_in: watch::Sender::new(false),
-            open_uploads: watch::Sender::new(0),
-            activity: AtomicU64::new(0),
-            provider: OnceLock::new(),
-            refused: AtomicBool::new(false),
-            channels: AtomicUsize::new(0),
-            fault: OnceLock::new(),
-        }
-    }
 }
 
 impl Watched {
@@ -63,7 +53,7 @@ impl Watched {
     pub(super) fn facts(&self) -> Facts {
         Facts {
             logged_in: *self.logged_in.borrow(),
-            refused: self.refused.load(Ordering::Relaxed),
+            refused: self.blamed.load(Ordering::Relaxed),
             in_session: self.channels.load(Ordering::Relaxed) > 0,
             fault: self.fault.get().copied(),
         }
@@ -81,18 +71,12 @@ pub(super) struct Connection {
     /// What the client offers, heard on the way.
     pub(super) heard: Heard,
     /// The place among those that have not logged in; given back at login.
-    pub(super) waiting_place: Option<super::server::WaitingPlace>,
+    pub(super) waiting_place: Option<WaitingPlace>,
     pub(super) offers: u32,
+    pub(super) passwords: u32,
     pub(super) login: Option<Login>,
     pub(super) client: Option<Arc<Client>>,
     pub(super) channels: HashMap<ChannelId, Purpose>,
-}
-
-/// A login whose signature was checked.
-pub(super) struct Login {
-    identity: Identity,
-    fingerprint: String,
-    _share: Share,
 }
 
 /// What a channel is used for.
@@ -112,6 +96,8 @@ pub(super) enum ConnectionError {
     Ssh(#[from] russh::Error),
     #[error("more than {MAX_KEY_OFFERS} keys were offered")]
     TooManyOffers,
+    #[error("more passwords than {MAX_PASSWORD_TRIES} were tried")]
+    TooManyPasswords,
     #[error("more than {MAX_UNREAD_REPLY_BYTES} bytes of replies were not read")]
     NotReading,
 }
@@ -119,20 +105,6 @@ pub(super) enum ConnectionError {
 type Done = Result<(), ConnectionError>;
 
 impl Connection {
-    fn judge(&self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Result<Identity, Refusal> {
-        let attempt = Attempt { user, key, algorithm, from: self.peer.ip() };
-        auth::judge(&self.shared.accounts(), attempt, self.shared.clock.now())
-    }
-
-    fn refuse(&self, user: &str, key: &PublicKey, refusal: Refusal) -> Auth {
-        self.shared.counters.count_refusal(refusal);
-        self.watched.refused.store(true, Ordering::Relaxed);
-        let user: String = user.chars().filter(|c| !c.is_control()).take(40).collect();
-        let key = key.fingerprint(HashAlg::Sha256);
-        tracing::warn!(user, %key, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
-        Auth::reject()
-    }
-
     fn client(&self, software: &[u8]) -> Option<Client> {
         let login = self.login.as_ref()?;
         let software = String::from_utf8_lossy(software).chars().filter(|c| !c.is_control()).take(255).collect();
@@ -207,30 +179,20 @@ impl Handler for Connection {
     type Error = ConnectionError;
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, ConnectionError> {
-        self.offers = self.offers.saturating_add(1);
-        if self.offers > MAX_KEY_OFFERS {
-            return Err(ConnectionError::TooManyOffers);
-        }
-        Ok(match self.judge(user, offer.public_key, offer.algorithm) {
-            Ok(_) => Auth::Accept,
-            Err(refusal) => self.refuse(user, offer.public_key, refusal),
-        })
+        self.offered(user, offer)
     }
 
-    /// The only place that binds an identity: an offered key is not a proved one.
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, ConnectionError> {
-        self.login = None;
-        let identity = match self.judge(user, key.public_key, key.algorithm) {
-            Ok(identity) => identity,
-            Err(refusal) => return Ok(self.refuse(user, key.public_key, refusal)),
-        };
-        let share = Share::take(&self.shared, &identity.provider, Kind::Connection, MAX_CONNECTIONS_PER_ACCOUNT);
-        let Some(share) = share else {
-            return Ok(self.refuse(user, key.public_key, Refusal::TooMany));
-        };
-        let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
-        self.login = Some(Login { identity, fingerprint, _share: share });
-        Ok(Auth::Accept)
+        let credential = Credential::Key { key: key.public_key.clone(), algorithm: key.algorithm.clone() };
+        Ok(self.log_in(user, credential))
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, ConnectionError> {
+        Ok(self.log_in(user, Credential::Certificate(Box::new(certificate.clone()))))
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, ConnectionError> {
+        self.try_password(user, password).await
     }
 
     async fn auth_succeeded(&mut self, ssh: &mut Ssh) -> Done {
@@ -238,7 +200,7 @@ impl Handler for Connection {
             ssh.disconnect(Disconnect::NoMoreAuthMethodsAvailable, "no identity", "en")?;
             return Ok(());
         };
-        Counters::count(&self.shared.counters.logins);
+        self.note_login();
         let Sender { software, key, key_owner, .. } = &client.sender;
         let seen = self.evidence(&client);
         let Negotiated { kex, host_key, cipher, mac, strict } =

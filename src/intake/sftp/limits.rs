@@ -35,8 +35,20 @@ pub(super) const MAX_KEY_OFFERS: u32 = 20;
 /// Failed attempts to log in on one connection.
 pub(super) const MAX_LOGIN_ATTEMPTS: usize = 6;
 
-/// Logged-in connections at once of one account.
-pub(super) const MAX_CONNECTIONS_PER_ACCOUNT: usize = 32;
+/// Passwords looked at on one connection. Jobs do not guess; a person connects again.
+pub(super) const MAX_PASSWORD_TRIES: u32 = 1;
+
+/// Longest password that is looked at, in bytes.
+pub(super) const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// Shortest RSA key taken, in bits; the same bound holds for keys in the settings.
+pub(super) const MIN_RSA_BITS: u32 = 2048;
+
+/// Longest name of a certificate that is kept, in characters.
+pub(super) const MAX_KEY_ID_CHARS: usize = 80;
+
+/// How often a login is looked at again although nothing in the settings changed: days pass, and with them agreements.
+pub(super) const LOGIN_REVIEW: Duration = Duration::from_secs(60);
 
 /// An account's files open for upload at once, as a multiple of what one session may have: a bound on what is staged.
 pub(super) const OPEN_FILES_FACTOR: usize = 4;

@@ -1,26 +1,33 @@
-//! The SFTP endpoint: public keys in, one virtual folder out, and nothing else of SSH.
+//! The SFTP endpoint: keys in, one virtual folder out, and nothing else of SSH.
 //!
 //! ```text
-//! server      accepts connections, bounds them, ends them
+//! server      accepts connections, bounds them (places, penalties), ends them
 //!   guard       cuts a connection off when its time is up, hears what the client offers (kexinit)
-//!   connection  one client: login (auth), channels
+//!   connection  one client: channels
+//!     login       one client: login, by the rules of auth, certificates and passwords
 //!     session     one SFTP conversation: packets in, replies out
 //!       requests    the table of requests: looking, listing, leaving
-//!       uploads     opening, writing, landing, renaming (partials)
+//!       uploads     opening, writing, landing, renaming (partials, quota)
 //! ```
 //!
-//! Refuses shells, commands, forwarding, passwords, and to answer the end of an upload before the gate has accepted it.
+//! Refuses shells, commands, forwarding, and to answer the end of an upload before the gate has accepted it.
 
 mod algorithms;
 mod auth;
+mod certificates;
 mod closing;
 mod connection;
 mod folder;
 mod guard;
 mod kexinit;
 mod limits;
+mod login;
 mod packet;
 mod partials;
+mod passwords;
+mod penalties;
+mod places;
+mod quota;
 mod reply;
 mod requests;
 mod server;
@@ -29,15 +36,21 @@ mod uploads;
 
 pub use auth::Refusal;
 pub use closing::Closing;
+pub use passwords::{BadPasswordHash, check_password_hash};
 pub use server::{Context, Next, ServeError, serve};
 
 use self::partials::Partials;
+use self::penalties::{Offence, Penalties};
+use self::quota::Quotas;
 use super::{Account, Accounts, Counters, Gate, Settings};
 use crate::feed::{Clock, ProviderCode, Sender};
+use jiff::Timestamp;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// What all connections share.
 struct Shared {
@@ -48,6 +61,10 @@ struct Shared {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     partials: Mutex<Partials>,
+    quotas: Mutex<Quotas>,
+    penalties: Mutex<Penalties>,
+    /// One password is verified at a time: a stranger decides how often that is, so it must not take all processors.
+    verifying: Semaphore,
     shares: Mutex<HashMap<(ProviderCode, Kind), usize>>,
     shutdown: watch::Receiver<bool>,
 }
@@ -71,6 +88,29 @@ impl Shared {
 
     fn partials(&self) -> MutexGuard<'_, Partials> {
         lock(&self.partials)
+    }
+
+    /// Whether an address lies in a provider's networks, or a login from it worked lately: it is never turned away for what
+    /// failed, and has more room.
+    fn knows(&self, from: IpAddr) -> bool {
+        let listed = |account: &Account| account.networks.iter().any(|network| network.contains(from));
+        self.accounts().accounts.iter().any(listed) || lock(&self.penalties).knows(from, self.clock.now())
+    }
+
+    /// Notes what counts against an address.
+    fn blame(&self, from: IpAddr, offence: Offence) {
+        if !self.settings.penalties || self.knows(from) {
+            return;
+        }
+        let (now, mut penalties) = (self.clock.now(), lock(&self.penalties));
+        if let Some(lasts) = penalties.offend(from, offence, now) {
+            self.note_penalised(&penalties, now);
+            tracing::warn!(%from, ?offence, seconds = lasts.as_secs(), "everything from this address failed: it is turned away for a while");
+        }
+    }
+
+    fn note_penalised(&self, penalties: &Penalties, now: Timestamp) {
+        self.counters.penalised_sources.store(u64::try_from(penalties.in_force(now)).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn stopping(&self) -> bool {

@@ -1,19 +1,23 @@
 //! The server: accepts connections, bounds them, watches over each, and ends them all in an orderly way.
 
 use super::algorithms::{offered, offered_by_default, ssh_config};
+use super::auth::{self, Refusal};
 use super::closing::{Closing, closing};
 use super::connection::{Connection, ConnectionError, Watched};
 use super::guard::{Cutter, Guarded, guard};
 use super::kexinit::Ours;
-use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT};
+use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
 use super::partials::Partials;
+use super::penalties::{Offence, Penalties};
+use super::places::Places;
+use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
 use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
-use russh::Disconnect;
 use russh::server::{Config, RunningSession, run_stream};
+use russh::{Disconnect, MethodKind};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -81,8 +85,7 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
         entrances.push((next.listeners, Entrance::open(next.host_keys, &context.settings)?));
     }
     let door = Arc::new(Door {
-        places: Arc::new(Semaphore::new(context.settings.max_connections)),
-        waiting: Arc::new(Mutex::new(HashMap::new())),
+        places: Places::default(),
         numbers: AtomicU64::new(1),
         shared: Arc::new(Shared {
             state_dir: context.state_dir,
@@ -92,6 +95,9 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
             clock: context.clock,
             counters: context.counters,
             partials: Mutex::new(Partials::default()),
+            quotas: Mutex::new(Quotas::default()),
+            penalties: Mutex::new(Penalties::default()),
+            verifying: Semaphore::new(1),
             shares: Mutex::new(HashMap::new()),
             shutdown,
         }),
@@ -110,8 +116,7 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
 
 /// What every connection passes.
 struct Door {
-    places: Arc<Semaphore>,
-    waiting: Waiting,
+    places: Places,
     numbers: AtomicU64,
     shared: Arc<Shared>,
 }
@@ -119,6 +124,8 @@ struct Door {
 /// What a client meets at an address: the host keys, and the lists of algorithms.
 pub(super) struct Entrance {
     config: Arc<Config>,
+    /// For addresses that may use a password; nobody else is offered that.
+    config_with_password: Arc<Config>,
     pub(super) host_keys: HostKeys,
     /// What it can choose from.
     pub(super) ours: Ours,
@@ -132,50 +139,10 @@ impl Entrance {
         if config.keys.is_empty() {
             return Err(ServeError::NoHostKey);
         }
+        let mut config_with_password = ssh_config(&host_keys, settings);
+        config_with_password.methods.push(MethodKind::Password);
         let (ours, by_default) = (offered(&host_keys, settings), offered_by_default(&host_keys));
-        Ok(Arc::new(Self { config, host_keys, ours, by_default }))
-    }
-}
-
-/// How many connections of each source have not logged in.
-type Waiting = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// One place among a source's connections that have not logged in.
-pub(super) struct WaitingPlace {
-    waiting: Waiting,
-    source: IpAddr,
-}
-
-impl WaitingPlace {
-    fn take(waiting: &Waiting, source: IpAddr, most: usize) -> Option<Self> {
-        let source = network_of(source);
-        let mut counts = lock(waiting);
-        let count = counts.entry(source).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Self { waiting: Arc::clone(waiting), source })
-    }
-}
-
-impl Drop for WaitingPlace {
-    fn drop(&mut self) {
-        let mut counts = lock(&self.waiting);
-        if let Some(count) = counts.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.source);
-            }
-        }
-    }
-}
-
-/// The source an address counts as: an IPv6 host has a whole /64 to itself.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
-        v4 => v4,
+        Ok(Arc::new(Self { config, config_with_password: Arc::new(config_with_password), host_keys, ours, by_default }))
     }
 }
 
@@ -192,7 +159,9 @@ impl Door {
                 Some(_) = connections.join_next() => continue,
                 _ = every_minute.tick() => {
                     // Partials that nobody comes back for go even when no client is there.
-                    self.shared.partials().forget_old(self.shared.clock.now());
+                    let now = self.shared.clock.now();
+                    self.shared.partials().forget_old(now);
+                    self.shared.note_penalised(&lock(&self.shared.penalties), now);
                     continue;
                 }
                 accepted = listener.accept() => accepted,
@@ -221,13 +190,27 @@ impl Door {
         entrance: &Arc<Entrance>,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let shared = &self.shared;
-        let most = shared.settings.max_unauthenticated_per_source;
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        let waiting_place = WaitingPlace::take(&self.waiting, peer.ip(), most);
-        let (Some(place), Some(waiting_place)) = (place, waiting_place) else {
-            Counters::count(&shared.counters.turned_away);
-            tracing::warn!(from = %peer, "connection turned away: too many are open");
-            return None;
+        let known = shared.knows(peer.ip());
+        if !known && shared.settings.penalties {
+            let left = lock(&shared.penalties).turned_away(peer.ip(), shared.clock.now());
+            if let Some(left) = left {
+                shared.counters.count_refusal(Refusal::Penalty);
+                Counters::count(&shared.counters.turned_away);
+                tracing::debug!(from = %peer, seconds = left.as_secs(), "connection turned away: everything from there failed");
+                // SSH clients show lines before the banner when asked for details. Where the line cannot be sent, closing says it.
+                drop(
+                    stream.try_write(format!("Too many failed logins from here: try again in {} s\r\n", left.as_secs().max(1)).as_bytes()),
+                );
+                return None;
+            }
+        }
+        let (place, waiting_place) = match self.places.take(peer.ip(), known, &shared.settings, tokio::time::Instant::now()) {
+            Ok(places) => places,
+            Err(full) => {
+                Counters::count(&shared.counters.turned_away);
+                tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                return None;
+            }
         };
         Counters::count(&shared.counters.connections);
         // Without it every small reply waits for an acknowledgement: about 40 ms a round trip.
@@ -246,6 +229,7 @@ impl Door {
             heard,
             waiting_place: Some(waiting_place),
             offers: 0,
+            passwords: 0,
             login: None,
             client: None,
             channels: HashMap::new(),
@@ -268,12 +252,17 @@ impl Door {
     /// One connection from its first byte to its last; says how it ended.
     async fn attend(&self, guarded: Guarded, cutter: Cutter, connection: Connection, watched: &Watched) -> Closing {
         let (number, peer) = (connection.number, connection.peer);
-        let config = Arc::clone(&connection.entrance.config);
         let mut shutdown = self.shared.shutdown.clone();
         let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
+        let with_password = auth::password_hash(&self.shared.accounts(), "", peer.ip()).is_some();
+        let entrance = &connection.entrance;
+        let config = Arc::clone(if with_password { &entrance.config_with_password } else { &entrance.config });
         let started = tokio::select! {
             started = run_stream(config, guarded, connection) => started,
-            () = tokio::time::sleep_until(deadline) => return Closing::LoginGrace,
+            () = tokio::time::sleep_until(deadline) => {
+                self.shared.blame(peer.ip(), Offence::Overstayed);
+                return Closing::LoginGrace;
+            }
             () = turns(&mut shutdown, |stop| *stop) => return Closing::Stopped,
         };
         let (ours, ended) = match started {
@@ -284,11 +273,27 @@ impl Door {
             let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
             tracing::debug!(connection = number, from = %peer, %error, cause, "how the connection ended");
         }
-        ours.unwrap_or_else(|| closing(&ended, watched.facts()))
+        let closing = ours.unwrap_or_else(|| closing(&ended, watched.facts()));
+        if !*watched.logged_in.borrow() && !self.shared.stopping() {
+            let overstayed = closing == Closing::LoginGrace;
+            if overstayed || !watched.blamed.load(Ordering::Relaxed) {
+                self.shared.blame(peer.ip(), offence(closing));
+            }
+        }
+        closing
     }
 
-    /// Ends a connection that does not log in, does nothing, or is open when the daemon stops. Gives the reason where it is
-    /// ours, and how the library ended.
+    /// Waits until the connection has logged in and its login is no longer allowed.
+    async fn lapse(&self, watched: &Watched) -> &'static str {
+        turns(&mut watched.logged_in.subscribe(), |yes| *yes).await;
+        match watched.proof.get() {
+            Some(proof) => proof.lapses(self.shared.accounts.clone(), self.shared.clock.as_ref(), LOGIN_REVIEW).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends a connection that does not log in, does nothing, whose login is no longer allowed, or that is open when the daemon
+    /// stops. Gives the reason where it is ours, and how the library ended.
     async fn watch_over(
         &self,
         mut running: RunningSession<Connection>,
@@ -299,9 +304,10 @@ impl Door {
     ) -> (Option<Closing>, Result<(), ConnectionError>) {
         let mut shutdown = self.shared.shutdown.clone();
         let mut logged_in = watched.logged_in.subscribe();
-        let why = tokio::select! {
+        let (why, farewell) = tokio::select! {
             ended = &mut running => return (None, ended),
-            why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
+            farewell = self.lapse(watched) => (Closing::AccountClosed, farewell),
+            why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
                 let was_uploading = *open_uploads.borrow() > 0;
@@ -315,13 +321,13 @@ impl Door {
                 if was_uploading && let Ok(ended) = timeout(GOODBYE_LIMIT, &mut running).await {
                     return (Some(Closing::Stopped), ended);
                 }
-                Closing::Stopped
+                (Closing::Stopped, Closing::Stopped.goodbye())
             }
         };
         let handle = running.handle();
         let goodbye = async {
             // Where the message cannot be sent, cutting the stream off says the same.
-            handle.disconnect(Disconnect::ByApplication, why.goodbye().to_owned(), "en".to_owned()).await.ok();
+            handle.disconnect(Disconnect::ByApplication, farewell.to_owned(), "en".to_owned()).await.ok();
             (&mut running).await
         };
         match timeout(GOODBYE_LIMIT, goodbye).await {
@@ -331,6 +337,25 @@ impl Door {
                 (Some(why), running.await)
             }
         }
+    }
+}
+
+/// What a connection that ended before anything was tried did wrong: garbage is dearer than leaving.
+fn offence(closing: Closing) -> Offence {
+    match closing {
+        Closing::LoginGrace => Offence::Overstayed,
+        Closing::SshProtocol | Closing::SftpProtocol | Closing::NotReading | Closing::TooManyKeys | Closing::TooManyPasswords => {
+            Offence::Garbage
+        }
+        // A client that is too old is no attack: its job tries again each quarter of an hour.
+        Closing::NoCommonAlgorithm
+        | Closing::Left
+        | Closing::NoLogin
+        | Closing::LoginRefused
+        | Closing::Idle
+        | Closing::AccountClosed
+        | Closing::Cut
+        | Closing::Stopped => Offence::NoLogin,
     }
 }
 
@@ -368,26 +393,5 @@ fn report(closing: Closing, number: u64, peer: SocketAddr, watched: &Watched) {
         tracing::warn!(connection = number, from = %peer, provider, reason, "connection ended");
     } else {
         tracing::info!(connection = number, from = %peer, provider, reason, "connection ended");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p9_a_source_is_bounded_until_it_logs_in() {
-        let waiting = Waiting::default();
-        let take = |ip: &str| WaitingPlace::take(&waiting, ip.parse().unwrap(), 2);
-        let first = take("192.0.2.1").unwrap();
-        let _second = take("::ffff:192.0.2.1").unwrap();
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("192.0.2.2").is_some());
-        let _six = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
-        assert!(take("2001:db8::3").is_none(), "one /64 is one source");
-        assert!(take("2001:db8:0:1::3").is_some());
-        drop(first);
-        assert!(take("192.0.2.1").is_some());
-        assert_eq!(lock(&waiting).len(), 2, "sources without connections are forgotten");
     }
 }

@@ -7,6 +7,7 @@ use super::folder::{Spot, is_temporary, resolve};
 use super::limits::OPEN_FILES_FACTOR;
 use super::packet::Attributes;
 use super::partials::{Key, Partial};
+use super::quota::Stake;
 use super::session::{Answer, Handle, No, Outcome, Session};
 use super::{Client, Kind, Share};
 use crate::feed::FileName;
@@ -33,6 +34,7 @@ pub(super) struct OpenUpload {
     pub(super) modified_at: Option<Timestamp>,
     /// Continues a partial, and nothing was written yet.
     resumed: bool,
+    stake: Stake,
     slot: Slot,
     share: Share,
 }
@@ -80,6 +82,7 @@ impl Session {
         }
         let share = Share::take(&self.shared, &self.client.provider, Kind::Upload, most.saturating_mul(OPEN_FILES_FACTOR));
         let share = share.ok_or_else(|| No::failure("too many files are open in all sessions of this account: close some first"))?;
+        let stake = Stake::take(&self.shared, &self.client.provider, account.quota).map_err(|error| self.failed(&error))?;
         let now = self.shared.clock.now();
         let continues = flags & (OPEN_TRUNCATE | OPEN_EXCLUSIVE) == 0;
         let partial = if continues && is_temporary(key.name.as_str()) { self.shared.partials().take(&key, now) } else { None };
@@ -91,13 +94,15 @@ impl Session {
             Some(partial) => (partial.upload, partial.modified_at),
             None => (Upload::begin(&self.shared.state_dir, now, account.max_file_bytes).map_err(|e| self.failed(&e))?, None),
         };
+        stake.watch(&upload);
         let modified_at = modified(attributes).or(modified_at);
         let slot = Slot::take(&self.client);
-        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, upload: Ok(upload), modified_at, resumed, slot, share })))
+        self.add_handle(Handle::Upload(Box::new(OpenUpload { key, upload: Ok(upload), modified_at, resumed, stake, slot, share })))
     }
 
     pub(super) fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> Outcome {
         self.change(handle, |open, upload| {
+            open.stake.write(upload, offset, data)?;
             // A client that starts at 0 does not resume: no byte of the earlier try may stay.
             if open.resumed && offset == 0 {
                 upload.set_size(0)?;

@@ -49,3 +49,13 @@ async fn each_way_of_ending_has_a_count_of_its_own() {
     let all: u64 = counts.closed.iter().map(|(_, count)| count).sum();
     assert_eq!((counts.connections, all, counts.open, counts.waiting), (5, 5, 0, 0), "each once: {counts:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_account_is_closed_ends_under_that_reason() {
+    let house = House::open().await;
+    let mut raw = house.raw();
+    raw.init();
+    house.close_accounts();
+    assert!(raw.wait().is_some_and(|status| status != 0));
+    counted(&house, "a closed account is counted", |counts| closed(counts, "account_closed") == 1).await;
+}

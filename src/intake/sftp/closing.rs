@@ -21,7 +21,7 @@ pub enum Closing {
     /// The client logged in and then did nothing for too long (`idle_timeout`).
     Idle,
     /// The login is no longer allowed: its account, key or certificate was taken out, has expired or was revoked.
-    NoLongerAllowed,
+    AccountClosed,
     /// The client and bedfeed have no algorithm in common.
     NoCommonAlgorithm,
     /// What the client sent is not SSH as the standards have it.
@@ -48,7 +48,7 @@ impl Closing {
         Self::LoginRefused,
         Self::LoginGrace,
         Self::Idle,
-        Self::NoLongerAllowed,
+        Self::AccountClosed,
         Self::NoCommonAlgorithm,
         Self::SshProtocol,
         Self::SftpProtocol,
@@ -68,7 +68,7 @@ impl Closing {
             Self::LoginRefused => "login_refused",
             Self::LoginGrace => "login_grace",
             Self::Idle => "idle",
-            Self::NoLongerAllowed => "no_longer_allowed",
+            Self::AccountClosed => "account_closed",
             Self::NoCommonAlgorithm => "no_common_algorithm",
             Self::SshProtocol => "ssh_protocol_error",
             Self::SftpProtocol => "sftp_protocol_error",
@@ -100,7 +100,7 @@ impl Closing {
             Self::Left
             | Self::LoginRefused
             | Self::Idle
-            | Self::NoLongerAllowed
+            | Self::AccountClosed
             | Self::SftpProtocol
             | Self::NotReading
             | Self::TooManyKeys

@@ -290,7 +290,7 @@ impl Door {
         let mut logged_in = watched.logged_in.subscribe();
         let (why, farewell) = tokio::select! {
             ended = &mut running => return (None, ended),
-            farewell = self.lapse(watched) => (Closing::NoLongerAllowed, farewell),
+            farewell = self.lapse(watched) => (Closing::AccountClosed, farewell),
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();

@@ -35,6 +35,8 @@ pub(super) struct Watched {
     pub(super) activity: AtomicU64,
     /// What the login was, so that it can be looked at again when the accounts change.
     pub(super) proof: OnceLock<Proof>,
+    /// Becomes true when the place is needed for a newer connection of the account.
+    pub(super) leave: watch::Sender<bool>,
     /// Whether the client tried to log in at all.
     pub(super) tried: AtomicBool,
     /// Whether the connection's failure was held against its address already: a client with a handful of keys fails once.

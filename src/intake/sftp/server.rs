@@ -91,6 +91,7 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
             penalties: Mutex::new(Penalties::default()),
             verifying: Semaphore::new(1),
             shares: Mutex::new(HashMap::new()),
+            logins: Mutex::new(Vec::new()),
             shutdown,
         }),
     });
@@ -261,10 +262,11 @@ impl Door {
         number: u64,
     ) -> Result<(), ConnectionError> {
         let mut shutdown = self.shared.shutdown.clone();
-        let mut logged_in = watched.logged_in.subscribe();
+        let (mut logged_in, mut leave) = (watched.logged_in.subscribe(), watched.leave.subscribe());
         let why = tokio::select! {
             ended = &mut running => return ended,
             why = self.lapse(watched) => why,
+            () = turns(&mut leave, |leave| *leave) => "this account has too many connections: its oldest one ends",
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => why,
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();

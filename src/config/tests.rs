@@ -174,6 +174,28 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
 }
 
 #[test]
+fn a_main_file_means_what_it_says() {
+    let revoked = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let main = format!(
+        "state_dir = \"s\"\n[sftp]\nmax_connections = 9\nmax_connections_per_source = 4\nmax_connections_per_account = 3\nmax_unauthenticated = 2\nmax_unauthenticated_per_source = 1\nconnection_rate = 5\npenalties = false\nrevoked_keys = [\"{revoked}\"]\n[[sftp.user_ca]]\nname = \"ca\"\npublic_key = \"{KEY} comment\"\n"
+    );
+    let settings = load_in(&folder(&[("bedfeed.toml", &main), ("providers/RM1.toml", PROVIDER)])).unwrap();
+    let sftp = intake::Settings {
+        max_connections: 9,
+        max_connections_per_source: 4,
+        max_connections_per_account: 3,
+        max_unauthenticated: 2,
+        max_unauthenticated_per_source: 1,
+        connection_rate: 5,
+        penalties: false,
+        ..intake::Settings::default()
+    };
+    assert_eq!(settings.sftp, sftp);
+    let user_cas = vec![intake::UserCa { name: "ca".to_owned(), public_key: KEY.to_owned() }];
+    assert_eq!(settings.trust, intake::Trust { user_cas, revoked_keys: vec![revoked.to_owned()] });
+}
+
+#[test]
 fn files_that_cannot_be_read_are_problems() {
     let got = problems(&[("reference/sites.csv", "junk")]);
     assert!(got.len() == 1 && got[0].starts_with("bedfeed.toml: cannot be read: No such file"), "{got:?}");

@@ -248,12 +248,20 @@ async fn p9_garbage_and_empty_connections_are_held_against_an_address() {
 async fn p9_connections_are_bounded_by_rate_and_by_account() {
     let house =
         House::open_strictly(Settings { connection_rate: 3, max_connections_per_account: 1, ..Settings::default() }, &["ed25519"]).await;
-    let mut first = house.raw();
+    let mut first = house.raw_with("ed25519", &["-o", "LogLevel=INFO"]);
     first.init();
+    first.send(3, 1, &[&string(b"a.csv"), &[0, 0, 0, 0x1a, 0, 0, 0, 0]]);
+    let handle = first.read();
     let run = house.sftp("ls").await;
     assert!(!run.ok, "one connection of the account at once");
     assert_eq!(house.refused("too_many_connections"), 1);
-    first.kill();
+    // One that has nothing open makes room: a job that forgot to leave does not keep the next one out.
+    first.send(4, 2, &[&handle[5..]]);
+    assert_eq!(first.read()[8], 0);
+    assert!(house.sftp("ls").await.ok);
+    let words = first.last_words();
+    assert!(words.contains("too many connections: its oldest one ends"), "{words}");
+    assert_eq!((house.refused("too_many_connections"), house.accepted().len()), (1, 1));
     // A stranger gets one connection a second here; that the others were turned away does not hang on how busy the machine is.
     let settings = Settings { connection_rate: 1, max_unauthenticated_per_source: 100, ..Settings::default() };
     let strangers = House::open_strictly(settings, &["ed25519"]).await;

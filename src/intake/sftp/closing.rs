@@ -22,6 +22,8 @@ pub enum Closing {
     Idle,
     /// The login is no longer allowed: its account, key or certificate was taken out, has expired or was revoked.
     AccountClosed,
+    /// The account has as many connections as it may, and a newer one needed the place (`max_connections_per_account`).
+    Replaced,
     /// The client and bedfeed have no algorithm in common.
     NoCommonAlgorithm,
     /// What the client sent is not SSH as the standards have it.
@@ -42,13 +44,14 @@ pub enum Closing {
 
 impl Closing {
     /// Every reason, in the order counters use.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Left,
         Self::NoLogin,
         Self::LoginRefused,
         Self::LoginGrace,
         Self::Idle,
         Self::AccountClosed,
+        Self::Replaced,
         Self::NoCommonAlgorithm,
         Self::SshProtocol,
         Self::SftpProtocol,
@@ -69,6 +72,7 @@ impl Closing {
             Self::LoginGrace => "login_grace",
             Self::Idle => "idle",
             Self::AccountClosed => "account_closed",
+            Self::Replaced => "replaced",
             Self::NoCommonAlgorithm => "no_common_algorithm",
             Self::SshProtocol => "ssh_protocol_error",
             Self::SftpProtocol => "sftp_protocol_error",
@@ -85,6 +89,7 @@ impl Closing {
         match self {
             Self::LoginGrace => "login took too long",
             Self::Idle => "the session was idle for too long",
+            Self::Replaced => "this account has too many connections: its oldest one ends",
             Self::Stopped => "bedfeed is being restarted: connect again in a minute",
             _ => "the connection is ended",
         }
@@ -101,6 +106,7 @@ impl Closing {
             | Self::LoginRefused
             | Self::Idle
             | Self::AccountClosed
+            | Self::Replaced
             | Self::SftpProtocol
             | Self::NotReading
             | Self::TooManyKeys

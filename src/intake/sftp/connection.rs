@@ -40,6 +40,8 @@ pub(super) struct Watched {
     pub(super) provider: OnceLock<ProviderCode>,
     /// What the login was, so that it can be looked at again when the accounts change.
     pub(super) proof: OnceLock<Proof>,
+    /// Becomes true when the place is needed for a newer connection of the account.
+    pub(super) leave: watch::Sender<bool>,
     /// Whether a login was refused.
     pub(super) refused: AtomicBool,
     /// Whether a refused login was held against its address already: a client with a handful of keys fails once.

@@ -287,10 +287,11 @@ impl Door {
         number: u64,
     ) -> (Option<Closing>, Result<(), ConnectionError>) {
         let mut shutdown = self.shared.shutdown.clone();
-        let mut logged_in = watched.logged_in.subscribe();
+        let (mut logged_in, mut leave) = (watched.logged_in.subscribe(), watched.leave.subscribe());
         let (why, farewell) = tokio::select! {
             ended = &mut running => return (None, ended),
             farewell = self.lapse(watched) => (Closing::AccountClosed, farewell),
+            () = turns(&mut leave, |leave| *leave) => (Closing::Replaced, Closing::Replaced.goodbye()),
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();

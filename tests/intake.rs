@@ -1,7 +1,14 @@
 //! The SFTP endpoint against the OpenSSH programs `sftp`, `scp` and `ssh`, on a loopback port with a gate made of memory.
 //! Rows are what providers' jobs do; names say which promise they hold us to.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise"
+)]
 
 #[path = "intake/access.rs"]
 mod access;

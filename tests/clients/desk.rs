@@ -216,7 +216,7 @@ pub(crate) fn attributes(reply: &[u8]) -> Option<Facts> {
     Some(Facts { bytes, modified })
 }
 
-/// A program that was not run, because what it stands for is a replay.
+/// The end of a replay, in the form of a program's end.
 pub(crate) fn outcome(result: Result<String, String>) -> Ran {
     match result {
         Ok(stdout) => Ran { code: Some(0), stdout, stderr: String::new() },

@@ -34,7 +34,7 @@ pub(crate) enum Act<'a> {
 
 /// A client.
 pub(crate) struct Client {
-    /// As the settings' support team would say it, without the exact version.
+    /// What the table calls it: without the last part of the version, which differs between machines.
     pub(crate) label: fn() -> String,
     pub(crate) after_a_cut: AfterACut,
     /// Whether it closes a file in good order when its user breaks off, so that half of it is acknowledged. A client that is

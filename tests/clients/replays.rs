@@ -29,8 +29,8 @@ struct Talk {
 /// Why a client gave up, in the words it would show.
 type Step<T> = Result<T, String>;
 
-/// What a path is opened as: the client's name for an upload.
-struct Upload {
+/// An open file.
+struct Open {
     handle: Vec<u8>,
 }
 
@@ -81,22 +81,22 @@ impl Talk {
         if reply[0] == 104 { Ok(()) } else { Err(told(&reply)) }
     }
 
-    /// Size and time of a file, where it is there.
+    /// The size of a file, where it is there.
     fn lstat(&mut self, path: &str) -> Step<Option<u64>> {
         Ok(attributes(&self.ask(7, &[&string(path.as_bytes())])?).map(|facts| facts.bytes))
     }
 
-    fn open(&mut self, path: &str, flags: u32, size: Option<u64>) -> Step<Upload> {
+    fn open(&mut self, path: &str, flags: u32, size: Option<u64>) -> Step<Open> {
         let attributes = match size {
             Some(size) => [SIZE.to_be_bytes().as_slice(), &size.to_be_bytes()].concat(),
             None => vec![0; 4],
         };
         let reply = self.ask(3, &[&string(path.as_bytes()), &flags.to_be_bytes(), &attributes])?;
-        if reply[0] == 102 { Ok(Upload { handle: reply[5..].to_vec() }) } else { Err(told(&reply)) }
+        if reply[0] == 102 { Ok(Open { handle: reply[5..].to_vec() }) } else { Err(told(&reply)) }
     }
 
     /// Writes ahead of the answers, then reads them all.
-    fn write(&mut self, upload: &Upload, from: u64, bytes: &[u8]) -> Step<()> {
+    fn write(&mut self, upload: &Open, from: u64, bytes: &[u8]) -> Step<()> {
         let mut waiting = Vec::new();
         let mut offset = from;
         for block in bytes.chunks(BLOCK) {
@@ -106,7 +106,7 @@ impl Talk {
         waiting.into_iter().try_for_each(|id| self.done(id))
     }
 
-    fn close(&mut self, upload: &Upload) -> Step<()> {
+    fn close(&mut self, upload: &Open) -> Step<()> {
         self.order(4, &[&upload.handle])
     }
 

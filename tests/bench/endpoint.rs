@@ -6,8 +6,8 @@
 
 use bedfeed::feed::{Clock, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Settings, Shelf, clear_uploads,
-    serve,
+    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf,
+    clear_uploads, serve,
 };
 use bedfeed::ledger::{DeliveryRow, Event, FILE_NAME, Ledger};
 use bedfeed::service::SystemClock;
@@ -56,6 +56,7 @@ async fn run(state_dir: PathBuf, key: &OsString, port_file: PathBuf) -> Result<(
         gate: Arc::new(LedgerGate { ledger }),
         clock: Arc::new(SystemClock),
         counters: Arc::new(Counters::default()),
+        next: None,
     };
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -73,7 +74,11 @@ fn settings() -> Settings {
         login_grace: Duration::from_secs(600),
         idle_timeout: Duration::from_secs(3600),
         max_connections: MANY,
+        max_connections_per_source: MANY,
+        max_connections_per_account: MANY,
+        max_unauthenticated: MANY - 1,
         max_unauthenticated_per_source: MANY,
+        connection_rate: MANY,
         ..Settings::default()
     }
 }
@@ -86,9 +91,11 @@ fn accounts(public_key: &str) -> Result<Accounts, Box<dyn Error>> {
             networks: Vec::new(),
             agreement_ends: None,
             max_file_bytes: MAX_FILE_BYTES,
+            password: None,
+            quota: Quota { max_bytes_per_hour: u64::MAX, max_staged_bytes: u64::MAX },
         })
     };
-    Ok(Accounts { accounts: (0..ACCOUNTS).map(account).collect::<Result<_, _>>()? })
+    Ok(Accounts { accounts: (0..ACCOUNTS).map(account).collect::<Result<_, _>>()?, ..Accounts::default() })
 }
 
 /// The daemon's gate without the pipeline behind it: the same entry, the same commit, the same look-ups.

@@ -78,7 +78,7 @@ fn settings() -> Settings {
         max_connections_per_account: MANY,
         max_unauthenticated: MANY - 1,
         max_unauthenticated_per_source: MANY,
-        connection_rate: MANY,
+        connection_rate: 10_000,
         ..Settings::default()
     }
 }

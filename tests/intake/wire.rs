@@ -105,8 +105,8 @@ async fn what_was_accepted_can_be_replaced_by_a_rename_and_df_tells_the_accounts
     let run = house.sftp(&batch).await;
     assert!(run.ok && run.stderr.is_empty(), "{}", run.stderr);
     assert!(run.stdout.contains("          11 "), "the new size: {}", run.stdout);
-    // 66 files of 2,000,000 bytes, in kibibytes of whole blocks.
-    let blocks = 66 * 2_000_000_u64 / 4096 * 4;
+    // Sixteen files of 2,000,000 bytes, in kibibytes of whole blocks.
+    let blocks = 16 * 2_000_000_u64 / 4096 * 4;
     assert!(run.stdout.contains(&blocks.to_string()), "{blocks}: {}", run.stdout);
     assert_eq!(house.accepted().len(), 2);
 }

@@ -174,6 +174,28 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
 }
 
 #[test]
+fn a_main_file_means_what_it_says() {
+    let revoked = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let main = format!(
+        "state_dir = \"s\"\n[sftp]\nmax_connections = 9\nmax_connections_per_source = 4\nmax_connections_per_account = 3\nmax_unauthenticated = 2\nmax_unauthenticated_per_source = 1\nconnection_rate = 5\npenalties = false\nrevoked_keys = [\"{revoked}\"]\n[[sftp.user_ca]]\nname = \"ca\"\npublic_key = \"{KEY} comment\"\n"
+    );
+    let settings = load_in(&folder(&[("bedfeed.toml", &main), ("providers/RM1.toml", PROVIDER)])).unwrap();
+    let sftp = intake::Settings {
+        max_connections: 9,
+        max_connections_per_source: 4,
+        max_connections_per_account: 3,
+        max_unauthenticated: 2,
+        max_unauthenticated_per_source: 1,
+        connection_rate: 5,
+        penalties: false,
+        ..intake::Settings::default()
+    };
+    assert_eq!(settings.sftp, sftp);
+    let user_cas = vec![intake::UserCa { name: "ca".to_owned(), public_key: KEY.to_owned() }];
+    assert_eq!(settings.trust, intake::Trust { user_cas, revoked_keys: vec![revoked.to_owned()] });
+}
+
+#[test]
 fn files_that_cannot_be_read_are_problems() {
     let got = problems(&[("reference/sites.csv", "junk")]);
     assert!(got.len() == 1 && got[0].starts_with("bedfeed.toml: cannot be read: No such file"), "{got:?}");
@@ -264,6 +286,23 @@ fn a_provider_file_means_what_it_says() {
     assert_eq!(provider.schedule.missed_after, jiff::SignedDuration::from_mins(22), "when the next file is due");
     assert_eq!(provider.schedule.first_slot.unwrap().to_string(), "2018-12-03T10:15Z");
     assert_eq!(provider.feed.mappings[0].zone, SourceZone::FixedGmt);
+}
+
+#[test]
+fn the_examples_of_the_access_page_are_settings() {
+    let page = std::fs::read_to_string(repository().join("docs/access.md")).unwrap();
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    for example in &examples {
+        let (file, text) = example.split_once('\n').unwrap();
+        let provider = if file == "# providers/RM1.toml" {
+            PROVIDER.replacen("[contact]", &format!("{text}\n[contact]"), 1)
+        } else {
+            PROVIDER.to_owned()
+        };
+        let main = if file == "# bedfeed.toml" { format!("state_dir = \"s\"\n{text}") } else { "state_dir = \"s\"".to_owned() };
+        assert_eq!(problems(&[("bedfeed.toml", &main), ("providers/RM1.toml", &provider)]), Vec::<String>::new(), "{example}");
+    }
+    assert_eq!(examples.len(), 4, "all of them say which file they belong to");
 }
 
 #[test]

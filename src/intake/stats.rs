@@ -47,7 +47,8 @@ pub struct Counts {
     pub refused: Vec<(&'static str, u64)>,
     /// Connections that ended, by reason.
     pub closed: Vec<(&'static str, u64)>,
-    /// Addresses that are turned away for a while, because everything from them failed; looked at once a minute.
+    /// Addresses that are turned away for a while, because everything from them failed. Those whose time
+    /// is over are taken off once a minute.
     pub penalised_sources: u64,
     /// Uploads acknowledged.
     pub accepted: u64,

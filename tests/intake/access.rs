@@ -248,13 +248,23 @@ async fn p9_garbage_and_empty_connections_are_held_against_an_address() {
 async fn p9_connections_are_bounded_by_rate_and_by_account() {
     let house =
         House::open_strictly(Settings { connection_rate: 3, max_connections_per_account: 1, ..Settings::default() }, &["ed25519"]).await;
-    let mut first = house.raw();
+    let mut first = house.raw_with("ed25519", &["-o", "LogLevel=INFO"]);
     first.init();
+    first.send(3, 1, &[&string(b"a.csv"), &[0, 0, 0, 0x1a, 0, 0, 0, 0]]);
+    let handle = first.read();
     let run = house.sftp("ls").await;
     assert!(!run.ok, "one connection of the account at once");
     assert_eq!(house.refused("too_many_connections"), 1);
-    first.kill();
-    let strangers = House::open_strictly(Settings { connection_rate: 3, ..Settings::default() }, &["ed25519"]).await;
+    // One that has nothing open makes room: a job that forgot to leave does not keep the next one out.
+    first.send(4, 2, &[&handle[5..]]);
+    assert_eq!(first.read()[8], 0);
+    assert!(house.sftp("ls").await.ok);
+    let words = first.last_words();
+    assert!(words.contains("too many connections: its oldest one ends"), "{words}");
+    assert_eq!((house.refused("too_many_connections"), house.accepted().len()), (1, 1));
+    // A stranger gets one connection a second here; that the others were turned away does not hang on how busy the machine is.
+    let settings = Settings { connection_rate: 1, max_unauthenticated_per_source: 100, ..Settings::default() };
+    let strangers = House::open_strictly(settings, &["ed25519"]).await;
     let mut open = Vec::new();
     for _ in 0..20 {
         open.push(TcpStream::connect(strangers.address()).await.unwrap());
@@ -263,7 +273,7 @@ async fn p9_connections_are_bounded_by_rate_and_by_account() {
     for stream in &mut open {
         served += usize::from(stream.read_exact(&mut [0; 8]).await.is_ok());
     }
-    assert!((3..20).contains(&served), "{served} of twenty at once");
+    assert!((1..20).contains(&served), "{served} of twenty at once");
     assert!(strangers.counters.read().turned_away > 0);
 }
 
@@ -343,6 +353,27 @@ async fn a_session_ends_when_its_login_is_no_longer_allowed() {
         raw.send(16, 5, &[&string(b".")]);
         assert_eq!(raw.read()[0], 104, "{told}");
         change(&house);
+        let words = raw.last_words();
+        assert!(words.contains(told), "{told}: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_with_a_certificate_ends_with_it_and_with_its_authority() {
+    let house = House::open().await;
+    keygen(&house, &["-t", "ed25519", "-N", "", "-C", "", "-f", "ca"]);
+    house.change_accounts(|accounts| accounts.trust.user_cas.push(UserCa { name: "ca".to_owned(), public_key: public_key(&house, "ca") }));
+    keygen(&house, &["-s", "ca", "-I", "night job", "-n", "RM1", "-V", "20180101:20990101", "other.pub"]);
+    for (told, lapse) in [("the certificate of this login has expired", true), ("this login is no longer allowed", false)] {
+        house.set_clock("2018-12-03T12:00:00Z");
+        let mut raw = house.raw_with("other", &["-o", "LogLevel=INFO"]);
+        raw.init();
+        if lapse {
+            house.set_clock("2099-06-01T00:00:00Z");
+            house.change_accounts(|_| ());
+        } else {
+            house.change_accounts(|accounts| accounts.trust.user_cas.clear());
+        }
         let words = raw.last_words();
         assert!(words.contains(told), "{told}: {words}");
     }

@@ -5,7 +5,7 @@
 //! [`Credential`].
 
 use super::certificates;
-use super::limits::MIN_RSA_BITS;
+use super::limits::{MAX_RSA_BITS, MIN_RSA_BITS};
 use super::penalties::Offence;
 use crate::feed::{LONDON, ProviderCode};
 use crate::intake::{Account, Accounts};
@@ -36,7 +36,7 @@ pub enum Refusal {
     AgreementEnded,
     /// The address is not in the account's networks.
     Network,
-    /// The signature's algorithm is not allowed, as with SHA-1.
+    /// The signature's algorithm is not allowed, as with SHA-1, or the key is of a kind or size that is not.
     Algorithm,
     /// The account has too many connections.
     TooMany,
@@ -210,7 +210,9 @@ pub(super) fn judge(accounts: &Accounts, attempt: &Attempt, now: Timestamp) -> R
 /// nothing of the certificate, so where there are authorities nearly every offer is worth a signature; who it is from is
 /// decided after that. Doing so for every name also keeps it secret which names there are.
 pub(super) fn judge_offer(accounts: &Accounts, attempt: &Attempt, now: Timestamp) -> Result<(), Refusal> {
+    let sound = matches!(&attempt.credential, Credential::Key { key, .. } if strong(key.key_data()));
     match judge(accounts, attempt, now) {
+        Err(_) if !sound => Err(Refusal::Algorithm),
         Err(refusal @ (Refusal::Algorithm | Refusal::Revoked)) => Err(refusal),
         Err(_) if !accounts.trust.user_cas.is_empty() => Ok(()),
         judged => judged.map(|_| ()),
@@ -249,7 +251,7 @@ pub(super) fn allowed(algorithm: &Algorithm) -> bool {
 pub(super) fn strong(key: &KeyData) -> bool {
     match key {
         KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => true,
-        KeyData::Rsa(rsa) => rsa.key_size() >= MIN_RSA_BITS,
+        KeyData::Rsa(rsa) => (MIN_RSA_BITS..=MAX_RSA_BITS).contains(&rsa.key_size()),
         _ => false,
     }
 }

@@ -33,6 +33,8 @@ pub enum Closing {
     TooManyPasswords,
     /// The login is no longer allowed: its key, account or agreement ended while it was open.
     AccountClosed,
+    /// Its place was needed for a newer connection of its account.
+    Replaced,
     /// The line broke, or the client vanished, with a session open.
     Cut,
     /// bedfeed was stopped.
@@ -41,7 +43,7 @@ pub enum Closing {
 
 impl Closing {
     /// Every reason, in the order counters use.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Left,
         Self::NoLogin,
         Self::LoginRefused,
@@ -54,6 +56,7 @@ impl Closing {
         Self::TooManyKeys,
         Self::TooManyPasswords,
         Self::AccountClosed,
+        Self::Replaced,
         Self::Cut,
         Self::Stopped,
     ];
@@ -74,6 +77,7 @@ impl Closing {
             Self::TooManyKeys => "too_many_keys",
             Self::TooManyPasswords => "too_many_passwords",
             Self::AccountClosed => "account_closed",
+            Self::Replaced => "replaced",
             Self::Cut => "cut",
             Self::Stopped => "stopped",
         }
@@ -84,6 +88,7 @@ impl Closing {
         match self {
             Self::LoginGrace => "login took too long",
             Self::Idle => "the session was idle for too long",
+            Self::Replaced => "this account has too many connections: its oldest one ends",
             Self::Stopped => "bedfeed is being restarted: connect again in a minute",
             _ => "the connection is ended",
         }

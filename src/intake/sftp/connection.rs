@@ -40,7 +40,11 @@ pub(super) struct Watched {
     pub(super) proof: OnceLock<Proof>,
     /// Who logged in.
     pub(super) provider: OnceLock<ProviderCode>,
-    /// Whether a login was refused, and so held against its address already.
+    /// Becomes true when the place is needed for a newer connection of the account.
+    pub(super) leave: watch::Sender<bool>,
+    /// Whether the client tried to log in at all.
+    pub(super) tried: AtomicBool,
+    /// Whether the connection's failure was held against its address already: a client with a handful of keys fails once.
     pub(super) blamed: AtomicBool,
     /// How many channels are open.
     channels: AtomicUsize,
@@ -53,7 +57,7 @@ impl Watched {
     pub(super) fn facts(&self) -> Facts {
         Facts {
             logged_in: *self.logged_in.borrow(),
-            refused: self.blamed.load(Ordering::Relaxed),
+            refused: self.tried.load(Ordering::Relaxed),
             in_session: self.channels.load(Ordering::Relaxed) > 0,
             fault: self.fault.get().copied(),
         }

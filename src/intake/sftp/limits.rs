@@ -44,6 +44,9 @@ pub(super) const MAX_PASSWORD_BYTES: usize = 1024;
 /// Shortest RSA key taken, in bits; the same bound holds for keys in the settings.
 pub(super) const MIN_RSA_BITS: u32 = 2048;
 
+/// Longest RSA key taken, in bits: where there are authorities, strangers decide whose signatures we verify.
+pub(super) const MAX_RSA_BITS: u32 = 8192;
+
 /// Longest name of a certificate that is kept, in characters.
 pub(super) const MAX_KEY_ID_CHARS: usize = 80;
 

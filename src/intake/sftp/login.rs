@@ -69,7 +69,10 @@ impl Connection {
             Err(refusal) => return self.refuse(&attempt, refusal),
         };
         let most = self.shared.settings.max_connections_per_account;
-        let Some(share) = Share::take(&self.shared, &identity.provider, Kind::Connection, most) else {
+        let take = |most| Share::take(&self.shared, &identity.provider, Kind::Connection, most);
+        // One that was asked to leave takes a moment, during which there may be more than the most.
+        let make_room = || self.shared.make_room(&identity.provider).then(|| take(most.saturating_mul(2))).flatten();
+        let Some(share) = take(most).or_else(make_room) else {
             return self.refuse(&attempt, Refusal::TooMany);
         };
         let fingerprint = attempt.credential.fingerprint();
@@ -113,6 +116,7 @@ impl Connection {
         Counters::count(&self.shared.counters.logins);
         lock(&self.shared.penalties).log_in(self.peer.ip(), self.shared.clock.now());
         if let Some(login) = &self.login {
+            self.shared.note_login(&login.identity.provider, &self.watched);
             // A second login on one connection does not happen; the first would stand.
             drop(self.watched.proof.set(login.proof.clone()));
         }
@@ -124,8 +128,10 @@ impl Connection {
 
     fn refuse(&self, attempt: &Attempt, refusal: Refusal) -> Auth {
         self.shared.counters.count_refusal(refusal);
-        self.watched.blamed.store(true, Ordering::Relaxed);
-        if let Some(offence) = refusal.offence() {
+        self.watched.tried.store(true, Ordering::Relaxed);
+        if let Some(offence) = refusal.offence()
+            && !self.watched.blamed.swap(true, Ordering::Relaxed)
+        {
             self.shared.blame(attempt.from, offence);
         }
         if refusal != Refusal::TooMany && matches!(attempt.credential, Credential::Password { .. }) {

@@ -39,6 +39,7 @@ pub use closing::Closing;
 pub use passwords::{BadPasswordHash, check_password_hash};
 pub use server::{Context, Next, ServeError, serve};
 
+use self::connection::Watched;
 use self::partials::Partials;
 use self::penalties::{Offence, Penalties};
 use self::quota::Quotas;
@@ -49,7 +50,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Semaphore, watch};
 
 /// What all connections share.
@@ -66,6 +67,8 @@ struct Shared {
     /// One password is verified at a time: a stranger decides how often that is, so it must not take all processors.
     verifying: Semaphore,
     shares: Mutex<HashMap<(ProviderCode, Kind), usize>>,
+    /// Connections that are logged in, in the order of their logins.
+    logins: Mutex<Vec<(ProviderCode, Weak<Watched>)>>,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -102,15 +105,32 @@ impl Shared {
         if !self.settings.penalties || self.knows(from) {
             return;
         }
-        let (now, mut penalties) = (self.clock.now(), lock(&self.penalties));
-        if let Some(lasts) = penalties.offend(from, offence, now) {
-            self.note_penalised(&penalties, now);
+        if let Some(lasts) = lock(&self.penalties).offend(from, offence, self.clock.now()) {
+            Counters::count(&self.counters.penalised_sources);
             tracing::warn!(%from, ?offence, seconds = lasts.as_secs(), "everything from this address failed: it is turned away for a while");
         }
     }
 
-    fn note_penalised(&self, penalties: &Penalties, now: Timestamp) {
-        self.counters.penalised_sources.store(u64::try_from(penalties.in_force(now)).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Counts anew how many addresses are turned away: what faded is not noticed by itself.
+    fn recount_penalised(&self, now: Timestamp) {
+        let in_force = lock(&self.penalties).in_force(now);
+        self.counters.penalised_sources.store(u64::try_from(in_force).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Notes a login, so that it can be asked to leave.
+    fn note_login(&self, provider: &ProviderCode, watched: &Arc<Watched>) {
+        let mut logins = lock(&self.logins);
+        logins.retain(|(_, other)| other.strong_count() > 0);
+        logins.push((provider.clone(), Arc::downgrade(watched)));
+    }
+
+    /// Asks the account's oldest connection without an open upload to leave; says whether there was one. A job that leaves its
+    /// sessions open must not keep the account's other jobs out.
+    fn make_room(&self, provider: &ProviderCode) -> bool {
+        let logins = lock(&self.logins);
+        let mut mine = logins.iter().filter(|(of, _)| of == provider).filter_map(|(_, watched)| watched.upgrade());
+        let oldest = mine.find(|watched| *watched.open_uploads.borrow() == 0 && !*watched.leave.borrow());
+        oldest.is_some_and(|watched| !watched.leave.send_replace(true))
     }
 
     fn stopping(&self) -> bool {

@@ -9,7 +9,7 @@ use super::kexinit::Ours;
 use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
 use super::partials::Partials;
 use super::penalties::{Offence, Penalties};
-use super::places::Places;
+use super::places::{Full, Places};
 use super::quota::Quotas;
 use super::{Shared, lock};
 use crate::feed::Clock;
@@ -99,6 +99,7 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
             penalties: Mutex::new(Penalties::default()),
             verifying: Semaphore::new(1),
             shares: Mutex::new(HashMap::new()),
+            logins: Mutex::new(Vec::new()),
             shutdown,
         }),
     });
@@ -161,7 +162,7 @@ impl Door {
                     // Partials that nobody comes back for go even when no client is there.
                     let now = self.shared.clock.now();
                     self.shared.partials().forget_old(now);
-                    self.shared.note_penalised(&lock(&self.shared.penalties), now);
+                    self.shared.recount_penalised(now);
                     continue;
                 }
                 accepted = listener.accept() => accepted,
@@ -208,7 +209,12 @@ impl Door {
             Ok(places) => places,
             Err(full) => {
                 Counters::count(&shared.counters.turned_away);
-                tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                // What one stranger does to itself must not fill the log.
+                if known || matches!(full, Full::All | Full::Unauthenticated) {
+                    tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+                } else {
+                    tracing::debug!(from = %peer, setting = full.as_str(), "connection turned away: too many from this address");
+                }
                 return None;
             }
         };
@@ -276,7 +282,8 @@ impl Door {
         let closing = ours.unwrap_or_else(|| closing(&ended, watched.facts()));
         if !*watched.logged_in.borrow() && !self.shared.stopping() {
             let overstayed = closing == Closing::LoginGrace;
-            if overstayed || !watched.blamed.load(Ordering::Relaxed) {
+            let tried = watched.tried.load(Ordering::Relaxed);
+            if overstayed || !tried {
                 self.shared.blame(peer.ip(), offence(closing));
             }
         }
@@ -303,10 +310,11 @@ impl Door {
         number: u64,
     ) -> (Option<Closing>, Result<(), ConnectionError>) {
         let mut shutdown = self.shared.shutdown.clone();
-        let mut logged_in = watched.logged_in.subscribe();
+        let (mut logged_in, mut leave) = (watched.logged_in.subscribe(), watched.leave.subscribe());
         let (why, farewell) = tokio::select! {
             ended = &mut running => return (None, ended),
             farewell = self.lapse(watched) => (Closing::AccountClosed, farewell),
+            () = turns(&mut leave, |leave| *leave) => (Closing::Replaced, Closing::Replaced.goodbye()),
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
@@ -354,6 +362,7 @@ fn offence(closing: Closing) -> Offence {
         | Closing::LoginRefused
         | Closing::Idle
         | Closing::AccountClosed
+        | Closing::Replaced
         | Closing::Cut
         | Closing::Stopped => Offence::NoLogin,
     }

@@ -6,6 +6,7 @@ use crate::common::{Ran, names, now, run, wait_until};
 use crate::desk::{Desk, Facts, SMALL};
 use crate::line::{Fault, Line};
 use crate::programs::{Act, AfterACut, Client, Way, ended};
+use crate::replays::SESSION_ENDED;
 use bedfeed::feed::Digest;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -259,7 +260,9 @@ fn receipt(desk: &Desk, client: &Client) -> &'static str {
 fn too_large(desk: &Desk, client: &Client) -> &'static str {
     let bytes = content(SMALL * 3, 9);
     let (file, to) = (desk.file("large.csv", &bytes), "/inbox/large.csv");
-    failed(&client.act(&desk.small_door(), Act::Put { file: &file, to }).unwrap());
+    let ran = client.act(&desk.small_door(), Act::Put { file: &file, to }).unwrap();
+    failed(&ran);
+    assert_eq!(ran.stderr.contains(SESSION_ENDED), client.ends_at_a_refusal, "{ran:?}");
     desk.told("the client", &[]);
     assert_eq!(desk.small_stat(to), None, "a refused file is not there");
     FAILS

@@ -40,6 +40,8 @@ pub(crate) struct Client {
     /// Whether it closes a file in good order when its user breaks off, so that half of it is acknowledged. A client that is
     /// interrupted in the middle of a packet cannot do so, so it is not certain.
     pub(crate) closes_half: bool,
+    /// Whether bedfeed ends its session at a refused write.
+    pub(crate) ends_at_a_refusal: bool,
     /// How the lines begin that it prints on standard error although all is well.
     pub(crate) small_talk: &'static [&'static str],
     pub(crate) way: Way,
@@ -73,14 +75,27 @@ pub(crate) struct Errand {
     input: String,
 }
 
-pub(crate) const SFTP: Client =
-    Client { label: || openssh("sftp"), after_a_cut: AfterACut::Resumes, closes_half: true, small_talk: &[], way: Way::Program(sftp) };
-pub(crate) const SCP: Client =
-    Client { label: || openssh("scp"), after_a_cut: AfterACut::Again, closes_half: false, small_talk: &[], way: Way::Program(scp) };
+pub(crate) const SFTP: Client = Client {
+    label: || openssh("sftp"),
+    after_a_cut: AfterACut::Resumes,
+    closes_half: true,
+    ends_at_a_refusal: false,
+    small_talk: &[],
+    way: Way::Program(sftp),
+};
+pub(crate) const SCP: Client = Client {
+    label: || openssh("scp"),
+    after_a_cut: AfterACut::Again,
+    closes_half: false,
+    ends_at_a_refusal: false,
+    small_talk: &[],
+    way: Way::Program(scp),
+};
 pub(crate) const PSFTP: Client = Client {
     label: || format!("PuTTY psftp {}", version("psftp", &["-V"], "Release ")),
     after_a_cut: AfterACut::Resumes,
     closes_half: false,
+    ends_at_a_refusal: false,
     small_talk: &["Using username "],
     way: Way::Program(psftp),
 };
@@ -91,6 +106,7 @@ pub(crate) const CURL: Client = Client {
     },
     after_a_cut: AfterACut::Resumes,
     closes_half: false,
+    ends_at_a_refusal: false,
     small_talk: &[],
     way: Way::Program(curl),
 };
@@ -98,6 +114,7 @@ pub(crate) const PARAMIKO: Client = Client {
     label: || format!("paramiko {}", python_package("paramiko")),
     after_a_cut: AfterACut::Again,
     closes_half: true,
+    ends_at_a_refusal: false,
     small_talk: &[],
     way: Way::Program(|door, act| python("paramiko_job.py", door, act)),
 };
@@ -105,6 +122,7 @@ pub(crate) const ASYNCSSH: Client = Client {
     label: || format!("asyncssh {}", python_package("asyncssh")),
     after_a_cut: AfterACut::Again,
     closes_half: true,
+    ends_at_a_refusal: false,
     small_talk: &[],
     way: Way::Program(|door, act| python("asyncssh_job.py", door, act)),
 };
@@ -112,6 +130,7 @@ pub(crate) const RCLONE: Client = Client {
     label: || format!("rclone {}", version("rclone", &["version"], "rclone v")),
     after_a_cut: AfterACut::AgainByItself,
     closes_half: false,
+    ends_at_a_refusal: false,
     small_talk: &[],
     way: Way::Program(rclone),
 };
@@ -119,6 +138,7 @@ pub(crate) const WINSCP_SMALL: Client = Client {
     label: || "WinSCP, under the final name (replayed)".to_owned(),
     after_a_cut: AfterACut::Again,
     closes_half: false,
+    ends_at_a_refusal: false,
     small_talk: &[],
     way: Way::Replay(replays::winscp_small),
 };
@@ -126,6 +146,7 @@ pub(crate) const WINSCP: Client = Client {
     label: || "WinSCP, under `.filepart` (replayed)".to_owned(),
     after_a_cut: AfterACut::ResumesFilepart,
     closes_half: false,
+    ends_at_a_refusal: false,
     small_talk: &[],
     way: Way::Replay(replays::winscp_filepart),
 };
@@ -133,6 +154,7 @@ pub(crate) const SSH_NET: Client = Client {
     label: || "SSH.NET (replayed)".to_owned(),
     after_a_cut: AfterACut::Again,
     closes_half: false,
+    ends_at_a_refusal: true,
     small_talk: &[],
     way: Way::Replay(replays::ssh_net),
 };
@@ -339,4 +361,12 @@ fn python(job: &str, door: &Door, act: Act) -> Option<Errand> {
     words.extend([word(&door.key), word(&known_hosts(door)), verb.to_owned()]);
     words.extend(paths.into_iter().map(str::to_owned));
     Errand::new(&interpreter(), words, String::new()).map(|errand| errand.at_home(door))
+}
+
+/// The SFTP subsystem on standard input and output, by a client that calls itself something else.
+pub(crate) fn subsystem_as(door: &Door, software: &str) -> Command {
+    let mut command = Command::new(interpreter());
+    command.arg(repository().join("tests/clients/jobs/subsystem.py")).args([&door.port.to_string(), &door.user]);
+    command.args([&door.key, &known_hosts(door)]).arg(software).stderr(Stdio::null());
+    command
 }

@@ -4,11 +4,12 @@
 use crate::common::Ran;
 use crate::desk::{Door, attributes, outcome, subsystem_command};
 use crate::house::{Raw, string};
-use crate::programs::Act;
+use crate::programs::{Act, subsystem_as};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 /// Bytes of one WRITE.
 const BLOCK: usize = 32 * 1024;
@@ -19,6 +20,12 @@ const TRUNCATE: u32 = 0x10;
 /// Bits of attributes.
 const SIZE: u32 = 0x1;
 const TIMES: u32 = 0x8;
+
+/// What SSH.NET calls itself; bedfeed ends its session where older versions would wait for ever.
+const SSH_NET: &str = "SSH-2.0-Renci.SshNet.SshClient.0.0.1";
+
+/// What a replay says where bedfeed ended its session.
+pub(crate) const SESSION_ENDED: &str = "its session was ended";
 
 /// A conversation in which every answer is looked at.
 struct Talk {
@@ -39,8 +46,8 @@ fn lost(error: io::Error) -> String {
 }
 
 impl Talk {
-    fn begin(door: &Door) -> Step<Self> {
-        let mut talk = Self { raw: Raw::over(subsystem_command(door)), next: 0 };
+    fn begin(carrier: Command) -> Step<Self> {
+        let mut talk = Self { raw: Raw::over(carrier), next: 0 };
         talk.raw.try_write(&[0, 0, 0, 5, 1, 0, 0, 0, 6]).map_err(lost)?;
         talk.raw.try_read().map_err(lost)?;
         Ok(talk)
@@ -110,6 +117,18 @@ impl Talk {
         self.order(4, &[&upload.handle])
     }
 
+    /// What becomes of a program that does not understand a refusal and waits for more: the end of its session, or nothing.
+    fn wait_for_ever(&mut self, upload: &Open) -> &'static str {
+        let Ok(last) = self.send(4, &[&upload.handle]) else { return SESSION_ENDED };
+        loop {
+            match self.raw.try_read() {
+                Err(_) => return SESSION_ENDED,
+                Ok(reply) if reply[1..5] == last.to_be_bytes() => return "it waits for ever",
+                Ok(_) => {}
+            }
+        }
+    }
+
     fn rename(&mut self, from: &str, to: &str) -> Step<()> {
         self.order(18, &[&string(from.as_bytes()), &string(to.as_bytes())])
     }
@@ -177,7 +196,7 @@ fn length(bytes: &[u8]) -> u64 {
 
 /// WinSCP after it connected: where am I, and what is here.
 fn winscp(door: &Door) -> Step<Talk> {
-    let mut talk = Talk::begin(door)?;
+    let mut talk = Talk::begin(subsystem_command(door))?;
     talk.real_path(".")?;
     talk.list("/")?;
     Ok(talk)
@@ -250,13 +269,13 @@ pub(crate) fn ssh_net(door: &Door, act: Act) -> Option<Ran> {
     if matches!(act, Act::Resume { .. } | Act::PutIfChanged { .. } | Act::Compare { .. }) {
         return None;
     }
-    Some(outcome(Talk::begin(door).and_then(|mut talk| {
+    Some(outcome(Talk::begin(subsystem_as(door, SSH_NET)).and_then(|mut talk| {
         talk.real_path(".")?;
         match act {
             Act::Put { file, to } | Act::PutAgain { file, to } | Act::PutWithTime { file, to } => {
                 talk.real_path(to)?;
                 let upload = talk.open(to, WRITE_CREATE | TRUNCATE, None)?;
-                talk.write(&upload, 0, &read(file))?;
+                talk.write(&upload, 0, &read(file)).map_err(|refused| format!("{refused}; {}", talk.wait_for_ever(&upload)))?;
                 talk.close(&upload)?;
                 if matches!(act, Act::PutWithTime { .. }) {
                     talk.lstat(to)?.ok_or("no such file")?;

@@ -81,7 +81,7 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
 
 /// How the endpoint does; reasons that never came up are left out.
 fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::Result<()> {
-    let Endpoint { open, not_logged_in, turned_away, logins, refused, closed, .. } = daemon.endpoint.as_ref();
+    let Endpoint { open, not_logged_in, turned_away, penalised_sources, logins, refused, closed, .. } = daemon.endpoint.as_ref();
     writeln!(
         out,
         "\nSFTP since {}: {open} connections open, {not_logged_in} of them not logged in; {logins} logins",
@@ -92,7 +92,10 @@ fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::
         writeln!(out, "  {what}: {words}")?;
     }
     if *turned_away > 0 {
-        writeln!(out, "  connections turned away, because too many were open: {turned_away}")?;
+        writeln!(out, "  connections turned away: {turned_away} (too many, or penalised)")?;
+    }
+    if *penalised_sources > 0 {
+        writeln!(out, "  addresses turned away now, because everything from them failed: {penalised_sources}")?;
     }
     writeln!(out, "  host keys: {}", daemon.host_keys.join(", "))?;
     if let Some(next) = &daemon.next {

@@ -100,6 +100,8 @@ pub struct Endpoint {
     pub connections: u64,
     /// Connections turned away because too many were open.
     pub turned_away: u64,
+    /// Addresses that are turned away for a while, because everything from them failed.
+    pub penalised_sources: u64,
     /// Logins that worked.
     pub logins: u64,
     /// Logins refused, by reason.
@@ -120,6 +122,7 @@ impl From<Counts> for Endpoint {
             not_logged_in: counts.waiting,
             connections: counts.connections,
             turned_away: counts.turned_away,
+            penalised_sources: counts.penalised_sources,
             logins: counts.logins,
             refused: by_reason(counts.refused),
             closed: by_reason(counts.closed),

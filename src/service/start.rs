@@ -357,6 +357,11 @@ fn counted(counters: Arc<Counters>) -> Counted {
                 "Connections turned away because too many were open.",
                 counts.turned_away,
             ),
+            gauge(
+                "bedfeed_sftp_penalised_sources",
+                "Addresses that are turned away for a while, because everything from them failed.",
+                counts.penalised_sources,
+            ),
             Family::by_reason("bedfeed_sftp_connections_closed_total", "Connections that ended, by reason.", &counts.closed),
             counter("bedfeed_sftp_logins_total", "Logins that worked.", counts.logins),
             Family::by_reason("bedfeed_sftp_logins_refused_total", "Logins refused, by reason.", &counts.refused),

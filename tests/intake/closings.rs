@@ -1,6 +1,7 @@
 //! How connections end, each in its own way, and that each is counted once under its own reason.
 
 use crate::house::{House, string, until};
+use crate::rude::Rude;
 use bedfeed::intake::Counts;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -48,6 +49,20 @@ async fn each_way_of_ending_has_a_count_of_its_own() {
     let counts = house.close_and_count().await;
     let all: u64 = counts.closed.iter().map(|(_, count)| count).sum();
     assert_eq!((counts.connections, all, counts.open, counts.waiting), (5, 5, 0, 0), "each once: {counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_client_that_sends_garbage_and_stays_is_sent_away() {
+    let house = House::open().await;
+    let stays = Rude::of(&house, "RM1", "ed25519").await;
+    let (garbage, good) = (stays.sftp().await, stays.sftp().await);
+    garbage.say(&[0xff; 64]).await;
+    let (words, status) = garbage.last_words().await;
+    assert_eq!((words.as_slice(), status), (b"".as_slice(), Some(1)), "its channel ends at once");
+    assert_eq!(house.counters.read().open, 1, "a good session beside it goes on");
+    good.say(&[0xff; 64]).await;
+    counted(&house, "the connection ends", |counts| (closed(counts, "sftp_protocol_error"), counts.open) == (1, 0)).await;
+    drop(stays);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,6 +89,7 @@ impl Closing {
         match self {
             Self::LoginGrace => "login took too long",
             Self::Idle => "the session was idle for too long",
+            Self::SftpProtocol => "what came was not SFTP: connect again",
             Self::Replaced => "this account has too many connections: its oldest one ends",
             Self::Stopped => "bedfeed is being restarted: connect again in a minute",
             _ => "the connection is ended",

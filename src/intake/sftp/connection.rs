@@ -47,9 +47,9 @@ pub(super) struct Watched {
     /// Whether a refused login was held against its address already: a client with a handful of keys fails once.
     pub(super) blamed: AtomicBool,
     /// How many channels are open.
-    channels: AtomicUsize,
-    /// What was wrong before the end came.
-    fault: OnceLock<Closing>,
+    pub(super) channels: AtomicUsize,
+    /// What was wrong before the end came; the first fault stands.
+    pub(super) fault: watch::Sender<Option<Closing>>,
 }
 
 impl Watched {
@@ -59,7 +59,7 @@ impl Watched {
             logged_in: *self.logged_in.borrow(),
             refused: self.refused.load(Ordering::Relaxed),
             in_session: self.channels.load(Ordering::Relaxed) > 0,
-            fault: self.fault.get().copied(),
+            fault: *self.fault.borrow(),
         }
     }
 }
@@ -291,8 +291,8 @@ impl Handler for Connection {
         }
         if let Err(ended) = outcome {
             tracing::info!(connection = self.number, why = %ended, "SFTP session ended");
-            // Said and counted when the connection is over; the first fault stands.
-            self.watched.fault.get_or_init(|| Closing::SftpProtocol);
+            // Said and counted when the connection is over, which it is soon.
+            self.watched.fault.send_if_modified(|fault| fault.replace(Closing::SftpProtocol).is_none());
             return self.end(channel, 1, ssh);
         }
         Ok(())

@@ -291,6 +291,7 @@ impl Door {
         let (why, farewell) = tokio::select! {
             ended = &mut running => return (None, ended),
             farewell = self.lapse(watched) => (Closing::AccountClosed, farewell),
+            fault = forfeit(watched) => (fault, fault.goodbye()),
             () = turns(&mut leave, |leave| *leave) => (Closing::Replaced, Closing::Replaced.goodbye()),
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
@@ -328,6 +329,21 @@ impl Door {
 /// Waits until a watched value is as wanted, or nobody is left to change it.
 async fn turns<T>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) {
     drop(watched.wait_for(wanted).await);
+}
+
+/// Waits until a client that broke the protocol has no channel left, and stays all the same.
+async fn forfeit(watched: &Watched) -> Closing {
+    let mut faults = watched.fault.subscribe();
+    turns(&mut faults, Option::is_some).await;
+    loop {
+        // Its other sessions go on, and a client that is done leaves by itself.
+        sleep(GOODBYE_LIMIT).await;
+        if let Some(fault) = *faults.borrow()
+            && watched.channels.load(Ordering::Relaxed) == 0
+        {
+            return fault;
+        }
+    }
 }
 
 /// Waits until a connection has stayed too long without logging in, or without doing anything.

@@ -29,6 +29,11 @@ pub enum TermOf {
         /// Its fingerprint, `SHA256:…`.
         fingerprint: String,
     },
+    /// The password of the provider's account.
+    Password {
+        /// Whose it is.
+        owner: String,
+    },
     /// The sharing agreement: no key of the provider works after it.
     Agreement,
 }
@@ -85,6 +90,7 @@ fn expiry(term: &Term, today: Date) -> Option<Expiry> {
     let warning = if days_left == 0 { 0 } else { WARN_DAYS.into_iter().filter(|days| days_left <= *days).min()? };
     let (owner, key) = match &term.what {
         TermOf::Key { owner, fingerprint } => (Some(owner.clone()), Some(fingerprint.clone())),
+        TermOf::Password { owner } => (Some(owner.clone()), None),
         TermOf::Agreement => (None, None),
     };
     let text = sentence(term, days_left);
@@ -103,6 +109,9 @@ fn sentence(term: &Term, days_left: i32) -> String {
             "{}: the key of {owner} ({fingerprint}) {when}. Ask for a new public key and put it beside this one before taking this one out.",
             term.provider
         ),
+        TermOf::Password { owner } => {
+            format!("{}: the password of {owner} {when}. Agree on a new one, or better on a key, before this one goes.", term.provider)
+        }
         TermOf::Agreement => {
             format!("{}: the sharing agreement {when}. No file is taken in without one: renew it and its end date.", term.provider)
         }

@@ -126,11 +126,12 @@ fn ends(terms: &[Term]) -> [Family; 2] {
         let (Some(value), feed) = (midnight(term.ends), term.provider.as_str()) else { continue };
         match &term.what {
             TermOf::Key { owner, fingerprint } => keys.push(Sample::of(&[("feed", feed), ("owner", owner), ("key", fingerprint)], value)),
+            TermOf::Password { owner } => keys.push(Sample::of(&[("feed", feed), ("owner", owner), ("key", "password")], value)),
             TermOf::Agreement => agreements.push(Sample::of(&[("feed", feed)], value)),
         }
     }
     [
-        Family::gauge("bedfeed_key_expires_timestamp_seconds", "When a key of the feed's account stops working.", keys),
+        Family::gauge("bedfeed_key_expires_timestamp_seconds", "When a key or the password of the feed's account stops working.", keys),
         Family::gauge("bedfeed_agreement_ends_timestamp_seconds", "When the feed's sharing agreement is over.", agreements),
     ]
 }

@@ -13,7 +13,7 @@ pub use host_keys::{HostKeyError, HostKeys};
 pub use landing::clear_uploads;
 #[cfg(fuzzing)]
 pub use sftp::fuzzing;
-pub use sftp::{BadPasswordHash, Closing, Context, Next, Refusal, ServeError, check_password_hash, serve};
+pub use sftp::{BadPasswordHash, Closing, Context, Next, Past, Refusal, ServeError, check_password_hash, serve};
 pub use stats::{Counters, Counts};
 
 use crate::feed::{ClientSeen, Delivery, FileName, Folder, ProviderCode, Term, TermOf};
@@ -203,9 +203,11 @@ impl Account {
             let (fingerprint, ends) = (key.fingerprint()?, key.expires?);
             Some(term(TermOf::Key { owner: key.owner.clone(), fingerprint }, ends))
         });
+        let password = self.password.as_ref().and_then(|password| Some((password.owner.clone(), password.expires?)));
+        let password = password.map(|(owner, ends)| term(TermOf::Password { owner }, ends));
         // The settings name the agreement's last day; what follows is the first day without it.
         let agreement = self.agreement_ends.and_then(|last| last.tomorrow().ok()).map(|ends| term(TermOf::Agreement, ends));
-        keys.chain(agreement).collect()
+        keys.chain(password).chain(agreement).collect()
     }
 }
 

@@ -9,10 +9,11 @@ use crate::config::{Provider, Settings};
 use crate::feed::{Clock, LONDON, error_chain};
 use crate::forward::{ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
 use crate::health::{self, Counted, Family, FamilyKind, HealthFeed, Sources};
-use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys};
-use crate::ledger::{self, Event, Ledger, LedgerError};
+use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
+use crate::ledger::{self, DeliveryRow, Event, Filter, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -68,6 +69,11 @@ pub enum StartError {
     Zone(#[source] jiff::Error),
 }
 
+/// How far back deliveries are remembered at the start for who is known and what was sent.
+const PAST: SignedDuration = SignedDuration::from_hours(24);
+/// How many of them at most, the newest.
+const MAX_PAST: u32 = 20_000;
+
 /// A running daemon.
 pub struct Running {
     /// Where SFTP is served.
@@ -115,6 +121,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let fingerprints = host_keys.fingerprints();
     let mut doors = Doors::open(settings).await?;
     let next = doors.next_entrance(settings)?;
+    let past = books.past().await?;
     let (sftp, web) = (doors.sftp_addresses.clone(), doors.web_address);
 
     let (stop_intake, intake_stops) = watch::channel(false);
@@ -134,7 +141,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     books.run_inside(settings, &mut tasks, &rest_stops);
     tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
     tasks.spawn(health::serve(doors.web, books.health_sources(settings, &counters), rest_stops));
-    let context = intake::Context { next: next.map(|(next, _)| next), ..books.intake_context(settings, host_keys, counters) };
+    let context = intake::Context { next: next.map(|(next, _)| next), ..books.intake_context(settings, host_keys, counters, past) };
     let intake = tokio::spawn(async move {
         if let Err(error) = intake::serve(doors.sftp, context, intake_stops).await {
             tracing::error!(error = error_chain(&error), "the SFTP endpoint ended");
@@ -211,7 +218,22 @@ impl Books {
         }
     }
 
-    fn intake_context(&self, settings: &Settings, host_keys: HostKeys, counters: Arc<Counters>) -> intake::Context {
+    /// The deliveries of the last day: who came from where, with how much.
+    async fn past(&self) -> Result<Vec<Past>, LedgerError> {
+        let now = self.clock.now();
+        let filter = Filter { since: now.saturating_sub(PAST).ok(), limit: Some(MAX_PAST), ..Filter::default() };
+        let rows = self.ledger.read(move |reader| reader.deliveries(&filter)).await?;
+        // The newest last: an address is known by its newest login.
+        let past = rows.into_iter().rev().map(|DeliveryRow { delivery, .. }| Past {
+            provider: delivery.provider,
+            address: delivery.sender.address.ip(),
+            at: delivery.received_at,
+            bytes: delivery.bytes,
+        });
+        Ok(past.collect())
+    }
+
+    fn intake_context(&self, settings: &Settings, host_keys: HostKeys, counters: Arc<Counters>, past: Vec<Past>) -> intake::Context {
         let accounts = settings.providers.iter().map(|provider| provider.account.clone()).collect();
         let gate = HouseGate {
             ledger: self.ledger.clone(),
@@ -229,6 +251,7 @@ impl Books {
             clock: Arc::clone(&self.clock),
             host_keys,
             counters,
+            past,
             next: None,
         }
     }

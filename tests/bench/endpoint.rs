@@ -56,6 +56,7 @@ async fn run(state_dir: PathBuf, key: &OsString, port_file: PathBuf) -> Result<(
         gate: Arc::new(LedgerGate { ledger }),
         clock: Arc::new(SystemClock),
         counters: Arc::new(Counters::default()),
+        past: Vec::new(),
         next: None,
     };
     let mut terminate = signal(SignalKind::terminate())?;

@@ -204,6 +204,7 @@ impl House {
             gate: Arc::<Memory>::clone(&memory),
             clock: Arc::<Standing>::clone(&clock),
             counters: Arc::clone(&counters),
+            past: Vec::new(),
             next: None,
         };
         let serving = tokio::spawn(serve(vec![listener], context, stop));

@@ -18,7 +18,9 @@ pub(super) fn ssh_config(host_keys: &HostKeys, settings: &Settings) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-bedfeed")),
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
-        auth_rejection_time: Duration::from_secs(1),
+        // A key cannot be guessed, and a password is slowed down by the penalties: nothing is gained by making a client with
+        // several keys wait for each.
+        auth_rejection_time: Duration::from_millis(100),
         // OpenSSH's client asks with "none" first; without this every login waits a second.
         auth_rejection_time_initial: Some(Duration::ZERO),
         max_auth_attempts: MAX_LOGIN_ATTEMPTS,

@@ -18,6 +18,8 @@ pub enum Closing {
     LoginRefused,
     /// The client did not log in in time (`login_grace`).
     LoginGrace,
+    /// The client had not logged in when all places for such connections were taken, and a newer one got its place.
+    CrowdedOut,
     /// The client logged in and then did nothing for too long (`idle_timeout`).
     Idle,
     /// The login is no longer allowed: its account, key or certificate was taken out, has expired or was revoked.
@@ -44,11 +46,12 @@ pub enum Closing {
 
 impl Closing {
     /// Every reason, in the order counters use.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Left,
         Self::NoLogin,
         Self::LoginRefused,
         Self::LoginGrace,
+        Self::CrowdedOut,
         Self::Idle,
         Self::AccountClosed,
         Self::Replaced,
@@ -70,6 +73,7 @@ impl Closing {
             Self::NoLogin => "no_login",
             Self::LoginRefused => "login_refused",
             Self::LoginGrace => "login_grace",
+            Self::CrowdedOut => "crowded_out",
             Self::Idle => "idle",
             Self::AccountClosed => "account_closed",
             Self::Replaced => "replaced",
@@ -88,6 +92,7 @@ impl Closing {
     pub(super) fn goodbye(self) -> &'static str {
         match self {
             Self::LoginGrace => "login took too long",
+            Self::CrowdedOut => "too many connections do not log in: connect again",
             Self::Idle => "the session was idle for too long",
             Self::SftpProtocol => "what came was not SFTP: connect again",
             Self::Replaced => "this account has too many connections: its oldest one ends",
@@ -100,7 +105,7 @@ impl Closing {
     pub(super) fn offence(self) -> Option<Offence> {
         match self {
             // A client that is too old is no attack: its job tries again each quarter of an hour.
-            Self::NoLogin | Self::NoCommonAlgorithm | Self::Cut => Some(Offence::NoLogin),
+            Self::NoLogin | Self::CrowdedOut | Self::NoCommonAlgorithm | Self::Cut => Some(Offence::NoLogin),
             Self::LoginGrace => Some(Offence::Overstayed),
             Self::SshProtocol => Some(Offence::Garbage),
             Self::Left

@@ -12,7 +12,7 @@ use super::places::WaitingPlace;
 use super::reply::Replies;
 use super::server::Entrance;
 use super::session::Session;
-use super::{Client, Shared};
+use super::{Client, Shared, lock};
 use crate::feed::{ClientSeen, Negotiated, ProviderCode, Sender};
 use jiff::Timestamp;
 use russh::keys::Certificate;
@@ -20,8 +20,8 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
 /// What somebody who wants a shell is told.
@@ -40,6 +40,12 @@ pub(super) struct Watched {
     pub(super) provider: OnceLock<ProviderCode>,
     /// What the login was, so that it can be looked at again when the accounts change.
     pub(super) proof: OnceLock<Proof>,
+    /// The place among those that have not logged in; given back at login, or taken by a newer connection.
+    pub(super) waiting_place: Mutex<Option<WaitingPlace>>,
+    /// Becomes true when a newer connection has taken that place.
+    pub(super) crowded_out: watch::Sender<bool>,
+    /// When it did something last, in seconds since 1970.
+    pub(super) active_at: AtomicI64,
     /// Becomes true when the place is needed for a newer connection of the account.
     pub(super) leave: watch::Sender<bool>,
     /// Whether a login was refused.
@@ -74,8 +80,6 @@ pub(super) struct Connection {
     pub(super) entrance: Arc<Entrance>,
     /// What the client offers, heard on the way.
     pub(super) heard: Heard,
-    /// The place among those that have not logged in; given back at login.
-    pub(super) waiting_place: Option<WaitingPlace>,
     pub(super) offers: u32,
     pub(super) passwords: u32,
     pub(super) login: Option<Login>,
@@ -174,6 +178,7 @@ impl Connection {
 
     fn active(&self) {
         self.watched.activity.fetch_add(1, Ordering::Relaxed);
+        self.watched.active_at.store(self.shared.clock.now().as_second(), Ordering::Relaxed);
     }
 
     fn forget(&mut self, channel: ChannelId) {
@@ -242,7 +247,8 @@ impl Handler for Connection {
         self.watched.provider.get_or_init(|| client.provider.clone());
         self.shared.counters.logged_in.fetch_add(1, Ordering::Relaxed);
         self.client = Some(Arc::new(client));
-        self.waiting_place = None;
+        drop(lock(&self.watched.waiting_place).take());
+        self.active();
         self.watched.logged_in.send_replace(true);
         Ok(())
     }

@@ -24,6 +24,12 @@ pub(super) const REPLY_PIECE_BYTES: usize = 32_768;
 /// Bytes of answers to the requests of one received chunk.
 pub(super) const MAX_REPLY_BYTES_PER_CHUNK: usize = 8 << 20;
 
+/// Uploads refused in one session that are said in the log; all are counted.
+pub(super) const MAX_LOGGED_FAILURES: u32 = 10;
+
+/// Uploads refused in one session, after which it ends: who goes on like that does not read the answers.
+pub(super) const MAX_FAILURES: u32 = 1000;
+
 /// Folders and receipts open at once in one session.
 pub(super) const MAX_OPEN_VIEWS: usize = 32;
 
@@ -39,8 +45,9 @@ pub(super) const MAX_CHANNELS: usize = 10;
 /// Keys a client may offer on one connection, right or wrong.
 pub(super) const MAX_KEY_OFFERS: u32 = 20;
 
-/// Failed attempts to log in on one connection.
-pub(super) const MAX_LOGIN_ATTEMPTS: usize = 6;
+/// Failed attempts to log in on one connection: a question without a proof, every key, a password. A key cannot be guessed, so a
+/// client with many gets to its right one.
+pub(super) const MAX_LOGIN_ATTEMPTS: usize = 22;
 
 /// Passwords looked at on one connection. Jobs do not guess; a person connects again.
 pub(super) const MAX_PASSWORD_TRIES: u32 = 1;
@@ -77,6 +84,15 @@ pub(super) const PARTIAL_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// How long open uploads may go on after the daemon was told to stop.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a connection has to log in before a newer one may take its place, where all are taken.
+pub(super) const CROWDED_AFTER: Duration = Duration::from_secs(1);
+
+/// How long an upload may stand still before its connection has to make way for a newer one of its account.
+pub(super) const STALLED_AFTER: Duration = Duration::from_secs(30);
+
+/// How long a client has to take its leave that has not logged in.
+pub(super) const SHORT_GOODBYE_LIMIT: Duration = Duration::from_millis(200);
 
 /// How long a client has to take its leave once it was told to.
 pub(super) const GOODBYE_LIMIT: Duration = Duration::from_secs(2);

@@ -45,9 +45,10 @@ mod uploads;
 pub use auth::Refusal;
 pub use closing::Closing;
 pub use passwords::{BadPasswordHash, check_password_hash};
-pub use server::{Context, Next, ServeError, serve};
+pub use server::{Context, Next, Past, ServeError, serve};
 
 use self::connection::Watched;
+use self::limits::STALLED_AFTER;
 use self::partials::Partials;
 use self::penalties::{Offence, Penalties};
 use self::quota::Quotas;
@@ -163,13 +164,17 @@ impl Shared {
         logins.push((provider.clone(), Arc::downgrade(watched)));
     }
 
-    /// Asks the account's oldest connection without an open upload to leave; says whether there was one. A job that leaves its
+    /// Asks the account's connection that has been quiet for longest, of those without an upload under way, to leave; says whether
+    /// there was one. A job that leaves its
     /// sessions open must not keep the account's other jobs out.
     fn make_room(&self, provider: &ProviderCode) -> bool {
         let logins = lock(&self.logins);
-        let mut mine = logins.iter().filter(|(of, _)| of == provider).filter_map(|(_, watched)| watched.upgrade());
-        let oldest = mine.find(|watched| *watched.open_uploads.borrow() == 0 && !*watched.leave.borrow());
-        oldest.is_some_and(|watched| !watched.leave.send_replace(true))
+        let mine = logins.iter().filter(|(of, _)| of == provider).filter_map(|(_, watched)| watched.upgrade());
+        let stays = mine.filter(|watched| !*watched.leave.borrow());
+        let stalled = self.clock.now().as_second().saturating_sub_unsigned(STALLED_AFTER.as_secs());
+        let idle = stays.filter(|watched| *watched.open_uploads.borrow() == 0 || watched.active_at.load(Ordering::Relaxed) <= stalled);
+        let quietest = idle.min_by_key(|watched| watched.active_at.load(Ordering::Relaxed));
+        quietest.is_some_and(|watched| !watched.leave.send_replace(true))
     }
 
     fn stopping(&self) -> bool {

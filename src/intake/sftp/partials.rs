@@ -61,7 +61,11 @@ impl Partials {
             }
             count += 1;
             bytes = bytes.saturating_add(partial.upload.length());
-            count <= MAX_PARTIALS_PER_ACCOUNT && bytes <= max_file_bytes.saturating_mul(PARTIAL_BYTES_FACTOR)
+            let stays = count <= MAX_PARTIALS_PER_ACCOUNT && bytes <= max_file_bytes.saturating_mul(PARTIAL_BYTES_FACTOR);
+            if !stays {
+                partial.say_goodbye(key, "its account has too many");
+            }
+            stays
         });
         self.kept = newest_first.into_iter().rev().collect();
     }
@@ -73,8 +77,12 @@ impl Partials {
     /// holes, and those that were overtaken: a client that lost its line has long sent the file again when the old
     /// connection is given up here.
     pub(super) fn keep_cut_off(&mut self, key: Key, mut partial: Partial, temporary: bool, now: Timestamp, max_file_bytes: u64) -> bool {
-        let overtaken = self.recent.accepted_at(&key).is_some_and(|accepted| accepted > partial.upload.opened_at());
-        if overtaken || partial.upload.check_holes().is_err() || (!temporary && drop_last_byte(&mut partial.upload).is_err()) {
+        if self.is_overtaken(&key, &partial.upload) {
+            return false;
+        }
+        // What was accepted under the name before is not what its sender looks for now.
+        self.recent.refused(&key, now);
+        if partial.upload.check_holes().is_err() || (!temporary && drop_last_byte(&mut partial.upload).is_err()) {
             return false;
         }
         if partial.upload.length() == 0 {
@@ -83,6 +91,27 @@ impl Partials {
         let id = partial.upload.id();
         self.keep(key.clone(), partial, now, max_file_bytes);
         self.find(&key, now).is_some_and(|kept| kept.id == id)
+    }
+
+    /// Whether a newer upload of the name was accepted, or is kept.
+    fn is_overtaken(&self, key: &Key, upload: &Upload) -> bool {
+        let newer_kept = self.kept.iter().any(|(other, _, kept)| other == key && kept.upload.opened_at() > upload.opened_at());
+        newer_kept || self.recent.accepted_at(key).is_some_and(|accepted| accepted > upload.opened_at())
+    }
+
+    /// A partial was renamed or removed: what older uploads of its name leave behind is over.
+    pub(super) fn finished(&mut self, key: &Key, now: Timestamp) {
+        self.recent.accepted(key, now);
+    }
+
+    /// An upload under a name was refused: whoever looks for it finds nothing, also where an earlier file has that name.
+    pub(super) fn refused(&mut self, key: &Key, now: Timestamp) {
+        self.recent.refused(key, now);
+    }
+
+    /// Whether the newest upload under a name was refused.
+    pub(super) fn is_refused(&self, key: &Key) -> bool {
+        self.recent.is_refused(key)
     }
 
     /// A file was accepted under a name: what was kept of earlier tries is over.
@@ -136,11 +165,25 @@ impl Partials {
     /// Removes partials that nobody came back for.
     pub(super) fn forget_old(&mut self, now: Timestamp) {
         let lifetime = SignedDuration::try_from(PARTIAL_LIFETIME).unwrap_or(SignedDuration::ZERO);
-        self.kept.retain(|(_, since, _)| now.duration_since(*since) <= lifetime);
+        self.kept.retain(|(key, since, partial)| {
+            let stays = now.duration_since(*since) <= lifetime;
+            if !stays {
+                partial.say_goodbye(key, "nobody came back for it within an hour");
+            }
+            stays
+        });
     }
 }
 
 impl Partial {
+    /// A file whose end was answered OK and that is dropped all the same: its sender has forgotten to rename it.
+    fn say_goodbye(&self, key: &Key, why: &'static str) {
+        if self.closed {
+            let bytes = self.upload.length();
+            tracing::warn!(provider = %key.provider, bytes, why, "a file under a temporary name was never renamed, and is dropped");
+        }
+    }
+
     fn kept(&self) -> Kept {
         Kept { id: self.upload.id(), length: self.upload.length(), modified_at: self.modified_at, closed: self.closed }
     }

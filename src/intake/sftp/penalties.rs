@@ -80,6 +80,9 @@ struct Source {
     last: Timestamp,
     owed_until: Timestamp,
     turned_away_until: Timestamp,
+    /// After a penalty an address may try for as long as it was turned away: somebody's bad job, however often it tries, must
+    /// not keep out a good one behind the same address that nobody has seen yet.
+    free_until: Timestamp,
     level: u32,
 }
 
@@ -95,7 +98,7 @@ impl Penalties {
     pub(super) fn offend(&mut self, source: IpAddr, offence: Offence, now: Timestamp) -> Option<SignedDuration> {
         let source = network_of(source);
         make_room(&mut self.sources, &source, |it| it.last);
-        let fresh = Source { last: now, owed_until: now, turned_away_until: now, level: 0 };
+        let fresh = Source { last: now, owed_until: now, turned_away_until: now, free_until: now, level: 0 };
         let entry = self.sources.entry(source).or_insert(fresh);
         if now < entry.last {
             *entry = fresh; // the clock was put back: what was noted before means nothing now
@@ -109,7 +112,11 @@ impl Penalties {
             return None;
         }
         let already = entry.turned_away_until > now;
+        if !already && now < entry.free_until {
+            return None;
+        }
         entry.turned_away_until = entry.owed_until;
+        entry.free_until = entry.owed_until.saturating_add(owed).unwrap_or(now);
         if already {
             return None;
         }
@@ -223,17 +230,36 @@ mod tests {
         assert_eq!(penalties.turned_away(scanner, after(15)), None, "it fades");
         assert_eq!(penalties.turned_away(ip("192.0.2.67"), start()), None, "others are not touched");
         let (mut now, mut longest) = (after(15), LEAST);
-        for _ in 0..40 {
+        for _ in 0..1000 {
             if let Some(lasts) = penalties.offend(scanner, Offence::UnknownUser, now) {
                 assert!((LEAST..=MOST).contains(&lasts) && lasts >= longest, "{lasts:?} after {longest:?}");
                 longest = lasts;
                 now += lasts;
+            } else {
+                now += SignedDuration::from_secs(2);
             }
         }
         assert!(longest >= SignedDuration::from_mins(5), "repeats are dear: {longest:?}");
         let much_later = now + SignedDuration::from_hours(2);
         assert_eq!(penalties.offend(scanner, Offence::UnknownUser, much_later), None, "and in the end all is forgiven");
         assert_eq!(penalties.in_force(much_later), 0);
+    }
+
+    #[test]
+    fn however_often_a_bad_job_tries_its_address_is_open_half_of_the_time() {
+        for every in [1, 2, 3, 5, 7] {
+            let (mut penalties, bad) = (Penalties::default(), ip("192.0.2.66"));
+            let mut turned_away = 0;
+            for second in 0..6 * 3600 {
+                let closed = penalties.turned_away(bad, after(second)).is_some();
+                turned_away += i64::from(closed);
+                if !closed && second % every == 0 {
+                    penalties.offend(bad, Offence::UnknownUser, after(second));
+                }
+            }
+            assert!(turned_away <= 3 * 3600 + 600, "tries every {every} s: turned away for {turned_away} s of six hours");
+            assert!(every > 3 || turned_away > 2 * 3600, "tries every {every} s: turned away for {turned_away} s of six hours");
+        }
     }
 
     #[test]

@@ -98,7 +98,6 @@ impl Places {
         if entry.tokens < 1.0 {
             return Err(Full::Rate);
         }
-        entry.tokens -= 1.0;
         if entry.waiting >= room(settings.max_unauthenticated_per_source) {
             return Err(Full::SourceUnauthenticated);
         }
@@ -110,6 +109,9 @@ impl Places {
         }
         if !known && taken.waiting >= settings.max_unauthenticated {
             return Err(Full::Unauthenticated);
+        }
+        if let Some(entry) = taken.sources.get_mut(&source) {
+            entry.tokens -= 1.0;
         }
         taken.change(source, |count| *count += 1, |count| *count += 1);
         Ok((Place { places: self.clone(), source }, WaitingPlace { places: self.clone(), source }))

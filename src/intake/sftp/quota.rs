@@ -43,11 +43,11 @@ impl Exceeded {
     pub(super) fn told(self) -> String {
         match self {
             Self::Hour { most, minutes } => format!(
-                "this account may send {most} bytes an hour and has: send the file again in {minutes} {}",
+                "this account has sent what it may in an hour ({most} bytes): send the file again in {minutes} {}",
                 if minutes == 1 { "minute" } else { "minutes" }
             ),
             Self::Staged { most } => format!(
-                "this account may have {most} bytes in unfinished uploads and has: finish or remove some, or send the file again in an hour"
+                "this account has as much in unfinished uploads as it may ({most} bytes): finish or remove some, or send the file again in an hour"
             ),
         }
     }
@@ -65,9 +65,17 @@ impl Quotas {
         }
     }
 
-    /// How many bytes an account has in open uploads and partials.
-    pub(super) fn staged(&self, account: &ProviderCode) -> u64 {
-        self.accounts.get(account).map_or(0, Used::staged)
+    /// Notes what came before the start.
+    pub(super) fn remember(&mut self, account: &ProviderCode, bytes: u64, at: Timestamp) {
+        self.accounts.entry(account.clone()).or_default().count(bytes, at.as_second().div_euclid(60));
+    }
+
+    /// How many bytes an account may still send now: into unfinished uploads, and within the hour.
+    pub(super) fn room(&self, account: &ProviderCode, quota: Quota, now: Timestamp) -> u64 {
+        let used = self.accounts.get(account);
+        let staged = used.map_or(0, Used::staged);
+        let sent = used.map_or(0, |used| used.sent(now.as_second().div_euclid(60)));
+        quota.max_staged_bytes.saturating_sub(staged).min(quota.max_bytes_per_hour.saturating_sub(sent))
     }
 
     /// Whether anything more would fit.
@@ -79,15 +87,8 @@ impl Quotas {
     fn spend(&mut self, account: &ProviderCode, quota: Quota, bytes: u64, growth: u64, now: Timestamp) -> Result<(), Exceeded> {
         let used = self.accounts.entry(account.clone()).or_default();
         let minute = now.as_second().div_euclid(60);
-        while used.minutes.front().is_some_and(|(of, _)| minute.saturating_sub(*of) >= WINDOW) {
-            used.minutes.pop_front();
-        }
         used.check(quota, bytes, growth, minute)?;
-        match used.minutes.back_mut() {
-            // A clock that was put back counts on in the minute that it was in before.
-            Some((of, sum)) if *of >= minute => *sum = sum.saturating_add(bytes),
-            _ => used.minutes.push_back((minute, bytes)),
-        }
+        used.count(bytes, minute);
         Ok(())
     }
 }
@@ -101,6 +102,23 @@ impl Used {
             return Err(Exceeded::Staged { most: quota.max_staged_bytes });
         }
         Ok(())
+    }
+
+    fn count(&mut self, bytes: u64, minute: i64) {
+        while self.minutes.front().is_some_and(|(of, _)| minute.saturating_sub(*of) >= WINDOW) {
+            self.minutes.pop_front();
+        }
+        match self.minutes.back_mut() {
+            // A clock that was put back counts on in the minute that it was in before.
+            Some((of, sum)) if *of >= minute => *sum = sum.saturating_add(bytes),
+            _ => self.minutes.push_back((minute, bytes)),
+        }
+    }
+
+    /// Bytes within the hour.
+    fn sent(&self, minute: i64) -> u64 {
+        let in_window = self.minutes.iter().filter(|(of, _)| minute.saturating_sub(*of) < WINDOW);
+        in_window.fold(0, |all, (_, sum)| all.saturating_add(*sum))
     }
 
     fn staged(&self) -> u64 {

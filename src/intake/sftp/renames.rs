@@ -3,7 +3,7 @@
 //! Owns those two requests. Refuses to make a delivery of an upload that was cut off: only its sender can end it.
 
 use super::folder::is_temporary;
-use super::partials::{Key, Partial};
+use super::partials::{Key, Partial, Partials};
 use super::session::{Answer, No, Outcome, Session};
 use super::uploads::{Body, STOPPING, Slot};
 
@@ -20,37 +20,41 @@ impl Session {
         if self.shared.stopping() {
             return Err(No::failure(STOPPING));
         }
-        let Some(Partial { upload, modified_at, .. }) = self.take_to_rename(from, &to)? else {
+        let Some(Partial { upload, modified_at, .. }) = self.take_to_rename(&from, &to)? else {
             return Ok(Answer::Done);
         };
         let slot = Slot::take(&self.client);
         let outcome = self.land(to, upload, modified_at).await;
+        self.shared.partials().finished(&from, self.shared.clock.now());
         drop(slot);
         outcome
     }
 
     /// Takes a partial out to be landed; `None` where it is kept under another temporary name.
-    fn take_to_rename(&self, from: Key, to: &Key) -> Result<Option<Partial>, No> {
+    fn take_to_rename(&self, from: &Key, to: &Key) -> Result<Option<Partial>, No> {
         let now = self.shared.clock.now();
         let mut partials = self.shared.partials();
-        let Some(partial) = partials.take(&from, now) else {
+        let Some(partial) = partials.take(from, now) else {
             return Err(No::failure(
                 "the file was taken in under its first name and cannot be renamed: upload under the final name, or under NAME.filepart and rename that",
             ));
         };
         // It has been within the bounds, and stays there.
-        let mut keep = |key: Key, partial: Partial| partials.keep(key, partial, now, u64::MAX);
+        let keep = |partials: &mut Partials, key: &Key, partial: Partial| partials.keep(key.clone(), partial, now, u64::MAX);
         if is_temporary(to.name.as_str()) {
-            keep(to.clone(), partial);
+            keep(&mut partials, to, partial);
+            partials.finished(from, now);
             return Ok(None);
         }
         if !partial.closed {
-            keep(from, partial);
+            keep(&mut partials, from, partial);
+            partials.refused(to, now);
             return Err(No::failure("the upload of this file was cut off: finish it or send it again, then rename it"));
         }
         if let Err(error) = partial.upload.check() {
             // It may still be finished.
-            keep(from, partial);
+            keep(&mut partials, from, partial);
+            partials.refused(to, now);
             return Err(self.failed(&error));
         }
         Ok(Some(partial))
@@ -64,7 +68,11 @@ impl Session {
         for open in self.uploads_mut().filter(|open| open.key == key) {
             open.body = Body::Failed("the file was removed before it was closed: send it again".to_owned());
         }
-        let removed = self.shared.partials().take(&key, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let removed = self.shared.partials().take(&key, now);
+        if removed.is_some() {
+            self.shared.partials().finished(&key, now);
+        }
         drop(removed);
         Ok(Answer::Done)
     }

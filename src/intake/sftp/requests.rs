@@ -1,6 +1,6 @@
 //! The table of requests, and the answers to all that do not change an upload.
 
-use super::folder::{FOLDERS, Place, Spot, real_path, resolve};
+use super::folder::{FOLDERS, Place, Spot, is_temporary, real_path, resolve};
 use super::limits::{MAX_OPEN_VIEWS, MAX_READ_BYTES, NAMES_PER_REPLY, OPEN_FILES_FACTOR};
 use super::packet::{self, Attributes, Request};
 use super::partials::{Kept, Key};
@@ -67,7 +67,7 @@ impl Session {
         }
     }
 
-    /// What the account may have staged, open uploads and partials together, and how much of it is free. Nothing about our
+    /// What the account may have staged, open uploads and partials together, and how much it may still send now. Nothing about our
     /// disk: how full that is, is no sender's business, and no sender may use more of it than this.
     fn space(&self) -> Outcome {
         let account =
@@ -76,8 +76,8 @@ impl Session {
         let files = u64::try_from(most).unwrap_or(u64::MAX);
         let open = u64::try_from(self.shared.taken(&self.client.provider, Kind::Upload)).unwrap_or(u64::MAX);
         let bytes = account.quota.max_staged_bytes;
-        let staged = lock(&self.shared.quotas).staged(&self.client.provider);
-        Ok(Answer::Space(Space { bytes, free: bytes.saturating_sub(staged), files, files_free: files.saturating_sub(open) }))
+        let free = lock(&self.shared.quotas).room(&self.client.provider, account.quota, self.shared.clock.now());
+        Ok(Answer::Space(Space { bytes, free, files, files_free: files.saturating_sub(open) }))
     }
 
     /// What a path's name is in the partials, where it can be there.
@@ -105,6 +105,9 @@ impl Session {
             let kept = self.shared.partials().find(&key, self.shared.clock.now());
             if let Some(kept) = kept {
                 return Ok(self.tell(&key, kept));
+            }
+            if self.shared.partials().is_refused(&key) {
+                return Err(No::no_such_file());
             }
         }
         let found = self.shared.gate.find(self.client.provider.clone(), shelf, name.as_str().to_owned()).await;
@@ -184,10 +187,16 @@ impl Session {
             Shelf::Receipts => Vec::new(),
         };
         let entry = |name: &FileName, facts| Entry { name: name.as_str().as_bytes().to_vec(), facts: Some(facts) };
-        left.extend(kept.iter().map(|(key, kept)| entry(&key.name, self.tell(key, *kept))));
-        // What is kept of a name is newer than what was accepted under it.
+        // What was cut off under a final name is not there for whoever looks; a client that resumes asks for it by STAT.
+        let shown = kept.iter().filter(|(key, kept)| kept.closed || is_temporary(key.name.as_str()));
+        left.extend(shown.map(|(key, kept)| entry(&key.name, self.tell(key, *kept))));
+        // What is kept of a name, or was refused under it, is newer than what was accepted under it.
         let items = self.shared.gate.list(provider, shelf).await;
-        let items = items.iter().filter(|item| !kept.iter().any(|(key, _)| key.name == item.name));
+        let gone = |name: &FileName| match shelf {
+            Shelf::Accepted(folder) => self.shared.partials().is_refused(&self.key(folder, name.clone())),
+            Shelf::Receipts => false,
+        };
+        let items = items.iter().filter(|item| !kept.iter().any(|(key, _)| key.name == item.name) && !gone(&item.name));
         left.extend(items.map(|item| entry(&item.name, self.item_facts(shelf, item))));
         self.add_handle(Handle::Listing { facts: Facts::folder(shelf != Shelf::Receipts), left })
     }

@@ -6,18 +6,20 @@ use super::closing::{Closing, closing};
 use super::connection::{Connection, ConnectionError, Watched};
 use super::guard::{Cutter, Guarded, guard};
 use super::kexinit::Ours;
-use super::limits::{DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW};
+use super::limits::{CROWDED_AFTER, DRAIN_LIMIT, GOODBYE_LIMIT, LOGIN_REVIEW, SHORT_GOODBYE_LIMIT, STALLED_AFTER};
+use super::penalties::network_of;
 use super::places::{Full, Places};
 use super::{Shared, lock};
-use crate::feed::Clock;
+use crate::feed::{Clock, ProviderCode};
 use crate::intake::{Accounts, Counters, Gate, HostKeys, Settings};
+use jiff::Timestamp;
 use russh::server::{Config, RunningSession, run_stream};
 use russh::{Disconnect, MethodKind};
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -26,6 +28,22 @@ use tokio::time::{sleep, timeout};
 
 /// How long to wait after the system could not give us a connection, as when it has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Pause between two lines that say that there is no place.
+const FULL_PAUSE: Duration = Duration::from_secs(60);
+
+/// One delivery of before the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// The address that it came from.
+    pub address: IpAddr,
+    /// When.
+    pub at: Timestamp,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
 
 /// What the SFTP endpoint works with.
 pub struct Context {
@@ -43,6 +61,8 @@ pub struct Context {
     pub host_keys: HostKeys,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What was accepted in the day before the start: a restart makes no strangers of providers' jobs, and no hour empty.
+    pub past: Vec<Past>,
     /// Where the next host keys are served, while senders move from one to the other.
     pub next: Option<Next>,
 }
@@ -77,16 +97,18 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let Context { state_dir, settings, accounts, gate, clock, host_keys, counters, next } = context;
+    let Context { state_dir, settings, accounts, gate, clock, host_keys, counters, past, next } = context;
     let mut entrances = vec![(listeners, Entrance::open(host_keys, &settings)?)];
     if let Some(next) = next {
         entrances.push((next.listeners, Entrance::open(next.host_keys, &settings)?));
     }
-    let door = Arc::new(Door {
-        places: Places::default(),
-        numbers: AtomicU64::new(1),
-        shared: Shared::new(state_dir, settings, accounts, gate, clock, counters, shutdown),
-    });
+    let shared = Shared::new(state_dir, settings, accounts, gate, clock, counters, shutdown);
+    for Past { provider, address, at, bytes } in past {
+        lock(&shared.penalties).log_in(address, at);
+        lock(&shared.quotas).remember(&provider, bytes, at);
+    }
+    let door =
+        Arc::new(Door { places: Places::default(), numbers: AtomicU64::new(1), waiting: Mutex::default(), full: Mutex::default(), shared });
     let mut acceptors = JoinSet::new();
     for (listeners, entrance) in entrances {
         for listener in listeners {
@@ -103,7 +125,19 @@ pub async fn serve(listeners: Vec<TcpListener>, context: Context, shutdown: watc
 struct Door {
     places: Places,
     numbers: AtomicU64,
+    /// Connections that have not logged in, oldest first.
+    waiting: Mutex<VecDeque<Waiting>>,
+    /// When it was last said that there is no place.
+    full: Mutex<Option<tokio::time::Instant>>,
     shared: Arc<Shared>,
+}
+
+/// A connection that has not logged in.
+struct Waiting {
+    source: IpAddr,
+    known: bool,
+    since: tokio::time::Instant,
+    watched: Weak<Watched>,
 }
 
 /// What a client meets at an address: the host keys, and the lists of algorithms.
@@ -190,16 +224,14 @@ impl Door {
                 return None;
             }
         }
-        let (place, waiting_place) = match self.places.take(peer.ip(), known, &shared.settings, tokio::time::Instant::now()) {
+        let now = tokio::time::Instant::now();
+        let take = || self.places.take(peer.ip(), known, &shared.settings, now);
+        let taken = take().or_else(|full| if self.crowd_out(peer.ip(), full, now) { take() } else { Err(full) });
+        let (place, waiting_place) = match taken {
             Ok(places) => places,
             Err(full) => {
                 Counters::count(&shared.counters.turned_away);
-                // What one stranger does to itself must not fill the log.
-                if known || matches!(full, Full::All | Full::Unauthenticated) {
-                    tracing::warn!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
-                } else {
-                    tracing::debug!(from = %peer, setting = full.as_str(), "connection turned away: too many from this address");
-                }
+                self.say_full(peer, full, known);
                 return None;
             }
         };
@@ -208,7 +240,8 @@ impl Door {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(from = %peer, %error, "TCP_NODELAY could not be set");
         }
-        let watched = Arc::new(Watched::default());
+        let watched = Arc::new(Watched { waiting_place: Mutex::new(Some(waiting_place)), ..Watched::default() });
+        self.note_waiting(peer.ip(), known, now, &watched);
         let (guarded, cutter, heard) = guard(stream);
         let connection = Connection {
             shared: Arc::clone(shared),
@@ -218,7 +251,6 @@ impl Door {
             connected_at: shared.clock.now(),
             entrance: Arc::clone(entrance),
             heard,
-            waiting_place: Some(waiting_place),
             offers: 0,
             passwords: 0,
             login: None,
@@ -243,17 +275,61 @@ impl Door {
         })
     }
 
+    fn note_waiting(&self, source: IpAddr, known: bool, since: tokio::time::Instant, watched: &Arc<Watched>) {
+        let mut waiting = lock(&self.waiting);
+        waiting.retain(|other| other.watched.upgrade().is_some_and(|watched| !*watched.logged_in.borrow()));
+        waiting.push_back(Waiting { source: network_of(source), known, since, watched: Arc::downgrade(watched) });
+    }
+
+    /// Where connections that do not log in have taken all places, the oldest gives its own to a newer one, which may be a
+    /// good job's: a login takes less than a second. Says whether there was one.
+    fn crowd_out(&self, source: IpAddr, full: Full, now: tokio::time::Instant) -> bool {
+        let source = network_of(source);
+        let in_the_way = |other: &&Waiting| match full {
+            Full::SourceUnauthenticated => other.source == source,
+            Full::Unauthenticated => !other.known,
+            Full::All | Full::Source | Full::Rate => false,
+        };
+        let waiting = lock(&self.waiting);
+        let mut old = waiting.iter().filter(in_the_way).take_while(|other| now.duration_since(other.since) >= CROWDED_AFTER);
+        old.find_map(|other| {
+            let watched = other.watched.upgrade()?;
+            let place = if *watched.logged_in.borrow() { None } else { lock(&watched.waiting_place).take() };
+            place.map(|place| {
+                drop(place);
+                watched.crowded_out.send_replace(true);
+            })
+        })
+        .is_some()
+    }
+
+    /// Says that connections are turned away, once a minute: neither one stranger nor a flood of them may fill the log.
+    fn say_full(&self, peer: SocketAddr, full: Full, known: bool) {
+        let mut last = lock(&self.full);
+        let now = tokio::time::Instant::now();
+        let worth_a_line = known || matches!(full, Full::All | Full::Unauthenticated);
+        if worth_a_line && last.is_none_or(|last| now.duration_since(last) >= FULL_PAUSE) {
+            *last = Some(now);
+            let turned_away = self.shared.counters.turned_away.load(Ordering::Relaxed);
+            tracing::warn!(from = %peer, setting = full.as_str(), turned_away, "connections are turned away: too many are open or come at once");
+        } else {
+            tracing::debug!(from = %peer, setting = full.as_str(), "connection turned away: too many are open or come at once");
+        }
+    }
+
     /// One connection from its first byte to its last; says how it ended.
     async fn attend(&self, guarded: Guarded, cutter: Cutter, connection: Connection, watched: &Watched) -> Closing {
         let (number, peer) = (connection.number, connection.peer);
         let entrance = Arc::clone(&connection.entrance);
         let mut shutdown = self.shared.shutdown.clone();
+        let mut crowded_out = watched.crowded_out.subscribe();
         let deadline = tokio::time::Instant::now() + self.shared.settings.login_grace;
         let with_password = auth::password_hash(&self.shared.accounts(), "", peer.ip()).is_some();
         let config = if with_password { &entrance.config_with_password } else { &entrance.config };
         let started = tokio::select! {
             started = run_stream(Arc::clone(config), guarded, connection) => started,
             () = tokio::time::sleep_until(deadline) => return Closing::LoginGrace,
+            () = turns(&mut crowded_out, |out| *out) => return Closing::CrowdedOut,
             () = turns(&mut shutdown, |stop| *stop) => return Closing::Stopped,
         };
         let (ours, ended) = match started {
@@ -287,12 +363,14 @@ impl Door {
         number: u64,
     ) -> (Option<Closing>, Result<(), ConnectionError>) {
         let mut shutdown = self.shared.shutdown.clone();
+        let mut crowded_out = watched.crowded_out.subscribe();
         let (mut logged_in, mut leave) = (watched.logged_in.subscribe(), watched.leave.subscribe());
         let (why, farewell) = tokio::select! {
             ended = &mut running => return (None, ended),
+            () = turns(&mut crowded_out, |out| *out) => (Closing::CrowdedOut, Closing::CrowdedOut.goodbye()),
             farewell = self.lapse(watched) => (Closing::AccountClosed, farewell),
             fault = forfeit(watched) => (fault, fault.goodbye()),
-            () = turns(&mut leave, |leave| *leave) => (Closing::Replaced, Closing::Replaced.goodbye()),
+            () = make_way(&mut leave, watched) => (Closing::Replaced, Closing::Replaced.goodbye()),
             why = overstay(&mut logged_in, deadline, &watched.activity, self.shared.settings.idle_timeout) => (why, why.goodbye()),
             () = turns(&mut shutdown, |stop| *stop) => {
                 let mut open_uploads = watched.open_uploads.subscribe();
@@ -316,7 +394,9 @@ impl Door {
             handle.disconnect(Disconnect::ByApplication, farewell.to_owned(), "en".to_owned()).await.ok();
             (&mut running).await
         };
-        match timeout(GOODBYE_LIMIT, goodbye).await {
+        // Whoever has not logged in has had its time.
+        let patience = if *watched.logged_in.borrow() { GOODBYE_LIMIT } else { SHORT_GOODBYE_LIMIT };
+        match timeout(patience, goodbye).await {
             Ok(ended) => (Some(why), ended),
             Err(_) => {
                 drop(cutter);
@@ -329,6 +409,19 @@ impl Door {
 /// Waits until a watched value is as wanted, or nobody is left to change it.
 async fn turns<T>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) {
     drop(watched.wait_for(wanted).await);
+}
+
+/// Waits until the place is needed for a newer connection of the account, and no upload is under way.
+async fn make_way(leave: &mut watch::Receiver<bool>, watched: &Watched) {
+    turns(leave, |leave| *leave).await;
+    let mut seen = None;
+    while *watched.open_uploads.borrow() > 0 {
+        let now = watched.activity.load(Ordering::Relaxed);
+        if seen.replace(now) == Some(now) {
+            return; // nothing came of it; what has come is kept
+        }
+        sleep(STALLED_AFTER).await;
+    }
 }
 
 /// Waits until a client that broke the protocol has no channel left, and stays all the same.

@@ -3,7 +3,7 @@
 //! Owns the state of the protocol and the open handles. Dropping it cuts every open upload off. Refuses requests before the
 //! client said which version it speaks, and more replies than it is willing to hold.
 
-use super::limits::MAX_REPLY_BYTES_PER_CHUNK;
+use super::limits::{MAX_FAILURES, MAX_REPLY_BYTES_PER_CHUNK};
 use super::packet::{self, Framer, Malformed, Request};
 use super::reply::{Code, Entry, Facts, Replies, Space};
 use super::resume::Told;
@@ -11,6 +11,7 @@ use super::uploads::OpenUpload;
 use super::{Client, Shared};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One client's SFTP session on one channel.
 pub(super) struct Session {
@@ -21,6 +22,8 @@ pub(super) struct Session {
     next_handle: u32,
     /// What the client was told of earlier tries of its uploads.
     pub(super) told: Told,
+    /// How many uploads were refused.
+    pub(super) failures: AtomicU32,
     framer: Framer,
     started: bool,
 }
@@ -99,6 +102,8 @@ pub(super) enum Ended {
     OutOfTurn,
     #[error("one chunk asked for too many bytes of replies")]
     TooManyReplies,
+    #[error("{MAX_FAILURES} uploads were refused")]
+    TooManyFailures,
     #[error("a write was refused, and this client would wait for ever")]
     WouldHang,
 }
@@ -109,7 +114,16 @@ const HANGS_ON_REFUSED_WRITES: &str = "SSH-2.0-Renci.SshNet";
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
-        Self { shared, client, handles: BTreeMap::new(), next_handle: 0, told: Told::default(), framer: Framer::default(), started: false }
+        Self {
+            shared,
+            client,
+            handles: BTreeMap::new(),
+            next_handle: 0,
+            told: Told::default(),
+            framer: Framer::default(),
+            started: false,
+            failures: AtomicU32::new(0),
+        }
     }
 
     /// Takes a chunk of the channel's data and answers every request that it completes.
@@ -135,6 +149,9 @@ impl Session {
             self.framer.recycle(body);
             if replies.len() > MAX_REPLY_BYTES_PER_CHUNK {
                 return Err(Ended::TooManyReplies);
+            }
+            if self.failures.load(Ordering::Relaxed) >= MAX_FAILURES {
+                return Err(Ended::TooManyFailures);
             }
         }
         Ok(())

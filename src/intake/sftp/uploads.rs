@@ -5,7 +5,7 @@
 //! in `resume`, at its first write.
 
 use super::folder::{Spot, is_temporary, resolve};
-use super::limits::OPEN_FILES_FACTOR;
+use super::limits::{MAX_LOGGED_FAILURES, OPEN_FILES_FACTOR};
 use super::packet::Attributes;
 use super::partials::{Kept, Key, Partial};
 use super::quota::Stake;
@@ -91,7 +91,8 @@ impl Session {
         }
         let share = Share::take(&self.shared, &self.client.provider, Kind::Upload, most.saturating_mul(OPEN_FILES_FACTOR));
         let share = share.ok_or_else(|| No::failure("too many files are open in all sessions of this account: close some first"))?;
-        let stake = Stake::take(&self.shared, &self.client.provider, account.quota).map_err(|error| self.failed(&error))?;
+        let stake = Stake::take(&self.shared, &self.client.provider, account.quota);
+        let stake = stake.map_err(|error| self.refused(&key, self.failed(&error)))?;
         let truncates = flags & (OPEN_TRUNCATE | OPEN_EXCLUSIVE) != 0;
         let earlier = if truncates { None } else { self.shared.partials().find(&key, self.shared.clock.now()) };
         if flags & OPEN_APPEND != 0 && !truncates && earlier.is_none() && self.facts(path).await.is_ok() {
@@ -100,7 +101,7 @@ impl Session {
         let announced = attributes.size;
         let limit = account.max_file_bytes;
         if announced.is_some_and(|size| size > limit) {
-            return Err(self.failed(&LandingError::TooLarge { limit }));
+            return Err(self.refused(&key, self.failed(&LandingError::TooLarge { limit })));
         }
         let body = match earlier {
             Some(earlier) => Body::Undecided { earlier, announced },
@@ -156,7 +157,7 @@ impl Session {
         let temporary = is_temporary(key.name.as_str());
         let (upload, modified_at) = match body {
             Body::Open(upload) => (upload, modified_at),
-            Body::Failed(text) => return Err(No::failure(text)),
+            Body::Failed(text) => return Err(self.refused(&key, No::failure(text))),
             Body::Undecided { earlier, announced } => {
                 let decision = resume::at_close(self.told.knows(&key, earlier), temporary);
                 let (upload, before) = self.start(&key, &stake, earlier, announced, decision)?;
@@ -164,7 +165,7 @@ impl Session {
             }
         };
         if temporary {
-            upload.check_holes().map_err(|error| self.failed(&error))?;
+            upload.check_holes().map_err(|error| self.refused(&key, self.failed(&error)))?;
             let partial = Partial { upload, modified_at, closed: true };
             self.shared.partials().keep(key, partial, self.shared.clock.now(), self.max_file_bytes());
             return Ok(Answer::Done);
@@ -273,7 +274,7 @@ impl Session {
         let Handle::Upload(open) = self.handle(handle)? else {
             return Err(No::denied("only files opened for writing can be changed: open the file for writing"));
         };
-        let OpenUpload { body, modified_at, stake, .. } = &mut **open;
+        let OpenUpload { key, body, modified_at, stake, .. } = &mut **open;
         let error = match body {
             Body::Undecided { .. } => return Ok(Answer::Done),
             Body::Failed(text) => return Err(No::failure(text.clone())),
@@ -283,7 +284,8 @@ impl Session {
             },
         };
         *body = Body::Failed(error.told());
-        Err(self.failed(&error))
+        let key = key.clone();
+        Err(self.refused(&key, self.failed(&error)))
     }
 
     /// From a complete upload to an acknowledged delivery.
@@ -298,9 +300,11 @@ impl Session {
         };
         let state_dir = self.shared.state_dir.clone();
         let landing = tokio::task::spawn_blocking(move || upload.finish(&state_dir, label)).await;
-        let landed = landing.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped))).map_err(|error| self.failed(&error))?;
+        let landed = landing.unwrap_or_else(|stopped| Err(LandingError::Stopped(stopped)));
+        let landed = landed.map_err(|error| self.refused(&key, self.failed(&error)))?;
         let (id, bytes) = (landed.delivery().id, landed.delivery().bytes);
-        self.shared.gate.accept(landed).await.map_err(|error| self.not_accepted(&error))?;
+        let accepted = self.shared.gate.accept(landed).await;
+        accepted.map_err(|error| self.refused(&key, self.not_accepted(&error)))?;
         self.shared.partials().accepted(&key, self.shared.clock.now());
         Counters::count(&self.shared.counters.accepted);
         self.shared.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -314,16 +318,27 @@ impl Session {
         Ok(Answer::Done)
     }
 
+    /// Takes note that nothing came of an upload under a name: clients that do not look at the answer look for the file.
+    fn refused(&self, key: &Key, no: No) -> No {
+        self.shared.partials().refused(key, self.shared.clock.now());
+        no
+    }
+
+    /// Says in the log that an upload failed, the first times in a session.
     pub(super) fn failed(&self, error: &LandingError) -> No {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         Counters::count(&self.shared.counters.failed);
-        tracing::warn!(
-            provider = %self.client.provider,
-            connection = self.client.sender.connection,
-            %error,
-            cause,
-            "upload refused"
-        );
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if failures <= MAX_LOGGED_FAILURES {
+            tracing::warn!(
+                provider = %self.client.provider,
+                connection = self.client.sender.connection,
+                %error,
+                cause,
+                last_said = failures == MAX_LOGGED_FAILURES,
+                "upload refused"
+            );
+        }
         No::failure(error.told())
     }
 

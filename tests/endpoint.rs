@@ -142,6 +142,27 @@ fn p9_connections_that_idle_stall_or_send_garbage_are_closed_counted_and_shown()
 }
 
 #[test]
+fn a_restart_makes_no_stranger_of_a_providers_job_and_no_empty_hour() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.append("providers/RZZ.toml", "\n[limits]\nmax_file_bytes = 1000\nmax_bytes_per_hour = 1500\n");
+    service.start();
+    let first = service.file("first.csv", "x".repeat(1000));
+    service.sftp("RZZ", format!("put {first} inbox/first.csv")).fine();
+    service.stop();
+    service.start();
+    fs::copy(service.key("RZZ"), service.key("ROOT")).unwrap();
+    // Somebody behind the same address has got the name wrong, often enough for a stranger to be turned away.
+    for _ in 0..6 {
+        assert_ne!(service.sftp("ROOT", "ls").code, Some(0));
+    }
+    service.sftp("RZZ", "ls").fine();
+    let ran = service.sftp("RZZ", format!("put {first} inbox/second.csv"));
+    assert_ne!(ran.code, Some(0), "the hour before the restart counts: {ran:?}");
+    let endpoint = service.status()["daemon"]["endpoint"].clone();
+    assert_eq!((&endpoint["refused"]["unknown_user"], &endpoint["penalised_sources"]), (&6.into(), &0.into()), "{endpoint}");
+}
+
+#[test]
 fn senders_move_to_another_host_key_one_by_one_with_evidence() {
     let mut service = Service::cottage(&["RZZ"]);
     service.edit("bedfeed.toml", "[sftp]\n", "[sftp]\nnext_listen = \"127.0.0.1:0\"\n");

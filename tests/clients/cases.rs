@@ -269,7 +269,14 @@ fn too_large(desk: &Desk, client: &Client) -> &'static str {
 }
 
 /// All bytes have arrived, and the daemon cannot keep them: only the answer to CLOSE (or RENAME) can say so.
+/// An older file has the name and the size: a client that only looks whether the file is there must not find that one.
 fn not_stored(desk: &Desk, client: &Client) -> &'static str {
+    let older = content(5_000, 9);
+    let file = desk.file("unstored.csv", &older);
+    let long_ago = UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    fs::File::options().write(true).open(&file).unwrap().set_modified(long_ago).unwrap();
+    fine(&client.act(&desk.door(), Act::Put { file: &file, to: "/inbox/unstored.csv" }).unwrap());
+    desk.told("the client", &[("unstored.csv", &older)]);
     desk.settled();
     let state = desk.service().state();
     let staged = names(&state.join("uploads"));

@@ -222,6 +222,30 @@ async fn a_providers_bad_job_never_locks_its_good_one_out() {
     assert_eq!(listed.refused("penalty"), 0);
 }
 
+/// A neighbour behind the same address that connects and says nothing has every place, and the good job gets in all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_stall_make_way_for_one_that_logs_in() {
+    for settings in
+        [Settings { max_unauthenticated_per_source: 2, ..Settings::default() }, Settings { max_unauthenticated: 2, ..Settings::default() }]
+    {
+        let house = House::open_with(settings).await;
+        let mut stalled = [TcpStream::connect(house.address()).await.unwrap(), TcpStream::connect(house.address()).await.unwrap()];
+        for stream in &mut stalled {
+            stream.write_all(b"SSH-2.0-stalled\r\n").await.unwrap();
+        }
+        // They keep their places for a second; a job that comes in that second finds none.
+        let mut tries = 0;
+        while !house.sftp("ls").await.ok {
+            tries += 1;
+            assert!(tries < 1000, "the good job never gets in");
+        }
+        let counts = house.counters.read();
+        let crowded_out = counts.closed.iter().find(|(reason, _)| *reason == "crowded_out").unwrap().1;
+        assert_eq!((crowded_out, counts.logins), (1, 1), "one place was enough");
+        drop(stalled);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p9_garbage_and_empty_connections_are_held_against_an_address() {
     for (what, bytes, least) in [("garbage", &b"SSH-2.0-x\r\nGET / HTTP/1.1\r\n\r\n0123456789abcdef"[..], 2), ("nothing", b"", 15)] {

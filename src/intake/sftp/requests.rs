@@ -25,7 +25,7 @@ impl Session {
             Request::Close { handle } => self.close(handle).await,
             Request::Read { handle, offset, length } => self.read(handle, offset, length),
             Request::Write { handle, offset, data } => self.write(handle, offset, data),
-            Request::Stat { path } | Request::Lstat { path } => self.facts(path).await.map(Answer::Facts),
+            Request::Stat { path } | Request::Lstat { path } => self.stat(path).await,
             Request::Fstat { handle } => self.handle_facts(handle),
             Request::Setstat { path, attributes } => self.set_by_path(path, attributes).await,
             Request::Fsetstat { handle, attributes } => self.set_by_handle(handle, attributes),
@@ -86,9 +86,23 @@ impl Session {
     }
 
     /// What is known of a path: a folder, an upload of this session, a partial or an accepted file of this account, a receipt.
-    pub(super) async fn facts(&mut self, path: &[u8]) -> Result<Facts, No> {
+    /// Looks only: a client is told of earlier tries by STAT.
+    pub(super) async fn facts(&self, path: &[u8]) -> Result<Facts, No> {
+        self.look(path).await.map(|(facts, _)| facts)
+    }
+
+    /// The same for the client's own question: from now on it may go on with an earlier try of that name.
+    async fn stat(&mut self, path: &[u8]) -> Outcome {
+        let (facts, earlier) = self.look(path).await?;
+        if let Some((key, kept)) = earlier {
+            self.tell(&key, kept);
+        }
+        Ok(Answer::Facts(facts))
+    }
+
+    async fn look(&self, path: &[u8]) -> Result<(Facts, Option<(Key, Kept)>), No> {
         let (shelf, name) = match resolve(path).map_err(|_| No::path_too_long())? {
-            Spot::Folder(place) => return Ok(Facts::folder(place != Place::Shelf(Shelf::Receipts))),
+            Spot::Folder(place) => return Ok((Facts::folder(place != Place::Shelf(Shelf::Receipts)), None)),
             Spot::Nowhere => return Err(No::no_such_file()),
             Spot::File { shelf, name } => (shelf, FileName::parse(&name).map_err(|_| No::no_such_file())?),
         };
@@ -100,18 +114,18 @@ impl Session {
                 Body::Undecided { .. } | Body::Failed(_) => None,
             });
             if let Some(facts) = open.last() {
-                return Ok(facts);
+                return Ok((facts, None));
             }
             let kept = self.shared.partials().find(&key, self.shared.clock.now());
             if let Some(kept) = kept {
-                return Ok(self.tell(&key, kept));
+                return Ok((Facts::file(kept.length, kept.modified_at), Some((key, kept))));
             }
             if self.shared.partials().is_refused(&key) {
                 return Err(No::no_such_file());
             }
         }
         let found = self.shared.gate.find(self.client.provider.clone(), shelf, name.as_str().to_owned()).await;
-        found.map(|item| self.item_facts(shelf, &item)).ok_or_else(No::no_such_file)
+        found.map(|item| (self.item_facts(shelf, &item), None)).ok_or_else(No::no_such_file)
     }
 
     /// Tells the client of an earlier try: from now on it may go on with it.

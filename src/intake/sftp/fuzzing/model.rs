@@ -62,6 +62,8 @@ struct Names {
     kept: BTreeMap<String, Vec<Kept>>,
     /// Size of the newest accepted file.
     accepted: BTreeMap<String, usize>,
+    /// Names whose newest upload may have been refused or cut off: what was accepted before need not be shown.
+    refused: BTreeSet<String>,
 }
 
 /// What the gate took in, in order: folder and name, and the bytes on the disk.
@@ -97,6 +99,7 @@ impl Model {
                 let open = if flags & 2 != 0 { self.opened(seat, path, *flags, *attributes) } else { receipt(path, around) };
                 assert!(self.handles[seat].insert(*handle, open).is_none(), "a handle is given twice");
             }
+            (Request::Open { path, flags, .. }, _) if flags & 2 != 0 => self.refused(seat, path),
             (Request::Opendir { .. }, Reply::Handle(handle)) => {
                 assert!(self.handles[seat].insert(*handle, Open::Listing).is_none(), "a handle is given twice");
             }
@@ -136,16 +139,26 @@ impl Model {
                 let (from, to) = two_paths(data).expect("two paths");
                 self.renamed(seat, from, to, landings);
             }
+            (Request::Rename { to, .. }, _) => self.refused(seat, to),
+            (Request::Extended { name: b"posix-rename@openssh.com", data }, _) => {
+                if let Some((_, to)) = two_paths(data) {
+                    self.refused(seat, to);
+                }
+            }
             _ => {}
         }
+    }
+
+    fn refused(&mut self, seat: usize, path: &[u8]) {
+        self.names[account_of(seat)].refused.extend(spot(path));
     }
 
     /// The connection was cut off: open files may be kept to be resumed.
     pub(super) fn cut(&mut self, seat: usize) {
         for (_, open) in std::mem::take(&mut self.handles[seat]) {
-            if let Open::File(file) = open
-                && !file.failed
-            {
+            let Open::File(file) = open else { continue };
+            self.names[account_of(seat)].refused.insert(file.spot.clone());
+            if !file.failed {
                 let temporary = is_temporary(name_of(&file.spot));
                 let kept = self.names[account_of(seat)].kept.entry(file.spot).or_default();
                 for mut image in file.images.into_iter().filter(Image::is_whole) {
@@ -189,7 +202,11 @@ impl Model {
                 act(file, &told);
                 assert!(!file.images.is_empty(), "what was written fits to no file that this can be");
             }
-            Some(Open::File(file)) => file.failed = true,
+            Some(Open::File(file)) => {
+                file.failed = true;
+                let spot = file.spot.clone();
+                self.names[account_of(seat)].refused.insert(spot);
+            }
             _ => assert_ne!(*reply, OK, "a handle that is not there was used"),
         }
     }
@@ -208,6 +225,7 @@ impl Model {
         file.known_only(&self.told[seat]);
         let names = &mut self.names[account_of(seat)];
         if *reply != OK {
+            names.refused.insert(file.spot.clone());
             let whole =
                 matches!(file.images.as_slice(), [image] if image.is_whole() && file.announced.is_none_or(|size| size <= image.length()));
             let must = file.sure && !file.failed && around.accepting && whole && !is_temporary(name_of(&file.spot));
@@ -255,9 +273,11 @@ impl Model {
 
     /// Facts about a path: only of what is the account's own, with a size that it can have.
     fn told(&mut self, seat: usize, path: &[u8], reply: &Reply, around: &Circumstances) {
-        let accepted = spot(path).and_then(|spot| self.names[account_of(seat)].accepted.get(&spot)).copied();
+        let names = &self.names[account_of(seat)];
+        let accepted = spot(path).and_then(|spot| names.accepted.get(&spot)).copied();
         let Reply::Facts(mode, size) = reply else {
-            assert!(accepted.is_none(), "an accepted file is not found");
+            let hidden = spot(path).is_some_and(|spot| names.refused.contains(&spot));
+            assert!(accepted.is_none() || hidden, "an accepted file is not found");
             return;
         };
         match resolve(path) {
@@ -298,6 +318,7 @@ impl Names {
         assert_eq!(name, spot);
         assert!(images.iter().any(|image| image.is_whole() && image.bytes == bytes), "{spot} landed with bytes that nobody sent like this");
         self.accepted.insert(spot.to_owned(), bytes.len());
+        self.refused.remove(spot);
         self.kept.remove(spot);
     }
 }

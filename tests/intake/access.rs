@@ -1,6 +1,6 @@
 //! Who gets in and who does not, with real clients: keys, certificates, passwords, penalties, places and quotas.
 
-use crate::house::{House, Raw, Run, run, string};
+use crate::house::{House, Raw, Run, run, string, until};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use bedfeed::intake::{AccountPassword, Network, Settings, UserCa};
 use russh::client::{self, Handle};
@@ -239,9 +239,9 @@ async fn connections_that_stall_make_way_for_one_that_logs_in() {
             tries += 1;
             assert!(tries < 1000, "the good job never gets in");
         }
-        let counts = house.counters.read();
-        let crowded_out = counts.closed.iter().find(|(reason, _)| *reason == "crowded_out").unwrap().1;
-        assert_eq!((crowded_out, counts.logins), (1, 1), "one place was enough");
+        let crowded_out = || house.counters.read().closed.iter().find(|(reason, _)| *reason == "crowded_out").unwrap().1;
+        until("one has made way", || crowded_out() == 1).await;
+        assert_eq!(house.counters.read().logins, 1);
         drop(stalled);
     }
 }
@@ -324,7 +324,7 @@ async fn p9_an_accounts_bytes_are_bounded_by_the_hour_and_on_disk() {
     assert_eq!(write(&mut raw, &two, b"12345")[8], 0);
     assert_eq!(close(&mut raw, &two), 0, "a partial keeps its bytes");
     let three = open(&mut raw, "c.csv");
-    assert!(String::from_utf8_lossy(&three).contains("10 bytes in unfinished uploads"), "{three:?}");
+    assert!(String::from_utf8_lossy(&three).contains("in unfinished uploads as it may (10 bytes)"), "{three:?}");
     assert_eq!(close(&mut raw, &one), 0, "what has landed is no longer in the way");
     let three = open(&mut raw, "c.csv");
     assert!(String::from_utf8_lossy(&write(&mut raw, &three, b"123456")).contains("finish or remove some"));
@@ -338,7 +338,7 @@ async fn p9_an_accounts_bytes_are_bounded_by_the_hour_and_on_disk() {
     let four = open(&mut raw, "d.csv");
     assert_eq!(write(&mut raw, &four, b"12345")[8], 0);
     let told = write(&mut raw, &four, b"123456");
-    assert!(String::from_utf8_lossy(&told).contains("may send 20 bytes an hour and has: send the file again in 50 minutes"), "{told:?}");
+    assert!(String::from_utf8_lossy(&told).contains("what it may in an hour (20 bytes): send the file again in 50 minutes"), "{told:?}");
     house.set_clock("2018-12-03T13:00:00Z");
     let four = open(&mut raw, "d.csv");
     assert_eq!(write(&mut raw, &four, b"123456")[8], 0, "the hour's first bytes have left");

@@ -141,6 +141,27 @@ fn p9_connections_that_idle_stall_or_send_garbage_are_closed_counted_and_shown()
     }
 }
 
+/// OpenSSH's programs show no more than "Failure": the words are in `receipts/`, and support sees them too.
+#[test]
+fn p6_the_sender_of_a_file_that_was_not_taken_finds_out_why_and_so_does_support() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.append("providers/RZZ.toml", "\n[limits]\nmax_file_bytes = 1000\n");
+    service.start();
+    let (large, small) = (service.file("large.csv", "x".repeat(1001)), service.file("small.csv", "x"));
+    assert_ne!(service.sftp("RZZ", format!("put {large} inbox/beds.csv")).code, Some(0));
+    let receipt = service.dir().join("receipt");
+    let batch = format!("ls receipts\nget receipts/beds.csv.refused.txt {}", receipt.display());
+    let shown = service.sftp("RZZ", batch).fine().stdout;
+    assert!(shown.contains("receipts/beds.csv.refused.txt"), "{shown}");
+    let text = fs::read_to_string(&receipt).unwrap();
+    assert!(text.contains("did not take beds.csv") && text.contains("larger than the 1000 bytes"), "{text}");
+    let status = service.bedfeed(&["status"]).fine().stdout;
+    assert!(status.contains("not taken from RZZ: beds.csv on ") && status.contains("larger than the 1000 bytes"), "{status}");
+    service.sftp("RZZ", format!("put {small} inbox/beds.csv")).fine();
+    assert_ne!(service.sftp("RZZ", "ls receipts/beds.csv.refused.txt").code, Some(0), "the file was taken in the end");
+    assert!(!service.bedfeed(&["status"]).fine().stdout.contains("not taken"));
+}
+
 #[test]
 fn a_restart_makes_no_stranger_of_a_providers_job_and_no_empty_hour() {
     let mut service = Service::cottage(&["RZZ"]);

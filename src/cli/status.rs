@@ -6,7 +6,7 @@ use super::{Ending, Failure, json, reader, settings};
 use crate::config::Settings;
 use crate::feed::{ClientSeen, Clock, LONDON, local_text};
 use crate::health::{feed_summary, summary::SummaryPage};
-use crate::service::control::{Answer, AskError, Endpoint, NextEntrance, Request, ask};
+use crate::service::control::{Answer, AskError, Endpoint, NextEntrance, RefusedUpload, Request, ask};
 use crate::service::{SystemClock, health_feeds};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -81,7 +81,8 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
 
 /// How the endpoint does; reasons that never came up are left out.
 fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::Result<()> {
-    let Endpoint { open, not_logged_in, turned_away, penalised_sources, logins, refused, closed, .. } = daemon.endpoint.as_ref();
+    let Endpoint { open, not_logged_in, turned_away, penalised_sources, logins, refused, closed, refused_uploads, .. } =
+        daemon.endpoint.as_ref();
     writeln!(
         out,
         "\nSFTP since {}: {open} connections open, {not_logged_in} of them not logged in; {logins} logins",
@@ -96,6 +97,9 @@ fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::
     }
     if *penalised_sources > 0 {
         writeln!(out, "  addresses turned away now, because everything from them failed: {penalised_sources}")?;
+    }
+    for RefusedUpload { provider, name, why, at } in refused_uploads {
+        writeln!(out, "  not taken from {}: {} on {}: {}", plain(provider), plain(name), local_text(*at, zone), plain(why))?;
     }
     writeln!(out, "  host keys: {}", daemon.host_keys.join(", "))?;
     if let Some(next) = &daemon.next {

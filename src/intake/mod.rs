@@ -54,6 +54,9 @@ pub trait Gate: Send + Sync {
     /// the ledger at the next start removes objects that it does not know.
     fn accept(&self, landed: Landed) -> Pending<'_, Result<(), NotAccepted>>;
 
+    /// Notes an upload that was not taken, for its sender and for support. Returns at once.
+    fn refused(&self, refused: Refused);
+
     /// What a provider sees in one of its folders: accepted files of the last day at least, or receipts. Newest name first;
     /// bounded.
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>>;
@@ -71,6 +74,21 @@ pub trait Gate: Send + Sync {
         drop(client);
         Box::pin(async {})
     }
+}
+
+/// An upload that did not become a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose.
+    pub provider: ProviderCode,
+    /// Where it was to go.
+    pub folder: Folder,
+    /// Its name.
+    pub name: FileName,
+    /// What its sender was answered, in a sentence without its full stop.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A virtual folder's contents.

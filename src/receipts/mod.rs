@@ -9,7 +9,8 @@ mod text;
 mod verdict;
 
 pub use document::{RECEIPT_VERSION, ReceiptDocument};
-pub use names::{ReceiptFormat, ReceiptNames, parse_receipt_name, receipt_names};
+pub use names::{ReceiptFormat, ReceiptNames, parse_receipt_name, receipt_names, refusal_name};
+pub use text::refusal_text;
 pub use verdict::Verdict;
 
 use crate::feed::{Delivery, Report, Stage};

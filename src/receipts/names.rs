@@ -2,6 +2,9 @@
 
 use crate::feed::{Digest, FileName, MAX_NAME_BYTES};
 
+/// What is added to the name of a file that was not taken.
+const REFUSAL_ENDING: &str = ".refused.txt";
+
 /// Which of the two receipts of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReceiptFormat {
@@ -48,7 +51,17 @@ pub fn parse_receipt_name(name: &str) -> Option<(&str, ReceiptFormat)> {
     found.filter(|(file, _)| !file.is_empty())
 }
 
+/// What the receipt of a file is called that was not taken: `NAME.refused.txt`.
+#[must_use]
+pub fn refusal_name(file: &FileName) -> FileName {
+    with_ending(file, REFUSAL_ENDING)
+}
+
 fn name(file: &FileName, format: ReceiptFormat) -> FileName {
+    with_ending(file, format.ending())
+}
+
+fn with_ending(file: &FileName, ending: &str) -> FileName {
     let whole = file.as_str();
     // Both formats cut at the same place, so that the two names of one file differ in their endings only.
     let room = MAX_NAME_BYTES - ReceiptFormat::Json.ending().len();
@@ -60,7 +73,7 @@ fn name(file: &FileName, format: ReceiptFormat) -> FileName {
         whole.get(..cut.unwrap_or(0)).unwrap_or_default().to_owned() + &mark
     };
     // A good name with a plain ending is a good name; the fallback is never reached.
-    FileName::parse(format!("{stem}{}", format.ending()).as_bytes()).unwrap_or_else(|_| file.clone())
+    FileName::parse(format!("{stem}{ending}").as_bytes()).unwrap_or_else(|_| file.clone())
 }
 
 #[cfg(test)]

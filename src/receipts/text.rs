@@ -5,7 +5,7 @@
 
 use super::Verdict;
 use super::document::{FindingCount, ReceiptDocument, ReceiptFinding};
-use crate::feed::{Severity, ToldTotals, local_text};
+use crate::feed::{FileName, Folder, Severity, ToldTotals, local_text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -222,4 +222,14 @@ impl Page {
 fn plain(words: &str) -> String {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     words.chars().map(|c| if hidden(c) { '?' } else { c }).collect()
+}
+
+/// What the sender of a file is told that was not taken: `why` is what the client was answered.
+#[must_use]
+pub fn refusal_text(name: &FileName, folder: Folder, why: &str, at: Timestamp, zone: &TimeZone) -> String {
+    format!(
+        "bedfeed did not take {name}, sent to {}/ on {}.\n\nWhy: {why}.\n\nNothing of it was kept as a file, and no figures changed. When it is put right, send it again under the same name.\n",
+        folder.as_str(),
+        local_text(at, zone)
+    )
 }

@@ -3,7 +3,7 @@
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
 use crate::feed::{DeliveryId, error_chain};
-use crate::intake::Counts;
+use crate::intake::{Counts, Refused};
 use crate::ledger::Act;
 use crate::pipeline::Pipeline;
 use jiff::Timestamp;
@@ -112,6 +112,28 @@ pub struct Endpoint {
     pub uploads_accepted: u64,
     /// Uploads not acknowledged.
     pub uploads_failed: u64,
+    /// The newest upload of each provider that was not taken.
+    pub refused_uploads: Vec<RefusedUpload>,
+}
+
+/// An upload that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RefusedUpload {
+    /// Whose.
+    pub provider: String,
+    /// Its name.
+    pub name: String,
+    /// What its sender was answered.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<Refused> for RefusedUpload {
+    fn from(refused: Refused) -> Self {
+        let Refused { provider, name, why, at, .. } = refused;
+        Self { provider: provider.to_string(), name: name.to_string(), why, at }
+    }
 }
 
 impl From<Counts> for Endpoint {
@@ -128,6 +150,7 @@ impl From<Counts> for Endpoint {
             closed: by_reason(counts.closed),
             uploads_accepted: counts.accepted,
             uploads_failed: counts.failed,
+            refused_uploads: Vec::new(),
         }
     }
 }

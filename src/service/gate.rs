@@ -1,7 +1,8 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
+use super::refusals::Refusals;
 use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, error_chain};
-use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Shelf};
+use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Refused, Shelf};
 use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::pipeline::Pipeline;
 use crate::quarantine::Store;
@@ -28,6 +29,8 @@ pub(super) struct HouseGate {
     pub(super) store: Store,
     /// Local time on receipts.
     pub(super) zone: TimeZone,
+    /// What was not taken.
+    pub(super) refusals: Arc<Refusals>,
     /// What the ledger holds of the clients of providers that logged in since the start.
     pub(super) seen: Mutex<HashMap<ProviderCode, Vec<ClientSeen>>>,
 }
@@ -37,44 +40,63 @@ impl Gate for HouseGate {
         Box::pin(async move {
             let delivery = landed.delivery().clone();
             let (id, provider) = (delivery.id, delivery.provider.clone());
+            let (folder, name) = (delivery.folder, delivery.name.clone());
             let event = Event::Accepted { delivery: Box::new(delivery) };
             if let Err(error) = self.ledger.append(self.clock.now(), vec![event]).await {
                 self.clear_away(id).await;
                 return Err(NotAccepted(Box::new(error)));
             }
+            self.refusals.accepted(&provider, folder, name.as_str());
             self.pipeline.wake(&provider);
             Ok(())
         })
     }
 
+    fn refused(&self, refused: Refused) {
+        self.refusals.note(refused);
+    }
+
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
         let (since, zone) = (self.since(), self.zone.clone());
+        let refused = match shelf {
+            Shelf::Receipts => self.refusals.receipts(&provider, since, &zone),
+            Shelf::Accepted(_) => Vec::new(),
+        };
         Box::pin(async move {
-            self.look(move |reader| match shelf {
-                Shelf::Accepted(folder) => {
-                    let rows = reader.in_folder(&provider, folder, since, MAX_SHOWN)?;
-                    let mut seen = BTreeSet::new();
-                    Ok(rows.into_iter().filter(|row| seen.insert(row.delivery.name.clone())).map(|row| accepted(&row)).collect())
-                }
-                Shelf::Receipts => {
-                    let filter = Filter { provider: Some(provider), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
-                    let mut seen = BTreeSet::new();
-                    let mut items = Vec::new();
-                    for row in reader.deliveries(&filter)? {
-                        // Newest first: an older file of the same name is told apart by its id.
-                        let newest = seen.insert(row.delivery.name.clone());
-                        items.extend(receipts_of(&row, newest, &zone));
+            let mut items = refused.into_iter().map(|(item, _)| item).collect::<Vec<_>>();
+            items.extend(
+                self.look(move |reader| match shelf {
+                    Shelf::Accepted(folder) => {
+                        let rows = reader.in_folder(&provider, folder, since, MAX_SHOWN)?;
+                        let mut seen = BTreeSet::new();
+                        Ok(rows.into_iter().filter(|row| seen.insert(row.delivery.name.clone())).map(|row| accepted(&row)).collect())
                     }
-                    Ok(items)
-                }
-            })
-            .await
+                    Shelf::Receipts => {
+                        let filter = Filter { provider: Some(provider), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
+                        let mut seen = BTreeSet::new();
+                        let mut items = Vec::new();
+                        for row in reader.deliveries(&filter)? {
+                            // Newest first: an older file of the same name is told apart by its id.
+                            let newest = seen.insert(row.delivery.name.clone());
+                            items.extend(receipts_of(&row, newest, &zone));
+                        }
+                        Ok(items)
+                    }
+                })
+                .await,
+            );
+            items
         })
     }
 
     fn find(&self, provider: ProviderCode, shelf: Shelf, name: String) -> Pending<'_, Option<Item>> {
         let (since, zone) = (self.since(), self.zone.clone());
         Box::pin(async move {
+            if shelf == Shelf::Receipts
+                && let Some((item, _)) = self.refusal(&provider, &name)
+            {
+                return Some(item);
+            }
             self.look(move |reader| match shelf {
                 Shelf::Accepted(folder) => Ok(reader.named(&provider, folder, &name, since)?.map(|row| accepted(&row))),
                 Shelf::Receipts => Ok(receipt_called(reader, &provider, &name, since, &zone)?.map(|(item, _)| item)),
@@ -85,7 +107,12 @@ impl Gate for HouseGate {
 
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
         let (since, zone) = (self.since(), self.zone.clone());
-        Box::pin(async move { self.look(move |reader| receipt_called(reader, &provider, &name, since, &zone)).await })
+        Box::pin(async move {
+            if let Some(refusal) = self.refusal(&provider, &name) {
+                return Some(refusal);
+            }
+            self.look(move |reader| receipt_called(reader, &provider, &name, since, &zone)).await
+        })
     }
 
     fn seen(&self, client: ClientSeen) -> Pending<'_, ()> {
@@ -98,6 +125,11 @@ impl Gate for HouseGate {
 }
 
 impl HouseGate {
+    /// The receipt of a file that was not taken, by the receipt's name.
+    fn refusal(&self, provider: &ProviderCode, name: &str) -> Option<(Item, Vec<u8>)> {
+        self.refusals.receipts(provider, self.since(), &self.zone).into_iter().find(|(item, _)| item.name.as_str() == name)
+    }
+
     fn since(&self) -> Timestamp {
         let now = self.clock.now();
         now.saturating_sub(SHOWN_FOR).unwrap_or(now)

@@ -7,6 +7,7 @@ mod clock;
 pub mod control;
 mod gate;
 mod publish;
+mod refusals;
 mod start;
 mod stop;
 

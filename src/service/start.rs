@@ -4,6 +4,7 @@ use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
 use super::publish::{Publisher, reference_rows};
+use super::refusals::Refusals;
 use crate::alerts::{Channel, Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
 use crate::feed::{Clock, LONDON, error_chain};
@@ -96,6 +97,8 @@ pub(super) struct Books {
     pub(super) watch: Watch,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) zone: TimeZone,
+    /// What the endpoint did not take.
+    pub(super) refusals: Arc<Refusals>,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }
@@ -136,7 +139,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         next: next.as_ref().map(|(_, shown)| shown.clone()),
         endpoint: Box::default(),
     };
-    let ping = ping(answer, Arc::clone(&counters));
+    let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals));
     let mut tasks = JoinSet::new();
     books.run_inside(settings, &mut tasks, &rest_stops);
     tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
@@ -179,7 +182,7 @@ impl Books {
         let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
-        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, lock })
+        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -241,6 +244,7 @@ impl Books {
             clock: Arc::clone(&self.clock),
             store: Store::new(&settings.state_dir),
             zone: self.zone.clone(),
+            refusals: Arc::clone(&self.refusals),
             seen: Mutex::default(),
         };
         intake::Context {
@@ -355,11 +359,12 @@ pub(crate) fn health_feeds(settings: &Settings) -> Vec<HealthFeed> {
 }
 
 /// The answer to a ping: what was true at the start, with the counters as they are when it is asked.
-fn ping(answer: control::Answer, counters: Arc<Counters>) -> control::Ping {
+fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals>) -> control::Ping {
     Arc::new(move || {
         let mut answer = answer.clone();
         if let control::Answer::Running { endpoint, .. } = &mut answer {
             **endpoint = counters.read().into();
+            endpoint.refused_uploads = refusals.newest().into_iter().map(Into::into).collect();
         }
         answer
     })

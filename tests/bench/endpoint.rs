@@ -6,7 +6,7 @@
 
 use bedfeed::feed::{Clock, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf,
+    Account, AccountKey, Accounts, Context, Counters, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, Refused, Settings, Shelf,
     clear_uploads, serve,
 };
 use bedfeed::ledger::{DeliveryRow, Event, FILE_NAME, Ledger};
@@ -111,6 +111,8 @@ impl Gate for LedgerGate {
             self.ledger.append(SystemClock.now(), vec![event]).await.map_err(|error| NotAccepted(Box::new(error)))
         })
     }
+
+    fn refused(&self, _refused: Refused) {}
 
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
         Box::pin(async move {

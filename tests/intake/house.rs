@@ -2,8 +2,8 @@
 
 use bedfeed::feed::{ClientSeen, Clock, Delivery, FileName, ProviderCode};
 use bedfeed::intake::{
-    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, ServeError,
-    Settings, Shelf, Trust, clear_uploads, serve,
+    Account, AccountKey, Accounts, Context, Counters, Counts, Gate, HostKeys, Item, Landed, NotAccepted, Pending, Quota, Refused,
+    ServeError, Settings, Shelf, Trust, clear_uploads, serve,
 };
 use jiff::Timestamp;
 use std::io::{Read, Write};
@@ -109,6 +109,8 @@ impl Gate for Memory {
             Ok(())
         })
     }
+
+    fn refused(&self, _refused: Refused) {}
 
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
         Box::pin(async move { self.items(&provider, shelf) })

@@ -4,7 +4,7 @@ use super::reply::Replies;
 use super::session::Session;
 use super::{Client, Shared};
 use crate::feed::{Clock, Delivery, Digest, ProviderCode, Sender};
-use crate::intake::{Account, Accounts, Gate, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf, clear_uploads};
+use crate::intake::{Account, Accounts, Gate, Item, Landed, NotAccepted, Pending, Quota, Refused, Settings, Shelf, clear_uploads};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -72,6 +72,8 @@ impl Gate for Memory {
             Ok(())
         })
     }
+
+    fn refused(&self, _refused: Refused) {}
 
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
         Box::pin(async move { self.items(&provider, shelf) })

@@ -14,7 +14,7 @@ use super::session::{Answer, Handle, No, Outcome, Session};
 use super::{Client, Kind, Share};
 use crate::feed::FileName;
 use crate::intake::landing::{Label, LandingError, Upload};
-use crate::intake::{Counters, NotAccepted, Shelf};
+use crate::intake::{Counters, NotAccepted, Refused, Shelf};
 use jiff::Timestamp;
 use std::error::Error;
 use std::sync::Arc;
@@ -320,7 +320,10 @@ impl Session {
 
     /// Takes note that nothing came of an upload under a name: clients that do not look at the answer look for the file.
     fn refused(&self, key: &Key, no: No) -> No {
-        self.shared.partials().refused(key, self.shared.clock.now());
+        let at = self.shared.clock.now();
+        self.shared.partials().refused(key, at);
+        let Key { provider, folder, name } = key.clone();
+        self.shared.gate.refused(Refused { provider, folder, name, why: no.text.clone(), at });
         no
     }
 

@@ -9,7 +9,7 @@ use super::model::{Circumstances, Landings, Model, account_of};
 use super::script::{Act, MAX_FILE, Script, Step};
 use super::{cut_up, replies};
 use crate::feed::{Clock, Delivery, DeliveryId, Digest, FileName, ProviderCode, Sender};
-use crate::intake::{Account, Accounts, Gate, Item, Landed, NotAccepted, Pending, Quota, Settings, Shelf, clear_uploads};
+use crate::intake::{Account, Accounts, Gate, Item, Landed, NotAccepted, Pending, Quota, Refused, Settings, Shelf, clear_uploads};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fs;
@@ -348,6 +348,8 @@ impl Gate for Books {
             Ok(())
         })
     }
+
+    fn refused(&self, _refused: Refused) {}
 
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
         Box::pin(async move { self.items(&provider, shelf) })

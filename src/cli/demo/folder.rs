@@ -78,12 +78,13 @@ pub(super) fn keep_ports(settings: &Path, running: &Running) -> Result<(), Failu
 }
 
 const SFTP_ANY: &str = "listen = [\"127.0.0.1:0\"] # sftp";
+const ALL_FROM_HERE: &str = "connection_rate = 1000 # all six providers send from this machine, and all at once";
 const WEB_ANY: &str = "listen = \"127.0.0.1:0\" # web";
 
 fn main_settings(dir: &Path) -> String {
     // A quoted path with backslashes or quotes in it would need escaping; JSON's is TOML's too.
     let state_dir = serde_json::Value::String(dir.display().to_string());
-    format!("# Written by `bedfeed demo`.\nstate_dir = {state_dir}\n\n[sftp]\n{SFTP_ANY}\n\n[web]\n{WEB_ANY}\n")
+    format!("# Written by `bedfeed demo`.\nstate_dir = {state_dir}\n\n[sftp]\n{SFTP_ANY}\n{ALL_FROM_HERE}\n\n[web]\n{WEB_ANY}\n")
 }
 
 /// The shipped sample with a key, and with the first slot that is expected: the silent provider should have sent already,

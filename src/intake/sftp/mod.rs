@@ -164,9 +164,8 @@ impl Shared {
         logins.push((provider.clone(), Arc::downgrade(watched)));
     }
 
-    /// Asks the account's connection that has been quiet for longest, of those without an upload under way, to leave; says whether
-    /// there was one. A job that leaves its
-    /// sessions open must not keep the account's other jobs out.
+    /// Asks the account's connection that has been quiet for longest, of those without an upload under way, to leave; says
+    /// whether there was one. A job that leaves its sessions open must not keep the account's other jobs out.
     fn make_room(&self, provider: &ProviderCode) -> bool {
         let logins = lock(&self.logins);
         let mine = logins.iter().filter(|(of, _)| of == provider).filter_map(|(_, watched)| watched.upgrade());

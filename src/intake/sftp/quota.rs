@@ -117,8 +117,11 @@ impl Used {
 
     /// Bytes within the hour.
     fn sent(&self, minute: i64) -> u64 {
-        let in_window = self.minutes.iter().filter(|(of, _)| minute.saturating_sub(*of) < WINDOW);
-        in_window.fold(0, |all, (_, sum)| all.saturating_add(*sum))
+        self.in_window(minute).fold(0, |all, (_, sum)| all.saturating_add(*sum))
+    }
+
+    fn in_window(&self, minute: i64) -> impl Iterator<Item = &(i64, u64)> {
+        self.minutes.iter().filter(move |(of, _)| minute.saturating_sub(*of) < WINDOW)
     }
 
     fn staged(&self) -> u64 {
@@ -127,12 +130,11 @@ impl Used {
 
     /// Minutes until so many more bytes fit into the hour; `None` where they do now.
     fn wait(&self, most: u64, bytes: u64, minute: i64) -> Option<i64> {
-        let in_window = || self.minutes.iter().filter(|(of, _)| minute.saturating_sub(*of) < WINDOW);
-        let mut left = in_window().fold(bytes, |all, (_, sum)| all.saturating_add(*sum));
+        let mut left = bytes.saturating_add(self.sent(minute));
         if left <= most {
             return None;
         }
-        for (of, sum) in in_window() {
+        for (of, sum) in self.in_window(minute) {
             left = left.saturating_sub(*sum);
             if left <= most {
                 return Some(of.saturating_add(WINDOW).saturating_sub(minute).clamp(1, WINDOW));

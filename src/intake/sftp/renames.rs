@@ -3,7 +3,7 @@
 //! Owns those two requests. Refuses to make a delivery of an upload that was cut off: only its sender can end it.
 
 use super::folder::is_temporary;
-use super::partials::{Key, Partial, Partials};
+use super::partials::{Key, Partial};
 use super::session::{Answer, No, Outcome, Session};
 use super::uploads::{Body, STOPPING, Slot};
 
@@ -40,22 +40,22 @@ impl Session {
             ));
         };
         // It has been within the bounds, and stays there.
-        let keep = |partials: &mut Partials, key: &Key, partial: Partial| partials.keep(key.clone(), partial, now, u64::MAX);
+        let mut keep_as = |key: &Key, partial| partials.keep(key.clone(), partial, now, u64::MAX);
         if is_temporary(to.name.as_str()) {
-            keep(&mut partials, to, partial);
+            keep_as(to, partial);
             partials.finished(from, now);
             return Ok(None);
         }
-        if !partial.closed {
-            keep(&mut partials, from, partial);
-            partials.refused(to, now);
-            return Err(No::failure("the upload of this file was cut off: finish it or send it again, then rename it"));
-        }
-        if let Err(error) = partial.upload.check() {
+        let whole = if partial.closed {
+            partial.upload.check().map_err(|error| self.failed(&error))
+        } else {
+            Err(No::failure("the upload of this file was cut off: finish it or send it again, then rename it"))
+        };
+        if let Err(no) = whole {
             // It may still be finished.
-            keep(&mut partials, from, partial);
+            keep_as(from, partial);
             partials.refused(to, now);
-            return Err(self.failed(&error));
+            return Err(no);
         }
         Ok(Some(partial))
     }

@@ -192,7 +192,7 @@ fn outside(band: AgeBand, ward: &Ward) -> bool {
 }
 
 fn differs(sum: &Sum<'_>, ward: &Ward) -> Vec<Finding> {
-    let said = |what: &str| format!("Ward {}: {what} differs from the register, which is kept.", quoted(&ward.ward_code));
+    let said = |what: &str| format!("{}: {what} differs from the register, which is kept.", named(ward));
     let mut findings = Vec::new();
     if let Some(first) = sum.other_sex {
         findings.push(first.finding(Rule::Ref06, said("bed_sex")));
@@ -212,7 +212,7 @@ fn ordered<'r>(register: &'r Register<'_>) -> Vec<((&'r str, &'r str), &'r Ward)
 }
 
 fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>) -> Option<Finding> {
-    let (code, limits) = (quoted(&ward.ward_code), beside.limits);
+    let limits = beside.limits;
     let key = (ward.site_code.clone(), ward.ward_code.clone());
     let registered = u64::from(ward.registered_beds);
     let beds = match sum {
@@ -221,7 +221,7 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
         // Where all its rows were rejected, that is what is wrong.
         None if beside.rejections.by_ward.contains_key(&key) => return None,
         None => {
-            let said = format!("Ward {code} is missing from the snapshot: {registered} beds are registered.");
+            let said = format!("{} is missing from the snapshot: {registered} beds are registered.", named(ward));
             let severity = if limits.wards_may_vanish { Severity::Warning } else { Severity::RejectFile };
             return Some(Finding::new(Rule::Xro04, said).with_severity(severity));
         }
@@ -231,8 +231,13 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
     let differs = apart > u64::from(limits.register_beds)
         && apart * 100 > registered * u64::from(limits.register_percent)
         && !beside.rejections.by_ward.contains_key(&key);
-    let message = || format!("Ward {code}: {beds} beds, register {registered}.");
+    let message = || format!("{}: {beds} beds, register {registered}.", named(ward));
     differs.then(|| Finding::new(Rule::Xro05, message()))
+}
+
+/// A ward in words. Its site belongs to it: care homes have wards of the same code.
+fn named(ward: &Ward) -> String {
+    format!("Ward {} at site {}", quoted(&ward.ward_code), quoted(&ward.site_code))
 }
 
 fn keep_the_registers_sex(lines: &mut [PlacedLine], register: &Register<'_>, wards: &[(String, String)]) {
@@ -280,21 +285,21 @@ mod tests {
         let rows: [(Change, fn(&mut Ward), &str); 16] = [
             (none, |_| {}, ""),
             (none, |ward| ward.registered_beds = 17, ""),
-            (none, |ward| ward.registered_beds = 18, "XRO-05 Ward W1: 15 beds, register 18."),
-            (none, |ward| ward.registered_beds = 12, "XRO-05 Ward W1: 15 beds, register 12."),
-            (|lines| lines[0].line.quantity = 4, |_| {}, "XRO-05 Ward W1: 18 beds, register 15."),
+            (none, |ward| ward.registered_beds = 18, "XRO-05 Ward W1 at site RM102: 15 beds, register 18."),
+            (none, |ward| ward.registered_beds = 12, "XRO-05 Ward W1 at site RM102: 15 beds, register 12."),
+            (|lines| lines[0].line.quantity = 4, |_| {}, "XRO-05 Ward W1 at site RM102: 18 beds, register 15."),
             (|lines| (lines[0].line.quantity, lines[0].line.bed_base) = (4, Some(BedBase::Temporary)), |_| {}, ""),
             (
                 |lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")),
                 |_| {},
-                "XRO-04 Ward W1 is missing from the snapshot: 15 beds are registered.",
+                "XRO-04 Ward W1 at site RM102 is missing from the snapshot: 15 beds are registered.",
             ),
             (|lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")), |ward| ward.registered_beds = 0, ""),
             (none, |ward| ward.bed_sex = BedSex::Female, "XRO-06 Mixed-sex placement or coding: 15 patients in beds for the other sex."),
             (
                 |lines| lines[0].line.bed_sex = Some(BedSex::Female),
                 |_| {},
-                "REF-06 Ward W1: bed_sex differs from the register, which is kept.",
+                "REF-06 Ward W1 at site RM102: bed_sex differs from the register, which is kept.",
             ),
             // A bay may be for another sex.
             (
@@ -305,7 +310,7 @@ mod tests {
             (
                 |lines| lines[0].line.treatment_function = Some("100".into()),
                 |ward| ward.treatment_function = Some("300".into()),
-                "REF-06 Ward W1: treatment_function differs from the register, which is kept.",
+                "REF-06 Ward W1 at site RM102: treatment_function differs from the register, which is kept.",
             ),
             (
                 |lines| (lines[0].line.treatment_function, lines[1].line.treatment_function) = (Some("100".into()), Some("300".into())),

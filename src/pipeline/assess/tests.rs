@@ -259,7 +259,7 @@ fn rows_and_totals_are_judged_together() {
             "A XRO-01R",
         ),
         (small(|case| case.edit("W2,B1", "W1,B1")), "R XRO-01F XRO-05W"),
-        (small(|case| case.edit("RM102,W2", "RM102,W9")), "R REF-03F REF-03W"),
+        (small(|case| case.edit("RM102,W2", "RM102,W9")), "R REF-03F REF-03W XRO-04F"),
         (small(|case| case.edit("W2,B11,VAC,", "W9,B11,VAC,")), "A REF-03W"),
         (small(|case| case.edit("F,83\n", ",83\n")), "R REF-05W REF-05F"),
         (small(|case| case.edit("OCC,F,83", "VAC,,")), "R PLA-05F"),

@@ -21,5 +21,6 @@ pub mod names;
 pub mod reference;
 pub mod rows;
 pub mod table;
+pub mod texts;
 pub mod times;
 pub mod values;

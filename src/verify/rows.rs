@@ -7,12 +7,13 @@ use super::Rejections;
 use crate::bedstate::{BedStatus, Line, LineType};
 use crate::feed::{Finding, Findings, Rule};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A line, and the row it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedLine {
     /// The file's part or archive member.
-    pub part: String,
+    pub part: Arc<str>,
     /// The row's line number in that file.
     pub row: u64,
     /// The line.
@@ -32,7 +33,7 @@ pub fn check(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings:
     for placed in lines.iter() {
         let problems = problems(&placed.line);
         if !problems.is_empty() {
-            failed.insert((placed.part.clone(), placed.row));
+            failed.insert((Arc::clone(&placed.part), placed.row));
         }
         findings.extend(problems.into_iter().map(|(rule, message)| placed.finding(rule, message)));
     }
@@ -94,7 +95,7 @@ mod tests {
 
     fn line(kind: LineType) -> Line {
         let mut line = Line::new("RM102", kind);
-        line.ward_code = Some("W21".to_owned());
+        line.ward_code = Some("W21".into());
         match kind {
             LineType::Occupied => (line.gender, line.age_band) = (Some(Gender::Male), Some(AgeBand::A80)),
             LineType::Empty => line.empty_state = Some(EmptyState::Ready),
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_row_with_one_wrong_line_is_left_out_whole_and_counted_once() {
-        let placed = |row, line: Line| PlacedLine { part: String::new(), row, line };
+        let placed = |row, line: Line| PlacedLine { part: "".into(), row, line };
         let mut wrong = line(LineType::Empty);
         wrong.empty_state = None;
         wrong.gender = Some(Gender::Male);

@@ -9,6 +9,7 @@ use crate::bedstate::{Line, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// Repeated beds up to which only their rows are rejected.
 const FEW_REPEATED_BEDS: usize = 2;
@@ -18,6 +19,9 @@ const MOST_LINES_NAMED: usize = 5;
 
 /// A ward: its site's code and its own.
 pub type WardKey = (String, String);
+
+/// A row: its part and its line number.
+pub type PlacedRow = (Arc<str>, u64);
 
 /// Rows that were rejected so far, in all and by ward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,16 +34,13 @@ pub struct Rejections {
 
 impl Rejections {
     /// Removes the lines of some rows, each given by part and line number, and counts those rows once.
-    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<(String, u64)>) {
+    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<PlacedRow>) {
         if failed.is_empty() {
             return;
         }
-        let mut wards: BTreeSet<(WardKey, &(String, u64))> = BTreeSet::new();
-        let mut place = (String::new(), 0);
+        let mut wards: BTreeSet<(WardKey, &PlacedRow)> = BTreeSet::new();
         lines.retain(|placed| {
-            place.0.clone_from(&placed.part);
-            place.1 = placed.row;
-            let Some(row) = failed.get(&place) else { return true };
+            let Some(row) = failed.get(&(Arc::clone(&placed.part), placed.row)) else { return true };
             if let Some(ward) = ward_of(&placed.line) {
                 wards.insert((ward, row));
             }
@@ -53,7 +54,7 @@ impl Rejections {
 }
 
 fn ward_of(line: &Line) -> Option<WardKey> {
-    Some((line.site_code.clone(), line.ward_code.clone()?))
+    Some((line.site_code.to_string(), line.ward_code.as_ref()?.to_string()))
 }
 
 /// Finds beds and summary lines that are there more than once. One or two repeated beds lose their rows; more reject the
@@ -74,12 +75,12 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
         let message = format!("Bed on ward {ward} is listed {} times, on lines {}{more}.", group.len(), lines.join(", "));
         findings.push(first.finding(Rule::Xro01, message).with_severity(severity));
         if !many {
-            failed.extend(group.iter().map(|placed| (placed.part.clone(), placed.row)));
+            failed.extend(group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)));
         }
     }
     for group in repeated(lines, summary_key) {
-        let rows: BTreeSet<(String, u64)> = group.iter().map(|placed| (placed.part.clone(), placed.row)).collect();
-        for placed in group.iter().filter(|placed| !failed.contains(&(placed.part.clone(), placed.row))) {
+        let rows: BTreeSet<PlacedRow> = group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)).collect();
+        for placed in group.iter().filter(|placed| !failed.contains(&(Arc::clone(&placed.part), placed.row))) {
             let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
             findings.push(placed.finding(Rule::Xro02, format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len())));
         }
@@ -188,9 +189,9 @@ mod tests {
 
     fn beds(count: u32) -> Vec<PlacedLine> {
         let mut line = Line::new("RM102", LineType::Empty);
-        line.ward_code = Some("W1".to_owned());
+        line.ward_code = Some("W1".into());
         line.quantity = count;
-        vec![PlacedLine { part: String::new(), row: 2, line }]
+        vec![PlacedLine { part: "".into(), row: 2, line }]
     }
 
     #[test]
@@ -225,7 +226,7 @@ mod tests {
         let demand = |row, quantity| {
             let mut line = Line::new("RM102", LineType::Demand);
             line.quantity = quantity;
-            PlacedLine { part: String::new(), row, line }
+            PlacedLine { part: "".into(), row, line }
         };
         let rows = [(1, 0), (2, 2)];
         for (quantity, expected) in rows {

@@ -186,6 +186,7 @@ fn limits(section: Section<'_>) -> (Limits, Quota) {
         unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
+        clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
     };
     let quota = quota(&section, limits.max_file_bytes);
     section.finish();

@@ -5,6 +5,7 @@
 
 pub mod envelope;
 pub mod control;
+pub mod checksums;
 pub mod text;
 pub mod archive;
 pub mod records;
@@ -161,6 +162,8 @@ pub struct Limits {
     pub hold_after: SignedDuration,
     /// How far ahead of our clock a snapshot may be.
     pub future_tolerance: SignedDuration,
+    /// How far the time at which a source says it made a file may lie from its receipt (TIM-09).
+    pub clock_drift: SignedDuration,
 }
 
 impl Default for Limits {
@@ -177,6 +180,7 @@ impl Default for Limits {
             unknown_persons_percent: 20,
             hold_after: SignedDuration::from_hours(24),
             future_tolerance: SignedDuration::from_mins(5),
+            clock_drift: SignedDuration::from_mins(10),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Owns putting parts, members and tables together, and the facts they state about themselves: time, sequence, counts,
 //! hashes. Refuses to give rows a meaning.
 
-use super::control::{self, ControlRecord};
+use super::checksums::{self, Checksum, Hashed};
+use super::control::{self, ControlRecord, Kind, StatedTotals};
 use super::structure::{self, HeaderFacts};
 use super::times::Clockwork;
 use super::{Feed, archive, envelope, manifest, text};
@@ -14,6 +15,9 @@ use crate::normalise::table::RawTable;
 use crate::normalise::times::Resolved;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+
+/// Who states what a control record says.
+const CONTROL_FILE: &str = "The control file";
 
 /// One file of a set.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +51,10 @@ pub struct OpenSet {
     pub sequence: Option<u32>,
     /// Hash over the data files' hashes, in the mapping's order.
     pub content: Digest,
-    /// Whether the control record says that this is a test.
-    pub test: bool,
+    /// What the sender says the delivery is; `None`: it does not say.
+    pub kind: Option<Kind>,
+    /// The sums that the sender states, each list with who states it.
+    pub stated_totals: Vec<(&'static str, StatedTotals)>,
     /// What was found.
     pub findings: Findings,
 }
@@ -70,7 +76,7 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
     opening.check_sizes();
     opening.read_tables();
     let control = opening.read_controls();
-    opening.check_control(&control);
+    opening.check_control(&control, received_at);
     let (snapshot_at, sequence) = (opening.settle_time(&control, received_at), opening.sequence(&control));
     let rows = opening.tables.iter().map(|read| read.table.rows).sum();
     OpenSet {
@@ -82,7 +88,8 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
         snapshot_at,
         sequence,
         content: opening.content(),
-        test: control.test,
+        kind: control.kind,
+        stated_totals: vec![(CONTROL_FILE, control.totals)],
         tables: opening.tables.into_iter().map(|read| read.table.table).collect(),
         findings: opening.findings,
     }
@@ -113,11 +120,19 @@ struct Opening<'a> {
 impl<'a> Opening<'a> {
     fn missing(&mut self) -> Vec<String> {
         let sent = |part: &&FilePart| self.parts.iter().any(|opened| opened.part.part == part.part);
-        let missing: Vec<String> = self.mapping.files.iter().filter(|part| !sent(part)).map(|part| part.part.clone()).collect();
-        if !missing.is_empty() {
-            self.findings.push(Finding::new(Rule::Trn09, format!("Set incomplete: missing {}.", missing.join(" and "))));
+        let missing: Vec<&FilePart> = self.mapping.files.iter().filter(|part| !sent(part)).collect();
+        let (data, ends): (Vec<&FilePart>, Vec<&FilePart>) = missing.iter().partition(|part| part.role == PartRole::Data);
+        let names = |parts: &[&FilePart]| parts.iter().map(|part| part.part.as_str()).collect::<Vec<_>>().join(" and ");
+        if !data.is_empty() {
+            self.findings.push(Finding::new(Rule::Trn09, format!("Set incomplete: missing {}.", names(&data))));
         }
-        missing
+        // Without any rows, that nothing vouches for them says nothing more.
+        if !ends.is_empty() && self.of_role(PartRole::Data).next().is_some() {
+            let seconds = self.mapping.set_wait.as_secs();
+            let message = format!("File not complete after {seconds} s: {}, which must come with it, did not.", names(&ends));
+            self.findings.push(Finding::new(Rule::Trn01, message));
+        }
+        missing.into_iter().map(|part| part.part.clone()).collect()
     }
 
     /// Leaves out parts that are empty or too large, so that nothing else looks at them.
@@ -210,12 +225,19 @@ impl<'a> Opening<'a> {
 
     /// Reads checksum files, compares them, and gives the control record, or an empty one.
     fn read_controls(&mut self) -> ControlRecord {
-        let data: Vec<(&str, Digest)> =
-            self.of_role(PartRole::Data).map(|opened| (opened.file.name.as_str(), opened.file.sha256)).collect();
+        let hashed = |opened: &Opened<'a>| Hashed {
+            name: opened.file.name.as_str(),
+            sha256: opened.file.sha256,
+            data: opened.part.role == PartRole::Data,
+        };
+        let files: Vec<Hashed<'_>> = self.parts.iter().map(hashed).collect();
         let mut findings = Findings::default();
+        // What vouches for a file that is not there says nothing of the others.
+        let whole = self.of_role(PartRole::Data).count() == self.mapping.files.iter().filter(|part| part.role == PartRole::Data).count();
         for opened in self.of_role(PartRole::Sha256) {
-            match control::checksums(opened.file.bytes) {
-                Ok(checksums) => findings.extend(control::compare(&checksums, &data)),
+            match checksums::checksums(opened.file.bytes) {
+                Ok(checksums) if whole => findings.extend(checksums::compare(&checksums, &files)),
+                Ok(_) => {}
                 Err(finding) => findings.push(finding),
             }
         }
@@ -223,8 +245,8 @@ impl<'a> Opening<'a> {
         for opened in self.of_role(PartRole::Control) {
             let (record, problems) = control::record(opened.file.bytes);
             findings.append(problems);
-            if let Some(sha256) = record.sha256 {
-                findings.extend(control::compare(&[control::Checksum { name: None, sha256 }], &data));
+            if let Some(sha256) = record.sha256.filter(|_| whole) {
+                findings.extend(checksums::compare(&[Checksum { name: None, sha256 }], &files));
             }
             all = record;
         }
@@ -239,8 +261,11 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn check_control(&mut self, control: &ControlRecord) {
+    fn check_control(&mut self, control: &ControlRecord, received_at: Timestamp) {
         self.check_provider(control.provider.as_deref());
+        if let Some(produced_at) = control.produced_at.as_deref() {
+            self.findings.extend(control::check_clock(produced_at, control.kind, self.mapping, &self.feed.limits, received_at));
+        }
         let rows: u64 = self.tables.iter().map(|read| read.table.rows).sum();
         if let Some(announced) = control.rows.filter(|announced| self.usable && *announced != rows) {
             self.findings.push(Finding::new(Rule::Str06, format!("The control file says {announced} rows, the data has {rows}.")));

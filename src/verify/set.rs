@@ -7,17 +7,20 @@ use super::checksums::{self, Checksum, Hashed};
 use super::control::{self, ControlRecord, Kind, StatedTotals};
 use super::structure::{self, HeaderFacts};
 use super::times::Clockwork;
-use super::{Feed, archive, envelope, manifest, text};
+use super::{Feed, archive, envelope, gzip, manifest, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
-use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
+use crate::normalise::mapping::{Compression, FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
 use crate::normalise::table::RawTable;
 use crate::normalise::times::Resolved;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Who states what a control record says.
+/// Who states what: the words in front of a finding.
 const CONTROL_FILE: &str = "The control file";
+const FIRST_LINE: &str = "The first line";
+const LAST_LINE: &str = "The last line";
 
 /// One file of a set.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +79,8 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
     opening.check_sizes();
     opening.read_tables();
     let control = opening.read_controls();
-    opening.check_control(&control, received_at);
+    opening.check_control(&control);
+    let kind = opening.check_statements(&control, received_at);
     let (snapshot_at, sequence) = (opening.settle_time(&control, received_at), opening.sequence(&control));
     let rows = opening.tables.iter().map(|read| read.table.rows).sum();
     OpenSet {
@@ -88,8 +92,8 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
         snapshot_at,
         sequence,
         content: opening.content(),
-        kind: control.kind,
-        stated_totals: vec![(CONTROL_FILE, control.totals)],
+        kind,
+        stated_totals: opening.stated_totals(&control),
         tables: opening.tables.into_iter().map(|read| read.table.table).collect(),
         findings: opening.findings,
     }
@@ -163,7 +167,13 @@ impl<'a> Opening<'a> {
             let tables = || mapping.tables.iter().filter(|table| table.file == part.part);
             let mut wanted: Vec<&str> = tables().filter_map(|table| table.member.as_deref()).collect();
             if wanted.is_empty() {
-                tables().for_each(|table| self.read_table(table, file.bytes));
+                match unpacked_by(part.compression, file.bytes, self.feed.limits.max_file_bytes) {
+                    Ok(bytes) => tables().for_each(|table| self.read_table(table, &bytes)),
+                    Err(finding) => {
+                        self.findings.push(finding.in_part(&part.part));
+                        self.usable = false;
+                    }
+                }
                 continue;
             }
             wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
@@ -261,11 +271,41 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn check_control(&mut self, control: &ControlRecord, received_at: Timestamp) {
-        self.check_provider(control.provider.as_deref());
-        if let Some(produced_at) = control.produced_at.as_deref() {
-            self.findings.extend(control::check_clock(produced_at, control.kind, self.mapping, &self.feed.limits, received_at));
+    /// Judges what the control record and the first lines say of the delivery as a whole, and settles on its kind.
+    fn check_statements(&mut self, control: &ControlRecord, received_at: Timestamp) -> Option<Kind> {
+        let mut findings = Findings::default();
+        let mut kinds: Vec<Kind> = control.kind.into_iter().collect();
+        for facts in self.tables.iter().map(|read| &read.table.facts) {
+            findings.extend(facts.dataset.as_deref().and_then(|dataset| control::check_dataset(dataset, true, "the first line")));
+            match facts.kind.as_deref().map(|kind| Kind::read(kind, FIRST_LINE)) {
+                Some(Ok(kind)) => kinds.push(kind),
+                Some(Err(finding)) => findings.push(finding),
+                None => {}
+            }
         }
+        if kinds.windows(2).any(|pair| pair.first() != pair.last()) {
+            findings.push(Finding::new(Rule::Str09, "The delivery states its kind twice, and differently."));
+        }
+        // Whatever else is said: what was once called a test is never loaded.
+        let kind = kinds.iter().find(|kind| **kind == Kind::Test).or(kinds.first()).copied();
+        let in_files = self.tables.iter().filter_map(|read| read.table.facts.produced_at.as_deref());
+        for produced_at in control.produced_at.as_deref().into_iter().chain(in_files) {
+            let clock = control::check_clock(produced_at, kind, self.mapping, &self.feed.limits, received_at);
+            clock.into_iter().for_each(|finding| findings.push_once(finding));
+        }
+        self.findings.append(findings);
+        kind
+    }
+
+    /// The sums that are stated, each list with who states it.
+    fn stated_totals(&self, control: &ControlRecord) -> Vec<(&'static str, StatedTotals)> {
+        let mut in_files = StatedTotals::default();
+        self.tables.iter().for_each(|read| in_files.add(&read.table.facts.totals));
+        vec![(CONTROL_FILE, control.totals), (LAST_LINE, in_files)]
+    }
+
+    fn check_control(&mut self, control: &ControlRecord) {
+        self.check_provider(control.provider.as_deref());
         let rows: u64 = self.tables.iter().map(|read| read.table.rows).sum();
         if let Some(announced) = control.rows.filter(|announced| self.usable && *announced != rows) {
             self.findings.push(Finding::new(Rule::Str06, format!("The control file says {announced} rows, the data has {rows}.")));
@@ -297,5 +337,13 @@ impl<'a> Opening<'a> {
         let in_file = self.tables.iter().find_map(|read| number(&read.table.facts));
         let in_name = self.parts.iter().find_map(|opened| opened.names.sequence);
         control.sequence.or(in_file).or(in_name)
+    }
+}
+
+/// A file of rows as it was before it was packed.
+fn unpacked_by(compression: Compression, bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, Finding> {
+    match compression {
+        Compression::Plain => Ok(Cow::Borrowed(bytes)),
+        Compression::Gzip => gzip::unpack(bytes, max_bytes).map(Cow::Owned),
     }
 }

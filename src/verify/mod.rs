@@ -6,6 +6,7 @@
 pub mod envelope;
 pub mod control;
 pub mod checksums;
+pub mod signature;
 pub mod text;
 pub mod archive;
 pub mod gzip;
@@ -122,6 +123,8 @@ pub struct Feed {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: Limits,
+    /// The keys whose signatures are taken, where its files are signed.
+    pub signers: Vec<signature::Signer>,
 }
 
 impl History {

@@ -7,12 +7,12 @@ use super::checksums::{self, Checksum, Hashed};
 use super::control::{self, ControlRecord, Kind, StatedTotals};
 use super::structure::{self, HeaderFacts};
 use super::times::Clockwork;
-use super::{Feed, archive, envelope, gzip, manifest, text};
+use super::{Feed, archive, envelope, gzip, manifest, signature, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{Compression, FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
 use crate::normalise::table::RawTable;
-use crate::normalise::times::Resolved;
+use crate::normalise::times::{Resolved, local_day};
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -78,6 +78,7 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
     let missing = opening.missing();
     opening.check_sizes();
     opening.read_tables();
+    opening.check_signatures(received_at);
     let control = opening.read_controls();
     opening.check_control(&control);
     let kind = opening.check_statements(&control, received_at);
@@ -269,6 +270,19 @@ impl<'a> Opening<'a> {
         if let Some(finding) = stated.and_then(|stated| envelope::check_provider(stated, self.feed)) {
             self.findings.push_once(finding);
         }
+    }
+
+    /// Checks every signature against the part that it is for (TRN-10).
+    fn check_signatures(&mut self, received_at: Timestamp) {
+        let today = local_day(received_at);
+        let mut findings = Findings::default();
+        for opened in self.of_role(PartRole::Signature) {
+            let signed = self.parts.iter().find(|other| Some(&other.part.part) == opened.part.signs.as_ref());
+            // That the signed part is missing has been said.
+            let Some(signed) = signed else { continue };
+            findings.extend(signature::check(opened.file.bytes, signed.file.bytes, &self.feed.signers, today).err());
+        }
+        self.findings.append(findings);
     }
 
     /// Judges what the control record and the first lines say of the delivery as a whole, and settles on its kind.

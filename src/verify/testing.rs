@@ -56,6 +56,7 @@ pub(crate) fn feed(files: &[(&str, PartRole, &str)], tables: Vec<TableMapping>) 
         due_after: SignedDuration::from_mins(5),
         mappings: vec![mapping],
         limits: Limits::default(),
+        signers: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::document::{Item, Section, Source};
 use super::{Contact, Provider, access, mapping};
 use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
+use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::schedule::FeedSchedule;
 use crate::verify::{Feed, Limits};
@@ -38,7 +39,12 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let password = root.section("password").and_then(|section| access::password(section, !networks.is_empty()));
     let (limits, quota) = root.section("limits").map_or_else(default_limits, limits);
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
+    let signers = access::signers(&root);
     let mappings = mapping::mappings(&root, &known, reference);
+    let signs = |mapping: &Mapping| mapping.files.iter().any(|part| part.role == PartRole::Signature);
+    if let Some(item) = root.get("signers").filter(|_| !mappings.is_empty() && !mappings.iter().any(signs)) {
+        item.problem("has no effect: no [[mapping.file]] has the role \"signature\"");
+    }
     root.finish();
 
     let code = code?;
@@ -68,6 +74,7 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
             due_after: schedule.due_after,
             mappings,
             limits,
+            signers,
         },
         schedule,
     })
@@ -186,6 +193,7 @@ fn limits(section: Section<'_>) -> (Limits, Quota) {
         unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
+        clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
     };
     let quota = quota(&section, limits.max_file_bytes);
     section.finish();

@@ -9,6 +9,7 @@ use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
+use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::set::{self, OpenSet, SetFile};
 use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, plausibility, times, totals as sums};
 use jiff::Timestamp;
@@ -122,7 +123,7 @@ impl<'a> Judgement<'a> {
         self.report.sequence = set.sequence;
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
-        self.test = set.test;
+        self.test = set.kind == Some(Kind::Test);
         self.several_parts = mapping.tables.len() > 1;
     }
 
@@ -184,6 +185,9 @@ impl<'a> Judgement<'a> {
         let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).collect();
         let totals = totals(&lines);
         self.report.totals = Some(totals);
+        for (who, stated) in &set.stated_totals {
+            self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
+        }
         if mapping.coverage.beds {
             self.findings.extend(plausibility::check(&totals, &feed.provider, reference, day));
         }

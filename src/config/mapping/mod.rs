@@ -5,11 +5,14 @@
 
 mod codes;
 mod columns;
+mod conditions;
 mod fields;
 mod formats;
 mod lines;
 mod parts;
+mod skips;
 mod table;
+mod tidy;
 
 pub(super) use codes::MAX_CODE;
 

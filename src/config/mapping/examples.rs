@@ -49,16 +49,10 @@ pub(super) fn examples(mapping: &Section<'_>, version: &str) -> Vec<Example> {
 
 fn example(section: Section<'_>, version: &str) -> Option<Example> {
     let received_at = section.need("received_at").and_then(|item| item.instant());
-    let (folder, input, lines) = (section.get("folder"), section.get("input"), section.get("lines"));
     let place = section.place();
-    let content = match (folder, input, lines) {
-        (Some(item), None, None) => folder_of(&item).map(|folder| Content::Folder(beside(&place.file).join(folder))),
-        (None, Some(input), Some(lines)) => {
-            let entries = input.entries();
-            let files = entries.iter().filter_map(|entry| Some((entry.name().to_owned(), entry.text()?.to_owned())));
-            let files: Vec<(String, String)> = files.collect();
-            lines.text().filter(|_| files.len() == entries.len()).map(|lines| Content::Inline { files, lines: lines.to_owned() })
-        }
+    let content = match (section.get("folder"), section.has("input") || section.has("lines")) {
+        (Some(item), false) => folder_of(&item).map(|folder| Content::Folder(beside(&place.file).join(folder))),
+        (None, true) => inline(&section),
         _ => {
             section.problem("needs either a folder, or input (texts by file name) and lines");
             None
@@ -66,6 +60,15 @@ fn example(section: Section<'_>, version: &str) -> Option<Example> {
     };
     section.finish();
     Some(Example { version: version.to_owned(), received_at: received_at?, content: content?, place })
+}
+
+fn inline(section: &Section<'_>) -> Option<Content> {
+    let (input, lines) = (section.need("input"), section.need("lines"));
+    let entries = input?.entries();
+    let files = entries.iter().filter_map(|entry| Some((entry.name().to_owned(), entry.text()?.to_owned())));
+    let files: Vec<(String, String)> = files.collect();
+    let lines = lines?.text()?.to_owned();
+    (files.len() == entries.len()).then_some(Content::Inline { files, lines })
 }
 
 /// A folder below that of the provider's file: examples go where the settings go.

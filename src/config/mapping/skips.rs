@@ -31,7 +31,7 @@ pub(super) fn skips(table: &Section<'_>, columns: &Columns<'_>) -> Vec<Skip> {
             }
         }
         section.finish();
-        if let (Some((_, when)), Some(because)) = (when, because) {
+        if let (Some((_, when)), Some(because)) = (when.filter(|(_, when)| !when.is_empty()), because) {
             skips.push(Skip { when, because });
         }
     }

@@ -199,6 +199,15 @@ pub fn quoted_place(text: &str) -> Option<String> {
     (!(8..=10).contains(&digits_in(text))).then(|| in_quotes(text))
 }
 
+/// The same without quotes, for lists; a hint where it must not be shown.
+#[must_use]
+pub fn shown_place(text: &str) -> String {
+    match quoted_place(text) {
+        Some(quoted) => quoted.trim_matches('"').to_owned(),
+        None => "(not shown: it looks like a person's number)".to_owned(),
+    }
+}
+
 fn digits_in(text: &str) -> usize {
     text.chars().filter(char::is_ascii_digit).count()
 }

@@ -143,9 +143,10 @@ impl<'a> Judgement<'a> {
     /// Finds the slot, and judges it against receipt, the past and the mapping's dates. `false`: the mapping is not in force.
     fn place_in_time(&mut self, snapshot_at: Timestamp, mapping: &Mapping, set: &OpenSet) -> bool {
         let context = self.context;
-        let (day, slot) = (local_day(snapshot_at), Slot::of_snapshot(snapshot_at));
+        let (day, slot) = (local_day(snapshot_at), Slot::meant_at(snapshot_at, context.feed.limits.early_tolerance));
         self.report.snapshot_at = Some(snapshot_at);
         self.report.slot = Some(slot);
+        self.report.time_rule = set.snapshot_at.map(|resolved| resolved.how);
         self.findings.append(times::punctuality(snapshot_at, context.received_at, context.feed, context.history));
         if set.missing.is_empty() {
             self.repeats = context.history.repeated_by(slot, set.content);
@@ -189,7 +190,7 @@ impl<'a> Judgement<'a> {
         }
         Snapshot {
             provider: feed.provider.clone(),
-            slot: Slot::of_snapshot(snapshot_at),
+            slot: Slot::meant_at(snapshot_at, feed.limits.early_tolerance),
             snapshot_at,
             sequence: set.sequence,
             content: set.content,
@@ -242,7 +243,7 @@ fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, fi
     mappings.sort_by_key(|mapping| !envelope::covers(mapping, likely_day));
     let mut likeliest = None;
     for mapping in mappings {
-        let set = set::open(files, mapping, feed, context.received_at);
+        let set = set::open(files, mapping, feed, context.history, context.received_at);
         let in_force = set.snapshot_at.is_some_and(|resolved| envelope::covers(mapping, local_day(resolved.at)));
         if in_force {
             return Some((mapping, set));

@@ -12,6 +12,7 @@ pub mod columns;
 pub mod identifiers;
 pub mod structure;
 pub mod manifest;
+pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
@@ -24,7 +25,7 @@ pub use rows::PlacedLine;
 pub use totals::{Rejections, WardKey};
 
 use crate::bedstate::Snapshot;
-use crate::feed::{DeliveryId, Digest, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
+use crate::feed::{DeliveryId, Digest, EARLY_TOLERANCE, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -161,6 +162,8 @@ pub struct Limits {
     pub hold_after: SignedDuration,
     /// How far ahead of our clock a snapshot may be.
     pub future_tolerance: SignedDuration,
+    /// How much earlier than its quarter of an hour a job may run: 10:14:58 is 10:15. Below a quarter of an hour.
+    pub early_tolerance: SignedDuration,
 }
 
 impl Default for Limits {
@@ -177,6 +180,7 @@ impl Default for Limits {
             unknown_persons_percent: 20,
             hold_after: SignedDuration::from_hours(24),
             future_tolerance: SignedDuration::from_mins(5),
+            early_tolerance: EARLY_TOLERANCE,
         }
     }
 }

@@ -4,9 +4,10 @@
 //! hashes. Refuses to give rows a meaning.
 
 use super::control::{self, ControlRecord};
+use super::repeated_hour::Standing;
 use super::structure::{self, HeaderFacts};
-use super::times::Clockwork;
-use super::{Feed, archive, envelope, manifest, text};
+use super::times::{Clockwork, NameTime};
+use super::{Feed, History, archive, envelope, manifest, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
@@ -53,9 +54,10 @@ pub struct OpenSet {
     pub findings: Findings,
 }
 
-/// Opens a set of files by one mapping.
+/// Opens a set of files by one mapping. The time of receipt and the recent past tell the two readings of October's repeated
+/// hour apart.
 #[must_use]
-pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: Timestamp) -> OpenSet {
+pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, history: &History, received_at: Timestamp) -> OpenSet {
     let known: Vec<Option<(&FilePart, NameParts)>> = files.iter().map(|file| envelope::part_of(mapping, file.name)).collect();
     let mut opening = Opening { mapping, feed, parts: Vec::new(), tables: Vec::new(), findings: Findings::default(), usable: true };
     // Where one part was sent twice, the later one counts.
@@ -71,7 +73,10 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
     opening.read_tables();
     let control = opening.read_controls();
     opening.check_control(&control);
-    let (snapshot_at, sequence) = (opening.settle_time(&control, received_at), opening.sequence(&control));
+    let sequence = opening.sequence(&control);
+    let (early, due_after) = (feed.limits.early_tolerance, feed.due_after);
+    let standing = Standing { received_at, history, sequence, content: opening.content(), early, due_after };
+    let snapshot_at = opening.settle_time(&control, standing);
     let rows = opening.tables.iter().map(|read| read.table.rows).sum();
     OpenSet {
         parts: known.into_iter().map(|known| known.map(|(part, _)| part.part.clone())).collect(),
@@ -86,6 +91,10 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
         tables: opening.tables.into_iter().map(|read| read.table.table).collect(),
         findings: opening.findings,
     }
+}
+
+fn name_time(names: &NameParts) -> Option<NameTime> {
+    names.when.map(|when| NameTime { when, utc: names.utc })
 }
 
 /// One part that was sent.
@@ -247,17 +256,17 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn settle_time(&mut self, control: &ControlRecord, received_at: Timestamp) -> Option<Resolved> {
+    fn settle_time(&mut self, control: &ControlRecord, standing: Standing<'_>) -> Option<Resolved> {
         // Without the table that states it, that the time is missing goes without saying.
         if self.tables.is_empty() || self.tables.iter().all(|read| !read.table.usable) {
             return None;
         }
-        let mut clockwork = Clockwork::new(self.mapping, received_at);
+        let mut clockwork = Clockwork::new(self.mapping, standing);
         for read in self.tables.iter().filter(|read| read.table.usable) {
-            let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| opened.names.when);
+            let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| name_time(&opened.names));
             clockwork.table(read.mapping, &read.table.table, read.table.facts.snapshot_at.as_deref(), name);
         }
-        let names: Vec<_> = self.parts.iter().filter_map(|opened| opened.names.when).collect();
+        let names: Vec<_> = self.parts.iter().filter_map(|opened| name_time(&opened.names)).collect();
         let (snapshot_at, findings) = clockwork.settle(&names, control.snapshot_at.as_deref());
         // Where the set is rejected for what it lacks, that it lacks a time too says nothing more.
         if snapshot_at.is_some() || !self.findings.reject_file() {

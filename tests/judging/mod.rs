@@ -77,7 +77,7 @@ impl Desk {
         let opened: Vec<SetFile<'_>> =
             files.iter().zip(&names).map(|((_, bytes), name)| SetFile { name, sha256: Digest::of(bytes), bytes }).collect();
         let mapping = feed.mappings.first().unwrap();
-        let set = set::open(&opened, mapping, feed, received_at);
+        let set = set::open(&opened, mapping, feed, &History::default(), received_at);
         assert!(set.usable && !set.findings.reject_file(), "{code}: {:?}", set.findings);
         let snapshot_at = set.snapshot_at.unwrap().at;
         let context = rows::Context { provider: &feed.provider, reference: &self.settings.reference, snapshot_at };

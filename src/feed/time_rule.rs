@@ -60,6 +60,8 @@ pub enum RepeatedBy {
     Order,
     /// The same content was accepted under that reading.
     Content,
+    /// Under the other reading, rows would tell of times that had not come.
+    Rows,
 }
 
 impl RepeatedBy {
@@ -72,6 +74,7 @@ impl RepeatedBy {
             Self::Sequence => "the running number",
             Self::FreeSlot => "the slot that was free",
             Self::Order => "the order of the files",
+            Self::Rows => "the times in its rows",
             Self::Content => "the same content, accepted before",
         }
     }

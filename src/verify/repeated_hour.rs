@@ -30,6 +30,8 @@ pub struct Standing<'a> {
     pub early: SignedDuration,
     /// How long after a slot's start its file is due.
     pub due_after: SignedDuration,
+    /// Whether its rows were found not to fit summer time.
+    pub rows_rule_out_bst: bool,
 }
 
 /// Chooses between the two readings of one time, `first` by British Summer Time and `second` an hour later.
@@ -38,6 +40,9 @@ pub fn choose(first: Timestamp, second: Timestamp, standing: &Standing<'_>) -> (
     let night = Night { first: Reading::of(first, standing), second: Reading::of(second, standing), standing };
     if !is_past(second, standing.received_at) {
         return (UkClock::Bst, RepeatedBy::Receipt);
+    }
+    if standing.rows_rule_out_bst {
+        return (UkClock::Gmt, RepeatedBy::Rows);
     }
     if let Some(chosen) = night.by_sequence() {
         return (chosen, RepeatedBy::Sequence);
@@ -203,6 +208,7 @@ mod tests {
             content: Digest::of(content.as_bytes()),
             early: SignedDuration::from_secs(120),
             due_after: SignedDuration::from_mins(5),
+            rows_rule_out_bst: false,
         };
         let (clock, by) = choose(at("00:30:00"), at("01:30:00"), &standing);
         format!("{} by {by:?}", clock.as_str())

@@ -54,10 +54,20 @@ pub struct OpenSet {
     pub findings: Findings,
 }
 
-/// Opens a set of files by one mapping. The time of receipt and the recent past tell the two readings of October's repeated
-/// hour apart.
+/// When and after what a set arrived: this tells the two readings of October's repeated hour apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// When its last file arrived.
+    pub received_at: Timestamp,
+    /// What was accepted before.
+    pub history: &'a History,
+    /// Whether its rows were found not to fit summer time.
+    pub rows_rule_out_bst: bool,
+}
+
+/// Opens a set of files by one mapping.
 #[must_use]
-pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, history: &History, received_at: Timestamp) -> OpenSet {
+pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, arrival: &Arrival<'_>) -> OpenSet {
     let known: Vec<Option<(&FilePart, NameParts)>> = files.iter().map(|file| envelope::part_of(mapping, file.name)).collect();
     let mut opening = Opening { mapping, feed, parts: Vec::new(), tables: Vec::new(), findings: Findings::default(), usable: true };
     // Where one part was sent twice, the later one counts.
@@ -74,8 +84,15 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, history: &His
     let control = opening.read_controls();
     opening.check_control(&control);
     let sequence = opening.sequence(&control);
-    let (early, due_after) = (feed.limits.early_tolerance, feed.due_after);
-    let standing = Standing { received_at, history, sequence, content: opening.content(), early, due_after };
+    let standing = Standing {
+        received_at: arrival.received_at,
+        history: arrival.history,
+        sequence,
+        content: opening.content(),
+        early: feed.limits.early_tolerance,
+        due_after: feed.due_after,
+        rows_rule_out_bst: arrival.rows_rule_out_bst,
+    };
     let snapshot_at = opening.settle_time(&control, standing);
     let rows = opening.tables.iter().map(|read| read.table.rows).sum();
     OpenSet {

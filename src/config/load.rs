@@ -60,6 +60,22 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     }
 }
 
+/// Reads one provider's file that is in memory already, for the fuzz targets.
+///
+/// # Errors
+///
+/// Every problem found.
+#[cfg(any(test, fuzzing))]
+pub fn provider_from_text(path: &Path, text: &str, reference: &Reference) -> Result<Provider, Problems> {
+    let source = Source::new(path, text);
+    let read = provider::read(&source, reference);
+    match (Problems::of(source.into_problems()), read) {
+        (None, Some(provider)) => Ok(provider),
+        (Some(problems), _) => Err(problems),
+        (None, None) => Err(Problems::one(about(path, "is no provider's file"))),
+    }
+}
+
 fn load_reference(files: &mut Files, main: &Main, beside: &Path) -> Reference {
     let folder = main.reference_dir.clone().unwrap_or_else(|| beside.join("reference"));
     if main.reference_dir.is_some() && !folder.is_dir() {

@@ -16,6 +16,8 @@ mod sheet;
 mod values;
 
 pub use load::load;
+#[cfg(any(test, fuzzing))]
+pub use load::provider_from_text;
 pub use problem::{Problem, Problems};
 
 use crate::feed::{Digest, ProviderCode, ProviderKind};

@@ -18,6 +18,9 @@ use toml::de::DeValue;
 /// Longest duration of a schedule or limit.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// Longest early tolerance: a job that runs a whole quarter early is one of the quarter before.
+const MAX_EARLY: SignedDuration = SignedDuration::from_secs(14 * 60 + 59);
+
 /// Largest upload that may be allowed: the checks hold a whole file in memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
@@ -197,6 +200,10 @@ fn limits(section: Section<'_>) -> (Limits, Quota) {
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
         clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
+        early_tolerance: section
+            .get("early_tolerance")
+            .and_then(|item| item.duration(SignedDuration::ZERO..=MAX_EARLY))
+            .unwrap_or(default.early_tolerance),
     };
     let quota = quota(&section, limits.max_file_bytes);
     section.finish();

@@ -261,7 +261,7 @@ impl Draft<'_> {
         let finding = match value {
             Value::Blank | Value::Fallback("") => return None,
             Value::Instant(Ok(Resolved { at, how })) => {
-                if let How::RepeatedHour { chosen } = how {
+                if let How::RepeatedHour { chosen, .. } = how {
                     self.repeated.push((source.label.clone(), chosen));
                 }
                 return Some(at);

@@ -22,4 +22,5 @@ pub mod reference;
 pub mod rows;
 pub mod table;
 pub mod times;
+pub mod uses;
 pub mod values;

@@ -62,6 +62,12 @@ pub struct Assessment {
 /// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
 #[must_use]
 pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
+    judge(parts, context, &mut |_| {})
+}
+
+/// The same, showing the snapshot that came out to `look`, accepted or not, before it is decided on.
+#[must_use]
+pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
     let mut judgement = Judgement::new(context);
     let opened = open_by_mapping_in_force(&files, context, &mut judgement.findings);
@@ -95,6 +101,7 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
         return judgement.finish(None);
     }
     let snapshot = judgement.give_meaning(&set, mapping, snapshot_at);
+    look(&snapshot);
     judgement.finish(Some(snapshot))
 }
 

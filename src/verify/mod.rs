@@ -12,6 +12,7 @@ pub mod columns;
 pub mod identifiers;
 pub mod structure;
 pub mod manifest;
+pub mod outline;
 pub mod times;
 pub mod set;
 pub mod rows;

@@ -24,6 +24,10 @@ pub struct TableRead {
     pub usable: bool,
     /// What the first line says, where the layout has one.
     pub facts: HeaderFacts,
+    /// Where each agreed column stands.
+    pub layout: Layout,
+    /// The number of rows that the file's own trailer or total row states.
+    pub announced: Option<u64>,
     /// What was found.
     pub findings: Findings,
 }
@@ -321,7 +325,16 @@ impl<'a> Reader<'a> {
         }
         let present = self.layout.positions.iter().map(Option::is_some).collect();
         let table = RawTable { name: self.mapping.name.clone(), columns: self.mapping.columns.clone(), present, rows: self.rows };
-        TableRead { table, rows: self.data_rows, rejected: self.rejected, usable: self.usable, facts: self.facts, findings: self.findings }
+        TableRead {
+            table,
+            rows: self.data_rows,
+            rejected: self.rejected,
+            usable: self.usable,
+            facts: self.facts,
+            layout: self.layout,
+            announced: self.announced,
+            findings: self.findings,
+        }
     }
 
     /// A text that stops without a line end may have been cut short, and its last value with it: `71` may be all that came

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAX_SHOWN_CHARS: usize = 40;
 
 /// Fields of the dataset about one person, or about one person's stay. Their columns are never shown.
-const PERSON_FIELDS: &[&str] = &["gender", "age_band", "ready", "edd_band", "los_band", "wait_from", "demand_ref"];
+pub const PERSON_FIELDS: &[&str] = &["gender", "age_band", "ready", "edd_band", "los_band", "wait_from", "demand_ref"];
 
 /// Fields that hold the code of a place, which may be a long number.
 const PLACE_FIELDS: &[&str] = &["site_code", "ward_code"];

@@ -5,23 +5,27 @@
 
 use super::assess::{Assessment, Context, Part, judge};
 use crate::bedstate::{LineType, Snapshot, written_fields};
-use crate::feed::{Findings, Slot};
+use crate::feed::{Findings, LONDON, Slot};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, Ward};
 use crate::normalise::times::local_day;
-use crate::normalise::uses::{self, ColumnUse};
+use crate::normalise::uses::{self, ColumnUse, PERSON_FIELDS};
 use crate::receipts::{
-    Decision, Fate, FirstLine, MissingPart, Picture, PicturedColumn, PicturedField, PicturedFile, PicturedLine, PicturedMapping,
-    PicturedTable, Stated, WardBeds,
+    Decision, Fate, FirstLine, Look, MissingPart, Picture, PicturedColumn, PicturedField, PicturedFile, PicturedLine, PicturedMapping,
+    PicturedTable, Stated, WardBeds, sketch,
 };
 use crate::verify::Verdict;
-use crate::verify::outline::{Outline, SentCell, TableOutline, outline};
+use crate::verify::outline::{MASK, Outline, SentCell, TableOutline, outline};
 use crate::verify::set::SetFile;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of the dataset that are shown.
 const FIRST_LINES: usize = 5;
+
+/// Characters in a line of the text that is kept for a sender.
+const KEPT_WIDTH: usize = 100;
 
 /// Judges the deliveries of one snapshot, and says what there is to see.
 #[must_use]
@@ -57,6 +61,17 @@ pub fn first_lines(assessment: &Assessment) -> Vec<FirstLine> {
     let lines = verified.snapshot().lines.iter().take(FIRST_LINES);
     let filled = |(field, value): (&'static str, String)| (!value.is_empty()).then(|| (field.to_owned(), value));
     lines.map(|line| written_fields(line).into_iter().filter_map(filled).collect()).collect()
+}
+
+/// The text that is kept for the sender of a test. It is stored, so fields about a person are masked in it throughout.
+#[must_use]
+pub(super) fn kept_text(assessment: &Assessment, picture: &Picture) -> String {
+    let mut lines = first_lines(assessment);
+    for (_, value) in lines.iter_mut().flatten().filter(|(field, _)| PERSON_FIELDS.contains(&field.as_str())) {
+        MASK.clone_into(value);
+    }
+    let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
+    sketch(&assessment.report, picture, &lines, &Look { width: KEPT_WIDTH, colour: false, assumed: None }, &zone)
 }
 
 fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessment: &Assessment) {

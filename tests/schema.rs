@@ -3,13 +3,7 @@
 //! Six providers' lines are written as CSV in the dataset's own fields. Both judge those tables, and damaged ones: the program
 //! by the schema, bedfeed by a mapping that reads the dataset itself. What a Table Schema cannot say is listed as such.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod judging;
 
@@ -139,21 +133,32 @@ fn is_clean(findings: &Findings) -> bool {
     findings.iter().all(|finding| finding.severity < Severity::Warning)
 }
 
-/// Which of the tables `frictionless` finds valid, by name; one run for all of them.
-fn frictionless(dir: &Path, tables: &BTreeMap<String, String>) -> BTreeMap<String, bool> {
+/// What `frictionless` says of tables, by name: whether they are valid, and what is wrong first. One run for all of them.
+fn frictionless(dir: &Path, tables: &BTreeMap<String, String>) -> BTreeMap<String, (bool, Vec<String>)> {
     let schema = Command::new(env!("CARGO_BIN_EXE_bedfeed")).arg("schema").output().unwrap();
     std::fs::write(dir.join("schema.json"), schema.stdout).unwrap();
     for (name, text) in tables {
         std::fs::write(dir.join(name), text).unwrap();
     }
+    // With several files on its command line the program would leave `--schema` out without a word.
+    let resource = |name: &String| {
+        let plain = name.to_lowercase().replace(".csv", "").replace('_', "-");
+        serde_json::json!({ "name": plain, "path": name, "schema": "schema.json" })
+    };
+    let package = serde_json::json!({ "resources": tables.keys().map(resource).collect::<Vec<_>>() });
+    std::fs::write(dir.join("package.json"), package.to_string()).unwrap();
     let program = path("target/test-tools/bin/frictionless");
     let mut command = Command::new(&program);
-    command.args(["validate", "--schema", "schema.json", "--json"]).args(tables.keys()).current_dir(dir);
+    command.args(["validate", "package.json", "--json"]).current_dir(dir);
     let output = command.output().unwrap_or_else(|error| panic!("{}: {error}; tests/run installs it", program.display()));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)));
     let tasks = report["tasks"].as_array().unwrap();
-    tasks.iter().map(|task| (task["place"].as_str().unwrap().to_owned(), task["valid"].as_bool().unwrap())).collect()
+    let told = |task: &serde_json::Value| {
+        let errors: Vec<String> = task["errors"].as_array().unwrap().iter().take(3).map(|error| error["message"].to_string()).collect();
+        (task["place"].as_str().unwrap().to_owned(), (task["valid"].as_bool().unwrap(), errors))
+    };
+    tasks.iter().map(told).collect()
 }
 
 /// A table of three lines: an occupied bed, an empty one, and a waiting patient. `$x` stands for fields that rows change.
@@ -244,15 +249,15 @@ fn frictionless_and_bedfeed_agree_about_good_and_damaged_tables() {
     for (number, (field, line, value)) in BEYOND.into_iter().enumerate() {
         add(format!("beyond-{number:02}-{field}-{line}.csv"), "RM1", changed(field, line, value));
     }
-    let valid = frictionless(dir.path(), &tables);
-    assert_eq!(valid.len(), tables.len());
-    for (name, valid) in valid {
+    let told = frictionless(dir.path(), &tables);
+    assert_eq!(told.len(), tables.len());
+    for (name, (valid, errors)) in told {
         let (clean, findings) = &clean[&name];
         let expected = match name.split('-').next().unwrap() {
             "wrong" => (false, false),
             "beyond" => (true, false),
             _ => (true, true),
         };
-        assert_eq!((valid, *clean), expected, "{name}: frictionless, bedfeed; {findings:?}");
+        assert_eq!((valid, *clean), expected, "{name}: frictionless, bedfeed; {errors:?}; {findings:?}");
     }
 }

@@ -92,10 +92,8 @@ fn files(arguments: &Check, provider: &Provider, at: Timestamp) -> Result<Vec<Gi
 /// Judges at the moment given; without one now, or for figures that are not new as if the file had just come then.
 fn judge(given: Option<Timestamp>, now: Timestamp, files: &[Given], provider: &Provider, settings: &Settings) -> Judged {
     let history = History::default();
-    let parts: Vec<Part<'_>> = files
-        .iter()
-        .map(|file| Part { delivery: file.delivery, name: &file.name, sha256: file.sha256, bytes: &file.bytes })
-        .collect();
+    let parts: Vec<Part<'_>> =
+        files.iter().map(|file| Part { delivery: file.delivery, name: &file.name, sha256: file.sha256, bytes: &file.bytes }).collect();
     let judge_at = |at: Timestamp| {
         let (feed, reference) = (&provider.feed, &settings.reference);
         judge_with_picture(&parts, &Context { feed, reference, history: &history, received_at: at, now: at, released: false })

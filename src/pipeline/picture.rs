@@ -38,8 +38,7 @@ pub fn judge_with_picture(parts: &[Part<'_>], context: &Context<'_>) -> (Assessm
         let found = report.parts.iter().find(|(_, delivery)| *delivery == part.delivery);
         found.map(|(name, _)| name.clone()).filter(|name| mapping.is_some_and(|mapping| mapping.files.iter().any(|f| f.part == *name)))
     };
-    let files: Vec<PicturedFile> =
-        parts.iter().map(|part| PicturedFile { name: part.name.to_string(), part: part_of(part) }).collect();
+    let files: Vec<PicturedFile> = parts.iter().map(|part| PicturedFile { name: part.name.to_string(), part: part_of(part) }).collect();
     let decision = match &assessment.verdict {
         Verdict::Accepted(_) => Decision::Accepted,
         Verdict::Duplicate { .. } => Decision::Duplicate,
@@ -78,12 +77,8 @@ fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessm
     let given = |part: &str| picture.files.iter().any(|file| file.part.as_deref() == Some(part));
     let missing = mapping.files.iter().filter(|file| !given(&file.part));
     picture.missing = missing.map(|file| MissingPart { part: file.part.clone(), name: file.name.text.clone() }).collect();
-    picture.mapping = Some(PicturedMapping {
-        version: mapping.version.clone(),
-        from: mapping.from,
-        to: mapping.to,
-        author: mapping.author.clone(),
-    });
+    picture.mapping =
+        Some(PicturedMapping { version: mapping.version.clone(), from: mapping.from, to: mapping.to, author: mapping.author.clone() });
     picture.tables = outline.tables.iter().map(|table| pictured_table(mapping, table)).collect();
     picture.stated = stated(mapping, outline);
     if assessment.verdict != Verdict::Sealed {

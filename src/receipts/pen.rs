@@ -117,7 +117,9 @@ impl Pen {
         let carets = part(&marks);
         if !carets.trim().is_empty() {
             let pad = if from > 0 { " " } else { "" };
-            let carets = self.in_ink("1;31", carets.trim_end());
+            let marks = carets.trim();
+            let indent = " ".repeat(wide(carets.trim_end()).saturating_sub(wide(marks)));
+            let carets = format!("{indent}{}", self.in_ink("1;31", marks));
             self.put(&format!("       {}{pad}{carets}", self.in_ink("2", "| ")));
         }
     }

@@ -32,14 +32,13 @@ pub fn sketch(report: &Report, picture: &Picture, first: &[FirstLine], look: &Lo
 
 fn head(pen: &mut Pen, report: &Report, picture: &Picture, look: &Look, zone: &TimeZone) {
     let warnings = report.findings.count_at(Severity::Warning) + report.findings.count_at(Severity::RejectRow);
+    let things = if warnings == 1 { "1 thing".to_owned() } else { format!("{warnings} things") };
     let (ink, words) = match picture.decision {
-        Decision::Accepted if warnings > 0 => (Ink::Yellow, format!("would be ACCEPTED, with {warnings} things to look at")),
+        Decision::Accepted if warnings > 0 => (Ink::Yellow, format!("would be ACCEPTED, with {things} to look at")),
         Decision::Accepted => (Ink::Green, "would be ACCEPTED".to_owned()),
         Decision::Duplicate => (Ink::Yellow, "repeats a file that was accepted: nothing would be loaded twice".to_owned()),
         Decision::Rejected => (Ink::Red, "would be REJECTED: nothing of it would be loaded".to_owned()),
-        Decision::Sealed => {
-            (Ink::Red, "would be SEALED: it has something that identifies a person. No line of it is shown".to_owned())
-        }
+        Decision::Sealed => (Ink::Red, "would be SEALED: it has something that identifies a person. No line of it is shown".to_owned()),
     };
     pen.heading(ink, &words);
     for file in &picture.files {
@@ -148,10 +147,7 @@ fn expected(pen: &mut Pen, report: &Report, picture: &Picture) {
     for ward in picture.wards.iter().filter(|ward| all || differs(ward)) {
         let registered = ward.registered.map_or_else(|| "not in the register".to_owned(), |beds| format!("{beds} in the register"));
         let mark = if differs(&ward) { "   <- differs" } else { "" };
-        pen.difference(
-            differs(&ward),
-            &format!("ward {} at {}: {} beds in the file, {registered}{mark}", ward.ward, ward.site, ward.beds),
-        );
+        pen.difference(differs(&ward), &format!("ward {} at {}: {} beds in the file, {registered}{mark}", ward.ward, ward.site, ward.beds));
     }
     let agreeing = picture.wards.iter().filter(|ward| !differs(ward)).count();
     if !all {

@@ -168,11 +168,7 @@ impl<'m> TableOutline<'m> {
             };
             SentCell { text: if shown { (*text).trim().to_owned() } else { mask(text) }, column: label }
         };
-        SentLine {
-            line,
-            cells: record.cells.iter().enumerate().map(cell).collect(),
-            delimiter: char::from(self.mapping.delimiter),
-        }
+        SentLine { line, cells: record.cells.iter().enumerate().map(cell).collect(), delimiter: char::from(self.mapping.delimiter) }
     }
 
     fn allows(&self, at: usize, text: &str) -> bool {

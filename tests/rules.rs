@@ -30,14 +30,14 @@ struct Input {
     change: fn(&mut Feed),
     /// What is changed about the past, given the number that equal lines have in common.
     told: fn(&mut History, u64),
-    /// Lines added to the control record.
-    control: &'static str,
     /// Taken out of the set.
     without: &'static str,
     /// What stands in place of the right checksum.
     checksum: Option<String>,
     /// Bytes put in front of the data.
     prefix: &'static [u8],
+    /// What is replaced in the control record.
+    control: Vec<(&'static str, &'static str)>,
 }
 
 fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
@@ -48,10 +48,10 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         past: Vec::new(),
         change: |_| {},
         told: |_, _| {},
-        control: "",
         without: "",
         checksum: None,
         prefix: b"",
+        control: Vec::new(),
     }
 }
 
@@ -149,11 +149,6 @@ impl Input {
         self
     }
 
-    fn control(mut self, lines: &'static str) -> Self {
-        self.control = lines;
-        self
-    }
-
     fn without(mut self, part: &'static str) -> Self {
         self.without = part;
         self
@@ -169,6 +164,12 @@ impl Input {
         self
     }
 
+    /// Replaces a text in the control record.
+    fn control(mut self, from: &'static str, to: &'static str) -> Self {
+        self.control.push((from, to));
+        self
+    }
+
     fn files(&self) -> Files {
         let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
         let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
@@ -179,8 +180,11 @@ impl Input {
             }
             "RMY" => {
                 let rows = self.texts[0].2.lines().count() - 1;
-                let control =
-                    format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n{}", self.control);
+                let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                let control = self.control.iter().fold(control, |control, (from, to)| {
+                    assert!(control.contains(from), "{from}");
+                    control.replace(from, to)
+                });
                 files.push((files[0].0.replace(".csv", ".ctl"), control.into_bytes()));
             }
             "RY3" => {
@@ -357,8 +361,8 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
     let ten = "2018-12-03T10:00Z";
     let rcx = || rcx().after(ten, false);
     let first_of_a_round = || rcx().edit("|0000007|", "|0000001|").named("rcx_bs_0000001.txt");
-    let rmy = || rmy().after(ten, false).control("sequence_no=5\n");
-    let again = || rmy().control("sequence_no=5\nkind=RESEND\n");
+    let rmy = || rmy().after(ten, false).control("row_count", "sequence_no=5\nrow_count");
+    let again = || rmy().control("sequence_no=5", "sequence_no=5\nkind=RESEND");
     let rm1_after = || rm1().after(ten, false);
     let named = |history: &mut History, _: u64| called(history, "RMY-bedstate-2018-12-03T1015.csv");
     let rm1_named = |history: &mut History, _: u64| called(history, "RM1_BEDSTATE_20181203_1015.csv");
@@ -438,7 +442,9 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Trn04, "F", rm1().checksum(Digest::of(b"other bytes").to_string()), rm1().checksum(upper)),
         (Rule::Trn05, "I", rm1().after("2018-12-03T10:15Z", true), rm1().after("2018-12-03T10:00Z", true)),
         (Rule::Trn08, "F", rm1().named("RM1_BEDSTATE_20181203_1060.csv"), rm1().named("rm1_bedstate_20181203_1015.CSV")),
-        (Rule::Trn09, "F", rm1().without("sha256"), rm1()),
+        (Rule::Trn01, "F", rm1().without("sha256"), rm1()),
+        (Rule::Trn01, "F", rmy().without(".ctl"), rmy()),
+        (Rule::Trn09, "F", rgp().without("waiting"), rgp()),
         (Rule::Str01, "F", rcx().edit("D|RCX70|NORTH1|A|01|O|1|19340116|430|C\nT|1", "T|0"), rcx()),
         // RM1's text was agreed to be Windows-1252, RGP's to be UTF-8.
         (
@@ -462,6 +468,15 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
+        (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
+        (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
+        (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
+        (
+            Rule::Tim09,
+            "W",
+            rmy().control("row_count", "produced_at=2018-12-03T10:07:59Z\nrow_count"),
+            rmy().control("row_count", "produced_at=2018-12-03T10:08:00Z\nrow_count"),
+        ),
         (
             Rule::Str08,
             "I",

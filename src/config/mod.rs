@@ -5,6 +5,7 @@
 
 mod access;
 mod document;
+mod examples;
 mod load;
 mod main_file;
 mod mapping;
@@ -15,6 +16,8 @@ mod sheet;
 mod values;
 
 pub use load::load;
+#[cfg(any(test, fuzzing))]
+pub use load::provider_from_text;
 pub use problem::{Problem, Problems};
 
 use crate::feed::{Digest, ProviderCode, ProviderKind};
@@ -27,6 +30,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// The main file.
     pub file: PathBuf,
+    /// The folders that its files were read from.
+    pub folders: Vec<PathBuf>,
     /// Where all state lives. A relative path in the file has been joined to the file's own folder.
     pub state_dir: PathBuf,
     /// `[sftp]`.
@@ -86,6 +91,8 @@ pub struct Provider {
     pub account: intake::Account,
     /// For lateness.
     pub schedule: schedule::FeedSchedule,
+    /// How many examples its mappings carry; all of them came out when the settings were loaded.
+    pub examples: usize,
 }
 
 /// Whom to ring at a provider.

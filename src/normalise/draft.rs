@@ -7,7 +7,7 @@ use super::plan::{Field, LinePlan, TablePlan};
 use super::sources::{Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
-use crate::bedstate::{AgeBand, Gender, Line, LineType, is_treatment_function};
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, is_treatment_function};
 use crate::feed::{Finding, Rule, Severity};
 use jiff::Timestamp;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ pub(super) struct Made {
     /// Columns whose code is on no national list, and was left out.
     pub(super) dropped: Vec<String>,
     /// What tells a request from others. It stays in this room.
-    pub(super) demand_ref: Option<String>,
+    pub(super) demand_ref: Option<Code>,
 }
 
 /// How a person's gender or age came out.
@@ -97,7 +97,7 @@ struct Draft<'d> {
     age: Option<Person<AgeBand>>,
     repeated: Vec<(String, UkClock)>,
     dropped: Vec<String>,
-    demand_ref: Option<String>,
+    demand_ref: Option<Code>,
 }
 
 /// A person's gender or age as read.
@@ -174,10 +174,10 @@ impl Draft<'_> {
     }
 
     /// A text that is kept as it stands.
-    fn kept(&mut self, field: Field, source: &Source<'_>, value: Value<'_>, most: usize) -> Option<String> {
+    fn kept(&mut self, field: Field, source: &Source<'_>, value: Value<'_>, most: usize) -> Option<Code> {
         let text = self.text(field, source, value)?;
         match values::check_text(&text, most) {
-            Ok(()) => Some(text),
+            Ok(()) => Some(Code::new(&text)),
             Err(problem) => {
                 let column = if source.label.is_empty() { field.name() } else { source.label.as_str() };
                 self.push(Finding::new(Rule::Row08, format!("{column} {problem}")), &source.label);
@@ -205,10 +205,10 @@ impl Draft<'_> {
     }
 
     /// An optional national code: one that is not on its list is left out and counted, for a bed must not be lost over it.
-    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, valid: impl Fn(&str) -> bool) -> Option<String> {
+    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, valid: impl Fn(&str) -> bool) -> Option<Code> {
         let text = Some(plain(value)).filter(|text| !text.is_empty())?;
         if valid(&text) {
-            return Some(text);
+            return Some(Code::new(&text));
         }
         self.dropped.push(source.label.clone());
         None
@@ -254,7 +254,7 @@ impl Draft<'_> {
         let finding = match value {
             Value::Blank | Value::Fallback("") => return None,
             Value::Instant(Ok(Resolved { at, how })) => {
-                if let How::RepeatedHour { chosen } = how {
+                if let How::RepeatedHour { chosen, .. } = how {
                     self.repeated.push((source.label.clone(), chosen));
                 }
                 return Some(at);
@@ -294,8 +294,8 @@ impl Draft<'_> {
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
         let line = Line {
-            site_code: located.site.clone(),
-            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
+            site_code: Code::new(&located.site),
+            ward_code: Some(Code::new(&located.ward)).filter(|ward| !ward.is_empty()),
             line_type: self.line_type.unwrap_or(LineType::Demand),
             gender,
             age_band,

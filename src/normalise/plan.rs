@@ -83,6 +83,8 @@ pub(super) struct TablePlan<'a> {
     pub(super) per_row: LinesPerRow,
     pub(super) columns: Columns<'a>,
     pub(super) lines: Vec<LinePlan<'a>>,
+    /// Rows to leave out: when, and why.
+    skips: Vec<(Vec<(Column<'a>, &'a Condition)>, &'a str)>,
     pub(super) copies_by: Option<Column<'a>>,
     /// Columns looked at for a spreadsheet's marks: all but those that hold times.
     pub(super) inspected: Vec<Column<'a>>,
@@ -114,6 +116,8 @@ impl<'a> TablePlan<'a> {
     pub(super) fn new(table: &RawTable, mapping: &'a TableMapping, joined: Option<(&RawTable, &'a TableMapping)>) -> Self {
         let columns = Columns::new(table, mapping, joined);
         let lines = mapping.lines.iter().map(|line| line_plan(mapping, line, &columns)).collect();
+        let bound = |when: &'a BTreeMap<String, Condition>| when.iter().map(|(name, c)| (columns.column(name), c)).collect();
+        let skips = mapping.skip.iter().map(|skip| (bound(&skip.when), skip.because.as_str())).collect();
         let mut conditions: Vec<(Column<'a>, Vec<&Condition>)> = Vec::new();
         for (name, condition) in mapping.lines.iter().flat_map(|line| &line.when) {
             match conditions.iter_mut().find(|(column, _)| column.name == name) {
@@ -129,12 +133,19 @@ impl<'a> TablePlan<'a> {
         Self {
             per_row: mapping.lines_per_row,
             lines,
+            skips,
             copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
             inspected: inspected.map(|name| columns.column(name)).collect(),
             conditions,
             person,
             columns,
         }
+    }
+
+    /// Why a row is left out, by the first reason that applies; `None` where it is not.
+    pub(super) fn skipped(&self, row: &Row<'_>) -> Option<&'a str> {
+        let applies = |when: &[(Column<'a>, &Condition)]| when.iter().all(|(column, condition)| holds(condition, row.text(*column)));
+        self.skips.iter().find(|(when, _)| applies(when)).map(|(_, because)| *because)
     }
 
     /// A column with its value in words, the value only where the column is not about a person.
@@ -204,11 +215,11 @@ fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Colum
     }
 }
 
-fn all_sources(table: &TableMapping) -> impl Iterator<Item = (&String, &FieldSource)> {
+pub(super) fn all_sources(table: &TableMapping) -> impl Iterator<Item = (&String, &FieldSource)> {
     table.fields.iter().chain(table.lines.iter().flat_map(|line| &line.set))
 }
 
-fn columns_of(source: &FieldSource) -> Vec<&str> {
+pub(super) fn columns_of(source: &FieldSource) -> Vec<&str> {
     match source {
         FieldSource::Value(_) => Vec::new(),
         FieldSource::Joined { columns, .. } => columns.iter().map(String::as_str).collect(),
@@ -216,7 +227,7 @@ fn columns_of(source: &FieldSource) -> Vec<&str> {
     }
 }
 
-fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
+pub(super) fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
     let read_as_person = |source: &FieldSource| {
         matches!(source, FieldSource::Column { reading: Reading::AgeInYears | Reading::BirthDate { .. } | Reading::AgeRange, .. })
     };
@@ -225,7 +236,7 @@ fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
     about.flat_map(|(_, source)| columns_of(source)).chain(table.identifiers.iter().map(String::as_str))
 }
 
-fn time_columns(table: &TableMapping) -> HashSet<&str> {
+pub(super) fn time_columns(table: &TableMapping) -> HashSet<&str> {
     let timed =
         |source: &FieldSource| matches!(source, FieldSource::Column { reading: Reading::Instant { .. } | Reading::BirthDate { .. }, .. });
     let mut times: HashSet<&str> = all_sources(table).filter(|(_, s)| timed(s)).flat_map(|(_, s)| columns_of(s)).collect();

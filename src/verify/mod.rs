@@ -5,13 +5,19 @@
 
 pub mod envelope;
 pub mod control;
+pub mod checksums;
+pub mod signature;
 pub mod text;
 pub mod archive;
+pub mod gzip;
 pub mod records;
 pub mod columns;
 pub mod identifiers;
+pub mod opening;
 pub mod structure;
 pub mod manifest;
+pub mod outline;
+pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
@@ -129,4 +135,6 @@ pub struct Feed {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: Limits,
+    /// The keys whose signatures are taken, where its files are signed.
+    pub signers: Vec<signature::Signer>,
 }

@@ -253,6 +253,7 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
             store.settle(delivery, Place::Deliveries, None)
         }
+        Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
 }

@@ -4,7 +4,7 @@
 //! STR-10). Refuses meaning: what a field says is for `normalise`.
 
 use super::columns::{self, Layout, plain_name};
-use super::identifiers::Scan;
+use super::identifiers::{Scan, times_of};
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
 use super::{Limits, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
@@ -158,6 +158,7 @@ impl<'a> Reader<'a> {
             return Err(missing());
         }
         self.check_width(&record)?;
+        self.look_aside("The first line", &record);
         let field = |position: usize| field_at(&record, position.checked_sub(1)?);
         self.facts = HeaderFacts {
             provider: expected.provider.map(|at| field(at).unwrap_or_default()),
@@ -172,6 +173,7 @@ impl<'a> Reader<'a> {
             return Err(Finding::new(Rule::Str01, "The file has neither column names nor rows."));
         };
         self.check_width(&record)?;
+        self.look_aside("The line of column names", &record);
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
         (self.layout, self.usable) = columns::by_names(&record, self.mapping, &mut self.findings);
         if !self.usable {
@@ -226,6 +228,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Looks for leaks in a line that is no row.
+    fn look_aside(&mut self, what: &str, record: &Record<'_>) {
+        self.scan.look_aside(what, record.line, record.fields.iter().map(AsRef::as_ref));
+    }
+
     /// Why a record cannot be a row.
     fn problem_with(&self, record: &Record<'_>) -> Option<String> {
         let line = record.line;
@@ -265,6 +272,7 @@ impl<'a> Reader<'a> {
 
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
         self.total_rows += 1;
+        self.look_aside("A total row", record);
         if let Some(column) = &total.rows {
             let stated = self.field_of(record, column);
             self.announce(stated, record.line, "The total row");
@@ -273,6 +281,7 @@ impl<'a> Reader<'a> {
 
     fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
         self.trailer_line = Some(record.line);
+        self.look_aside("The last line", record);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
         self.announce(stated, record.line, "The last line");
     }
@@ -306,7 +315,7 @@ impl<'a> Reader<'a> {
             self.check_end();
             self.check_counts();
         }
-        let scanned = self.scan.findings(&self.layout.columns);
+        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
         self.findings.append(scanned);
         let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
         let skipped = blank.saturating_add(self.total_rows);

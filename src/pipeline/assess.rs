@@ -10,7 +10,9 @@ use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
 use crate::verify::set::{self, OpenSet, SetFile};
-use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, plausibility, times, totals as sums};
+use crate::verify::{
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, labels, plausibility, times, totals as sums,
+};
 use jiff::Timestamp;
 
 /// Lines shown by a dry run.
@@ -173,6 +175,8 @@ impl<'a> Judgement<'a> {
         let wards = plausibility::wards_with_beds(&feed.provider, reference, day);
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &wards, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
+        let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
+        self.findings.append(labels::check(labels, &feed.provider, reference, day));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         self.report.rows = RowCounts {
             read: set.rows,
@@ -229,6 +233,7 @@ fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, fi
             Err(wrong) => {
                 // All files of a set may name the same other provider.
                 wrong.iter().for_each(|finding| findings.push_once(finding.clone()));
+                findings.extend(identifiers::check_name(file.name));
                 candidates.clear();
             }
         }

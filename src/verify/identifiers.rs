@@ -140,7 +140,13 @@ pub fn times_of(mapping: &TableMapping) -> Vec<&str> {
 /// A file's name, where no agreed pattern explains it: one number in it is enough (IGV-02).
 #[must_use]
 pub fn check_name(name: &FileName) -> Option<Finding> {
-    holds_a_number(name.as_str()).then(|| in_few_words("The file's name"))
+    check_text("The file's name", name.as_str())
+}
+
+/// A short text that stands alone, such as the name of an archive's member: one number is enough (IGV-02).
+#[must_use]
+pub fn check_text(what: &str, text: &str) -> Option<Finding> {
+    holds_a_number(text).then(|| in_few_words(what))
 }
 
 /// A small file beside the data, such as a control file, a checksum or a manifest: one number is enough (IGV-02).

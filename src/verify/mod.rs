@@ -10,6 +10,7 @@ pub mod archive;
 pub mod records;
 pub mod columns;
 pub mod identifiers;
+pub mod labels;
 pub mod structure;
 pub mod manifest;
 pub mod times;

@@ -6,7 +6,7 @@
 use super::control::{self, ControlRecord};
 use super::structure::{self, HeaderFacts};
 use super::times::Clockwork;
-use super::{Feed, archive, envelope, manifest, text};
+use super::{Feed, archive, envelope, identifiers, manifest, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
@@ -197,6 +197,7 @@ impl<'a> Opening<'a> {
     fn check_manifest(&mut self, unpacked: &BTreeMap<&str, BTreeMap<String, Vec<u8>>>) {
         let Some(manifest) = &self.mapping.manifest else { return };
         let Some(bytes) = unpacked.values().find_map(|members| members.get(&manifest.member)) else { return };
+        self.findings.extend(identifiers::check_beside("The manifest", bytes));
         match manifest::announced_rows(bytes, manifest) {
             Ok(announced) => {
                 for read in self.tables.iter().filter(|read| read.table.usable) {
@@ -214,6 +215,7 @@ impl<'a> Opening<'a> {
             self.of_role(PartRole::Data).map(|opened| (opened.file.name.as_str(), opened.file.sha256)).collect();
         let mut findings = Findings::default();
         for opened in self.of_role(PartRole::Sha256) {
+            findings.extend(identifiers::check_beside("The checksum file", opened.file.bytes));
             match control::checksums(opened.file.bytes) {
                 Ok(checksums) => findings.extend(control::compare(&checksums, &data)),
                 Err(finding) => findings.push(finding),
@@ -221,6 +223,7 @@ impl<'a> Opening<'a> {
         }
         let mut all = ControlRecord::default();
         for opened in self.of_role(PartRole::Control) {
+            findings.extend(identifiers::check_beside("The control file", opened.file.bytes));
             let (record, problems) = control::record(opened.file.bytes);
             findings.append(problems);
             if let Some(sha256) = record.sha256 {

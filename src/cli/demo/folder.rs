@@ -32,13 +32,14 @@ const PROVIDERS: [(&str, &str); 6] = [
     ("NCC", include_str!("../../../config/providers/NCC.toml")),
 ];
 
-const REFERENCE: [(&str, &str); 6] = [
+const REFERENCE: [(&str, &str); 7] = [
     ("sites.csv", include_str!("../../../config/reference/sites.csv")),
     ("wards.csv", include_str!("../../../config/reference/wards.csv")),
     ("ward_aliases.csv", include_str!("../../../config/reference/ward_aliases.csv")),
     ("ward_types.csv", include_str!("../../../config/reference/ward_types.csv")),
     ("ward_classes.csv", include_str!("../../../config/reference/ward_classes.csv")),
     ("bed_groups.csv", include_str!("../../../config/reference/bed_groups.csv")),
+    ("ward_telling_words.csv", include_str!("../../../config/reference/ward_telling_words.csv")),
 ];
 
 /// A fresh folder under the system's temporary one.

@@ -28,6 +28,7 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
         json(out, &value)?;
     } else {
         tell(&life, out)?;
+        super::incident::report(&life, &settings, out)?;
         journal(id, out)?;
     }
     Ok(Ending::Fine)

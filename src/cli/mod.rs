@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod listings;
 mod explain;
+mod incident;
 mod run;
 mod status;
 mod table;

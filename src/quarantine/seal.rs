@@ -122,7 +122,7 @@ fn open_first(plain: [&Path; 2]) -> io::Result<File> {
 }
 
 fn encrypt(mut source: File, to: &Path, recipients: &[Recipient]) -> io::Result<()> {
-    let keys = recipients.iter().map(|recipient| &recipient.key as &dyn age::Recipient);
+    let keys = recipients.iter().map(|recipient| -> &dyn age::Recipient { &recipient.key });
     let encryptor = age::Encryptor::with_recipients(keys).map_err(io::Error::other)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     let mut writer = encryptor.wrap_output(BufWriter::new(file))?;

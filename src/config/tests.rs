@@ -6,6 +6,7 @@ mod mappings;
 use super::*;
 use crate::bedstate::Coverage;
 use crate::normalise::mapping::SourceZone;
+use crate::quarantine::make_keys;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -174,7 +175,7 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");
     check("[governance]\nrecipients = [\"ssh-ed25519 AAAA\"]", "3: governance.recipients[0]: is an SSH key");
     check("[governance]\nrecipients = [\"age1\"]", "3: governance.recipients[0]: is not a public key of age");
-    let twice = crate::quarantine::make_keys().0;
+    let twice = make_keys().0;
     check(&format!("[governance]\nrecipients = [\"{twice}\", \"{twice}\"]"), "3: governance.recipients[1]: stands twice");
     check("[retention\nraw_days = 5", "2: not valid TOML: unclosed table");
     check("sftp = 3", "2: sftp: must be a table, not a number");

@@ -51,6 +51,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         web: main.web,
         alerts: main.alerts,
         retention: main.retention,
+        governance: main.governance,
         providers,
         reference,
         fingerprint,
@@ -73,7 +74,7 @@ pub fn provider_from_text(path: &Path, text: &str, reference: &Reference) -> Res
     let source = Source::new(path, text);
     let read = provider::read(&source, reference);
     match (Problems::of(source.into_problems()), read) {
-        (None, Some(provider)) => Ok(provider),
+        (None, Some((provider, _))) => Ok(provider),
         (Some(problems), _) => Err(problems),
         (None, None) => Err(Problems::one(about(path, "is no provider's file"))),
     }

@@ -16,8 +16,8 @@ use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, lines as single, movement, plausibility,
-    references, register, sequence, times, totals as sums,
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, labels, lines as single, movement,
+    plausibility, references, register, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -166,7 +166,7 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes));
+                self.findings.append(identifiers::scan_unread(part.bytes, &self.context.feed.mappings));
             }
         }
     }
@@ -228,12 +228,15 @@ impl<'a> Judgement<'a> {
         let before = rejections.rows;
         verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
         sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
-        let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
+        let day = local_day(snapshot_at);
+        let register = register::Register::new(reference, &feed.provider, day);
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
+        let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
+        self.findings.append(labels::check(labels, &feed.provider, reference, day));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside =
             register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };
@@ -347,6 +350,7 @@ fn open_by_mapping_in_force<'a>(
             Err(wrong) => {
                 // All files of a set may name the same other provider.
                 wrong.iter().for_each(|finding| findings.push_once(finding.clone()));
+                findings.extend(identifiers::check_name(file.name));
                 candidates.clear();
             }
         }

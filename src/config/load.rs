@@ -5,7 +5,7 @@
 use super::document::Source;
 use super::main_file::{self, Main};
 use super::problem::{Problem, Problems};
-use super::{Provider, Settings, provider, reference};
+use super::{Provider, Settings, examples, provider, reference};
 use crate::feed::Digest;
 use crate::normalise::reference::Reference;
 use std::collections::BTreeMap;
@@ -60,6 +60,22 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     }
 }
 
+/// Reads one provider's file that is in memory already, for the fuzz targets.
+///
+/// # Errors
+///
+/// Every problem found.
+#[cfg(any(test, fuzzing))]
+pub fn provider_from_text(path: &Path, text: &str, reference: &Reference) -> Result<Provider, Problems> {
+    let source = Source::new(path, text);
+    let read = provider::read(&source, reference);
+    match (Problems::of(source.into_problems()), read) {
+        (None, Some((provider, _))) => Ok(provider),
+        (Some(problems), _) => Err(problems),
+        (None, None) => Err(Problems::one(about(path, "is no provider's file"))),
+    }
+}
+
 fn load_reference(files: &mut Files, main: &Main, beside: &Path) -> Reference {
     let folder = main.reference_dir.clone().unwrap_or_else(|| beside.join("reference"));
     if main.reference_dir.is_some() && !folder.is_dir() {
@@ -83,8 +99,15 @@ fn load_providers(files: &mut Files, folder: &Path, reference: &Reference) -> Ve
         let Some(text) = files.text(&path) else { continue };
         let source = Source::new(&path, &text);
         let read = provider::read(&source, reference);
-        files.problems.extend(source.into_problems());
-        let Some(read) = read else { continue };
+        let problems = source.into_problems();
+        // An example of a mapping that cannot work would only say so again.
+        let works = problems.is_empty();
+        files.problems.extend(problems);
+        let Some((read, examples)) = read else { continue };
+        for example in examples.iter().filter(|_| works) {
+            let why = examples::run(example, &read.feed, reference, &mut |path| files.bytes(path, examples::MAX_FILE_BYTES, false));
+            files.problems.extend(why.into_iter().map(|message| Problem { message, ..example.place.clone() }));
+        }
         if let Some((other, _)) = providers.iter().find(|(_, other)| other.code == read.code) {
             files.note(&path, &format!("{} has the code {} too: each provider has one file", other.display(), read.code));
         }

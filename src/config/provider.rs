@@ -3,6 +3,7 @@
 //! Owns its keys, their defaults and what must hold between them. Refuses to know the mapping language.
 
 use super::document::{Item, Section, Source};
+use super::mapping::Example;
 use super::{Contact, Provider, access, mapping};
 use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
@@ -17,14 +18,17 @@ use toml::de::DeValue;
 /// Longest duration of a schedule or limit.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// Longest early tolerance: a job that runs a whole quarter early is one of the quarter before.
+const MAX_EARLY: SignedDuration = SignedDuration::from_secs(14 * 60 + 59);
+
 /// Largest upload that may be allowed: the checks hold a whole file in memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// Most bytes an account may be allowed in an hour or on disk: what a disk of this size can mean.
 const MAX_QUOTA_BYTES: u64 = 1 << 44;
 
-/// Reads a provider's file. What is wrong with it is noted at its source.
-pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
+/// Reads a provider's file, and the examples of its mappings. What is wrong with it is noted at its source.
+pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, Vec<Example>)> {
     let document = source.parse()?;
     let root = source.root(document.get_ref());
     let code = root.need("code").and_then(|item| code(&item, source));
@@ -40,7 +44,7 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let (limits, quota) = root.section("limits").map_or_else(default_limits, limits);
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
     let signers = access::signers(&root);
-    let mappings = mapping::mappings(&root, &known, reference);
+    let (mappings, examples) = mapping::mappings(&root, &known, reference);
     let signs = |mapping: &Mapping| mapping.files.iter().any(|part| part.role == PartRole::Signature);
     if let Some(item) = root.get("signers").filter(|_| !mappings.is_empty() && !mappings.iter().any(signs)) {
         item.problem("has no effect: no [[mapping.file]] has the role \"signature\"");
@@ -50,7 +54,7 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let code = code?;
     let schedule = schedule.map_or_else(|| FeedSchedule::new(code.clone()), |section| feed_schedule(section, code.clone()));
     let (name, kind, agreement) = (name?, kind?, agreement?);
-    Some(Provider {
+    let provider = Provider {
         code: code.clone(),
         name: name.clone(),
         kind,
@@ -77,7 +81,9 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
             signers,
         },
         schedule,
-    })
+        examples: examples.len(),
+    };
+    Some((provider, examples))
 }
 
 fn code(item: &Item<'_>, source: &Source) -> Option<ProviderCode> {
@@ -194,6 +200,10 @@ fn limits(section: Section<'_>) -> (Limits, Quota) {
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
         clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
+        early_tolerance: section
+            .get("early_tolerance")
+            .and_then(|item| item.duration(SignedDuration::ZERO..=MAX_EARLY))
+            .unwrap_or(default.early_tolerance),
     };
     let quota = quota(&section, limits.max_file_bytes);
     section.finish();

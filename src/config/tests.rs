@@ -1,5 +1,7 @@
 //! The settings as a whole: a folder written to disk, loaded, and what is reported.
 
+mod examples;
+mod files;
 mod mappings;
 
 use super::*;

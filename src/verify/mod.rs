@@ -16,6 +16,7 @@ pub mod identifiers;
 pub mod opening;
 pub mod structure;
 pub mod manifest;
+pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
@@ -28,7 +29,7 @@ pub use rows::PlacedLine;
 pub use totals::{Rejections, WardKey};
 
 use crate::bedstate::Snapshot;
-use crate::feed::{DeliveryId, Digest, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
+use crate::feed::{DeliveryId, Digest, EARLY_TOLERANCE, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -169,6 +170,8 @@ pub struct Limits {
     pub future_tolerance: SignedDuration,
     /// How far the time at which a source says it made a file may lie from its receipt (TIM-09).
     pub clock_drift: SignedDuration,
+    /// How much earlier than its quarter of an hour a job may run: 10:14:58 is 10:15. Below a quarter of an hour.
+    pub early_tolerance: SignedDuration,
 }
 
 impl Default for Limits {
@@ -186,6 +189,7 @@ impl Default for Limits {
             hold_after: SignedDuration::from_hours(24),
             future_tolerance: SignedDuration::from_mins(5),
             clock_drift: SignedDuration::from_mins(10),
+            early_tolerance: EARLY_TOLERANCE,
         }
     }
 }

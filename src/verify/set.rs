@@ -5,9 +5,10 @@
 
 use super::checksums::{self, Checksum, Hashed};
 use super::control::{self, ControlRecord, Kind, StatedTotals};
+use super::repeated_hour::Standing;
 use super::structure::{self, HeaderFacts};
-use super::times::Clockwork;
-use super::{Feed, archive, envelope, gzip, manifest, signature, text};
+use super::times::{Clockwork, NameTime};
+use super::{Feed, History, archive, envelope, gzip, manifest, signature, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{Compression, FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
@@ -62,9 +63,20 @@ pub struct OpenSet {
     pub findings: Findings,
 }
 
+/// When and after what a set arrived: this tells the two readings of October's repeated hour apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// When its last file arrived.
+    pub received_at: Timestamp,
+    /// What was accepted before.
+    pub history: &'a History,
+    /// Whether its rows were found not to fit summer time.
+    pub rows_rule_out_bst: bool,
+}
+
 /// Opens a set of files by one mapping.
 #[must_use]
-pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: Timestamp) -> OpenSet {
+pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, arrival: &Arrival<'_>) -> OpenSet {
     let known: Vec<Option<(&FilePart, NameParts)>> = files.iter().map(|file| envelope::part_of(mapping, file.name)).collect();
     let mut opening = Opening { mapping, feed, parts: Vec::new(), tables: Vec::new(), findings: Findings::default(), usable: true };
     // Where one part was sent twice, the later one counts.
@@ -78,11 +90,21 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
     let missing = opening.missing();
     opening.check_sizes();
     opening.read_tables();
-    opening.check_signatures(received_at);
+    opening.check_signatures(arrival.received_at);
     let control = opening.read_controls();
     opening.check_control(&control);
-    let kind = opening.check_statements(&control, received_at);
-    let (snapshot_at, sequence) = (opening.settle_time(&control, received_at), opening.sequence(&control));
+    let kind = opening.check_statements(&control, arrival.received_at);
+    let sequence = opening.sequence(&control);
+    let standing = Standing {
+        received_at: arrival.received_at,
+        history: arrival.history,
+        sequence,
+        content: opening.content(),
+        early: feed.limits.early_tolerance,
+        due_after: feed.due_after,
+        rows_rule_out_bst: arrival.rows_rule_out_bst,
+    };
+    let snapshot_at = opening.settle_time(&control, standing);
     let rows = opening.tables.iter().map(|read| read.table.rows).sum();
     OpenSet {
         parts: known.into_iter().map(|known| known.map(|(part, _)| part.part.clone())).collect(),
@@ -98,6 +120,10 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
         tables: opening.tables.into_iter().map(|read| read.table.table).collect(),
         findings: opening.findings,
     }
+}
+
+fn name_time(names: &NameParts) -> Option<NameTime> {
+    names.when.map(|when| NameTime { when, utc: names.utc })
 }
 
 /// One part that was sent.
@@ -326,17 +352,17 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn settle_time(&mut self, control: &ControlRecord, received_at: Timestamp) -> Option<Resolved> {
+    fn settle_time(&mut self, control: &ControlRecord, standing: Standing<'_>) -> Option<Resolved> {
         // Without the table that states it, that the time is missing goes without saying.
         if self.tables.is_empty() || self.tables.iter().all(|read| !read.table.usable) {
             return None;
         }
-        let mut clockwork = Clockwork::new(self.mapping, received_at);
+        let mut clockwork = Clockwork::new(self.mapping, standing);
         for read in self.tables.iter().filter(|read| read.table.usable) {
-            let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| opened.names.when);
+            let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| name_time(&opened.names));
             clockwork.table(read.mapping, &read.table.table, read.table.facts.snapshot_at.as_deref(), name);
         }
-        let names: Vec<_> = self.parts.iter().filter_map(|opened| opened.names.when).collect();
+        let names: Vec<_> = self.parts.iter().filter_map(|opened| name_time(&opened.names)).collect();
         let (snapshot_at, findings) = clockwork.settle(&names, control.snapshot_at.as_deref());
         // Where the set is rejected for what it lacks, that it lacks a time too says nothing more.
         if snapshot_at.is_some() || !self.findings.reject_file() {

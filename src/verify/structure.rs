@@ -10,7 +10,7 @@ use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, S
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
-use crate::normalise::table::{RawRow, RawTable};
+use crate::normalise::table::RawTable;
 
 /// One table as read, and what its own first and last lines say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ struct Reader<'a> {
     header: Vec<String>,
     layout: Layout,
     usable: bool,
-    rows: Vec<RawRow>,
+    table: RawTable,
     data_rows: u64,
     rejected: u64,
     blank_rows: u64,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
             header: Vec::new(),
             layout: Layout::default(),
             usable,
-            rows: Vec::new(),
+            table: RawTable::new(&mapping.name, mapping.columns.clone(), Vec::new()),
             data_rows: 0,
             rejected: 0,
             blank_rows: 0,
@@ -330,9 +330,8 @@ impl<'a> Reader<'a> {
     }
 
     fn keep(&mut self, record: &Record<'_>) {
-        let field = |position: &Option<usize>| position.and_then(|at| field_at(record, at)).unwrap_or_default();
-        let fields = self.layout.positions.iter().map(field).collect();
-        self.rows.push(RawRow { line: record.line, fields });
+        let field = |position: &Option<usize>| position.and_then(|at| record.fields.get(at)).map_or("", |field| field.trim());
+        self.table.push(record.line, self.layout.positions.iter().map(field));
     }
 
     fn is_total(&self, record: &Record<'_>, total: &TotalRow) -> bool {
@@ -406,9 +405,16 @@ impl<'a> Reader<'a> {
             self.findings
                 .push(Finding::new(Rule::Str08, format!("{skipped} {kinds} line{} skipped.", if skipped == 1 { "" } else { "s" })));
         }
-        let present = self.layout.positions.iter().map(Option::is_some).collect();
-        let table = RawTable { name: self.mapping.name.clone(), columns: self.mapping.columns.clone(), present, rows: self.rows };
-        TableRead { table, rows: self.data_rows, rejected: self.rejected, usable: self.usable, facts: self.facts, findings: self.findings }
+        self.table.present = self.layout.positions.iter().map(Option::is_some).collect();
+        self.table.close();
+        TableRead {
+            table: self.table,
+            rows: self.data_rows,
+            rejected: self.rejected,
+            usable: self.usable,
+            facts: self.facts,
+            findings: self.findings,
+        }
     }
 
     /// A text that stops without a line end may have been cut short, and its last value with it: `71` may be all that came

@@ -225,69 +225,71 @@ fn joined_columns_are_named_with_their_table() {
 }
 
 #[test]
-fn what_files_are_packed_and_signed_with_must_fit_together() {
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
-    let signer = |more: &str| format!("[[signers]]\nowner = \"job\"\npublic_key = \"{key}\"\n{more}");
-    let signature = |more: &str| {
-        format!(
-            "[[mapping.file]]\npart = \"sig\"\nrole = \"signature\"\nname = \"{{org}}_{{yyyy}}{{mm}}{{dd}}_{{HH}}{{MM}}.csv.sig\"\n{more}"
-        )
-    };
-    // The signers, what is said of the signature (nothing: there is none), and what is reported.
-    let rows: [(String, Option<&str>, &[&str]); 9] = [
-        (signer(""), Some(""), &[]),
-        (signer("namespace = \"beds\"\nexpires = 2030-01-01\n"), Some("signs = \"beds\"\n"), &[]),
-        (String::new(), Some(""), &["19: mapping[0].file[1].part: there are no [[signers]] in this file"]),
-        (signer(""), None, &["10: signers: has no effect: no [[mapping.file]] has the role \"signature\""]),
+fn cells_are_put_right_only_as_can_work() {
+    let at = |rest: &str| format!("23: mapping[0].table[0].{rest}");
+    let rows = [
+        ("null_in = { WRAD = [\"-\"] }", at("null_in.WRAD: \"WRAD\" is not among the table's columns; did you mean \"WARD\"?")),
+        ("whole_numbers = [\"SPECC\"]", at("whole_numbers[0]: \"SPECC\" is not among the table's columns; did you mean \"SPEC\"?")),
+        ("copy_down = [\"DOB\"]", at("copy_down[0]: column \"DOB\" identifies people")),
+        ("blank_means = { DOB = \"01/01/1970\" }", at("blank_means.DOB: column \"DOB\" identifies people")),
+        ("blank_means = { SPEC = \"\" }", at("blank_means.SPEC: must not be empty")),
+        ("split = { SPEC = \"{a}/{b}/{A}\" }", at("split.SPEC: the piece {A} stands twice")),
+        ("split = { SPEC = \"{a}{b}\" }", at("split.SPEC: the pieces {a} and {b} need a text between them")),
+        ("split = { SPEC = \"{a}\" }", at("split.SPEC: a split needs at least two pieces")),
+        ("split = { SPEC = \"{a}/{b\" }", at("split.SPEC: the braces do not pair up")),
+        ("split = { SPEC = \"{Ward}/{b}\" }", at("split.SPEC: the piece {Ward} is called like another column")),
+        ("split = { DOB = \"{a}/{b}\" }", at("split.DOB: column \"DOB\" identifies people")),
+        ("null = [\"V\"]", "32: mapping[0].table[0].line[1].when.STATUS: \"V\" means nothing in column \"STATUS\" (null)".to_owned()),
         (
-            signer(""),
-            Some("signs = \"bed\"\n"),
-            &["25: mapping[0].file[1].signs: no [[mapping.file]] is called \"bed\"; did you mean \"beds\"?"],
-        ),
-        (signer(""), Some("signs = \"sig\"\n"), &["25: mapping[0].file[1].signs: a signature cannot be for a signature"]),
-        (signer("namespace = \"\"\n"), Some(""), &["13: signers[0].namespace: "]),
-        (signer(&signer("")), Some(""), &["15: signers[1].public_key: this key is listed already, for job"]),
-        (
-            signer("").replace("ssh-ed25519 AAAA", "ssh-ed25519 AAAB"),
-            Some(""),
-            &["12: signers[0].public_key: is not an OpenSSH public key"],
+            "null_in = { SEX = [\"m\"] }",
+            "30: mapping[0].table[0].line[0].set.gender.codes.M: \"M\" means nothing in column \"SEX\"".to_owned(),
         ),
     ];
-    for (signers, more, expected) in rows {
-        let files = more.map(signature).unwrap_or_default();
-        let text = PROVIDER.replacen("[[mapping]]", &format!("{signers}[[mapping]]"), 1).replacen(
-            "[[mapping.table]]",
-            &format!("{files}[[mapping.table]]"),
-            1,
-        );
-        let got = problems(&[("bedfeed.toml", "state_dir = \"s\""), ("providers/RM1.toml", &text)]);
-        let got: Vec<&str> = got.iter().map(|line| line.strip_prefix("providers/RM1.toml:").unwrap_or(line)).collect();
-        let same = got.len() == expected.len() && got.iter().zip(expected).all(|(got, expected)| got.starts_with(expected));
-        assert!(same, "{text}\n got      {got:#?}\n expected {expected:#?}");
+    for (keys, expected) in rows {
+        check("snapshot_at", &format!("{keys}\nsnapshot_at"), &[&expected]);
     }
-    let file = "part = \"beds\"\n";
-    check(file, "part = \"beds\"\ncompression = \"gzip\"\n", &[]);
-    check(
-        file,
-        "part = \"beds\"\ncompression = \"zip\"\n",
-        &["17: mapping[0].file[0].compression: \"zip\" is not one of \"none\", \"gzip\""],
-    );
-    check(file, "part = \"beds\"\nsigns = \"beds\"\n", &["17: mapping[0].file[0].signs: has no effect"]);
-    let sum = "[[mapping.file]]\npart = \"sum\"\nrole = \"sha256\"\nname = \"{org}_{yyyy}{mm}{dd}_{HH}{MM}.sum\"\ncompression = \"gzip\"\n[[mapping.table]]";
-    check("[[mapping.table]]", sum, &["22: mapping[0].file[1].compression: has no effect: only a file of rows is unpacked"]);
-    check("snapshot_at", "skip_lines = 3\nsnapshot_at", &[]);
-    check("snapshot_at", "skip_lines = 51\nsnapshot_at", &["23: mapping[0].table[0].skip_lines: must be 0 to 50"]);
     check(
         "snapshot_at",
-        "header = false\nskip_lines = 1\nsnapshot_at",
-        &["18: mapping[0].table[0]: skip_lines needs a header or a header_line"],
+        "copy_down = [\"SPEC\"]\nblank_means = { SPEC = \"300\" }\nsnapshot_at",
+        &["18: mapping[0].table[0]: a blank in column \"SPEC\" cannot both"],
     );
-    check(".csv\"", ".csv.gz\"", &[]);
-    let member = PROVIDER.replacen(".csv\"", ".csv.gz\"", 1).replacen("snapshot_at", "member = \"a.csv\"\nsnapshot_at", 1);
-    let got = problems(&[("bedfeed.toml", "state_dir = \"s\""), ("providers/RM1.toml", &member)]);
-    assert_eq!(got, ["providers/RM1.toml:18: mapping[0].table[0]: member has no effect: the file is gzip, which has no members"]);
-    let trailer = "trailer_line = { starts = \"T\", rows = 2, total_occ = 3, total_dem = 3 }\nsnapshot_at";
-    check("snapshot_at", trailer, &["23: mapping[0].table[0].trailer_line: two things cannot stand at the same position"]);
-    let header = "header_line = { starts = \"H\", kind = 2, dataset = 2 }\nsnapshot_at";
-    check("snapshot_at", header, &["23: mapping[0].table[0].header_line: two things cannot stand at the same position"]);
+    // A piece is a column like any other.
+    let text = PROVIDER
+        .replace("snapshot_at", "split = { SPEC = \"{Place}/{Bed}\" }\nsnapshot_at")
+        .replace("ward_code = \"WARD\"", "ward_code = \"Place\"");
+    assert_eq!(problems(&[("bedfeed.toml", "state_dir = \"s\""), ("providers/RM1.toml", &text)]), [""; 0]);
+    check(
+        "when = { STATUS = \"V\" }",
+        "when = { STATUS = \"V\" }\nquantity = \"Plaec\"",
+        &["32: mapping[0].table[0].line[1].quantity: the table \"beds\" has no column \"Plaec\""],
+    );
+}
+
+#[test]
+fn reasons_to_leave_rows_out_and_lines_that_nothing_reaches() {
+    let skip = |text: &str| format!("[[mapping.table.skip]]\n{text}\n[mapping.table.fields]");
+    let rows = [
+        ("when = { WRAD = \"NICU\" }\nbecause = \"cots\"", "25: mapping[0].table[0].skip[0].when.WRAD: the table \"beds\" has no column"),
+        ("when = { WARD = \"NICU\" }", "24: mapping[0].table[0].skip[0].because: missing"),
+        ("because = \"cots\"", "24: mapping[0].table[0].skip[0].when: missing"),
+        ("when = {}\nbecause = \"cots\"", "25: mapping[0].table[0].skip[0].when: must name at least one column"),
+        ("when = { DOB = \"*\" }\nbecause = \"cots\"", "25: mapping[0].table[0].skip[0].when.DOB: column \"DOB\" identifies people"),
+        ("when = { STATUS = \"v*\" }\nbecause = \"cots\"", "33: mapping[0].table[0].line[1]: no row can become this line: skip leaves out"),
+    ];
+    for (text, expected) in rows {
+        check("[mapping.table.fields]", &skip(text), &[expected]);
+    }
+    let twice =
+        "when = { WARD = [\"A\", \"B\"] }\nbecause = \"cots\"\n[[mapping.table.skip]]\nwhen = { WARD = \"b\" }\nbecause = \"lounge\"";
+    check("[mapping.table.fields]", &skip(twice), &["27: mapping[0].table[0].skip[1]: no row is left out by this"]);
+    // What the lines above take together leaves nothing, whatever the words.
+    let rows = [
+        ("{ STATUS = \"O\" }", "{ STATUS = \"*\" }"),
+        ("{ STATUS = \"O\" }", "{ STATUS = [\"o\", \"v\"] }"),
+        ("when = { STATUS = \"O\" }\n", ""),
+    ];
+    for (find, replace) in rows {
+        let line = if replace.is_empty() { 29 } else { 30 };
+        check(find, replace, &[&format!("{line}: mapping[0].table[0].line[1]: no row can become this line: the lines above")]);
+    }
 }

@@ -16,6 +16,7 @@ pub mod identifiers;
 pub mod opening;
 pub mod structure;
 pub mod manifest;
+pub mod outline;
 pub mod repeated_hour;
 pub mod times;
 pub mod set;

@@ -381,7 +381,7 @@ impl<'a> Opening<'a> {
 }
 
 /// A file of rows as it was before it was packed.
-fn unpacked_by(compression: Compression, bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, Finding> {
+pub(super) fn unpacked_by(compression: Compression, bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, Finding> {
     match compression {
         Compression::Plain => Ok(Cow::Borrowed(bytes)),
         Compression::Gzip => gzip::unpack(bytes, max_bytes).map(Cow::Owned),

@@ -25,6 +25,10 @@ pub struct TableRead {
     pub usable: bool,
     /// What the first line says, where the layout has one.
     pub facts: HeaderFacts,
+    /// Where each agreed column stands.
+    pub layout: Layout,
+    /// The number of rows that the file's own trailer or total row states.
+    pub announced: Option<u64>,
     /// What was found.
     pub findings: Findings,
 }
@@ -413,6 +417,8 @@ impl<'a> Reader<'a> {
             rejected: self.rejected,
             usable: self.usable,
             facts: self.facts,
+            layout: self.layout,
+            announced: self.announced,
             findings: self.findings,
         }
     }

@@ -3,6 +3,7 @@
 //! Owns the line and its codes, sites and wards, the snapshot, its totals, and the published schema. Refuses I/O, providers' own
 //! layouts, and any field that could identify a person.
 
+mod code;
 mod codes;
 mod line;
 mod places;
@@ -10,6 +11,7 @@ mod schema;
 mod snapshot;
 
 pub use crate::feed::Coverage;
+pub use code::Code;
 pub use codes::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready, UnknownCode,
     WaitBand,

@@ -3,9 +3,11 @@
 //! Owns its keys, their defaults and what must hold between them. Refuses to know the mapping language.
 
 use super::document::{Item, Section, Source};
+use super::mapping::Example;
 use super::{Contact, Provider, access, mapping};
 use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
+use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::schedule::FeedSchedule;
 use crate::verify::{Feed, Limits};
@@ -25,8 +27,8 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most bytes an account may be allowed in an hour or on disk: what a disk of this size can mean.
 const MAX_QUOTA_BYTES: u64 = 1 << 44;
 
-/// Reads a provider's file. What is wrong with it is noted at its source.
-pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
+/// Reads a provider's file, and the examples of its mappings. What is wrong with it is noted at its source.
+pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, Vec<Example>)> {
     let document = source.parse()?;
     let root = source.root(document.get_ref());
     let code = root.need("code").and_then(|item| code(&item, source));
@@ -41,13 +43,18 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let password = root.section("password").and_then(|section| access::password(section, !networks.is_empty()));
     let (limits, quota) = root.section("limits").map_or_else(default_limits, limits);
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
-    let mappings = mapping::mappings(&root, &known, reference);
+    let signers = access::signers(&root);
+    let (mappings, examples) = mapping::mappings(&root, &known, reference);
+    let signs = |mapping: &Mapping| mapping.files.iter().any(|part| part.role == PartRole::Signature);
+    if let Some(item) = root.get("signers").filter(|_| !mappings.is_empty() && !mappings.iter().any(signs)) {
+        item.problem("has no effect: no [[mapping.file]] has the role \"signature\"");
+    }
     root.finish();
 
     let code = code?;
     let schedule = schedule.map_or_else(|| FeedSchedule::new(code.clone()), |section| feed_schedule(section, code.clone()));
     let (name, kind, agreement) = (name?, kind?, agreement?);
-    Some(Provider {
+    let provider = Provider {
         code: code.clone(),
         name: name.clone(),
         kind,
@@ -71,9 +78,12 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
             due_after: schedule.due_after,
             mappings,
             limits,
+            signers,
         },
         schedule,
-    })
+        examples: examples.len(),
+    };
+    Some((provider, examples))
 }
 
 fn code(item: &Item<'_>, source: &Source) -> Option<ProviderCode> {
@@ -189,6 +199,7 @@ fn limits(section: Section<'_>) -> (Limits, Quota) {
         unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
+        clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
         early_tolerance: section
             .get("early_tolerance")
             .and_then(|item| item.duration(SignedDuration::ZERO..=MAX_EARLY))

@@ -71,6 +71,20 @@ pub struct RowCounts {
     pub lines: u64,
 }
 
+/// A ward that the register does not have: it waits for somebody to approve it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct UnknownWard {
+    /// The site, as registered.
+    pub site: String,
+    /// The ward, as the extract writes it; a code that looks like a person's number is not shown.
+    pub ward: String,
+    /// Beds on it: 0 where only waiting patients name it.
+    pub beds: u64,
+}
+
+/// Most wards that a report lists as unknown: more are no new wards but a file of something else.
+pub const MAX_UNKNOWN_WARDS: usize = 50;
+
 /// What the assessment of one delivery (or set) concluded. Holds no row and no person's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
@@ -98,6 +112,12 @@ pub struct Report {
     pub rows: RowCounts,
     /// The sums, where lines came out. To show them, ask for [`Report::told`].
     pub totals: Option<Totals>,
+    /// Wards that are not registered, by site and code; the first [`MAX_UNKNOWN_WARDS`].
+    #[serde(default)]
+    pub unknown_wards: Vec<UnknownWard>,
+    /// Columns that identify people, declared in the mapping and there in the file: used at most for an age band, then dropped.
+    #[serde(default)]
+    pub identifiers_dropped: Vec<String>,
     /// What the rules found.
     pub findings: Findings,
 }

@@ -65,6 +65,19 @@ pub struct FilePart {
     pub name: NamePattern,
     /// What it is.
     pub role: PartRole,
+    /// How it is packed.
+    pub compression: Compression,
+    /// The part that a signature is for; `None` for every other role.
+    pub signs: Option<String>,
+}
+
+/// How a file of rows is packed. Archives with members (zip) are said by the tables that name a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As it is.
+    Plain,
+    /// One gzip stream, or several one after the other.
+    Gzip,
 }
 
 /// What a file is for.
@@ -76,6 +89,8 @@ pub enum PartRole {
     Sha256,
     /// A control record: `key=value` lines.
     Control,
+    /// A detached OpenSSH signature, as `ssh-keygen -Y sign` writes.
+    Signature,
 }
 
 /// A file name with named parts, such as `{org}_BEDSTATE_{yyyy}{mm}{dd}_{HH}{MM}.csv`.
@@ -138,6 +153,8 @@ pub struct TableMapping {
     pub quoted: bool,
     /// Whether the first line names the columns; otherwise `columns` gives their order.
     pub header: bool,
+    /// Lines before the first one that counts: a report's title, a line of column groups.
+    pub skip_lines: usize,
     /// Every column agreed: each must be there (STR-03), unless optional.
     pub columns: Vec<String>,
     /// Columns that may be missing.
@@ -148,6 +165,10 @@ pub struct TableMapping {
     pub identifiers: Vec<String>,
     /// Texts that mean "nothing here" in any column, beside the blank. Letter case ignored.
     pub null: Vec<String>,
+    /// How cells are put right before any meaning is given to them.
+    pub tidy: Tidy,
+    /// Rows to leave out, in this order; the first that applies gives the reason.
+    pub skip: Vec<Skip>,
     /// Where the snapshot time stands.
     pub snapshot_at: SnapshotTime,
     /// A first line of its own layout.
@@ -174,6 +195,58 @@ pub struct TableMapping {
     pub required: Vec<String>,
 }
 
+/// How the cells of a table are put right, by column, in this order. Everything that follows sees the result only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tidy {
+    /// Texts that mean "nothing here" in one column, beside those of [`TableMapping::null`]. Letter case ignored.
+    pub null_in: BTreeMap<String, Vec<String>>,
+    /// Columns in which a spreadsheet may have made numbers of codes: `7.0` and `1,007` are read as `7` and `1007`.
+    pub whole_numbers: Vec<String>,
+    /// Columns in which a blank cell repeats the one above, as merged cells of a spreadsheet do.
+    pub copy_down: Vec<String>,
+    /// What a blank cell of a column stands for.
+    pub blank_means: BTreeMap<String, String>,
+    /// Columns that are cut into pieces; each piece is a column of its own.
+    pub split: Vec<Split>,
+}
+
+impl Tidy {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A column whose text is several things in one, such as `W21/B2/04`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The column.
+    pub column: String,
+    /// How its text looks.
+    pub pattern: SplitPattern,
+}
+
+/// How a text is put together: `{Ward}/{Bay}/{Bed}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitPattern {
+    /// As written in the settings; shown to senders.
+    pub text: String,
+    /// What stands before the first piece; mostly nothing.
+    pub before: String,
+    /// Each piece's name, and the text that follows it: never empty but for the last.
+    pub pieces: Vec<(String, String)>,
+}
+
+/// Rows that are left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// All must hold, by column.
+    pub when: BTreeMap<String, Condition>,
+    /// The reason, as the sender is told it.
+    pub because: String,
+}
+
 /// How bytes become text. A byte order mark always wins; bytes that are not valid UTF-8 are read as Windows-1252 (STR-02).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -181,6 +254,8 @@ pub enum Encoding {
     Utf8,
     /// Windows-1252, which some NHS portals require.
     Windows1252,
+    /// UTF-16, which says by its byte order mark in which order its bytes come.
+    Utf16,
 }
 
 /// Where the snapshot time stands.
@@ -212,6 +287,12 @@ pub struct HeaderLine {
     pub sequence: Option<usize>,
     /// Where the snapshot time stands, and its format.
     pub snapshot_at: Option<(usize, String)>,
+    /// Where the dataset's name stands, with or without its version.
+    pub dataset: Option<usize>,
+    /// Where the kind stands: FULL, RESEND or TEST.
+    pub kind: Option<usize>,
+    /// Where the time stands at which the file was made.
+    pub produced_at: Option<usize>,
 }
 
 /// A last line with the number of data rows, such as `T|3`. Positions count from 1.
@@ -221,6 +302,8 @@ pub struct TrailerLine {
     pub starts: String,
     /// Where the number of rows stands.
     pub rows: usize,
+    /// Where the sums of occupied, empty and closed beds and of demand stand, in this order, as far as they are stated.
+    pub totals: [Option<usize>; 4],
 }
 
 /// A row of sums among the data.

@@ -81,6 +81,8 @@ pub(super) struct TablePlan<'a> {
     pub(super) per_row: LinesPerRow,
     pub(super) columns: Columns<'a>,
     pub(super) lines: Vec<LinePlan<'a>>,
+    /// Rows to leave out: when, and why.
+    skips: Vec<(Vec<(Column<'a>, &'a Condition)>, &'a str)>,
     pub(super) copies_by: Option<Column<'a>>,
     /// Columns looked at for a spreadsheet's marks: all but those that hold times.
     pub(super) inspected: Vec<Column<'a>>,
@@ -112,6 +114,8 @@ impl<'a> TablePlan<'a> {
     pub(super) fn new(table: &RawTable, mapping: &'a TableMapping, joined: Option<(&RawTable, &'a TableMapping)>) -> Self {
         let columns = Columns::new(table, mapping, joined);
         let lines = mapping.lines.iter().map(|line| line_plan(mapping, line, &columns)).collect();
+        let bound = |when: &'a BTreeMap<String, Condition>| when.iter().map(|(name, c)| (columns.column(name), c)).collect();
+        let skips = mapping.skip.iter().map(|skip| (bound(&skip.when), skip.because.as_str())).collect();
         let mut conditions: Vec<(Column<'a>, Vec<&Condition>)> = Vec::new();
         for (name, condition) in mapping.lines.iter().flat_map(|line| &line.when) {
             match conditions.iter_mut().find(|(column, _)| column.name == name) {
@@ -127,12 +131,19 @@ impl<'a> TablePlan<'a> {
         Self {
             per_row: mapping.lines_per_row,
             lines,
+            skips,
             copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
             inspected: inspected.map(|name| columns.column(name)).collect(),
             conditions,
             person,
             columns,
         }
+    }
+
+    /// Why a row is left out, by the first reason that applies; `None` where it is not.
+    pub(super) fn skipped(&self, row: &Row<'_>) -> Option<&'a str> {
+        let applies = |when: &[(Column<'a>, &Condition)]| when.iter().all(|(column, condition)| holds(condition, row.text(*column)));
+        self.skips.iter().find(|(when, _)| applies(when)).map(|(_, because)| *because)
     }
 
     /// A column with its value in words, the value only where the column is not about a person.

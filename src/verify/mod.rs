@@ -5,11 +5,15 @@
 
 pub mod envelope;
 pub mod control;
+pub mod checksums;
+pub mod signature;
 pub mod text;
 pub mod archive;
+pub mod gzip;
 pub mod records;
 pub mod columns;
 pub mod identifiers;
+pub mod opening;
 pub mod structure;
 pub mod manifest;
 pub mod repeated_hour;
@@ -120,6 +124,8 @@ pub struct Feed {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: Limits,
+    /// The keys whose signatures are taken, where its files are signed.
+    pub signers: Vec<signature::Signer>,
 }
 
 impl History {
@@ -162,6 +168,8 @@ pub struct Limits {
     pub hold_after: SignedDuration,
     /// How far ahead of our clock a snapshot may be.
     pub future_tolerance: SignedDuration,
+    /// How far the time at which a source says it made a file may lie from its receipt (TIM-09).
+    pub clock_drift: SignedDuration,
     /// How much earlier than its quarter of an hour a job may run: 10:14:58 is 10:15. Below a quarter of an hour.
     pub early_tolerance: SignedDuration,
 }
@@ -180,6 +188,7 @@ impl Default for Limits {
             unknown_persons_percent: 20,
             hold_after: SignedDuration::from_hours(24),
             future_tolerance: SignedDuration::from_mins(5),
+            clock_drift: SignedDuration::from_mins(10),
             early_tolerance: EARLY_TOLERANCE,
         }
     }

@@ -71,8 +71,8 @@ impl<'a> Clockwork<'a> {
     fn column(&mut self, table: &RawTable, column: &str, formats: &[String]) {
         let Some(at) = table.column(column) else { return };
         let mut spellings: Vec<&str> = Vec::new();
-        for row in &table.rows {
-            let text = row.fields.get(at).map(String::as_str).unwrap_or_default();
+        for row in table.rows() {
+            let text = row.field(at);
             if text.is_empty() {
                 let message = format!("Line {}: the snapshot time in {column} is missing.", row.line);
                 self.fail(Finding::new(Rule::Tim01, message).at_line(row.line).in_column(column));

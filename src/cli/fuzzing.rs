@@ -4,7 +4,6 @@
 //! input that once failed becomes a file in `fuzz/seeds/`, and the tests below replay all of them.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a fuzz target fails loudly")]
-#![cfg_attr(test, expect(unreachable_pub, reason = "the fuzz targets reach it, the tests need not"))]
 
 use crate::config::{self, Settings};
 use crate::feed::{DeliveryId, Digest, FileName, Rule, Severity};

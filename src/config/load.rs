@@ -39,8 +39,11 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     let reference = load_reference(&mut files, &main, beside);
     let providers = load_providers(&mut files, &main.providers_dir, &reference);
     let fingerprint = files.fingerprint();
+    let folders =
+        vec![beside.to_owned(), main.providers_dir.clone(), main.reference_dir.clone().unwrap_or_else(|| beside.join("reference"))];
     let settings = main.state_dir.map(|state_dir| Settings {
         file: path.to_owned(),
+        folders,
         state_dir,
         sftp: main.sftp,
         trust: main.trust,
@@ -48,6 +51,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         web: main.web,
         alerts: main.alerts,
         retention: main.retention,
+        governance: main.governance,
         providers,
         reference,
         fingerprint,

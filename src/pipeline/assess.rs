@@ -15,7 +15,9 @@ use crate::normalise::times::local_day;
 use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
-use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, plausibility, times, totals as sums};
+use crate::verify::{
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, labels, plausibility, times, totals as sums,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -68,12 +70,19 @@ pub struct Assessment {
 /// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
 #[must_use]
 pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
-    let assessment = assess_once(parts, context, false);
+    judge(parts, context, &mut |_| {})
+}
+
+/// The same, showing the snapshot that came out to `look`, accepted or not, before it is decided on. Where two are weighed, the
+/// one that is kept is shown last.
+#[must_use]
+pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+    let assessment = judge_once(parts, context, false, look);
     if !may_be_an_hour_later(&assessment.report) {
         return assessment;
     }
-    let later = assess_once(parts, context, true);
-    if later.report.rows.rejected < assessment.report.rows.rejected { later } else { assessment }
+    let later = judge_once(parts, context, true, &mut |_| {});
+    if later.report.rows.rejected < assessment.report.rows.rejected { judge_once(parts, context, true, look) } else { assessment }
 }
 
 /// Whether a set was taken for one of the repeated hour's first half without proof, while rows of it were rejected: waits
@@ -84,7 +93,7 @@ fn may_be_an_hour_later(report: &Report) -> bool {
     report.rows.rejected > 0 && report.time_rule.is_some_and(guessed)
 }
 
-fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool) -> Assessment {
+fn judge_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
     let mut judgement = Judgement::new(context);
     let opened = open_by_mapping_in_force(&files, context, rows_rule_out_bst, &mut judgement.findings);
@@ -118,6 +127,7 @@ fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: boo
         return judgement.finish(None);
     }
     let snapshot = judgement.give_meaning(&set, mapping, snapshot_at);
+    look(&snapshot);
     judgement.finish(Some(snapshot))
 }
 
@@ -154,7 +164,7 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes));
+                self.findings.append(identifiers::scan_unread(part.bytes, &self.context.feed.mappings));
             }
         }
     }
@@ -198,6 +208,8 @@ impl<'a> Judgement<'a> {
         let wards = plausibility::wards_with_beds(&feed.provider, reference, day);
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &wards, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
+        let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
+        self.findings.append(labels::check(labels, &feed.provider, reference, day));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
@@ -291,6 +303,7 @@ fn open_by_mapping_in_force<'a>(
             Err(wrong) => {
                 // All files of a set may name the same other provider.
                 wrong.iter().for_each(|finding| findings.push_once(finding.clone()));
+                findings.extend(identifiers::check_name(file.name));
                 candidates.clear();
             }
         }

@@ -62,7 +62,7 @@ type Row = (&'static str, u64, &'static [&'static str]);
 fn check_rows(desk: &Desk, code: &str, files: &Files, received: &str, expected: &[Row]) {
     let normalised = desk.read(code, files, at(received));
     for (part, line, lines) in expected {
-        let of_row = normalised.lines.iter().filter(|made| made.part == *part && made.line == *line);
+        let of_row = normalised.lines.iter().filter(|made| &*made.part == *part && made.line == *line);
         let made: Vec<Vec<String>> = of_row.map(|made| compact(&made.value)).collect();
         let wanted: Vec<Vec<String>> = lines.iter().map(|text| words(text)).collect();
         assert_eq!(made, wanted, "{code} {part} line {line}");

@@ -156,11 +156,13 @@ fn the_first_example_does_what_the_page_says() {
         "provider_code,site_code,ward_code,ward_name,ward_type,ward_class,bed_group,bed_sex,min_age,max_age,treatment_function,registered_beds,bed_base,alias,valid_from,valid_to\n\
          RGN,RGN80,A1,Ward A1,GENMED,GA,MED,8,,,,1,COR,,,\n",
     );
-    let output = check.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let output = check.arg("--json").output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for field in ["line_type=OCC", "site_code=RGN80", "ward_code=A1", "bed_ref=07", "gender=2", "age_band=A80"] {
-        assert!(said.contains(field), "{field}: {said}");
+    let fields =
+        [("line_type", "OCC"), ("site_code", "RGN80"), ("ward_code", "A1"), ("bed_ref", "07"), ("gender", "2"), ("age_band", "A80")];
+    for (field, value) in fields {
+        assert_eq!(said["first_lines"][0][field], value, "{field}: {said}");
     }
 }
 

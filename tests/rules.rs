@@ -34,6 +34,8 @@ struct Input {
     checksum: Option<String>,
     /// Bytes put in front of the data.
     prefix: &'static [u8],
+    /// What is replaced in the control record.
+    control: Vec<(&'static str, &'static str)>,
 }
 
 fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
@@ -46,6 +48,7 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         without: "",
         checksum: None,
         prefix: b"",
+        control: Vec::new(),
     }
 }
 
@@ -153,6 +156,12 @@ impl Input {
         self
     }
 
+    /// Replaces a text in the control record.
+    fn control(mut self, from: &'static str, to: &'static str) -> Self {
+        self.control.push((from, to));
+        self
+    }
+
     fn files(&self) -> Files {
         let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
         let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
@@ -164,6 +173,10 @@ impl Input {
             "RMY" => {
                 let rows = self.texts[0].2.lines().count() - 1;
                 let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                let control = self.control.iter().fold(control, |control, (from, to)| {
+                    assert!(control.contains(from), "{from}");
+                    control.replace(from, to)
+                });
                 files.push((files[0].0.replace(".csv", ".ctl"), control.into_bytes()));
             }
             "RY3" => {
@@ -274,7 +287,9 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Trn04, "F", rm1().checksum(Digest::of(b"other bytes").to_string()), rm1().checksum(upper)),
         (Rule::Trn05, "I", rm1().after("2018-12-03T10:15Z", true), rm1().after("2018-12-03T10:00Z", true)),
         (Rule::Trn08, "F", rm1().named("RM1_BEDSTATE_20181203_1060.csv"), rm1().named("rm1_bedstate_20181203_1015.CSV")),
-        (Rule::Trn09, "F", rm1().without("sha256"), rm1()),
+        (Rule::Trn01, "F", rm1().without("sha256"), rm1()),
+        (Rule::Trn01, "F", rmy().without(".ctl"), rmy()),
+        (Rule::Trn09, "F", rgp().without("waiting"), rgp()),
         (Rule::Str01, "F", rcx().edit("D|RCX70|NORTH1|A|01|O|1|19340116|430|C\nT|1", "T|0"), rcx()),
         // RM1's text was agreed to be Windows-1252, RGP's to be UTF-8.
         (
@@ -298,6 +313,15 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
+        (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
+        (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
+        (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
+        (
+            Rule::Tim09,
+            "W",
+            rmy().control("row_count", "produced_at=2018-12-03T10:07:59Z\nrow_count"),
+            rmy().control("row_count", "produced_at=2018-12-03T10:08:00Z\nrow_count"),
+        ),
         (
             Rule::Str08,
             "I",

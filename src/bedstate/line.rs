@@ -1,5 +1,6 @@
 //! The line: one row of the generic dataset.
 
+use super::code::Code;
 use super::codes::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready,
 };
@@ -14,17 +15,17 @@ pub const DATASET: &str = "BEDSTATE/1";
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Line {
     /// ODS site code or registered local id (a care home's CQC location id); at most 12 characters.
-    pub site_code: String,
+    pub site_code: Code,
     /// What is counted.
     pub line_type: LineType,
     /// How many, 1 to 99,999; 1 for a single bed.
     pub quantity: u32,
     /// Ward code, at most 12 characters; `None` only for demand.
-    pub ward_code: Option<String>,
+    pub ward_code: Option<Code>,
     /// Bay code, at most 12 characters.
-    pub bay_code: Option<String>,
+    pub bay_code: Option<Code>,
     /// Bed reference, unique in its ward; `None` on a summary line.
-    pub bed_ref: Option<String>,
+    pub bed_ref: Option<Code>,
     /// Bed status; `None` for demand.
     pub bed_status: Option<BedStatus>,
     /// Why an open bed is empty; on [`LineType::Empty`] only.
@@ -38,9 +39,9 @@ pub struct Line {
     /// Whether it is a single room.
     pub side_room: Option<bool>,
     /// Critical care level: `00` to `03`. Source: NHS Data Dictionary, CRITICAL CARE LEVEL.
-    pub care_level: Option<String>,
+    pub care_level: Option<Code>,
     /// Treatment function code, three digits.
-    pub treatment_function: Option<String>,
+    pub treatment_function: Option<Code>,
     /// The person's gender; on occupied beds and demand only.
     pub gender: Option<Gender>,
     /// The person's age band; on occupied beds and demand only.
@@ -54,7 +55,7 @@ pub struct Line {
     /// Where demand comes from; on [`LineType::Demand`] only.
     pub demand_source: Option<DemandSource>,
     /// Bed group or ward type that is needed; at most 8 characters.
-    pub demand_for: Option<String>,
+    pub demand_for: Option<Code>,
     /// Whether the waiting patient is in a bed already (another provider's or the wrong one); `false` counts in the headline.
     pub in_bed_now: Option<bool>,
     /// Since when the patient waits: the decision to admit, or acceptance.
@@ -66,7 +67,7 @@ pub struct Line {
 impl Line {
     /// A line of one thing at a site, with nothing else known.
     #[must_use]
-    pub fn new(site_code: impl Into<String>, line_type: LineType) -> Self {
+    pub fn new(site_code: impl Into<Code>, line_type: LineType) -> Self {
         Self {
             site_code: site_code.into(),
             line_type,

@@ -3,13 +3,16 @@
 //! Owns the line and its codes, sites and wards, the snapshot, its totals, and the published schema. Refuses I/O, providers' own
 //! layouts, and any field that could identify a person.
 
+mod code;
 mod codes;
 mod line;
 mod places;
 mod schema;
 mod snapshot;
+mod written;
 
 pub use crate::feed::Coverage;
+pub use code::Code;
 pub use codes::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready, UnknownCode,
     WaitBand,
@@ -18,3 +21,4 @@ pub use line::{DATASET, Line};
 pub use places::{Site, Ward};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
 pub use snapshot::{Snapshot, totals};
+pub use written::{csv_text, written_fields};

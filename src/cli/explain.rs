@@ -1,11 +1,12 @@
 //! `bedfeed explain`: one delivery's whole life, from connection to load, with times and who.
 
 use super::args::Explain;
-use super::listings::{as_json, counts, report_json};
+use super::listings::{as_json, report_json};
 use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::{Delivery, Report, Stage};
 use crate::ledger::{Event, Life};
+use crate::receipts::counts;
 use jiff::Timestamp;
 use std::io::{self, Write};
 

@@ -9,6 +9,8 @@ mod check;
 mod demo;
 mod listings;
 mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod run;
 mod status;
 mod table;

@@ -16,6 +16,8 @@ mod sheet;
 mod values;
 
 pub use load::load;
+#[cfg(any(test, fuzzing))]
+pub use load::provider_from_text;
 pub use problem::{Problem, Problems};
 
 use crate::feed::{Digest, ProviderCode, ProviderKind};
@@ -28,6 +30,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// The main file.
     pub file: PathBuf,
+    /// The folders that its files were read from.
+    pub folders: Vec<PathBuf>,
     /// Where all state lives. A relative path in the file has been joined to the file's own folder.
     pub state_dir: PathBuf,
     /// `[sftp]`.

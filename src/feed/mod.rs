@@ -15,6 +15,7 @@ mod report;
 mod rules;
 mod slot;
 mod stage;
+mod time_rule;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -30,3 +31,4 @@ pub use report::{Coverage, MAX_UNKNOWN_WARDS, Report, RowCounts, ToldTotals, Tot
 pub use rules::{Rule, Severity};
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};
+pub use time_rule::{RepeatedBy, TimeRule, UkClock};

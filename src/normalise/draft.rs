@@ -7,7 +7,7 @@ use super::plan::{Field, LinePlan, TablePlan};
 use super::sources::{Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
-use crate::bedstate::{AgeBand, Gender, Line, LineType};
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType};
 use crate::feed::{Finding, Rule, Severity};
 use jiff::{SignedDuration, Timestamp};
 use std::str::FromStr;
@@ -180,10 +180,10 @@ impl Draft<'_> {
     }
 
     /// A text that is kept as it stands.
-    fn kept(&mut self, field: Field, source: &Source<'_>, value: Value<'_>, most: usize) -> Option<String> {
+    fn kept(&mut self, field: Field, source: &Source<'_>, value: Value<'_>, most: usize) -> Option<Code> {
         let text = self.text(field, source, value)?;
         match values::check_text(&text, most) {
-            Ok(()) => Some(text),
+            Ok(()) => Some(Code::new(&text)),
             Err(problem) => {
                 let column = if source.label.is_empty() { field.name() } else { source.label.as_str() };
                 self.push(Finding::new(Rule::Row08, format!("{column} {problem}")), &source.label);
@@ -211,10 +211,10 @@ impl Draft<'_> {
     }
 
     /// An optional national code: one that cannot be is left blank and said, for a bed must not be lost over it.
-    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, what: &str, valid: impl Fn(&str) -> bool) -> Option<String> {
+    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, what: &str, valid: impl Fn(&str) -> bool) -> Option<Code> {
         let text = Some(plain(value)).filter(|text| !text.is_empty())?;
         if valid(&text) {
-            return Some(text);
+            return Some(Code::new(&text));
         }
         let said = format!("{} is not a {what}: left blank", self.plan.named(&source.label, &text));
         self.push(Finding::new(Rule::Ref04, said).with_severity(Severity::Warning), &source.label);
@@ -261,7 +261,7 @@ impl Draft<'_> {
         let finding = match value {
             Value::Blank | Value::Fallback("") => return None,
             Value::Instant(Ok(Resolved { at, how })) => {
-                if let How::RepeatedHour { chosen } = how {
+                if let How::RepeatedHour { chosen, .. } = how {
                     self.repeated.push((source.label.clone(), chosen));
                 }
                 return Some(at);
@@ -311,8 +311,8 @@ impl Draft<'_> {
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
         let line = Line {
-            site_code: located.site.clone(),
-            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
+            site_code: Code::new(&located.site),
+            ward_code: Some(Code::new(&located.ward)).filter(|ward| !ward.is_empty()),
             line_type: self.line_type.unwrap_or(LineType::Demand),
             gender,
             age_band,

@@ -23,5 +23,7 @@ pub mod reference;
 pub mod rows;
 pub mod split;
 pub mod table;
+pub mod texts;
 pub mod times;
+pub mod uses;
 pub mod values;

@@ -17,6 +17,7 @@ use crate::bedstate::Line;
 use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What rows are read against.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +55,8 @@ pub struct Normalised {
 /// A line, and the row it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberedLine {
-    /// The mapping's table.
-    pub table: String,
     /// The file's part, or the archive's member.
-    pub part: String,
+    pub part: Arc<str>,
     /// The row's line number in the file as sent, from 1.
     pub line: u64,
     /// The line.
@@ -99,7 +98,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn skip(&mut self, table: &RawTable, described: Option<&TableMapping>) {
-        let rows = u64::try_from(table.rows.len()).unwrap_or(u64::MAX);
+        let rows = u64::try_from(table.len()).unwrap_or(u64::MAX);
         self.out.rows.read += rows;
         self.out.rows.skipped += rows;
         if rows > 0 {
@@ -109,7 +108,7 @@ impl Work<'_> {
     }
 
     fn table(&mut self, table: &RawTable, described: &TableMapping, tables: &[RawTable]) {
-        let part = part_of(described);
+        let part = &Arc::from(part_of(described));
         let joined = described.join.as_ref().and_then(|join| {
             let other = tables.iter().find(|other| other.name == join.table)?;
             let its = self.reader.mapping.tables.iter().find(|its| its.name == join.table)?;
@@ -120,21 +119,21 @@ impl Work<'_> {
         let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
         let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
-        let mut seen: HashSet<&[String]> = HashSet::new();
+        let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
-        for (place, raw) in table.rows.iter().enumerate() {
+        for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
             let row = plan.columns.row(raw, partners.of(raw));
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
                 continue;
             }
-            if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(&raw.fields) {
+            if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
                 copies += 1;
                 continue;
             }
-            self.row(&plan, table, part, &row, tidied.unfit(place));
+            self.row(&plan, part, &row, tidied.unfit(place));
         }
         self.out.rows.skipped += copies;
         if let (1.., Some(column)) = (copies, plan.copies_by) {
@@ -149,7 +148,7 @@ impl Work<'_> {
     }
 
     /// Makes a row's lines; all of them are used, or none.
-    fn row(&mut self, plan: &TablePlan<'_>, table: &RawTable, part: &str, row: &Row<'_>, unfit: &[Unfit]) {
+    fn row(&mut self, plan: &TablePlan<'_>, part: &Arc<str>, row: &Row<'_>, unfit: &[Unfit]) {
         let number = row.own.line;
         self.inspect(plan, part, row);
         let (made, own) = if unfit.is_empty() { self.lines_of(plan, row) } else { (Vec::new(), unfit.iter().map(refuse_form).collect()) };
@@ -178,7 +177,7 @@ impl Work<'_> {
         self.out.rows.used += 1;
         for made in made {
             self.tally.used(part, number, &made);
-            self.out.lines.push(NumberedLine { table: table.name.clone(), part: part.to_owned(), line: number, value: made.line });
+            self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
         }
     }
 
@@ -256,7 +255,7 @@ fn part_of(table: &TableMapping) -> &str {
 struct Partners<'t> {
     /// Where the key's columns stand in the joining table.
     key: Vec<usize>,
-    rows: HashMap<Vec<&'t str>, (&'t RawRow, bool)>,
+    rows: HashMap<Vec<&'t str>, (RawRow<'t>, bool)>,
     repeated: u64,
     table: &'t str,
 }
@@ -270,24 +269,24 @@ impl<'t> Partners<'t> {
         let (Some(own), Some(its)) = (own, its) else { return partners };
         partners.key = own;
         partners.table = &other.name;
-        for row in &other.rows {
+        for row in other.rows() {
             let Some(key) = key(row, &its) else { continue };
             match partners.rows.entry(key) {
                 std::collections::hash_map::Entry::Vacant(free) => {
                     free.insert((row, false));
                 }
                 // The same row twice says nothing new; another one does.
-                std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.fields == row.fields => {}
+                std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.numbers() == row.numbers() => {}
                 std::collections::hash_map::Entry::Occupied(_) => partners.repeated += 1,
             }
         }
         partners
     }
 
-    fn of(&mut self, row: &'t RawRow) -> Option<&'t RawRow> {
+    fn of(&mut self, row: RawRow<'t>) -> Option<RawRow<'t>> {
         let (partner, met) = self.rows.get_mut(&key(row, &self.key)?)?;
         *met = true;
-        Some(partner)
+        Some(*partner)
     }
 
     fn say(&self, part: &str, findings: &mut Findings) {
@@ -304,11 +303,11 @@ impl<'t> Partners<'t> {
 }
 
 /// A row's key; none where any column of it is blank.
-fn key<'r>(row: &'r RawRow, at: &[usize]) -> Option<Vec<&'r str>> {
+fn key<'r>(row: RawRow<'r>, at: &[usize]) -> Option<Vec<&'r str>> {
     if at.is_empty() {
         return None;
     }
-    at.iter().map(|at| row.fields.get(*at).map(|text| text.trim()).filter(|text| !text.is_empty())).collect()
+    at.iter().map(|at| Some(row.field(*at).trim()).filter(|text| !text.is_empty())).collect()
 }
 
 #[cfg(test)]

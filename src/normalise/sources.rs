@@ -59,7 +59,7 @@ impl<'a> Columns<'a> {
     }
 
     /// A row ready to be read, with the row that it joins.
-    pub(super) fn row<'r>(&'r self, own: &'r RawRow, joined: Option<&'r RawRow>) -> Row<'r> {
+    pub(super) fn row<'r>(&'r self, own: RawRow<'r>, joined: Option<RawRow<'r>>) -> Row<'r> {
         Row { own, joined, null: self.null, joined_null: self.joined_null }
     }
 }
@@ -67,8 +67,8 @@ impl<'a> Columns<'a> {
 /// One row, with null tokens read as blank.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'r> {
-    pub(super) own: &'r RawRow,
-    joined: Option<&'r RawRow>,
+    pub(super) own: RawRow<'r>,
+    joined: Option<RawRow<'r>>,
     null: &'r [String],
     joined_null: &'r [String],
 }
@@ -77,11 +77,11 @@ impl<'r> Row<'r> {
     /// A column's text, trimmed; blank where it is a null token.
     pub(super) fn text(&self, column: Column<'_>) -> &'r str {
         let (field, null) = match column.cell {
-            Cell::Own(at) => (self.own.fields.get(at), self.null),
-            Cell::Joined(at) => (self.joined.and_then(|row| row.fields.get(at)), self.joined_null),
-            Cell::Absent => (None, self.null),
+            Cell::Own(at) => (self.own.field(at), self.null),
+            Cell::Joined(at) => (self.joined.map_or("", |row| row.field(at)), self.joined_null),
+            Cell::Absent => ("", self.null),
         };
-        let text = field.map_or("", |field| field.trim());
+        let text = field.trim();
         if null.iter().any(|token| same(token, text)) { "" } else { text }
     }
 }

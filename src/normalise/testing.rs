@@ -6,7 +6,7 @@ use super::mapping::{
 };
 use super::reference::{Site, Ward, WardAlias};
 use super::rows::Normalised;
-use super::table::{RawRow, RawTable};
+use super::table::RawTable;
 use crate::bedstate::{BedBase, BedSex, Coverage, Line};
 use crate::feed::{Digest, Finding, Severity};
 use jiff::SignedDuration;
@@ -75,6 +75,7 @@ pub(crate) fn table(name: &str, columns: &[&str]) -> TableMapping {
         delimiter: b',',
         quoted: true,
         header: true,
+        skip_lines: 0,
         columns: texts(columns),
         optional: Vec::new(),
         also_named: Default::default(),
@@ -121,11 +122,12 @@ impl TableMapping {
     /// The table as it would be cut from a file: fields by `|`, the first row at the given line.
     pub(crate) fn raw(&self, first_line: u64, rows: &[&str]) -> RawTable {
         let cut = |text: &&str| text.split('|').map(|field| field.trim().to_owned()).collect::<Vec<String>>();
-        let rows: Vec<RawRow> = (first_line..).zip(rows.iter().map(cut)).map(|(line, fields)| RawRow { line, fields }).collect();
-        for row in &rows {
-            assert_eq!(row.fields.len(), self.columns.len(), "line {} of the test's own rows", row.line);
+        let mut table = RawTable::new(&self.name, self.columns.clone(), vec![true; self.columns.len()]);
+        for (line, fields) in (first_line..).zip(rows.iter().map(cut)) {
+            assert_eq!(fields.len(), self.columns.len(), "line {line} of the test's own rows");
+            table.push(line, fields.iter().map(String::as_str));
         }
-        RawTable { name: self.name.clone(), columns: self.columns.clone(), present: vec![true; self.columns.len()], rows }
+        table
     }
 }
 

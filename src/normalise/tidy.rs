@@ -6,7 +6,7 @@
 use super::mapping::{Split, TableMapping};
 use super::sources::same;
 use super::split::split_text;
-use super::table::{RawRow, RawTable};
+use super::table::RawTable;
 use super::values;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -40,29 +40,39 @@ pub(super) fn tidy<'t>(table: &'t RawTable, mapping: &TableMapping) -> Tidied<'t
     if mapping.tidy.is_nothing() {
         return Tidied { table: Cow::Borrowed(table), unfit: BTreeMap::new() };
     }
-    let mut work = table.clone();
     let columns: Vec<Column<'_>> = table.columns.iter().map(|name| Column::new(name, mapping)).collect();
+    let splits: Vec<(Option<usize>, &Split)> = mapping.tidy.split.iter().map(|split| (table.column(&split.column), split)).collect();
+    let mut work = with_pieces(table, &splits);
     let mut above: Vec<String> = vec![String::new(); columns.len()];
-    for row in &mut work.rows {
-        for ((cell, column), above) in row.fields.iter_mut().zip(&columns).zip(&mut above) {
-            column.tidy(cell, above);
-        }
-    }
     let mut unfit: BTreeMap<usize, Vec<Unfit>> = BTreeMap::new();
-    for split in &mapping.tidy.split {
-        let at = table.column(&split.column);
-        for (number, row) in work.rows.iter_mut().enumerate() {
-            if !cut(row, at, split) {
+    for (number, row) in table.rows().enumerate() {
+        let mut fields: Vec<Cow<'_, str>> = Vec::with_capacity(work.columns.len());
+        for (at, (column, above)) in columns.iter().zip(&mut above).enumerate() {
+            fields.push(column.tidy(row.field(at), above));
+        }
+        for (at, split) in &splits {
+            if !cut(&mut fields, *at, split) {
                 let pattern = split.pattern.text.clone();
                 unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern });
             }
         }
-        let pieces = split.pattern.pieces.iter().map(|(name, _)| name.clone());
-        let present = at.and_then(|at| table.present.get(at)).copied().unwrap_or(false);
-        work.present.extend(pieces.clone().map(|_| present));
-        work.columns.extend(pieces);
+        work.push(row.line, fields.iter().map(AsRef::as_ref));
     }
+    work.close();
     Tidied { table: Cow::Owned(work), unfit }
+}
+
+/// An empty table like this one, with a further column for each piece of a split.
+fn with_pieces(table: &RawTable, splits: &[(Option<usize>, &Split)]) -> RawTable {
+    let (mut columns, mut present) = (table.columns.clone(), table.present.clone());
+    for (at, split) in splits {
+        let there = at.and_then(|at| table.present.get(at)).copied().unwrap_or(false);
+        for (name, _) in &split.pattern.pieces {
+            columns.push(name.clone());
+            present.push(there);
+        }
+    }
+    RawTable::new(&table.name, columns, present)
 }
 
 /// What is to be done with one column.
@@ -86,39 +96,41 @@ impl<'m> Column<'m> {
         }
     }
 
-    /// Puts one cell right; `above` is the cell over it, as it came out.
-    fn tidy(&self, cell: &mut String, above: &mut String) {
-        let text = cell.trim();
-        let is_null = |tokens: &[String]| tokens.iter().any(|token| same(token.trim(), text));
+    /// A cell put right; `above` is the cell over it, as it came out.
+    fn tidy<'t>(&self, cell: &'t str, above: &mut String) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(cell.trim());
+        let is_null = |tokens: &[String]| tokens.iter().any(|token| same(token.trim(), cell.trim()));
         if is_null(self.null) || is_null(self.null_here) {
-            cell.clear();
+            text = Cow::Borrowed("");
         }
         if self.whole_number
-            && let Some(code) = values::undo_number(cell.trim())
+            && let Some(code) = values::undo_number(&text)
         {
-            *cell = code;
+            text = Cow::Owned(code);
         }
         if self.copy_down {
-            if cell.trim().is_empty() {
-                cell.clone_from(above);
+            if text.is_empty() {
+                text = Cow::Owned(above.clone());
             } else {
-                above.clone_from(cell);
+                above.clear();
+                above.push_str(&text);
             }
         }
-        if cell.trim().is_empty() && !self.blank_means.is_empty() {
-            self.blank_means.clone_into(cell);
+        if text.is_empty() && !self.blank_means.is_empty() {
+            text = Cow::Owned(self.blank_means.to_owned());
         }
+        text
     }
 }
 
 /// Adds the pieces of a row's text as further fields; blank ones where the text is blank or does not fit.
-fn cut(row: &mut RawRow, at: Option<usize>, split: &Split) -> bool {
-    let text = at.and_then(|at| row.fields.get(at)).map_or("", |field| field.trim());
-    let found = if text.is_empty() { None } else { split_text(&split.pattern, text) };
+fn cut(fields: &mut Vec<Cow<'_, str>>, at: Option<usize>, split: &Split) -> bool {
+    let text = at.and_then(|at| fields.get(at)).map_or(Cow::Borrowed(""), |field| Cow::Owned(field.trim().to_owned()));
+    let found = if text.is_empty() { None } else { split_text(&split.pattern, &text) };
     let fits = text.is_empty() || found.is_some();
     let count = split.pattern.pieces.len();
-    let pieces = found.map_or_else(|| vec![String::new(); count], |pieces| pieces.into_iter().map(str::to_owned).collect());
-    row.fields.extend(pieces);
+    let pieces: Vec<String> = found.map_or_else(|| vec![String::new(); count], |pieces| pieces.into_iter().map(str::to_owned).collect());
+    fields.extend(pieces.into_iter().map(Cow::Owned));
     fits
 }
 
@@ -144,7 +156,7 @@ mod tests {
         let tidied = tidy(&raw, &described);
         assert_eq!(tidied.table.columns, ["WARD", "BASE", "PLACE", "Bay", "Bed"]);
         assert_eq!(tidied.table.present, [true; 5]);
-        let rows: Vec<String> = tidied.table.rows.iter().map(|row| row.fields.join("|")).collect();
+        let rows: Vec<String> = tidied.table.rows().map(|row| row.fields().collect::<Vec<_>>().join("|")).collect();
         assert_eq!(rows, ["|E|B1/1|B1|1", "7|C|B1/2|B1|2", "7|D|-||", "1007|C|B2/3/4||", "5.00E+01|C|||"]);
         let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
         assert_eq!(unfit, [2, 3]);

@@ -2,6 +2,7 @@
 
 use crate::feed::{DeliveryId, Stage};
 use crate::ledger::DeliveryRow;
+use crate::normalise::times::comes_twice;
 use crate::verify::envelope::{identify, missing_parts, needs_set};
 use crate::verify::{Feed, History, PastSnapshot};
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
     let Some(wait) = needs_set(&identity, feed) else { return alone() };
     let undecided =
         |other: &&DeliveryRow| other.delivery.folder == row.delivery.folder && matches!(other.stage, Stage::Landed | Stage::Waiting { .. });
+    // In the hour that October repeats, two files rightly have one name: the later one is judged when the earlier one was.
+    let twice = identity.name_parts.when.is_some_and(comes_twice) && !identity.name_parts.utc;
     let mut members: Vec<(String, &DeliveryRow)> = Vec::new();
     let mut replaced = Vec::new();
     for other in pending.iter().filter(undecided) {
@@ -38,6 +41,7 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
         }
         match members.iter_mut().find(|(part, _)| *part == its.part) {
             None => members.push((its.part, other)),
+            Some(_) if twice => {}
             Some((_, older)) if older.delivery.sha256 == other.delivery.sha256 && other.delivery.id == row.delivery.id => {
                 return Gathering::Repeats(older.delivery.id);
             }
@@ -149,6 +153,11 @@ mod tests {
         for (pending, now, expected) in rows {
             assert_eq!(decided(pending, now), expected);
         }
+        // In the repeated hour a second file of the same name is another one, not a newer version.
+        let (beds, sum) = ("20181028_0130.csv", "20181028_0130.csv.sha256");
+        let night = [one(1, beds), one(2, sum), row(3, beds, "an hour later", Folder::Inbox), row(4, sum, "later", Folder::Inbox)];
+        assert_eq!(decided_for(&night[0], &night, "10:17"), "judge 1 2");
+        assert_eq!(decided_for(&night[2], &night[2..], "10:17"), "judge 1 2");
         let twice = [one(1, beds), one(2, beds), one(3, sum)];
         assert_eq!(decided(&twice[..2], "10:17"), "repeats 1");
         // Whichever is looked at first, the older of two equal files is the one that counts.

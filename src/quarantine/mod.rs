@@ -6,6 +6,8 @@
 //! Moving is idempotent and follows the ledger: the ledger says where a delivery stands, and [`Store::settle`] puts the
 //! bytes where that belongs, at once or at the next start.
 
+mod pictures;
+
 use crate::feed::{DeliveryId, Report};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};

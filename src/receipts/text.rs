@@ -222,7 +222,7 @@ impl Page {
 }
 
 /// The words with control characters, and marks that turn the direction of writing, shown as `?`.
-fn plain(words: &str) -> String {
+pub(super) fn plain(words: &str) -> String {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     words.chars().map(|c| if hidden(c) { '?' } else { c }).collect()
 }

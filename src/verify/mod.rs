@@ -5,13 +5,19 @@
 
 pub mod envelope;
 pub mod control;
+pub mod checksums;
+pub mod signature;
 pub mod text;
 pub mod archive;
+pub mod gzip;
 pub mod records;
 pub mod columns;
 pub mod identifiers;
+pub mod opening;
 pub mod structure;
 pub mod manifest;
+pub mod outline;
+pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
@@ -24,7 +30,7 @@ pub use rows::PlacedLine;
 pub use totals::{Rejections, WardKey};
 
 use crate::bedstate::Snapshot;
-use crate::feed::{DeliveryId, Digest, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
+use crate::feed::{DeliveryId, Digest, EARLY_TOLERANCE, Finding, Findings, ProviderCode, ProviderKind, Rule, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -119,6 +125,8 @@ pub struct Feed {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: Limits,
+    /// The keys whose signatures are taken, where its files are signed.
+    pub signers: Vec<signature::Signer>,
 }
 
 impl History {
@@ -161,6 +169,10 @@ pub struct Limits {
     pub hold_after: SignedDuration,
     /// How far ahead of our clock a snapshot may be.
     pub future_tolerance: SignedDuration,
+    /// How far the time at which a source says it made a file may lie from its receipt (TIM-09).
+    pub clock_drift: SignedDuration,
+    /// How much earlier than its quarter of an hour a job may run: 10:14:58 is 10:15. Below a quarter of an hour.
+    pub early_tolerance: SignedDuration,
 }
 
 impl Default for Limits {
@@ -177,6 +189,8 @@ impl Default for Limits {
             unknown_persons_percent: 20,
             hold_after: SignedDuration::from_hours(24),
             future_tolerance: SignedDuration::from_mins(5),
+            clock_drift: SignedDuration::from_mins(10),
+            early_tolerance: EARLY_TOLERANCE,
         }
     }
 }

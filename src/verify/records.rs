@@ -12,7 +12,7 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 pub const MAX_QUOTED_LINES: u64 = 100;
 
 /// One record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The line it starts on, from 1.
     pub line: u64,
@@ -28,7 +28,18 @@ impl Record<'_> {
     /// Whether no field says anything.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.fields.iter().all(|field| field.trim().is_empty())
+        self.fields.iter().all(|field| trimmed(field).is_empty())
+    }
+}
+
+/// A text without the spaces around it. Most texts have none, which two bytes tell.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        [only] if only.is_ascii_graphic() => text,
+        _ => text.trim(),
     }
 }
 
@@ -50,9 +61,11 @@ pub enum Stopped {
 /// Cuts text into records, one at a time. Wholly empty lines are counted, not returned.
 #[derive(Clone, Debug)]
 pub struct Cutter<'a> {
-    rest: &'a str,
+    text: &'a str,
+    /// The byte of the text at which the next record starts.
+    at: usize,
     line: u64,
-    delimiter: char,
+    delimiter: u8,
     quoted: bool,
     max_fields: usize,
     /// Empty lines passed so far.
@@ -62,11 +75,12 @@ pub struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    /// Starts at the first line of a text. Fields beyond `max_fields` are counted but not kept.
+    /// Starts at the first line of a text. Fields beyond `max_fields` are counted but not kept. The delimiter is an ASCII
+    /// character: bytes are looked for, and no other character's bytes are one.
     #[must_use]
     pub fn new(text: &'a str, delimiter: u8, quoted: bool, max_fields: usize) -> Self {
-        let rest = without_end_mark(text);
-        Self { rest, line: 1, delimiter: char::from(delimiter), quoted, max_fields, empty_lines: 0, unread: "" }
+        let text = without_end_mark(text);
+        Self { text, at: 0, line: 1, delimiter, quoted, max_fields, empty_lines: 0, unread: "" }
     }
 
     /// The next record, or `None` at the end.
@@ -74,44 +88,73 @@ impl<'a> Cutter<'a> {
     /// # Errors
     /// Says why the rest cannot be cut; afterwards there are no more records.
     pub fn next_record(&mut self) -> Result<Option<Record<'a>>, Stopped> {
-        while let Some(rest) = strip_line_end(self.rest) {
-            self.rest = rest;
+        let mut record = Record::default();
+        Ok(self.read(&mut record)?.then_some(record))
+    }
+
+    /// Takes the next record into one that was used before, so that its memory is used again; `false` at the end.
+    ///
+    /// # Errors
+    /// As [`Cutter::next_record`].
+    pub fn read(&mut self, record: &mut Record<'a>) -> Result<bool, Stopped> {
+        while let Some(after) = self.after_line_end() {
+            self.at = after;
             self.line += 1;
             self.empty_lines += 1;
         }
-        if self.rest.is_empty() {
-            return Ok(None);
+        record.fields.clear();
+        (record.line, record.count, record.stray_quote) = (self.line, 0, false);
+        let start = self.at;
+        if start >= self.text.len() {
+            return Ok(false);
         }
-        let start = self.rest;
-        let mut record = Record { line: self.line, fields: Vec::new(), count: 0, stray_quote: false };
-        let mut budget = MAX_RECORD_BYTES;
         loop {
-            let before = self.rest.len();
-            let cut = self.next_field(&mut record);
-            budget = budget.saturating_sub(before.saturating_sub(self.rest.len()));
+            let cut = self.next_field(record);
             let ended = match cut {
                 Ok(ended) => ended,
                 Err(stopped) => return self.stop(start, stopped),
             };
-            if budget == 0 {
+            if self.at.saturating_sub(start) >= MAX_RECORD_BYTES {
                 return self.stop(start, Stopped::TooLong { line: record.line });
             }
             if ended {
-                return Ok(Some(record));
+                return Ok(true);
             }
         }
     }
 
-    fn stop(&mut self, unread: &'a str, why: Stopped) -> Result<Option<Record<'a>>, Stopped> {
-        (self.rest, self.unread) = ("", unread);
+    fn stop(&mut self, start: usize, why: Stopped) -> Result<bool, Stopped> {
+        self.unread = self.between(start, self.text.len());
+        self.at = self.text.len();
         Err(why)
+    }
+
+    fn between(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or("")
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.as_bytes().get(at).copied()
+    }
+
+    /// Where the text goes on after one line end (`\r\n`, `\n` or a lone `\r`), if one stands here.
+    fn after_line_end(&self) -> Option<usize> {
+        match self.byte(self.at)? {
+            b'\n' => Some(self.at + 1),
+            b'\r' if self.byte(self.at + 1) == Some(b'\n') => Some(self.at + 2),
+            b'\r' => Some(self.at + 1),
+            _ => None,
+        }
     }
 
     /// Takes one field and the separator after it; `true` when the record ended.
     fn next_field(&mut self, record: &mut Record<'a>) -> Result<bool, Stopped> {
-        let spaces_off = self.rest.trim_start_matches(' ');
-        let field = if self.quoted && spaces_off.starts_with('"') {
-            self.rest = spaces_off;
+        let mut first = self.at;
+        while self.quoted && self.byte(first) == Some(b' ') {
+            first += 1;
+        }
+        let field = if self.quoted && self.byte(first) == Some(b'"') {
+            self.at = first + 1;
             self.quoted_field(record)?
         } else {
             Cow::Borrowed(self.plain_text())
@@ -120,12 +163,12 @@ impl<'a> Cutter<'a> {
         if record.fields.len() < self.max_fields {
             record.fields.push(field);
         }
-        if let Some(rest) = self.rest.strip_prefix(self.delimiter) {
-            self.rest = rest;
+        if self.byte(self.at) == Some(self.delimiter) {
+            self.at += 1;
             return Ok(false);
         }
-        if let Some(rest) = strip_line_end(self.rest) {
-            self.rest = rest;
+        if let Some(after) = self.after_line_end() {
+            self.at = after;
             self.line += 1;
         }
         Ok(true)
@@ -133,37 +176,44 @@ impl<'a> Cutter<'a> {
 
     /// Takes text up to the next separator or line end.
     fn plain_text(&mut self) -> &'a str {
-        let delimiter = self.delimiter;
-        let end = self.rest.find([delimiter, '\n', '\r']).unwrap_or(self.rest.len());
-        let (text, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        text
+        let (start, delimiter) = (self.at, self.delimiter);
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        // Fields are short: looking byte by byte is quicker than starting a search that takes many at once.
+        let (near, far) = rest.split_at_checked(SHORT_FIELD).unwrap_or((rest, &[]));
+        let ends = |byte: &u8| *byte == delimiter || *byte == b'\n' || *byte == b'\r';
+        let length = near.iter().position(ends).unwrap_or_else(|| {
+            memchr::memchr3(delimiter, b'\n', b'\r', far).unwrap_or(far.len()) + near.len()
+        });
+        self.at = start + length;
+        self.between(start, self.at)
     }
 
+    /// Takes what stands between quotes; the first one has been passed.
     fn quoted_field(&mut self, record: &mut Record<'a>) -> Result<Cow<'a, str>, Stopped> {
         let opened = self.line;
-        let unclosed = Stopped::UnclosedQuote { opened };
-        let mut inside = self.rest.strip_prefix('"').unwrap_or(self.rest);
         let mut whole: Option<String> = None;
         let mut length = 0_usize;
         let text = loop {
-            let (part, rest) = inside.split_once('"').ok_or(unclosed)?;
+            let start = self.at;
+            let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+            let part_length = next_quote(rest).ok_or(Stopped::UnclosedQuote { opened })?;
+            let part = self.between(start, start + part_length);
             length = length.saturating_add(part.len());
             self.line += count_line_ends(part);
             if self.line.saturating_sub(opened) > MAX_QUOTED_LINES {
-                return Err(unclosed);
+                return Err(Stopped::UnclosedQuote { opened });
             }
             if length > MAX_RECORD_BYTES {
                 return Err(Stopped::TooLong { line: record.line });
             }
-            if let Some(after) = rest.strip_prefix('"') {
+            self.at = start + part_length + 1;
+            if self.byte(self.at) == Some(b'"') {
                 let text = whole.get_or_insert_default();
                 text.push_str(part);
                 text.push('"');
-                inside = after;
+                self.at += 1;
                 continue;
             }
-            self.rest = rest;
             break match whole {
                 None => Cow::Borrowed(part),
                 Some(mut text) => {
@@ -172,9 +222,20 @@ impl<'a> Cutter<'a> {
                 }
             };
         };
-        record.stray_quote |= !self.plain_text().trim().is_empty();
+        if self.byte(self.at) != Some(self.delimiter) {
+            record.stray_quote |= !self.plain_text().trim().is_empty();
+        }
         Ok(text)
     }
+}
+
+/// Bytes of a field that are looked at one by one before a search for many at once is worth starting.
+const SHORT_FIELD: usize = 16;
+
+fn next_quote(bytes: &[u8]) -> Option<usize> {
+    let (near, far) = bytes.split_at_checked(SHORT_FIELD).unwrap_or((bytes, &[]));
+    let quote = |byte: &u8| *byte == b'"';
+    near.iter().position(quote).or_else(|| memchr::memchr(b'"', far).map(|at| at + near.len()))
 }
 
 /// Whether a text ends with a line end, or is empty.
@@ -189,13 +250,11 @@ fn without_end_mark(text: &str) -> &str {
     text.trim_end_matches('\u{1a}')
 }
 
-/// The text after one line end (`\r\n`, `\n` or a lone `\r`), if it starts with one.
-fn strip_line_end(text: &str) -> Option<&str> {
-    text.strip_prefix("\r\n").or_else(|| text.strip_prefix(['\n', '\r']))
-}
-
 fn count_line_ends(text: &str) -> u64 {
     let bytes = text.as_bytes();
+    if !bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return 0;
+    }
     let ends = bytes.iter().zip(bytes.iter().skip(1).map(Some).chain([None])).filter(|(byte, next)| match byte {
         b'\n' => true,
         b'\r' => *next != Some(&b'\n'),

@@ -7,12 +7,13 @@ use super::Rejections;
 use crate::bedstate::{BedStatus, Line, LineType};
 use crate::feed::{Finding, Findings, Rule};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A line, and the row it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedLine {
     /// The file's part or archive member.
-    pub part: String,
+    pub part: Arc<str>,
     /// The row's line number in that file.
     pub row: u64,
     /// The line.
@@ -32,40 +33,80 @@ pub fn check(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings:
     for placed in lines.iter() {
         let problems = problems(&placed.line);
         if !problems.is_empty() {
-            failed.insert((placed.part.clone(), placed.row));
+            failed.insert((Arc::clone(&placed.part), placed.row));
         }
         findings.extend(problems.into_iter().map(|(rule, message)| placed.finding(rule, message)));
     }
     rejections.leave_out(lines, &failed);
 }
 
+/// A set of line types: one bit each.
+type Kinds = u8;
+
+const OCC: Kinds = 1;
+const EMP: Kinds = 2;
+const CLO: Kinds = 4;
+const DEM: Kinds = 8;
+const BEDS: Kinds = OCC | EMP | CLO;
+const PERSONS: Kinds = OCC | DEM;
+
+fn bit(kind: LineType) -> Kinds {
+    match kind {
+        LineType::Occupied => OCC,
+        LineType::Empty => EMP,
+        LineType::Closed => CLO,
+        LineType::Demand => DEM,
+    }
+}
+
+/// Which types need a field, and which may have it.
+const FIELDS: [(&str, Kinds, Kinds); 14] = [
+    ("ward_code", BEDS, BEDS | DEM),
+    ("bed_status", 0, BEDS),
+    ("empty_state", EMP, EMP),
+    ("closed_reason", CLO, CLO),
+    ("gender", PERSONS, PERSONS),
+    ("age_band", PERSONS, PERSONS),
+    ("ready", 0, OCC),
+    ("edd_band", 0, OCC),
+    ("los_band", 0, OCC),
+    ("demand_source", DEM, DEM),
+    ("in_bed_now", DEM, DEM),
+    ("demand_for", 0, DEM),
+    ("wait_from", 0, DEM),
+    ("bed_ref", 0, BEDS),
+];
+
+/// Which of [`FIELDS`] a line fills, in their order.
+fn filled(line: &Line) -> [bool; 14] {
+    [
+        line.ward_code.is_some(),
+        line.bed_status.is_some(),
+        line.empty_state.is_some(),
+        line.closed_reason.is_some(),
+        line.gender.is_some(),
+        line.age_band.is_some(),
+        line.ready.is_some(),
+        line.edd_band.is_some(),
+        line.los_band.is_some(),
+        line.demand_source.is_some(),
+        line.in_bed_now.is_some(),
+        line.demand_for.is_some(),
+        line.wait_from.is_some(),
+        line.bed_ref.is_some(),
+    ]
+}
+
 fn problems(line: &Line) -> Vec<(Rule, String)> {
+    use LineType::{Closed, Demand, Empty, Occupied};
     let mut found = Vec::new();
     let kind = line.line_type;
-    let of = |kinds: &[LineType]| kinds.contains(&kind);
-    use LineType::{Closed, Demand, Empty, Occupied};
-    // Field, whether it is filled, the types that need it, the types that may have it.
-    let rules: [(&str, bool, &[LineType], &[LineType]); 14] = [
-        ("ward_code", line.ward_code.is_some(), &[Occupied, Empty, Closed], &[Occupied, Empty, Closed, Demand]),
-        ("bed_status", line.bed_status.is_some(), &[], &[Occupied, Empty, Closed]),
-        ("empty_state", line.empty_state.is_some(), &[Empty], &[Empty]),
-        ("closed_reason", line.closed_reason.is_some(), &[Closed], &[Closed]),
-        ("gender", line.gender.is_some(), &[Occupied, Demand], &[Occupied, Demand]),
-        ("age_band", line.age_band.is_some(), &[Occupied, Demand], &[Occupied, Demand]),
-        ("ready", line.ready.is_some(), &[], &[Occupied]),
-        ("edd_band", line.edd_band.is_some(), &[], &[Occupied]),
-        ("los_band", line.los_band.is_some(), &[], &[Occupied]),
-        ("demand_source", line.demand_source.is_some(), &[Demand], &[Demand]),
-        ("in_bed_now", line.in_bed_now.is_some(), &[Demand], &[Demand]),
-        ("demand_for", line.demand_for.is_some(), &[], &[Demand]),
-        ("wait_from", line.wait_from.is_some(), &[], &[Demand]),
-        ("bed_ref", line.bed_ref.is_some(), &[], &[Occupied, Empty, Closed]),
-    ];
-    for (field, filled, needed, allowed) in rules {
-        if !filled && of(needed) {
+    let own = bit(kind);
+    for ((field, needed, allowed), filled) in FIELDS.iter().zip(filled(line)) {
+        if !filled && needed & own != 0 {
             found.push((Rule::Row03, format!("{field} needed for {kind}.")));
         }
-        if filled && !of(allowed) {
+        if filled && allowed & own == 0 {
             found.push((Rule::Row04, format!("{field} not allowed for {kind}.")));
         }
     }
@@ -78,7 +119,7 @@ fn problems(line: &Line) -> Vec<(Rule, String)> {
         Some(BedStatus::Closed) => kind == Closed,
         Some(BedStatus::Unoccupied | BedStatus::Housekeeping | BedStatus::Contaminated) => kind == Empty,
         // Isolation says nothing of whether a patient is in the bed.
-        Some(BedStatus::Isolated) => of(&[Occupied, Empty]),
+        Some(BedStatus::Isolated) => matches!(kind, Occupied | Empty),
     };
     if !agrees && kind != Demand {
         let status = line.bed_status.map(BedStatus::code).unwrap_or_default();
@@ -94,7 +135,7 @@ mod tests {
 
     fn line(kind: LineType) -> Line {
         let mut line = Line::new("RM102", kind);
-        line.ward_code = Some("W21".to_owned());
+        line.ward_code = Some("W21".into());
         match kind {
             LineType::Occupied => (line.gender, line.age_band) = (Some(Gender::Male), Some(AgeBand::A80)),
             LineType::Empty => line.empty_state = Some(EmptyState::Ready),
@@ -145,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_row_with_one_wrong_line_is_left_out_whole_and_counted_once() {
-        let placed = |row, line: Line| PlacedLine { part: String::new(), row, line };
+        let placed = |row, line: Line| PlacedLine { part: "".into(), row, line };
         let mut wrong = line(LineType::Empty);
         wrong.empty_state = None;
         wrong.gender = Some(Gender::Male);

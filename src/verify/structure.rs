@@ -4,12 +4,13 @@
 //! STR-10). Refuses meaning: what a field says is for `normalise`.
 
 use super::columns::{self, Layout, plain_name};
+use super::control::StatedTotals;
 use super::identifiers::Scan;
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
-use super::{Limits, quoted};
+use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
-use crate::normalise::table::{RawRow, RawTable};
+use crate::normalise::table::RawTable;
 
 /// One table as read, and what its own first and last lines say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +25,15 @@ pub struct TableRead {
     pub usable: bool,
     /// What the first line says, where the layout has one.
     pub facts: HeaderFacts,
+    /// Where each agreed column stands.
+    pub layout: Layout,
+    /// The number of rows that the file's own trailer or total row states.
+    pub announced: Option<u64>,
     /// What was found.
     pub findings: Findings,
 }
 
-/// What a first line of its own layout says.
+/// What a first line of its own layout says, and the last one beside its number of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderFacts {
     /// The provider's code.
@@ -37,6 +42,14 @@ pub struct HeaderFacts {
     pub sequence: Option<String>,
     /// The snapshot time.
     pub snapshot_at: Option<String>,
+    /// The dataset, with or without its version.
+    pub dataset: Option<String>,
+    /// The kind.
+    pub kind: Option<String>,
+    /// When the file was made.
+    pub produced_at: Option<String>,
+    /// The sums, from the last line.
+    pub totals: StatedTotals,
 }
 
 /// Cuts one table out of its text.
@@ -63,13 +76,18 @@ pub fn announced_number(text: &str) -> Option<u64> {
 }
 
 struct Reader<'a> {
+    /// The whole text, with the lines that were skipped.
+    text: &'a str,
     cutter: Cutter<'a>,
+    /// Lines before the cutter's first.
+    skipped_lines: u64,
+    delimiter: u8,
     mapping: &'a TableMapping,
     limits: &'a Limits,
     header: Vec<String>,
     layout: Layout,
     usable: bool,
-    rows: Vec<RawRow>,
+    table: RawTable,
     data_rows: u64,
     rejected: u64,
     blank_rows: u64,
@@ -87,14 +105,27 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, mapping: &'a TableMapping, limits: &'a Limits) -> Self {
+        let max_fields = limits.max_columns.saturating_add(1);
+        let (rest, skipped_lines) = opening::after_lines(text, mapping.skip_lines);
+        let other = opening::other_separator(rest, mapping, max_fields);
+        let delimiter = other.as_ref().map_or(mapping.delimiter, |(separator, _)| *separator);
+        let usable = other.is_none();
+        let mut findings = Findings::default();
+        findings.extend(other.map(|(_, mut finding)| {
+            finding.place.line = finding.place.line.map(|line| line.saturating_add(skipped_lines));
+            finding
+        }));
         Self {
-            cutter: Cutter::new(text, mapping.delimiter, mapping.quoted, limits.max_columns.saturating_add(1)),
+            text,
+            cutter: Cutter::new(rest, delimiter, mapping.quoted, max_fields),
+            skipped_lines,
+            delimiter,
             mapping,
             limits,
             header: Vec::new(),
             layout: Layout::default(),
-            usable: true,
-            rows: Vec::new(),
+            usable,
+            table: RawTable::new(&mapping.name, mapping.columns.clone(), Vec::new()),
             data_rows: 0,
             rejected: 0,
             blank_rows: 0,
@@ -105,7 +136,7 @@ impl<'a> Reader<'a> {
             last: None,
             facts: HeaderFacts::default(),
             scan: Scan::default(),
-            findings: Findings::default(),
+            findings,
         }
     }
 
@@ -129,8 +160,13 @@ impl<'a> Reader<'a> {
         loop {
             match self.cutter.next_record() {
                 Ok(Some(record)) if record.is_blank() => self.blank_rows += 1,
-                Ok(record) => return Ok(record),
+                Ok(Some(mut record)) => {
+                    record.line += self.skipped_lines;
+                    return Ok(Some(record));
+                }
+                Ok(None) => return Ok(None),
                 Err(Stopped::UnclosedQuote { opened }) => {
+                    let opened = opened + self.skipped_lines;
                     self.data_rows += 1;
                     self.rejected += 1;
                     self.findings.push(
@@ -144,6 +180,7 @@ impl<'a> Reader<'a> {
                     return Ok(None);
                 }
                 Err(Stopped::TooLong { line }) => {
+                    let line = line + self.skipped_lines;
                     let message = format!("Line {line} is longer than {MAX_RECORD_BYTES} bytes.");
                     return Err(Finding::new(Rule::Trn03, message).at_line(line));
                 }
@@ -163,6 +200,10 @@ impl<'a> Reader<'a> {
             provider: expected.provider.map(|at| field(at).unwrap_or_default()),
             sequence: expected.sequence.map(|at| field(at).unwrap_or_default()),
             snapshot_at: expected.snapshot_at.as_ref().map(|(at, _)| field(*at).unwrap_or_default()),
+            dataset: expected.dataset.map(|at| field(at).unwrap_or_default()),
+            kind: expected.kind.map(|at| field(at).unwrap_or_default()),
+            produced_at: expected.produced_at.map(|at| field(at).unwrap_or_default()),
+            totals: StatedTotals::default(),
         };
         Ok(())
     }
@@ -173,12 +214,29 @@ impl<'a> Reader<'a> {
         };
         self.check_width(&record)?;
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
-        (self.layout, self.usable) = columns::by_names(&record, self.mapping, &mut self.findings);
+        self.say_where_names_are(&record);
+        let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);
+        self.layout = layout;
+        self.usable &= usable;
         if !self.usable {
             // The rows are still looked through for leaks, and the first line too: it may itself be a row.
             self.look(&record);
         }
         Ok(())
+    }
+
+    /// Says so where the column names stand above or below the line that should have them.
+    fn say_where_names_are(&mut self, record: &Record<'_>) {
+        if columns::is_plain(columns::matched(record, self.mapping), self.mapping) {
+            return;
+        }
+        let max_fields = self.limits.max_columns.saturating_add(1);
+        let above = || opening::names_among_skipped(self.text, self.mapping, max_fields);
+        let below = || opening::names_further_down(&self.cutter, self.mapping).map(|line| line + self.skipped_lines);
+        if let Some(line) = above().or_else(below) {
+            let message = format!("The column names stand on line {line}; line {} was agreed (skip_lines).", record.line);
+            self.findings.push(Finding::new(Rule::Str03, message).at_line(line));
+        }
     }
 
     fn check_width(&self, record: &Record<'_>) -> Result<(), Finding> {
@@ -209,10 +267,10 @@ impl<'a> Reader<'a> {
         self.look(record);
         self.last = Some((record.line, (record.count < self.layout.width).then_some(record.count)));
         if self.usable {
-            match self.problem_with(record) {
-                Some(message) => {
+            match self.joined(record).or_else(|| self.problem_with(record)) {
+                Some(finding) => {
                     self.rejected += 1;
-                    self.findings.push(Finding::new(Rule::Str05, message).at_line(record.line));
+                    self.findings.push(finding.at_line(record.line));
                 }
                 None => self.keep(record),
             }
@@ -226,24 +284,46 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Why a record cannot be a row.
-    fn problem_with(&self, record: &Record<'_>) -> Option<String> {
+    /// What tells that a file was appended to itself or to another: then no count of its beds can be believed.
+    fn joined(&self, record: &Record<'_>) -> Option<Finding> {
         let line = record.line;
+        let whole = |message: String| Some(Finding::new(Rule::Str05, message).with_severity(Severity::RejectFile));
         if let Some(after) = self.trailer_line {
-            return Some(format!("Line {line}: a row after the last line (line {after})."));
+            return whole(format!("Line {line}: a row after the last line (line {after}). Another file was appended to this one."));
         }
         let header_line = self.mapping.header_line.as_ref().is_some_and(|header| starts(record, &header.starts));
-        let names = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
-        if header_line || (self.mapping.header && self.names_start_alike(record) && names()) {
-            return Some(format!("Line {line}: the first line is repeated among the rows; two files may have been joined."));
+        let repeated = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
+        let names = self.mapping.header && ((self.names_start_alike(record) && repeated()) || self.names_are_glued_on(record));
+        if !header_line && !names {
+            return None;
         }
+        let message = format!("Line {line}: the first line is repeated among the rows.");
+        // Without a row before it nothing can be there twice: the names were only written two times.
+        if self.data_rows == 1 {
+            return Some(Finding::new(Rule::Str05, message));
+        }
+        whole(format!("{message} The file was appended to itself, or two files were joined: send each extract as a file of its own."))
+    }
+
+    /// Whether the column names follow on the same line as a row: the first of two files had no line end.
+    fn names_are_glued_on(&self, record: &Record<'_>) -> bool {
+        let width = self.header.len();
+        width > 1
+            && record.count.saturating_add(1) == width.saturating_mul(2)
+            && record.fields.iter().skip(width).map(|field| plain_name(field)).eq(self.header.iter().skip(1).cloned())
+    }
+
+    /// Why a record cannot be a row.
+    fn problem_with(&self, record: &Record<'_>) -> Option<Finding> {
+        let line = record.line;
         if record.stray_quote {
-            return Some(format!("Line {line}: text after a closing quote; quotes inside a text must be doubled."));
+            let message = format!("Line {line}: text after a closing quote; quotes inside a text must be doubled.");
+            return Some(Finding::new(Rule::Str05, message));
         }
         let width = self.layout.width;
         let surplus = record.fields.iter().skip(width).any(|field| !field.trim().is_empty()) || record.count > record.fields.len();
         if record.count < width || surplus {
-            return Some(format!("Line {line}: {} fields, expected {width}.", record.count));
+            return Some(Finding::new(Rule::Str05, format!("Line {line}: {} fields, expected {width}.", record.count)));
         }
         None
     }
@@ -254,9 +334,8 @@ impl<'a> Reader<'a> {
     }
 
     fn keep(&mut self, record: &Record<'_>) {
-        let field = |position: &Option<usize>| position.and_then(|at| field_at(record, at)).unwrap_or_default();
-        let fields = self.layout.positions.iter().map(field).collect();
-        self.rows.push(RawRow { line: record.line, fields });
+        let field = |position: &Option<usize>| position.and_then(|at| record.fields.get(at)).map_or("", |field| field.trim());
+        self.table.push(record.line, self.layout.positions.iter().map(field));
     }
 
     fn is_total(&self, record: &Record<'_>, total: &TotalRow) -> bool {
@@ -275,6 +354,17 @@ impl<'a> Reader<'a> {
         self.trailer_line = Some(record.line);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
         self.announce(stated, record.line, "The last line");
+        let mut total = |place: Option<usize>| {
+            let place = place?;
+            let stated = place.checked_sub(1).and_then(|at| field_at(record, at)).as_deref().and_then(announced_number);
+            if stated.is_none() {
+                let message = format!("The last line states no sum at position {place}.");
+                self.findings.push(Finding::new(Rule::Str07, message).at_line(record.line));
+            }
+            stated
+        };
+        let [occupied, empty, closed, demand] = trailer.totals.map(&mut total);
+        self.facts.totals = StatedTotals { occupied, empty, closed, demand };
     }
 
     fn announce(&mut self, stated: Option<String>, line: u64, who: &str) {
@@ -295,7 +385,7 @@ impl<'a> Reader<'a> {
     /// Looks for leaks in what could not be cut, as if every line end and separator counted.
     fn look_at_unread(&mut self) {
         for line in self.cutter.unread.lines() {
-            let fields = line.split(char::from(self.mapping.delimiter)).take(self.limits.max_columns);
+            let fields = line.split(char::from(self.delimiter)).take(self.limits.max_columns);
             fields.enumerate().for_each(|(at, field)| self.scan.look(at, field));
         }
     }
@@ -319,9 +409,18 @@ impl<'a> Reader<'a> {
             self.findings
                 .push(Finding::new(Rule::Str08, format!("{skipped} {kinds} line{} skipped.", if skipped == 1 { "" } else { "s" })));
         }
-        let present = self.layout.positions.iter().map(Option::is_some).collect();
-        let table = RawTable { name: self.mapping.name.clone(), columns: self.mapping.columns.clone(), present, rows: self.rows };
-        TableRead { table, rows: self.data_rows, rejected: self.rejected, usable: self.usable, facts: self.facts, findings: self.findings }
+        self.table.present = self.layout.positions.iter().map(Option::is_some).collect();
+        self.table.close();
+        TableRead {
+            table: self.table,
+            rows: self.data_rows,
+            rejected: self.rejected,
+            usable: self.usable,
+            facts: self.facts,
+            layout: self.layout,
+            announced: self.announced,
+            findings: self.findings,
+        }
     }
 
     /// A text that stops without a line end may have been cut short, and its last value with it: `71` may be all that came
@@ -371,7 +470,8 @@ fn field_at(record: &Record<'_>, at: usize) -> Option<String> {
 }
 
 fn starts(record: &Record<'_>, with: &str) -> bool {
-    record.fields.first().is_some_and(|field| field.trim().eq_ignore_ascii_case(with))
+    // A file that was appended to another may bring its byte order mark with it.
+    record.fields.first().is_some_and(|field| field.trim_start_matches('\u{feff}').trim().eq_ignore_ascii_case(with))
 }
 
 #[cfg(test)]

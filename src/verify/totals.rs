@@ -7,8 +7,9 @@ use super::rows::PlacedLine;
 use super::{Limits, quoted};
 use crate::bedstate::{Line, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::Arc;
 
 /// Repeated beds up to which only their rows are rejected.
 const FEW_REPEATED_BEDS: usize = 2;
@@ -18,6 +19,9 @@ const MOST_LINES_NAMED: usize = 5;
 
 /// A ward: its site's code and its own.
 pub type WardKey = (String, String);
+
+/// A row: its part and its line number.
+pub type PlacedRow = (Arc<str>, u64);
 
 /// Rows that were rejected so far, in all and by ward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,16 +34,13 @@ pub struct Rejections {
 
 impl Rejections {
     /// Removes the lines of some rows, each given by part and line number, and counts those rows once.
-    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<(String, u64)>) {
+    pub fn leave_out(&mut self, lines: &mut Vec<PlacedLine>, failed: &BTreeSet<PlacedRow>) {
         if failed.is_empty() {
             return;
         }
-        let mut wards: BTreeSet<(WardKey, &(String, u64))> = BTreeSet::new();
-        let mut place = (String::new(), 0);
+        let mut wards: BTreeSet<(WardKey, &PlacedRow)> = BTreeSet::new();
         lines.retain(|placed| {
-            place.0.clone_from(&placed.part);
-            place.1 = placed.row;
-            let Some(row) = failed.get(&place) else { return true };
+            let Some(row) = failed.get(&(Arc::clone(&placed.part), placed.row)) else { return true };
             if let Some(ward) = ward_of(&placed.line) {
                 wards.insert((ward, row));
             }
@@ -53,7 +54,7 @@ impl Rejections {
 }
 
 fn ward_of(line: &Line) -> Option<WardKey> {
-    Some((line.site_code.clone(), line.ward_code.clone()?))
+    Some((line.site_code.to_string(), line.ward_code.as_ref()?.to_string()))
 }
 
 /// Finds beds and summary lines that are there more than once. One or two repeated beds lose their rows; more reject the
@@ -74,12 +75,12 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
         let message = format!("Bed on ward {ward} is listed {} times, on lines {}{more}.", group.len(), lines.join(", "));
         findings.push(first.finding(Rule::Xro01, message).with_severity(severity));
         if !many {
-            failed.extend(group.iter().map(|placed| (placed.part.clone(), placed.row)));
+            failed.extend(group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)));
         }
     }
     for group in repeated(lines, summary_key) {
-        let rows: BTreeSet<(String, u64)> = group.iter().map(|placed| (placed.part.clone(), placed.row)).collect();
-        for placed in group.iter().filter(|placed| !failed.contains(&(placed.part.clone(), placed.row))) {
+        let rows: BTreeSet<PlacedRow> = group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)).collect();
+        for placed in group.iter().filter(|placed| !failed.contains(&(Arc::clone(&placed.part), placed.row))) {
             let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
             findings.push(placed.finding(Rule::Xro02, format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len())));
         }
@@ -102,19 +103,33 @@ fn summary_key(line: &Line) -> Option<impl Hash + Eq + '_> {
 }
 
 /// Groups of lines with an equal key, in the order of the file; groups of one are left out.
+///
+/// Nearly all lines stand alone, so what is kept of each is its number alone, at a place that its key's hash gives: four bytes
+/// twice over, where a map of the keys would take as much as the lines.
 fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
-    let mut places: HashMap<K, usize> = HashMap::with_capacity(lines.len());
-    let mut groups: Vec<Vec<&PlacedLine>> = Vec::new();
-    for placed in lines {
-        let Some(key) = key(&placed.line) else { continue };
-        let at = *places.entry(key).or_insert(groups.len());
-        match groups.get_mut(at) {
-            Some(group) => group.push(placed),
-            None => groups.push(vec![placed]),
+    let hasher = RandomState::new();
+    // One more than the line's number; 0 is free. At most half of them are taken.
+    let mut slots = vec![0_u32; lines.len().saturating_mul(2).next_power_of_two()];
+    let mask = slots.len().saturating_sub(1);
+    let mut groups: BTreeMap<usize, Vec<&PlacedLine>> = BTreeMap::new();
+    for (at, placed) in lines.iter().enumerate() {
+        let Some(own) = key(&placed.line) else { continue };
+        let mut slot = usize::try_from(hasher.hash_one(&own)).unwrap_or_default() & mask;
+        loop {
+            let Some(taken) = slots.get_mut(slot) else { break };
+            let earlier = usize::try_from(*taken).ok().and_then(|taken| taken.checked_sub(1));
+            let Some(earlier) = earlier else {
+                *taken = u32::try_from(at + 1).unwrap_or_default();
+                break;
+            };
+            if let Some(first) = lines.get(earlier).filter(|first| key(&first.line).is_some_and(|other| other == own)) {
+                groups.entry(earlier).or_insert_with(|| vec![first]).push(placed);
+                break;
+            }
+            slot = (slot + 1) & mask;
         }
     }
-    groups.retain(|group| group.len() > 1);
-    groups
+    groups.into_values().collect()
 }
 
 /// Decides whether so many rows were rejected that the rest is not safe to use (ROW-99).
@@ -136,15 +151,24 @@ pub fn check_rejections(
         findings.push(Finding::new(Rule::Row99, message));
     }
     let per_ward = u64::from(limits.rejected_rows_per_ward);
-    let beds = lines.iter().filter(|placed| placed.line.line_type != LineType::Demand);
-    let left: BTreeSet<(&str, &str)> =
-        beds.filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?))).collect();
-    for (key, count) in &rejections.by_ward {
-        let (site, ward) = key;
+    let mut lost: BTreeSet<(&str, &str)> = BTreeSet::new();
+    if !limits.wards_may_vanish {
+        lost = rejections.by_ward.keys().filter(|key| wards.contains(*key)).map(|(site, ward)| (site.as_str(), ward.as_str())).collect();
+    }
+    for line in lines.iter().map(|placed| &placed.line).filter(|line| line.line_type != LineType::Demand) {
+        // Usually no ward is in doubt, and then the lines need not be looked at.
+        if lost.is_empty() {
+            break;
+        }
+        if let Some(ward) = line.ward_code.as_deref() {
+            lost.remove(&(line.site_code.as_str(), ward));
+        }
+    }
+    for ((site, ward), count) in &rejections.by_ward {
         if per_ward > 0 && *count >= per_ward {
             findings.push(Finding::new(Rule::Row99, format!("{count} rows of ward {} failed: the file is not safe to use.", quoted(ward))));
         }
-        if !limits.wards_may_vanish && wards.contains(key) && !left.contains(&(site.as_str(), ward.as_str())) {
+        if lost.contains(&(site.as_str(), ward.as_str())) {
             let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted(ward));
             findings.push(Finding::new(Rule::Row99, message));
         }
@@ -188,9 +212,9 @@ mod tests {
 
     fn beds(count: u32) -> Vec<PlacedLine> {
         let mut line = Line::new("RM102", LineType::Empty);
-        line.ward_code = Some("W1".to_owned());
+        line.ward_code = Some("W1".into());
         line.quantity = count;
-        vec![PlacedLine { part: String::new(), row: 2, line }]
+        vec![PlacedLine { part: "".into(), row: 2, line }]
     }
 
     #[test]
@@ -225,7 +249,7 @@ mod tests {
         let demand = |row, quantity| {
             let mut line = Line::new("RM102", LineType::Demand);
             line.quantity = quantity;
-            PlacedLine { part: String::new(), row, line }
+            PlacedLine { part: "".into(), row, line }
         };
         let rows = [(1, 0), (2, 2)];
         for (quantity, expected) in rows {

@@ -28,7 +28,7 @@ pub(super) fn provider(code: &str) -> ProviderCode {
 
 pub(super) fn occupied(ward: &str, gender: &str, band: &str, quantity: u32) -> Line {
     Line {
-        ward_code: Some(ward.to_owned()),
+        ward_code: Some(ward.into()),
         quantity,
         gender: Some(gender.parse::<Gender>().unwrap()),
         age_band: Some(band.parse::<AgeBand>().unwrap()),
@@ -38,12 +38,12 @@ pub(super) fn occupied(ward: &str, gender: &str, band: &str, quantity: u32) -> L
 
 pub(super) fn empty(ward: &str, state: &str, quantity: u32) -> Line {
     let empty_state = Some(state.parse::<EmptyState>().unwrap());
-    Line { ward_code: Some(ward.to_owned()), quantity, empty_state, ..Line::new("SITE1", LineType::Empty) }
+    Line { ward_code: Some(ward.into()), quantity, empty_state, ..Line::new("SITE1", LineType::Empty) }
 }
 
 pub(super) fn closed(ward: &str, reason: &str, quantity: u32) -> Line {
     let closed_reason = Some(reason.parse::<ClosedReason>().unwrap());
-    Line { ward_code: Some(ward.to_owned()), quantity, closed_reason, ..Line::new("SITE1", LineType::Closed) }
+    Line { ward_code: Some(ward.into()), quantity, closed_reason, ..Line::new("SITE1", LineType::Closed) }
 }
 
 pub(super) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>) -> Line {
@@ -51,7 +51,7 @@ pub(super) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>
         gender: Some(Gender::Female),
         age_band: Some(AgeBand::A65),
         demand_source: Some(DemandSource::Emergency),
-        demand_for: Some(demand_for.to_owned()),
+        demand_for: Some(demand_for.into()),
         in_bed_now: Some(in_bed_now),
         wait_from: wait_from.map(at),
         ..Line::new("SITE1", LineType::Demand)

@@ -82,8 +82,8 @@ fn p9_no_text_in_any_cell_of_any_layout_breaks_the_account() {
         let mut tables: Vec<RawTable> = mapping.tables.iter().map(|table| table.raw(2, &[])).collect();
         for table in &mut tables {
             for line in 2..402 {
-                let fields = table.columns.iter().map(|_| STRANGE[dice.roll(STRANGE.len())].to_owned()).collect();
-                table.rows.push(super::table::RawRow { line, fields });
+                let fields: Vec<&str> = table.columns.iter().map(|_| STRANGE[dice.roll(STRANGE.len())]).collect();
+                table.push(line, fields);
             }
         }
         let found = run(provider, &reference, &mapping, &tables);

@@ -74,8 +74,8 @@ fn layout_b_rgp_counts_by_ward_made_in_a_spreadsheet() {
         ],
     );
     assert_eq!((found.persons, found.persons_unknown), (81, 1));
-    assert_eq!(found.lines[0].part, "beds");
-    assert_eq!(found.lines[9].part, "waiting");
+    assert_eq!(&*found.lines[0].part, "beds");
+    assert_eq!(&*found.lines[9].part, "waiting");
 }
 
 #[test]

@@ -113,5 +113,5 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
     );
     let rows = found.rows;
     assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected, rows.lines), (11, 6, 4, 1, 6));
-    assert_eq!(found.lines[4].part, "StepDown.csv");
+    assert_eq!(&*found.lines[4].part, "StepDown.csv");
 }

@@ -73,7 +73,7 @@ pub fn provider_from_text(path: &Path, text: &str, reference: &Reference) -> Res
     let source = Source::new(path, text);
     let read = provider::read(&source, reference);
     match (Problems::of(source.into_problems()), read) {
-        (None, Some(provider)) => Ok(provider),
+        (None, Some((provider, _))) => Ok(provider),
         (Some(problems), _) => Err(problems),
         (None, None) => Err(Problems::one(about(path, "is no provider's file"))),
     }

@@ -12,6 +12,7 @@ mod mapping_test;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod incident;
 mod run;
 mod status;
 mod table;

@@ -98,6 +98,12 @@ fn the_shipped_settings_load() {
     assert_eq!(tells("NCC"), Coverage { beds: true, demand: false });
     assert_eq!(tells("RY3"), Coverage { beds: true, demand: true });
     assert!(settings.reference.ward_types.iter().any(|(code, _)| code == "UNKNOWN"));
+    // Each can be read aloud in one breath, and shows what comes of it.
+    for provider in &settings.providers {
+        let text = std::fs::read_to_string(repository().join(format!("config/providers/{}.toml", provider.code))).unwrap();
+        assert!(text.lines().count() < 80, "{} has {} lines", provider.code, text.lines().count());
+        assert!(provider.examples >= provider.feed.mappings.len(), "{}", provider.code);
+    }
 }
 
 #[test]

@@ -239,6 +239,12 @@ fn leaking(count: usize) -> Input {
     nhs_numbers(count).iter().fold(rm1(), |input, number| input.edit_some(",Ward,", &format!(",{number},"), 1))
 }
 
+/// A hundred beds with a date in each ward's description, of the years from the first to the last.
+fn dated(first: u32, last: u32) -> Input {
+    let date = |n: u32| format!(",{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
+    (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
 /// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
 /// settings would not let a mapping say for certain, and what a column may say all the same.
 fn column(name: &str) -> FieldSource {
@@ -401,6 +407,19 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             ncc().edit("Last Updated\n", "Last Updated,Provider's name\n").edit("09:14\n", "09:14,\n"),
         ),
         (Rule::Igv02, "F", leaking(3), leaking(2)),
+        // One number is enough where few values stand: a column's name, a total row, a first line, a name that nobody agreed.
+        (
+            Rule::Igv02,
+            "F",
+            ncc().edit("Last Updated\n", "Last Updated,943 476 5919\n").edit("09:14\n", "09:14,\n"),
+            ncc().edit("Last Updated\n", "Last Updated,943 476 5918\n").edit("09:14\n", "09:14,\n"),
+        ),
+        (Rule::Igv02, "F", rm1().edit("TOTAL,,,,", "TOTAL,9434765919,,,"), rm1().edit("TOTAL,,,,", "TOTAL,9434765918,,,")),
+        (Rule::Igv02, "F", rcx().edit("|BEDSTATE", "|9434765919"), rcx().edit("|BEDSTATE", "|0000000108")),
+        (Rule::Igv02, "F", rcx().edit("T|1", "T|1|9434765919"), rcx().edit("T|1", "T|1|9434765918")),
+        (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
+        (Rule::Igv03, "F", dated(1930, 2010), dated(1999, 2018)),
+        (Rule::Igv04, "W", rm1().edit(",W02,", ",HIV,"), rm1().edit(",W02,", ",HIVES,")),
     ];
     for base in [rm1(), rgp(), rcx(), rmy(), ry3(), ncc()] {
         let (said, messages) = base.findings(&desk);
@@ -429,7 +448,7 @@ fn page() -> String {
         - **row rejected**: the row is left out and listed. Too many of them, and ROW-99 rejects the file.\n\
         - **file rejected**: the whole file is set aside, and its slot is not filled.\n\n\
         *May be released* says whether support may take responsibility for a file that the rule rejected, with\n\
-        `bedfeed release`. A file that IGV-01 or IGV-02 rejects is sealed: only the governance role may read it.\n\n\
+        `bedfeed release`. A file that IGV-01, IGV-02, IGV-03 or IGV-05 rejects is sealed: only the governance role may read it.\n\n\
         | id | does | what must hold | what to do about it | may be released |\n|---|---|---|---|---|\n"
         .to_owned();
     for rule in Rule::ALL {

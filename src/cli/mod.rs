@@ -11,6 +11,7 @@ mod listings;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod incident;
 mod run;
 mod status;
 mod table;

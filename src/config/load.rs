@@ -51,6 +51,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         web: main.web,
         alerts: main.alerts,
         retention: main.retention,
+        governance: main.governance,
         providers,
         reference,
         fingerprint,

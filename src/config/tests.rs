@@ -117,7 +117,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 27, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 28, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -170,6 +170,12 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");
     check("[[alerts.webhook]]\nname = \"a\"", "2: alerts.webhook[0].url: missing");
     check("[retention]\naudit_years = 5", "3: retention.audit_years: must be 6 to 100");
+    let key = "AGE-SECRET-KEY-1QQPQYRQ";
+    check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");
+    check("[governance]\nrecipients = [\"ssh-ed25519 AAAA\"]", "3: governance.recipients[0]: is an SSH key");
+    check("[governance]\nrecipients = [\"age1\"]", "3: governance.recipients[0]: is not a public key of age");
+    let twice = crate::quarantine::make_keys().0;
+    check(&format!("[governance]\nrecipients = [\"{twice}\", \"{twice}\"]"), "3: governance.recipients[1]: stands twice");
     check("[retention\nraw_days = 5", "2: not valid TOML: unclosed table");
     check("sftp = 3", "2: sftp: must be a table, not a number");
 }

@@ -10,6 +10,7 @@ mod delivery;
 mod expiry;
 mod finding;
 mod local;
+pub mod nhs_number;
 mod provider;
 mod report;
 mod rules;

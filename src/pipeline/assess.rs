@@ -15,7 +15,9 @@ use crate::normalise::times::local_day;
 use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
-use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, plausibility, times, totals as sums};
+use crate::verify::{
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, labels, plausibility, times, totals as sums,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -162,7 +164,7 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes));
+                self.findings.append(identifiers::scan_unread(part.bytes, &self.context.feed.mappings));
             }
         }
     }
@@ -206,6 +208,8 @@ impl<'a> Judgement<'a> {
         let wards = plausibility::wards_with_beds(&feed.provider, reference, day);
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &wards, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
+        let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
+        self.findings.append(labels::check(labels, &feed.provider, reference, day));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
@@ -299,6 +303,7 @@ fn open_by_mapping_in_force<'a>(
             Err(wrong) => {
                 // All files of a set may name the same other provider.
                 wrong.iter().for_each(|finding| findings.push_once(finding.clone()));
+                findings.extend(identifiers::check_name(file.name));
                 candidates.clear();
             }
         }

@@ -55,6 +55,10 @@ impl Inner {
                 self.record(vec![moved(row.delivery.id, stage, None, None)]).await
             }
             Gathering::Repeats(of) => {
+                // Its twin may be about to be sealed: then these are the same people's data.
+                if let Some(report) = self.leak_in(feed, row).await? {
+                    return self.set_aside(std::slice::from_ref(row), report, true).await;
+                }
                 let again = format!("The same file is already waiting to be judged, as delivery {of}.");
                 let report = self.report_alone(row, Finding::new(Rule::Trn05, again));
                 self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
@@ -62,6 +66,10 @@ impl Inner {
             Gathering::Judge { parts, replaced } => {
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
                 for old in replaced {
+                    if let Some(report) = self.leak_in(feed, old).await? {
+                        self.set_aside(std::slice::from_ref(old), report, true).await?;
+                        continue;
+                    }
                     let aside = Stage::Quarantined { sealed: false, discarded: false };
                     let newer = "A newer file of the same part came before the set was complete; the newer one is used.";
                     let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
@@ -72,6 +80,12 @@ impl Inner {
                 self.decide(feed, judged).await
             }
         }
+    }
+
+    /// Looks for leaks in a delivery that is decided on without being judged; gives the report that seals it.
+    async fn leak_in(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Option<Report>, PipelineError> {
+        let Judged { assessment, .. } = self.assess_rows(feed, row.delivery.id, vec![row.clone()], &[]).await?;
+        Ok(matches!(assessment.verdict, Verdict::Sealed).then_some(assessment.report))
     }
 
     /// Loads a snapshot that was accepted earlier: after a crash, or after the warehouse was away.
@@ -279,6 +293,7 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
             store.settle(delivery, Place::Deliveries, None)
         }
+        Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
 }

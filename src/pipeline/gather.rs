@@ -70,7 +70,7 @@ pub(super) fn history(rows: &[DeliveryRow], without: &[DeliveryId]) -> History {
         if without.contains(&snapshot.lead) {
             continue;
         }
-        let file = (row.delivery.name.to_string(), row.delivery.sha256);
+        let file = (row.delivery.name.as_str().to_owned(), row.delivery.sha256);
         if let Some(known) = accepted.iter_mut().find(|past| past.lead == snapshot.lead) {
             known.files.push(file);
             continue;

@@ -13,6 +13,7 @@ pub mod gzip;
 pub mod records;
 pub mod columns;
 pub mod identifiers;
+pub mod labels;
 pub mod opening;
 pub mod structure;
 pub mod manifest;
@@ -80,7 +81,7 @@ pub enum Verdict {
 pub fn conclude(snapshot: Option<Snapshot>, repeats: Option<DeliveryId>, findings: Findings, released: bool) -> (Verdict, Findings) {
     let mut findings = if released { findings.released() } else { findings };
     if findings.seal_file() {
-        return (Verdict::Sealed, findings);
+        return (Verdict::Sealed, findings.only_what_seals());
     }
     if let Some(of) = repeats {
         // What the first one was told stands; saying it again, or that it replaces itself, would only confuse.

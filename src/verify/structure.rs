@@ -5,7 +5,7 @@
 
 use super::columns::{self, Layout, plain_name};
 use super::control::StatedTotals;
-use super::identifiers::Scan;
+use super::identifiers::{Scan, times_of};
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
@@ -195,6 +195,7 @@ impl<'a> Reader<'a> {
             return Err(missing());
         }
         self.check_width(&record)?;
+        self.look_aside("The first line", &record);
         let field = |position: usize| field_at(&record, position.checked_sub(1)?);
         self.facts = HeaderFacts {
             provider: expected.provider.map(|at| field(at).unwrap_or_default()),
@@ -213,6 +214,7 @@ impl<'a> Reader<'a> {
             return Err(Finding::new(Rule::Str01, "The file has neither column names nor rows."));
         };
         self.check_width(&record)?;
+        self.look_aside("The line of column names", &record);
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
         self.say_where_names_are(&record);
         let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);
@@ -284,6 +286,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Looks for leaks in a line that is no row.
+    fn look_aside(&mut self, what: &str, record: &Record<'_>) {
+        self.scan.look_aside(what, record.line, record.fields.iter().map(AsRef::as_ref));
+    }
+
     /// What tells that a file was appended to itself or to another: then no count of its beds can be believed.
     fn joined(&self, record: &Record<'_>) -> Option<Finding> {
         let line = record.line;
@@ -344,6 +351,7 @@ impl<'a> Reader<'a> {
 
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
         self.total_rows += 1;
+        self.look_aside("A total row", record);
         if let Some(column) = &total.rows {
             let stated = self.field_of(record, column);
             self.announce(stated, record.line, "The total row");
@@ -352,6 +360,7 @@ impl<'a> Reader<'a> {
 
     fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
         self.trailer_line = Some(record.line);
+        self.look_aside("The last line", record);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
         self.announce(stated, record.line, "The last line");
         let mut total = |place: Option<usize>| {
@@ -396,7 +405,7 @@ impl<'a> Reader<'a> {
             self.check_end();
             self.check_counts();
         }
-        let scanned = self.scan.findings(&self.layout.columns);
+        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
         self.findings.append(scanned);
         let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
         let skipped = blank.saturating_add(self.total_rows);

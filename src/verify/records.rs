@@ -181,9 +181,8 @@ impl<'a> Cutter<'a> {
         // Fields are short: looking byte by byte is quicker than starting a search that takes many at once.
         let (near, far) = rest.split_at_checked(SHORT_FIELD).unwrap_or((rest, &[]));
         let ends = |byte: &u8| *byte == delimiter || *byte == b'\n' || *byte == b'\r';
-        let length = near.iter().position(ends).unwrap_or_else(|| {
-            memchr::memchr3(delimiter, b'\n', b'\r', far).unwrap_or(far.len()) + near.len()
-        });
+        let length =
+            near.iter().position(ends).unwrap_or_else(|| memchr::memchr3(delimiter, b'\n', b'\r', far).unwrap_or(far.len()) + near.len());
         self.at = start + length;
         self.between(start, self.at)
     }

@@ -59,13 +59,7 @@ pub(super) fn mappings(root: &Section<'_>, provider: &str, reference: &Reference
     (versions, all_examples)
 }
 
-fn mapping(
-    section: Section<'_>,
-    provider: &str,
-    signers: bool,
-    reference: &Reference,
-    hash: Digest,
-) -> Option<(Mapping, Vec<Example>)> {
+fn mapping(section: Section<'_>, provider: &str, signers: bool, reference: &Reference, hash: Digest) -> Option<(Mapping, Vec<Example>)> {
     let version = section.need("version").and_then(|item| item.filled().map(str::to_owned));
     let from = section.need("from").and_then(|item| item.date());
     let to = section.get("to").and_then(|item| item.date().map(|date| (item, date)));

@@ -166,7 +166,11 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes, &self.context.feed.mappings));
+                self.findings.append(identifiers::scan_unread(
+                    part.bytes,
+                    &self.context.feed.mappings,
+                    self.context.feed.limits.max_file_bytes,
+                ));
             }
         }
     }

@@ -12,9 +12,13 @@
 mod judging;
 
 use bedfeed::feed::{DeliveryId, Digest, Persons, Rule, Severity, Slot, Totals};
-use bedfeed::normalise::mapping::{FieldSource, Reading};
+use bedfeed::normalise::mapping::{Compression, FieldSource, FilePart, PartRole, Reading};
+use bedfeed::normalise::names::parse_pattern;
+use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
 use judging::{Desk, Files, at, letter, path, zip_of};
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -38,6 +42,8 @@ struct Input {
     prefix: &'static [u8],
     /// What is replaced in the control record.
     control: Vec<(&'static str, &'static str)>,
+    /// The purpose of a signature that is sent too.
+    signed_for: Option<&'static str>,
 }
 
 fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
@@ -52,6 +58,7 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         checksum: None,
         prefix: b"",
         control: Vec::new(),
+        signed_for: None,
     }
 }
 
@@ -109,6 +116,17 @@ impl Input {
     fn edit(mut self, from: &str, to: &str) -> Self {
         assert!(self.texts.iter().any(|(_, _, text)| text.contains(from)), "{from}");
         self.texts.iter_mut().for_each(|(_, _, text)| *text = text.replace(from, to));
+        self
+    }
+
+    /// Separates all fields by something else.
+    fn separated(self, by: &str) -> Self {
+        self.edit(",", by)
+    }
+
+    /// The data appended to itself.
+    fn twice(mut self) -> Self {
+        self.texts[0].2 = self.texts[0].2.repeat(2);
         self
     }
 
@@ -170,6 +188,12 @@ impl Input {
         self
     }
 
+    /// Sends a signature with the data.
+    fn signed_for(mut self, namespace: &'static str) -> Self {
+        self.signed_for = Some(namespace);
+        self.feed(must_sign)
+    }
+
     fn files(&self) -> Files {
         let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
         let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
@@ -198,6 +222,10 @@ impl Input {
                 files = vec![("RY3_20181203_101500.zip".to_owned(), zip_of(&members))];
             }
             _ => {}
+        }
+        if let Some(namespace) = self.signed_for {
+            let signature = SshSig::sign(&job_key(), namespace, HashAlg::Sha512, &files[0].1).unwrap();
+            files.push((format!("{}.sig", files[0].0), signature.to_pem(LineEnding::LF).unwrap().into_bytes()));
         }
         let without = |name: &str| !self.without.is_empty() && name.contains(self.without);
         files.retain(|(name, _)| !without(name));
@@ -415,6 +443,25 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
 /// How the last row of `ncc` ends.
 const NCC_END: &str = "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n";
 
+/// The key of a provider's job.
+fn job_key() -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]))
+}
+
+/// A signature is agreed with a feed.
+fn must_sign(feed: &mut Feed) {
+    let key = job_key().public_key().clone();
+    feed.signers = vec![Signer { owner: "Extract job".to_owned(), key, namespace: NAMESPACE.to_owned(), expires: None }];
+    let data = feed.mappings[0].files[0].clone();
+    feed.mappings[0].files.push(FilePart {
+        part: "signature".to_owned(),
+        name: parse_pattern(&format!("{}.sig", data.name.text)).unwrap(),
+        role: PartRole::Signature,
+        compression: Compression::Plain,
+        signs: Some(data.part),
+    });
+}
+
 fn always_ended(feed: &mut Feed) {
     feed.mappings[0].tables[0].final_newline = Some(true);
 }
@@ -451,6 +498,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Trn01, "F", rm1().without("sha256"), rm1()),
         (Rule::Trn01, "F", rmy().without(".ctl"), rmy()),
         (Rule::Trn09, "F", rgp().without("waiting"), rgp()),
+        (Rule::Trn10, "F", ncc().signed_for("file"), ncc().signed_for("bedfeed")),
+        (Rule::Trn01, "F", ncc().signed_for("bedfeed").without(".sig"), ncc().signed_for("bedfeed")),
         (Rule::Str01, "F", rcx().edit("D|RCX70|NORTH1|A|01|O|1|19340116|430|C\nT|1", "T|0"), rcx()),
         // RM1's text was agreed to be Windows-1252, RGP's to be UTF-8.
         (
@@ -469,6 +518,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         ),
         (Rule::Str05, "R", rcx().edit("|430|C", "|430|C|x"), rcx().edit("|430|C", "|430|C|")),
         (Rule::Str05, "F", rgp().edit("Women's", "\"Women's"), rgp().edit("Women's", "\"Women's\"")),
+        (Rule::Str03, "F", ncc().separated(";"), ncc()),
+        (Rule::Str05, "F", ncc().twice(), ncc()),
         (Rule::Str10, "F", ncc().edit(NCC_END, "Transitional/Short stay,10,9,0,1,N"), ncc()),
         (Rule::Str10, "F", rmy().edit("Painting,\n", "Painting,").feed(always_ended), rmy().feed(always_ended)),
         (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),

@@ -74,16 +74,16 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
     judge(parts, context, &mut |_| {})
 }
 
-/// The same, showing the snapshot that came out to `look`, accepted or not, before it is decided on. Where two are weighed, the
-/// one that is kept is shown last.
+/// The same, showing each snapshot that came out to `look`, accepted or not, before it is decided on. The one that counts has the
+/// report's snapshot time.
 #[must_use]
 pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
-    let assessment = judge_once(parts, context, false, look);
+    let assessment = assess_once(parts, context, false, look);
     if !may_be_an_hour_later(&assessment.report) {
         return assessment;
     }
-    let later = judge_once(parts, context, true, &mut |_| {});
-    if later.report.rows.rejected < assessment.report.rows.rejected { judge_once(parts, context, true, look) } else { assessment }
+    let later = assess_once(parts, context, true, look);
+    if later.report.rows.rejected < assessment.report.rows.rejected { later } else { assessment }
 }
 
 /// Whether a set was taken for one of the repeated hour's first half without proof, while rows of it were rejected: waits
@@ -94,7 +94,7 @@ fn may_be_an_hour_later(report: &Report) -> bool {
     report.rows.rejected > 0 && report.time_rule.is_some_and(guessed)
 }
 
-fn judge_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
     let mut judgement = Judgement::new(context);
     let opened = open_by_mapping_in_force(&files, context, rows_rule_out_bst, &mut judgement.findings);
@@ -166,7 +166,11 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes, &self.context.feed.mappings));
+                self.findings.append(identifiers::scan_unread(
+                    part.bytes,
+                    &self.context.feed.mappings,
+                    self.context.feed.limits.max_file_bytes,
+                ));
             }
         }
     }
@@ -236,7 +240,7 @@ impl<'a> Judgement<'a> {
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
-        self.findings.append(labels::check(labels, &feed.provider, reference, day));
+        self.findings.append(labels::check(labels, &feed.provider, reference, local_day(snapshot_at)));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside =
             register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };

@@ -187,8 +187,9 @@ mod tests {
             assert_eq!(decided(pending, now), expected);
         }
         // In the repeated hour a second file of the same name is another one, not a newer version.
-        let (beds, sum) = ("20181028_0130.csv", "20181028_0130.csv.sha256");
-        let night = [one(1, beds), one(2, sum), row(3, beds, "an hour later", Folder::Inbox), row(4, sum, "later", Folder::Inbox)];
+        let (first, its_sum) = ("20181028_0130.csv", "20181028_0130.csv.sha256");
+        let later = |number, name, content| row(number, name, content, Folder::Inbox);
+        let night = [one(1, first), one(2, its_sum), later(3, first, "an hour later"), later(4, its_sum, "its sum")];
         assert_eq!(decided_for(&night[0], &night, "10:17"), "judge 1 2");
         assert_eq!(decided_for(&night[2], &night[2..], "10:17"), "judge 1 2");
         let twice = [one(1, beds), one(2, beds), one(3, sum)];

@@ -7,7 +7,7 @@
 use super::control::{self, ControlRecord};
 use super::set::{self, SetFile};
 use super::structure::{self, TableRead};
-use super::{Feed, archive, envelope, manifest, text};
+use super::{Feed, archive, envelope, manifest, opening, text};
 use crate::normalise::mapping::{Mapping, PartRole, TableMapping};
 use crate::normalise::uses::{self, Showing};
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,7 +128,8 @@ impl<'m> TableOutline<'m> {
     /// The line of column names, as sent. A name that findings call by its number only is not repeated: the first line may
     /// be a row about a person.
     fn find_names(&mut self) {
-        let records = Records { text: &self.text, line: 1, mapping: self.mapping };
+        let (text, skipped) = opening::after_lines(&self.text, self.mapping.skip_lines);
+        let records = Records { text, line: skipped.saturating_add(1), mapping: self.mapping };
         let mut filled = records.filter(|(_, record)| record.cells.iter().any(|cell| !cell.trim().is_empty()));
         let Some((line, record)) = filled.nth(usize::from(self.mapping.header_line.is_some())).filter(|_| self.mapping.header) else {
             return;
@@ -185,10 +186,11 @@ impl<'m> TableOutline<'m> {
         let starts = |with: &str| record.cells.first().is_some_and(|cell| cell.trim().trim_matches('"').eq_ignore_ascii_case(with));
         if let Some(header) = self.mapping.header_line.as_ref().filter(|header| starts(&header.starts)) {
             let time = header.snapshot_at.as_ref().map(|(at, _)| *at);
-            return Some([Some(1), header.provider, header.sequence, time].into_iter().flatten().collect());
+            let known = [Some(1), header.provider, header.sequence, time, header.dataset, header.kind, header.produced_at];
+            return Some(known.into_iter().flatten().collect());
         }
         let trailer = self.mapping.trailer_line.as_ref().filter(|trailer| starts(&trailer.starts))?;
-        Some(vec![1, trailer.rows])
+        Some([1, trailer.rows].into_iter().chain(trailer.totals.into_iter().flatten()).collect())
     }
 }
 

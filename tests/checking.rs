@@ -25,7 +25,9 @@ const RCX: &str = "rcx_bs_1715370.txt";
 fn check_in(dir: &Path, columns: Option<&str>, arguments: &[&str]) -> Ran {
     let mut command = Command::new(BEDFEED);
     command.arg("check").args(arguments).current_dir(dir).env_remove("NO_COLOR").env_remove("COLUMNS").stdin(Stdio::null());
-    columns.iter().for_each(|columns| drop(command.env("COLUMNS", columns)));
+    if let Some(columns) = columns {
+        command.env("COLUMNS", columns);
+    }
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }

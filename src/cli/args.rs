@@ -29,6 +29,9 @@ pub(super) enum Command {
     CheckConfig(Config),
     /// Judge files without loading anything: findings with their lines, totals, columns, first lines.
     Check(Check),
+    /// Mappings.
+    #[command(subcommand)]
+    Mapping(Mapping),
     /// Feed health: what is late, wrong or silent, and why.
     Status(Listing),
     /// The list of deliveries, newest first.
@@ -164,6 +167,33 @@ pub(super) struct Act {
     /// Why.
     #[arg(long, value_name = "WHY")]
     pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mapping`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Mapping {
+    /// Run a mapping's examples, and read the files accepted last by it: what would be different?
+    Test(MappingTest),
+}
+
+/// `mapping test`.
+#[derive(Debug, Args)]
+pub(super) struct MappingTest {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only this provider's; all of them unless given.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// The mapping to try, whatever its dates; the one that starts last unless given.
+    #[arg(long = "mapping", value_name = "VERSION")]
+    pub(super) version: Option<String>,
+    /// How many accepted snapshots to try, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) last: u32,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

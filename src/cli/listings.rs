@@ -43,7 +43,7 @@ pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<
             delivery.received_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             delivery.id.short(),
             delivery.provider.to_string(),
-            cell(delivery.name.as_str()),
+            cell(&delivery.name.shown()),
             delivery.bytes.to_string(),
             row.stage.as_str().to_owned(),
             row.report.as_ref().and_then(|report| report.slot).map_or("-".to_owned(), |slot| slot.to_string()),

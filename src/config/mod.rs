@@ -22,7 +22,7 @@ pub use problem::{Problem, Problems};
 
 use crate::feed::{Digest, ProviderCode, ProviderKind};
 use crate::normalise::reference::Reference;
-use crate::{alerts, forward, health, intake, schedule, verify};
+use crate::{alerts, forward, health, intake, quarantine, schedule, verify};
 use std::path::PathBuf;
 
 /// Everything the settings say, checked.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub alerts: alerts::Settings,
     /// `[retention]`.
     pub retention: Retention,
+    /// `[governance]`.
+    pub governance: quarantine::Governance,
     /// `providers/CODE.toml`, sorted by code.
     pub providers: Vec<Provider>,
     /// `reference/*.csv`.

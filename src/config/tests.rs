@@ -7,6 +7,7 @@ mod mappings;
 use super::*;
 use crate::bedstate::Coverage;
 use crate::normalise::mapping::SourceZone;
+use crate::quarantine::make_keys;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -97,6 +98,12 @@ fn the_shipped_settings_load() {
     assert_eq!(tells("NCC"), Coverage { beds: true, demand: false });
     assert_eq!(tells("RY3"), Coverage { beds: true, demand: true });
     assert!(settings.reference.ward_types.iter().any(|(code, _)| code == "UNKNOWN"));
+    // Each can be read aloud in one breath, and shows what comes of it.
+    for provider in &settings.providers {
+        let text = std::fs::read_to_string(repository().join(format!("config/providers/{}.toml", provider.code))).unwrap();
+        assert!(text.lines().count() < 80, "{} has {} lines", provider.code, text.lines().count());
+        assert!(provider.examples >= provider.feed.mappings.len(), "{}", provider.code);
+    }
 }
 
 #[test]
@@ -118,7 +125,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 27, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 28, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -171,6 +178,12 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");
     check("[[alerts.webhook]]\nname = \"a\"", "2: alerts.webhook[0].url: missing");
     check("[retention]\naudit_years = 5", "3: retention.audit_years: must be 6 to 100");
+    let key = "AGE-SECRET-KEY-1QQPQYRQ";
+    check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");
+    check("[governance]\nrecipients = [\"ssh-ed25519 AAAA\"]", "3: governance.recipients[0]: is an SSH key");
+    check("[governance]\nrecipients = [\"age1\"]", "3: governance.recipients[0]: is not a public key of age");
+    let twice = make_keys().0;
+    check(&format!("[governance]\nrecipients = [\"{twice}\", \"{twice}\"]"), "3: governance.recipients[1]: stands twice");
     check("[retention\nraw_days = 5", "2: not valid TOML: unclosed table");
     check("sftp = 3", "2: sftp: must be a table, not a number");
 }

@@ -1,13 +1,13 @@
 //! Carrying out: reads, judges, loads, and records what happened. Has no opinions of its own.
 
 use super::assess::{Assessment, Context, Part, assess};
-use super::gather::{Gathering, gather, history};
+use super::gather::{Gathering, gather, history, reach};
 use super::picture::{judge_with_picture, kept_text};
 use super::step::retry_at;
 use super::worker::Inner;
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
 use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
-use crate::ledger::{DeliveryRow, Event, LedgerError};
+use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::{Feed, Verdict, Verified};
 use jiff::SignedDuration;
@@ -55,6 +55,10 @@ impl Inner {
                 self.record(vec![moved(row.delivery.id, stage, None, None)]).await
             }
             Gathering::Repeats(of) => {
+                // Its twin may be about to be sealed: then these are the same people's data.
+                if let Some(report) = self.leak_in(feed, row).await? {
+                    return self.set_aside(std::slice::from_ref(row), report, true).await;
+                }
                 let again = format!("The same file is already waiting to be judged, as delivery {of}.");
                 let report = self.report_alone(row, Finding::new(Rule::Trn05, again));
                 self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
@@ -62,16 +66,26 @@ impl Inner {
             Gathering::Judge { parts, replaced } => {
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
                 for old in replaced {
+                    if let Some(report) = self.leak_in(feed, old).await? {
+                        self.set_aside(std::slice::from_ref(old), report, true).await?;
+                        continue;
+                    }
                     let aside = Stage::Quarantined { sealed: false, discarded: false };
                     let newer = "A newer file of the same part came before the set was complete; the newer one is used.";
                     let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
                     self.move_all(std::slice::from_ref(old), &aside, report).await?;
                 }
-                let past = self.history(feed, row).await?;
+                let past = self.past(feed, row, &rows).await?;
                 let judged = self.assess_rows(feed, row.delivery.id, rows, &past).await?;
                 self.decide(feed, judged).await
             }
         }
+    }
+
+    /// Looks for leaks in a delivery that is decided on without being judged; gives the report that seals it.
+    async fn leak_in(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Option<Report>, PipelineError> {
+        let Judged { assessment, .. } = self.assess_rows(feed, row.delivery.id, vec![row.clone()], &Past::default()).await?;
+        Ok(matches!(assessment.verdict, Verdict::Sealed).then_some(assessment.report))
     }
 
     /// Loads a snapshot that was accepted earlier: after a crash, or after the warehouse was away.
@@ -83,7 +97,7 @@ impl Inner {
             Ok(false) => {}
             Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
         }
-        let past = self.history(feed, row).await?;
+        let past = self.past(feed, row, &rows).await?;
         let judged = self.assess_rows(feed, snapshot.lead, rows, &past).await?;
         match judged.assessment.verdict {
             Verdict::Accepted(verified) => self.load(&judged.rows, verified, judged.assessment.report, snapshot, attempts).await,
@@ -191,7 +205,7 @@ impl Inner {
         feed: &Arc<Feed>,
         delivery: DeliveryId,
         rows: Vec<DeliveryRow>,
-        past: &[DeliveryRow],
+        past: &Past,
     ) -> Result<Judged, PipelineError> {
         let own: Vec<DeliveryId> = rows.iter().map(|row| row.delivery.id).collect();
         let (feed, rules, store) = (Arc::clone(feed), Arc::clone(&self.rules), self.store.clone());
@@ -236,11 +250,10 @@ impl Inner {
         }
     }
 
-    async fn history(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Vec<DeliveryRow>, PipelineError> {
-        let reach = if row.released { RELEASED_HISTORY } else { HISTORY };
-        let since = row.delivery.received_at.saturating_sub(reach).unwrap_or(row.delivery.received_at);
+    async fn past(&self, feed: &Arc<Feed>, row: &DeliveryRow, parts: &[DeliveryRow]) -> Result<Past, PipelineError> {
+        let reach = reach(feed, parts, if row.released { RELEASED_HISTORY } else { HISTORY });
         let provider = feed.provider.clone();
-        Ok(self.ledger.read(move |reader| reader.accepted_since(&provider, since)).await?)
+        Ok(self.ledger.read(move |reader| reader.past(&provider, &reach)).await?)
     }
 
     /// All deliveries that were judged together with one, itself included.
@@ -279,6 +292,7 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
             store.settle(delivery, Place::Deliveries, None)
         }
+        Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
 }

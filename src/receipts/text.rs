@@ -20,7 +20,7 @@ pub(super) fn write(document: &ReceiptDocument, zone: &TimeZone) -> String {
     let mut page = Page::default();
     page.line(0, document.verdict.heading());
     page.blank();
-    page.wrapped(0, document.file.as_str());
+    page.wrapped(0, &document.file.shown());
     page.wrapped(0, &document.summary);
     decision(&mut page, document, zone);
     findings(&mut page, document);

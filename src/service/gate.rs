@@ -267,7 +267,7 @@ fn receipted_name(row: &DeliveryRow, newest: bool) -> Option<FileName> {
     if newest {
         return Some(row.delivery.name.clone());
     }
-    FileName::parse(format!("{}.{}", row.delivery.name, row.delivery.id).as_bytes()).ok()
+    FileName::parse(format!("{}.{}", row.delivery.name.as_str(), row.delivery.id).as_bytes()).ok()
 }
 
 fn receipt_of(row: &DeliveryRow, zone: &TimeZone) -> Option<Receipt> {

@@ -3,6 +3,8 @@
 //! Owns member names, sizes and damage. Refuses folders, paths, encryption, and members that nobody agreed: those are
 //! never read. Nothing is ever written to disk.
 
+use super::identifiers;
+use crate::feed::nhs_number::masked;
 use crate::feed::{Finding, Findings, Rule};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -57,7 +59,8 @@ fn read_members(
         members.insert((*name).to_owned(), content);
     }
     for (name, _) in found.iter().filter(|(member, _)| !wanted.iter().any(|name| member.eq_ignore_ascii_case(name))) {
-        let name: String = name.chars().take(super::MAX_QUOTED_CHARS).collect();
+        findings.extend(identifiers::check_text("The name of an archive's member", name));
+        let name = masked(&super::quoted(name));
         findings.push(Finding::new(Rule::Str04, format!("The archive's member {name} was not agreed; it was not read.")));
     }
     Ok(())

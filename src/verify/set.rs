@@ -8,7 +8,7 @@ use super::control::{self, ControlRecord, Kind, StatedTotals};
 use super::repeated_hour::Standing;
 use super::structure::{self, HeaderFacts};
 use super::times::{Clockwork, NameTime};
-use super::{Feed, History, archive, envelope, gzip, manifest, signature, text};
+use super::{Feed, History, archive, envelope, gzip, identifiers, manifest, signature, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{Compression, FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
@@ -249,6 +249,7 @@ impl<'a> Opening<'a> {
     fn check_manifest(&mut self, unpacked: &BTreeMap<&str, BTreeMap<String, Vec<u8>>>) {
         let Some(manifest) = &self.mapping.manifest else { return };
         let Some(bytes) = unpacked.values().find_map(|members| members.get(&manifest.member)) else { return };
+        self.findings.extend(identifiers::check_beside("The manifest", bytes));
         match manifest::announced_rows(bytes, manifest) {
             Ok(announced) => {
                 for read in self.tables.iter().filter(|read| read.table.usable) {
@@ -272,6 +273,7 @@ impl<'a> Opening<'a> {
         // What vouches for a file that is not there says nothing of the others.
         let whole = self.of_role(PartRole::Data).count() == self.mapping.files.iter().filter(|part| part.role == PartRole::Data).count();
         for opened in self.of_role(PartRole::Sha256) {
+            findings.extend(identifiers::check_beside("The checksum file", opened.file.bytes));
             match checksums::checksums(opened.file.bytes) {
                 Ok(checksums) if whole => findings.extend(checksums::compare(&checksums, &files)),
                 Ok(_) => {}
@@ -280,6 +282,7 @@ impl<'a> Opening<'a> {
         }
         let mut all = ControlRecord::default();
         for opened in self.of_role(PartRole::Control) {
+            findings.extend(identifiers::check_beside("The control file", opened.file.bytes));
             let (record, problems) = control::record(opened.file.bytes);
             findings.append(problems);
             if let Some(sha256) = record.sha256.filter(|_| whole) {

@@ -5,7 +5,7 @@
 
 use super::columns::{self, Layout, plain_name};
 use super::control::StatedTotals;
-use super::identifiers::Scan;
+use super::identifiers::{Scan, times_of};
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
@@ -117,6 +117,9 @@ impl<'a> Reader<'a> {
             finding.place.line = finding.place.line.map(|line| line.saturating_add(skipped_lines));
             finding
         }));
+        let mut scan = Scan::default();
+        let skipped = text.strip_suffix(rest).unwrap_or_default();
+        scan.look_aside("A line before the table", 1, skipped.split(['\n', '\r']));
         Self {
             text,
             cutter: Cutter::new(rest, delimiter, mapping.quoted, max_fields),
@@ -137,7 +140,7 @@ impl<'a> Reader<'a> {
             ends: records::ends_with_line_end(text),
             last: None,
             facts: HeaderFacts::default(),
-            scan: Scan::default(),
+            scan,
             findings,
         }
     }
@@ -197,6 +200,7 @@ impl<'a> Reader<'a> {
             return Err(missing());
         }
         self.check_width(&record)?;
+        self.look_aside("The first line", &record);
         let field = |position: usize| field_at(&record, position.checked_sub(1)?);
         self.facts = HeaderFacts {
             provider: expected.provider.map(|at| field(at).unwrap_or_default()),
@@ -215,6 +219,7 @@ impl<'a> Reader<'a> {
             return Err(Finding::new(Rule::Str01, "The file has neither column names nor rows."));
         };
         self.check_width(&record)?;
+        self.look_aside("The line of column names", &record);
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
         self.say_where_names_are(&record);
         let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);
@@ -286,6 +291,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Looks for leaks in a line that is no row.
+    fn look_aside(&mut self, what: &str, record: &Record<'_>) {
+        self.scan.look_aside(what, record.line, record.fields.iter().map(AsRef::as_ref));
+    }
+
     /// Why a record cannot be a row.
     fn problem_with(&self, record: &Record<'_>) -> Option<Finding> {
         let line = record.line;
@@ -317,6 +327,7 @@ impl<'a> Reader<'a> {
 
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
         self.total_rows += 1;
+        self.look_aside("A total row", record);
         if let Some(column) = &total.rows {
             let stated = self.field_of(record, column);
             self.announce(stated, record.line, "The total row");
@@ -325,6 +336,7 @@ impl<'a> Reader<'a> {
 
     fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
         self.trailer_line = Some(record.line);
+        self.look_aside("The last line", record);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
         self.announce(stated, record.line, "The last line");
         let mut total = |place: Option<usize>| {
@@ -369,7 +381,7 @@ impl<'a> Reader<'a> {
             self.check_end();
             self.check_counts();
         }
-        let scanned = self.scan.findings(&self.layout.columns);
+        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
         self.findings.append(scanned);
         let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
         let skipped = blank.saturating_add(self.total_rows);

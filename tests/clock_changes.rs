@@ -108,12 +108,15 @@ impl Weekend {
                 history.accepted.push(PastSnapshot {
                     lead: id(0),
                     files: sent.files.iter().map(|(name, _)| name.clone()).zip(digests).collect(),
+                    received_at,
                     slot: snapshot.slot,
                     version: u32::try_from(version).unwrap() + 1,
                     snapshot_at: snapshot.snapshot_at,
                     sequence: snapshot.sequence,
                     content: snapshot.content,
+                    coverage: assessment.report.coverage,
                     totals: snapshot.totals,
+                    fingerprint: assessment.report.fingerprint,
                 });
             }
             judged.push(assessment);

@@ -55,6 +55,12 @@ reference = "A-1"
 starts = 2018-04-01
 "#;
 
+const SIGNERS: &str = r#"
+[[signers]]
+owner = "Extract job"
+public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti"
+"#;
+
 const TABLE: &str = r#"
 [[mapping]]
 version = "example"
@@ -86,6 +92,7 @@ fn whole(kind: &str, text: &str) -> (String, String) {
     }
     let rest = match kind {
         "mapping" => text.to_owned(),
+        "mapping signed" => format!("{SIGNERS}{text}"),
         "table" => format!("{TABLE}{text}"),
         "line" => format!("{TABLE}{COLUMNS}[mapping.table.fields]\nsite_code = \"SITE\"\nward_code = \"WARD\"\n{text}"),
         "fields" => format!("{TABLE}{COLUMNS}[mapping.table.fields]\n{text}{LINE}"),
@@ -207,7 +214,20 @@ fn every_key_field_and_code_is_explained() {
     assert!(missing.is_empty(), "keys that the page does not explain: {missing:?}");
     let missing: Vec<&&str> = FIELDS.iter().filter(|field| !known(field)).collect();
     assert!(missing.is_empty(), "fields that the page does not explain: {missing:?}");
-    let words = ["Europe/London", "fixed GMT", "reject", "shift forward", "data", "sha256", "control", "utf-8", "windows-1252"];
+    let words = [
+        "Europe/London",
+        "fixed GMT",
+        "reject",
+        "shift forward",
+        "data",
+        "sha256",
+        "control",
+        "signature",
+        "gzip",
+        "utf-8",
+        "windows-1252",
+        "utf-16",
+    ];
     let more = ["file name", "header line", "other table", "one", "each", "stated", "old", "age in years", "birth date", "age range"];
     for word in words.iter().chain(&more) {
         assert!(prose.contains(&format!("\"{word}\"")), "the word {word} is not explained");

@@ -4,7 +4,6 @@
 //! input that once failed becomes a file in `fuzz/seeds/`, and the tests below replay all of them.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a fuzz target fails loudly")]
-#![cfg_attr(test, expect(unreachable_pub, reason = "the fuzz targets reach it, the tests need not"))]
 
 use crate::config::{self, Settings};
 use crate::feed::{DeliveryId, Digest, FileName, Rule, Severity};
@@ -160,17 +159,22 @@ fn keeps_account(assessment: &Assessment) {
     }
 }
 
-/// No message repeats ten digits that stand together in a file: they could be an NHS number. Announced counts are not of a
-/// person.
+/// No message repeats ten digits of a file that pass the check of an NHS number. Announced counts are not of a person.
 fn says_no_number_of(bytes: &[u8], assessment: &Assessment) {
     let text = String::from_utf8_lossy(bytes);
-    let is_number = |run: &&str| run.len() == 10;
+    let is_number = |run: &&str| run.len() == 10 && passes_modulus_11(run);
     for number in text.split(|c: char| !c.is_ascii_digit()).filter(is_number) {
         for finding in assessment.report.findings.iter().filter(|finding| !matches!(finding.rule, Rule::Str06 | Rule::Str07 | Rule::Trn06))
         {
             assert!(!finding.message.contains(number), "{} repeats {number}", finding.rule);
         }
     }
+}
+
+/// Ten digits, weighted 10 to 1, sum to a multiple of eleven. Source: NHS Data Dictionary, NHS NUMBER.
+fn passes_modulus_11(number: &str) -> bool {
+    let weighted = number.chars().zip((1..=10).rev()).filter_map(|(digit, weight)| Some(digit.to_digit(10)? * weight));
+    weighted.sum::<u32>() % 11 == 0
 }
 
 #[cfg(test)]

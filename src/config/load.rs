@@ -74,7 +74,12 @@ pub fn provider_from_text(path: &Path, text: &str, reference: &Reference) -> Res
     let source = Source::new(path, text);
     let read = provider::read(&source, reference);
     match (Problems::of(source.into_problems()), read) {
-        (None, Some((provider, _))) => Ok(provider),
+        (None, Some((provider, own))) => {
+            // Files beside it are none of this one's: it may be anything at all.
+            let run = |example| examples::run(example, &provider.feed, reference, &mut |_| None);
+            let problems: Vec<Problem> = own.iter().flat_map(run).map(|message| about(path, &message)).collect();
+            Problems::of(problems).map_or(Ok(provider), Err)
+        }
         (Some(problems), _) => Err(problems),
         (None, None) => Err(Problems::one(about(path, "is no provider's file"))),
     }

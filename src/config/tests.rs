@@ -1,6 +1,7 @@
 //! The settings as a whole: a folder written to disk, loaded, and what is reported.
 
 mod examples;
+mod files;
 mod mappings;
 
 use super::*;
@@ -308,15 +309,19 @@ fn the_examples_of_the_access_page_are_settings() {
     let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     for example in &examples {
         let (file, text) = example.split_once('\n').unwrap();
+        // Signers have no effect where nothing is signed.
+        let part = "[[mapping.file]]\npart = \"signature\"\nrole = \"signature\"\nname = \"{org}_{yyyy}{mm}{dd}_{HH}{MM}.csv.sig\"\n";
+        let signed = if text.contains("[[signers]]") { part } else { "" };
         let provider = if file == "# providers/RM1.toml" {
-            PROVIDER.replacen("[contact]", &format!("{text}\n[contact]"), 1)
+            let provider = PROVIDER.replacen("[contact]", &format!("{text}\n[contact]"), 1);
+            provider.replacen("[[mapping.table]]", &format!("{signed}[[mapping.table]]"), 1)
         } else {
             PROVIDER.to_owned()
         };
         let main = if file == "# bedfeed.toml" { format!("state_dir = \"s\"\n{text}") } else { "state_dir = \"s\"".to_owned() };
         assert_eq!(problems(&[("bedfeed.toml", &main), ("providers/RM1.toml", &provider)]), Vec::<String>::new(), "{example}");
     }
-    assert_eq!(examples.len(), 4, "all of them say which file they belong to");
+    assert_eq!(examples.len(), 5, "all of them say which file they belong to");
 }
 
 #[test]

@@ -71,6 +71,17 @@ pub struct RowCounts {
     pub lines: u64,
 }
 
+/// How well the persons of a snapshot are coded: patients in beds and patients who wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Persons {
+    /// All of them.
+    pub counted: u64,
+    /// Of those, the ones whose gender is not known.
+    pub gender_unknown: u64,
+    /// Of those, the ones whose age is not known.
+    pub age_unknown: u64,
+}
+
 /// A ward that the register does not have: it waits for somebody to approve it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct UnknownWard {
@@ -112,6 +123,12 @@ pub struct Report {
     pub rows: RowCounts,
     /// The sums, where lines came out. To show them, ask for [`Report::told`].
     pub totals: Option<Totals>,
+    /// How well persons are coded, where lines came out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persons: Option<Persons>,
+    /// A number that equal lines have in common whatever their order, where lines came out: it tells whether figures move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<u64>,
     /// Wards that are not registered, by site and code; the first [`MAX_UNKNOWN_WARDS`].
     #[serde(default)]
     pub unknown_wards: Vec<UnknownWard>,

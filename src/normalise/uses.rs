@@ -60,11 +60,17 @@ pub struct ColumnUse {
 pub fn of_table(mapping: &Mapping, table: &TableMapping) -> BTreeMap<String, ColumnUse> {
     let mut uses: BTreeMap<String, ColumnUse> = BTreeMap::new();
     for (field, column) in fields_of(mapping, table) {
-        push_once(&mut uses.entry(column.to_owned()).or_default().fields, field);
+        push_once(&mut uses.entry(whole_of(table, column).to_owned()).or_default().fields, field);
     }
-    let mut also = |column: &str, what: &str| push_once(&mut uses.entry(column.to_owned()).or_default().also, what);
+    let mut also = |column: &str, what: &str| push_once(&mut uses.entry(whole_of(table, column).to_owned()).or_default().also, what);
+    for split in &table.tidy.split {
+        also(&split.column, &format!("is cut into {}", pieces_of(table, &split.column).join(", ")));
+    }
     for line in &table.lines {
         line.when.keys().for_each(|column| also(column, "decides what a row counts"));
+    }
+    for skip in &table.skip {
+        skip.when.keys().for_each(|column| also(column, "decides which rows are left out"));
     }
     if let SnapshotTime::Column { column, .. } = &table.snapshot_at {
         also(column, "when the figures were true");
@@ -84,14 +90,30 @@ pub fn of_table(mapping: &Mapping, table: &TableMapping) -> BTreeMap<String, Col
     uses
 }
 
+/// The names of the pieces that a column is cut into; none for most.
+#[must_use]
+pub fn pieces_of(table: &TableMapping, column: &str) -> Vec<String> {
+    let split = table.tidy.split.iter().filter(|split| split.column == column);
+    split.flat_map(|split| &split.pattern.pieces).map(|(name, _)| name.clone()).collect()
+}
+
+/// The column that a piece is cut from; any other column is one by itself.
+fn whole_of<'m>(table: &'m TableMapping, column: &'m str) -> &'m str {
+    let cut = |pieces: &[(String, String)]| pieces.iter().any(|(name, _)| name == column);
+    table.tidy.split.iter().find(|split| cut(&split.pattern.pieces)).map_or(column, |split| &split.column)
+}
+
 /// How the values of each agreed column of a table may be shown.
 #[must_use]
 pub fn showing(mapping: &Mapping, table: &TableMapping) -> BTreeMap<String, Showing> {
-    let mut persons: BTreeSet<&str> = plan::person_columns(table).collect();
-    let fields = fields_of(mapping, table);
+    let mut persons: BTreeSet<&str> = plan::person_columns(table).map(|column| whole_of(table, column)).collect();
+    let fields: Vec<(&str, &str)> = fields_of(mapping, table).into_iter().map(|(field, column)| (field, whole_of(table, column))).collect();
     persons.extend(fields.iter().filter(|(field, _)| PERSON_FIELDS.contains(field)).map(|(_, column)| *column));
     // A table that joins this one may read its columns as a person's age.
-    let own = |column: &'_ str| -> Option<String> { Some(column.strip_prefix(table.name.as_str())?.strip_prefix('.')?.to_owned()) };
+    let own = |column: &str| -> Option<String> {
+        let joined = column.strip_prefix(table.name.as_str())?.strip_prefix('.')?;
+        Some(whole_of(table, joined).to_owned())
+    };
     let joined: BTreeSet<String> = mapping.tables.iter().flat_map(plan::person_columns).filter_map(own).collect();
     let of = |column: &String| {
         let fills = |wanted: &[&str]| fields.iter().any(|(field, filled_by)| filled_by == column && wanted.contains(field));

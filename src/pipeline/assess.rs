@@ -8,7 +8,7 @@ use crate::feed::{
     DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, UkClock,
     UnknownWard,
 };
-use crate::normalise::mapping::Mapping;
+use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
@@ -16,7 +16,8 @@ use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, labels, plausibility, times, totals as sums,
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, labels, lines as single, movement,
+    plausibility, references, register, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -73,16 +74,16 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
     judge(parts, context, &mut |_| {})
 }
 
-/// The same, showing the snapshot that came out to `look`, accepted or not, before it is decided on. Where two are weighed, the
-/// one that is kept is shown last.
+/// The same, showing each snapshot that came out to `look`, accepted or not, before it is decided on. The one that counts has the
+/// report's snapshot time.
 #[must_use]
 pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
-    let assessment = judge_once(parts, context, false, look);
+    let assessment = assess_once(parts, context, false, look);
     if !may_be_an_hour_later(&assessment.report) {
         return assessment;
     }
-    let later = judge_once(parts, context, true, &mut |_| {});
-    if later.report.rows.rejected < assessment.report.rows.rejected { judge_once(parts, context, true, look) } else { assessment }
+    let later = assess_once(parts, context, true, look);
+    if later.report.rows.rejected < assessment.report.rows.rejected { later } else { assessment }
 }
 
 /// Whether a set was taken for one of the repeated hour's first half without proof, while rows of it were rejected: waits
@@ -93,7 +94,7 @@ fn may_be_an_hour_later(report: &Report) -> bool {
     report.rows.rejected > 0 && report.time_rule.is_some_and(guessed)
 }
 
-fn judge_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
     let mut judgement = Judgement::new(context);
     let opened = open_by_mapping_in_force(&files, context, rows_rule_out_bst, &mut judgement.findings);
@@ -123,6 +124,7 @@ fn judge_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool
     judgement.check_agreement(snapshot_at);
     let Some(snapshot_at) = snapshot_at else { return judgement.finish(None) };
     let in_force = judgement.place_in_time(snapshot_at, mapping, &set);
+    judgement.compare_with_earlier(parts, snapshot_at, mapping, &set);
     if !in_force || !set.usable {
         return judgement.finish(None);
     }
@@ -164,7 +166,11 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes, &self.context.feed.mappings));
+                self.findings.append(identifiers::scan_unread(
+                    part.bytes,
+                    &self.context.feed.mappings,
+                    self.context.feed.limits.max_file_bytes,
+                ));
             }
         }
     }
@@ -192,6 +198,28 @@ impl<'a> Judgement<'a> {
         in_force
     }
 
+    /// Judges the running number and the names against what was accepted before. A part that repeats one is judged by that.
+    fn compare_with_earlier(&mut self, parts: &[Part<'_>], snapshot_at: Timestamp, mapping: &Mapping, set: &OpenSet) {
+        if !set.missing.is_empty() {
+            return;
+        }
+        let is_data = |part: &Option<String>| {
+            part.as_ref().is_some_and(|part| mapping.files.iter().any(|file| file.part == *part && file.role == PartRole::Data))
+        };
+        let data: Vec<(&str, Digest)> =
+            parts.iter().zip(&set.parts).filter(|(_, named)| is_data(named)).map(|(part, _)| (part.name.as_str(), part.sha256)).collect();
+        let arrived = sequence::Arrived {
+            slot: Slot::meant_at(snapshot_at, self.context.feed.limits.early_tolerance),
+            received_at: self.context.received_at,
+            content: set.content,
+            number: set.sequence,
+            resend: set.kind == Some(Kind::Resend),
+            data: &data,
+        };
+        self.findings.extend(sequence::check_number(&arrived, self.context.history));
+        self.findings.extend(sequence::check_names(&arrived, self.context.history, mapping, self.context.feed));
+    }
+
     /// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
     fn give_meaning(&mut self, set: &OpenSet, mapping: &Mapping, snapshot_at: Timestamp) -> Snapshot {
         let (feed, reference) = (self.context.feed, self.context.reference);
@@ -204,13 +232,18 @@ impl<'a> Judgement<'a> {
         let before = rejections.rows;
         verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
         sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
-        let day = local_day(snapshot_at);
-        let wards = plausibility::wards_with_beds(&feed.provider, reference, day);
-        self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &wards, &feed.limits));
+        let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
+        let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
+        single::check(&mut lines, &against, &mut rejections, &mut self.findings);
+        self.findings.append(references::check(&set.tables, mapping));
+        self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
-        self.findings.append(labels::check(labels, &feed.provider, reference, day));
+        self.findings.append(labels::check(labels, &feed.provider, reference, local_day(snapshot_at)));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
+        let beside =
+            register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };
+        self.findings.append(register::check(&mut lines, &register, &beside));
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
             read: set.rows,
@@ -226,8 +259,10 @@ impl<'a> Judgement<'a> {
             self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
         }
         if mapping.coverage.beds {
-            self.findings.extend(plausibility::check(&totals, &feed.provider, reference, day));
+            self.findings.extend(plausibility::check(&totals, &register));
+            self.findings.extend(register::check_provider(&totals, normalised.beds_short));
         }
+        self.compare_with_the_past(mapping, snapshot_at, &lines);
         Snapshot {
             provider: feed.provider.clone(),
             slot: Slot::meant_at(snapshot_at, feed.limits.early_tolerance),
@@ -240,6 +275,21 @@ impl<'a> Judgement<'a> {
             lines,
             totals,
         }
+    }
+
+    /// Notes what later snapshots are compared with, and compares this one with earlier ones.
+    fn compare_with_the_past(&mut self, mapping: &Mapping, snapshot_at: Timestamp, lines: &[Line]) {
+        let (fingerprint, persons) = (fingerprint::of_lines(lines.iter()), fingerprint::persons(lines.iter()));
+        (self.report.fingerprint, self.report.persons) = (Some(fingerprint), Some(persons));
+        let now = movement::Now {
+            slot: Slot::meant_at(snapshot_at, self.context.feed.limits.early_tolerance),
+            received_at: self.context.received_at,
+            coverage: mapping.coverage,
+            totals: self.report.totals.unwrap_or_default(),
+            persons,
+            fingerprint,
+        };
+        self.findings.append(movement::check(&now, self.context.history, &self.context.feed.limits));
     }
 
     fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {

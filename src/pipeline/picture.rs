@@ -5,7 +5,7 @@
 
 use super::assess::{Assessment, Context, Part, judge};
 use crate::bedstate::{LineType, Snapshot, written_fields};
-use crate::feed::{Findings, LONDON, Slot};
+use crate::feed::{Findings, LONDON, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, Ward};
 use crate::normalise::times::local_day;
@@ -30,9 +30,10 @@ const KEPT_WIDTH: usize = 100;
 /// Judges the deliveries of one snapshot, and says what there is to see.
 #[must_use]
 pub fn judge_with_picture(parts: &[Part<'_>], context: &Context<'_>) -> (Assessment, Picture) {
-    let mut wards = Vec::new();
-    let assessment = judge(parts, context, &mut |snapshot| wards = beds_by_ward(snapshot, context.reference));
+    let mut seen: Vec<(Timestamp, Vec<WardBeds>)> = Vec::new();
+    let assessment = judge(parts, context, &mut |snapshot| seen.push((snapshot.snapshot_at, beds_by_ward(snapshot, context.reference))));
     let report = &assessment.report;
+    let wards = seen.into_iter().find(|(at, _)| report.snapshot_at == Some(*at)).map(|(_, wards)| wards).unwrap_or_default();
     let mapping = report.mapping.as_ref().and_then(|version| context.feed.mappings.iter().find(|mapping| mapping.version == *version));
     let part_of = |part: &Part<'_>| {
         let found = report.parts.iter().find(|(_, delivery)| *delivery == part.delivery);
@@ -80,7 +81,7 @@ fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessm
     picture.mapping =
         Some(PicturedMapping { version: mapping.version.clone(), from: mapping.from, to: mapping.to, author: mapping.author.clone() });
     picture.tables = outline.tables.iter().map(|table| pictured_table(mapping, table)).collect();
-    picture.stated = stated(mapping, outline);
+    picture.stated = stated(mapping, outline, assessment.report.totals.as_ref());
     if assessment.verdict != Verdict::Sealed {
         picture.lines = lines(&assessment.report.findings, &outline.tables, mapping.tables.len() > 1);
     }
@@ -115,7 +116,7 @@ fn pictured_table(mapping: &Mapping, table: &TableOutline<'_>) -> PicturedTable 
 }
 
 /// What trailers, total rows, manifests and control files say, beside what was counted.
-fn stated(mapping: &Mapping, outline: &Outline<'_>) -> Vec<Stated> {
+fn stated(mapping: &Mapping, outline: &Outline<'_>, sums: Option<&Totals>) -> Vec<Stated> {
     let mut all = Vec::new();
     let counted = |table: &TableOutline<'_>| table.read.usable.then_some(table.read.rows);
     for table in &outline.tables {
@@ -134,6 +135,14 @@ fn stated(mapping: &Mapping, outline: &Outline<'_>) -> Vec<Stated> {
         let found = outline.tables.iter().map(counted).sum::<Option<u64>>().filter(|_| !outline.tables.is_empty());
         all.push(Stated { by: "the control file".to_owned(), what: "rows".to_owned(), stated, found });
     }
+    let control = outline.control.iter().map(|control| ("the control file", &control.totals));
+    let last_lines = outline.tables.iter().map(|table| ("the last line", &table.read.facts.totals));
+    for (by, totals) in control.chain(last_lines) {
+        for (what, stated, found) in totals.beside(sums.unwrap_or(&Totals::default())) {
+            let found = sums.is_some().then_some(found);
+            all.extend(stated.map(|stated| Stated { by: by.to_owned(), what: what.to_owned(), stated, found }));
+        }
+    }
     all
 }
 
@@ -144,7 +153,7 @@ fn lines(findings: &Findings, tables: &[TableOutline<'_>], several: bool) -> Vec
         let part = several.then(|| table.label.clone());
         let about = findings.iter().filter(|finding| finding.place.part == part);
         let wanted: BTreeSet<u64> = about.filter_map(|finding| finding.place.line).collect();
-        let field = |cell: SentCell| PicturedField { text: cell.text, column: cell.column };
+        let field = |cell: SentCell| PicturedField { text: cell.text, column: cell.column, pieces: cell.pieces };
         all.extend(table.lines(&wanted).into_iter().map(|line| PicturedLine {
             part: part.clone(),
             line: line.line,

@@ -167,6 +167,9 @@ pub struct PicturedField {
     pub text: String,
     /// What findings call its column, where that is known.
     pub column: Option<String>,
+    /// What they call the pieces that it is cut into.
+    #[serde(skip)]
+    pub pieces: Vec<String>,
 }
 
 /// A line of the dataset to show: field and value, blank ones left out. Not part of the picture: values of fields about a
@@ -197,6 +200,7 @@ impl PicturedLine {
     #[must_use]
     pub fn marked(&self, finding: &Finding) -> Vec<bool> {
         let wanted: Vec<&str> = finding.place.column.iter().flat_map(|column| column.split(" and ")).collect();
-        self.fields.iter().map(|field| field.column.as_deref().is_some_and(|column| wanted.contains(&column))).collect()
+        let names = |field: &PicturedField| field.column.iter().chain(&field.pieces).any(|column| wanted.contains(&column.as_str()));
+        self.fields.iter().map(names).collect()
     }
 }

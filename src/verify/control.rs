@@ -79,7 +79,8 @@ pub struct StatedTotals {
 
 impl StatedTotals {
     /// Each sum's name in a control record, what was stated, and what came of the rows.
-    fn beside(&self, sums: &Totals) -> [(&'static str, Option<u64>, u64); 4] {
+    #[must_use]
+    pub fn beside(&self, sums: &Totals) -> [(&'static str, Option<u64>, u64); 4] {
         [
             ("total_occ", self.occupied, sums.occupied),
             ("total_emp", self.empty, sums.empty),

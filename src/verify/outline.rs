@@ -7,8 +7,8 @@
 use super::control::{self, ControlRecord};
 use super::set::{self, SetFile};
 use super::structure::{self, TableRead};
-use super::{Feed, archive, envelope, manifest, text};
-use crate::normalise::mapping::{Mapping, PartRole, TableMapping};
+use super::{Feed, archive, envelope, manifest, opening, text};
+use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::uses::{self, Showing};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +70,8 @@ pub struct SentCell {
     pub text: String,
     /// What findings call its column, where it is known to stand in one.
     pub column: Option<String>,
+    /// What they call the pieces it is cut into.
+    pub pieces: Vec<String>,
 }
 
 /// Opens a set of files for looking at it.
@@ -84,10 +86,7 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
             continue;
         }
         match part.role {
-            PartRole::Data => {
-                let Ok(bytes) = set::unpacked_by(part.compression, file.bytes, feed.limits.max_file_bytes) else { continue };
-                data(&bytes, &part.part, mapping, feed, &mut found);
-            }
+            PartRole::Data => data(file.bytes, part, mapping, feed, &mut found),
             PartRole::Control => found.control = Some(control::record(file.bytes).0),
             PartRole::Sha256 | PartRole::Signature => {}
         }
@@ -95,11 +94,12 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
     found
 }
 
-fn data<'m>(bytes: &[u8], part: &str, mapping: &'m Mapping, feed: &Feed, found: &mut Outline<'m>) {
-    let tables: Vec<&'m TableMapping> = mapping.tables.iter().filter(|table| table.file == part).collect();
+fn data<'m>(bytes: &[u8], part: &FilePart, mapping: &'m Mapping, feed: &Feed, found: &mut Outline<'m>) {
+    let tables: Vec<&'m TableMapping> = mapping.tables.iter().filter(|table| table.file == part.part).collect();
     let mut wanted: Vec<&str> = tables.iter().filter_map(|table| table.member.as_deref()).collect();
     if wanted.is_empty() {
-        found.tables.extend(tables.into_iter().filter_map(|table| TableOutline::of(bytes, mapping, table, feed)));
+        let Ok(bytes) = set::unpacked_by(part.compression, bytes, feed.limits.max_file_bytes) else { return };
+        found.tables.extend(tables.into_iter().filter_map(|table| TableOutline::of(&bytes, mapping, table, feed)));
         return;
     }
     wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
@@ -128,7 +128,8 @@ impl<'m> TableOutline<'m> {
     /// The line of column names, as sent. A name that findings call by its number only is not repeated: the first line may
     /// be a row about a person.
     fn find_names(&mut self) {
-        let records = Records { text: &self.text, line: 1, mapping: self.mapping };
+        let (rest, skipped) = opening::after_lines(&self.text, self.mapping.skip_lines);
+        let records = Records { text: rest, line: skipped + 1, mapping: self.mapping };
         let mut filled = records.filter(|(_, record)| record.cells.iter().any(|cell| !cell.trim().is_empty()));
         let Some((line, record)) = filled.nth(usize::from(self.mapping.header_line.is_some())).filter(|_| self.mapping.header) else {
             return;
@@ -169,7 +170,8 @@ impl<'m> TableOutline<'m> {
                 Some(known) => known.contains(&(at + 1)) && Showing::Place.allows(text),
                 None => in_place && self.allows(at, text),
             };
-            SentCell { text: if shown { (*text).trim().to_owned() } else { mask(text) }, column: label }
+            let pieces = label.as_deref().map(|column| uses::pieces_of(self.mapping, column)).unwrap_or_default();
+            SentCell { pieces, text: if shown { (*text).trim().to_owned() } else { mask(text) }, column: label }
         };
         SentLine { line, cells: record.cells.iter().enumerate().map(cell).collect(), delimiter: char::from(self.mapping.delimiter) }
     }
@@ -185,10 +187,11 @@ impl<'m> TableOutline<'m> {
         let starts = |with: &str| record.cells.first().is_some_and(|cell| cell.trim().trim_matches('"').eq_ignore_ascii_case(with));
         if let Some(header) = self.mapping.header_line.as_ref().filter(|header| starts(&header.starts)) {
             let time = header.snapshot_at.as_ref().map(|(at, _)| *at);
-            return Some([Some(1), header.provider, header.sequence, time].into_iter().flatten().collect());
+            let stated = [Some(1), header.provider, header.sequence, time, header.dataset, header.kind, header.produced_at];
+            return Some(stated.into_iter().flatten().collect());
         }
         let trailer = self.mapping.trailer_line.as_ref().filter(|trailer| starts(&trailer.starts))?;
-        Some(vec![1, trailer.rows])
+        Some([1, trailer.rows].into_iter().chain(trailer.totals.into_iter().flatten()).collect())
     }
 }
 

@@ -189,18 +189,21 @@ mod tests {
         PastSnapshot {
             lead: DeliveryId::new(at(arrived), [1; 10]),
             files: Vec::new(),
+            received_at: at(arrived),
             slot: Slot::containing(at(slot)),
             version: 1,
             snapshot_at: at(slot),
             sequence: (sequence > 0).then_some(sequence),
             content: Digest::of(content.as_bytes()),
+            coverage: None,
             totals: Totals::default(),
+            fingerprint: None,
         }
     }
 
     /// What is chosen for a file that says 01:30, received at some time, with a number and a content.
     fn chosen(received: &str, sequence: u32, content: &str, accepted: &[(&str, &str, u32, &str)]) -> String {
-        let history = History { accepted: accepted.iter().map(past).collect() };
+        let history = History { accepted: accepted.iter().map(past).collect(), same_hour: Vec::new() };
         let standing = Standing {
             received_at: at(received),
             history: &history,

@@ -115,6 +115,9 @@ impl<'a> Reader<'a> {
             finding.place.line = finding.place.line.map(|line| line.saturating_add(skipped_lines));
             finding
         }));
+        let mut scan = Scan::default();
+        let skipped = text.strip_suffix(rest).unwrap_or_default();
+        scan.look_aside("A line before the table", 1, skipped.split(['\n', '\r']));
         Self {
             text,
             cutter: Cutter::new(rest, delimiter, mapping.quoted, max_fields),
@@ -135,7 +138,7 @@ impl<'a> Reader<'a> {
             ends: records::ends_with_line_end(text),
             last: None,
             facts: HeaderFacts::default(),
-            scan: Scan::default(),
+            scan,
             findings,
         }
     }

@@ -311,8 +311,8 @@ impl Draft<'_> {
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
         let line = Line {
-            site_code: Code::new(&located.site),
-            ward_code: Some(Code::new(&located.ward)).filter(|ward| !ward.is_empty()),
+            site_code: located.site.clone(),
+            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
             line_type: self.line_type.unwrap_or(LineType::Demand),
             gender,
             age_band,

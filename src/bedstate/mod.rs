@@ -9,6 +9,7 @@ mod line;
 mod places;
 mod schema;
 mod snapshot;
+mod treatment_functions;
 
 pub use crate::feed::Coverage;
 pub use code::Code;
@@ -20,3 +21,4 @@ pub use line::{DATASET, Line};
 pub use places::{Site, Ward};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
 pub use snapshot::{Snapshot, totals};
+pub use treatment_functions::is_treatment_function;

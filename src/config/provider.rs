@@ -8,13 +8,16 @@ use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
 use crate::normalise::reference::Reference;
 use crate::schedule::FeedSchedule;
-use crate::verify::{Feed, Limits};
+use crate::verify::{Feed, Limits, NameReuse};
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use toml::de::DeValue;
 
 /// Longest duration of a schedule or limit.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Longest wait or age of a row that may be allowed: beyond a year it is no limit.
+const LONGEST_AGE: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// Largest upload that may be allowed: the checks hold a whole file in memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -36,7 +39,8 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let networks = root.get("networks").map(|item| access::networks(&item)).unwrap_or_default();
     let schedule = root.section("schedule");
     let password = root.section("password").and_then(|section| access::password(section, !networks.is_empty()));
-    let (limits, quota) = root.section("limits").map_or_else(default_limits, limits);
+    let default = kind.map_or_else(Limits::default, Limits::of);
+    let (limits, quota) = root.section("limits").map_or_else(|| default_limits(&default), |section| limits(section, &default));
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
     let mappings = mapping::mappings(&root, &known, reference);
     root.finish();
@@ -163,14 +167,11 @@ fn slot(item: &Item<'_>) -> Option<Slot> {
     }
 }
 
-fn default_limits() -> (Limits, Quota) {
-    let limits = Limits::default();
-    let quota = Quota::for_files_of(limits.max_file_bytes);
-    (limits, quota)
+fn default_limits(default: &Limits) -> (Limits, Quota) {
+    (default.clone(), Quota::for_files_of(default.max_file_bytes))
 }
 
-fn limits(section: Section<'_>) -> (Limits, Quota) {
-    let default = Limits::default();
+fn limits(section: Section<'_>, default: &Limits) -> (Limits, Quota) {
     let percent = |key| section.get(key).and_then(|item| item.whole(0..=100));
     let count = |key| section.get(key).and_then(|item| item.whole(0..=100_000));
     let duration = |key| section.get(key).and_then(|item| item.duration(SignedDuration::ZERO..=MAX_DURATION));
@@ -186,10 +187,48 @@ fn limits(section: Section<'_>) -> (Limits, Quota) {
         unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
+        ..of_plausibility(&section, default)
     };
+    if limits.wait_longest < limits.wait_long {
+        section.problem("wait_longest must not be less than wait_long");
+    }
+    if limits.update_stale < limits.update_old {
+        section.problem("update_stale must not be less than update_old");
+    }
+    if limits.open_change_reject_percent < limits.open_change_percent {
+        section.problem("open_change_reject_percent must not be less than open_change_percent");
+    }
     let quota = quota(&section, limits.max_file_bytes);
     section.finish();
     (limits, quota)
+}
+
+/// The limits of what is possible and not likely.
+fn of_plausibility(section: &Section<'_>, default: &Limits) -> Limits {
+    let percent = |key| section.get(key).and_then(|item| item.whole(0..=100));
+    let count = |key| section.get(key).and_then(|item| item.whole(0..=100_000));
+    let duration = |key| section.get(key).and_then(|item| item.duration(SignedDuration::ZERO..=LONGEST_AGE));
+    let reuse = [("reject", NameReuse::Reject), ("warn", NameReuse::Warn)];
+    Limits {
+        wait_ahead: duration("wait_ahead").unwrap_or(default.wait_ahead),
+        wait_long: duration("wait_long").unwrap_or(default.wait_long),
+        wait_longest: duration("wait_longest").unwrap_or(default.wait_longest),
+        update_old: duration("update_old").unwrap_or(default.update_old),
+        update_stale: duration("update_stale").unwrap_or(default.update_stale),
+        name_reuse: section.get("name_reuse").and_then(|item| item.choice(&reuse)).or(default.name_reuse),
+        register_beds: count("register_beds").unwrap_or(default.register_beds),
+        register_percent: percent("register_percent").unwrap_or(default.register_percent),
+        open_change_beds: count("open_change_beds").unwrap_or(default.open_change_beds),
+        open_change_percent: percent("open_change_percent").unwrap_or(default.open_change_percent),
+        open_change_reject_percent: percent("open_change_reject_percent").unwrap_or(default.open_change_reject_percent),
+        occupied_change_beds: count("occupied_change_beds").unwrap_or(default.occupied_change_beds),
+        occupied_change_percent: percent("occupied_change_percent").unwrap_or(default.occupied_change_percent),
+        frozen_after: count("frozen_after").unwrap_or(default.frozen_after),
+        no_demand_after: duration("no_demand_after").unwrap_or(default.no_demand_after),
+        demand_factor: count("demand_factor").unwrap_or(default.demand_factor),
+        unknown_persons_rise: percent("unknown_persons_rise").unwrap_or(default.unknown_persons_rise),
+        ..default.clone()
+    }
 }
 
 /// A quota that the largest file does not fit into would let nothing through.

@@ -71,6 +71,17 @@ pub struct RowCounts {
     pub lines: u64,
 }
 
+/// How well the persons of a snapshot are coded: patients in beds and patients who wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Persons {
+    /// All of them.
+    pub counted: u64,
+    /// Of those, the ones whose gender is not known.
+    pub gender_unknown: u64,
+    /// Of those, the ones whose age is not known.
+    pub age_unknown: u64,
+}
+
 /// What the assessment of one delivery (or set) concluded. Holds no row and no person's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
@@ -96,6 +107,12 @@ pub struct Report {
     pub rows: RowCounts,
     /// The sums, where lines came out. To show them, ask for [`Report::told`].
     pub totals: Option<Totals>,
+    /// How well persons are coded, where lines came out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persons: Option<Persons>,
+    /// A number that equal lines have in common whatever their order, where lines came out: it tells whether figures move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<u64>,
     /// What the rules found.
     pub findings: Findings,
 }

@@ -9,6 +9,7 @@
 mod chain;
 mod entries;
 mod project;
+mod past;
 mod read;
 mod schema;
 mod writer;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use chain::{Broken, ChainHead};
 pub use entries::{Act, AlertToSend, Entry, Event};
+pub use past::{Past, PastReport, PastRow, Reach};
 pub use project::IllegalMove;
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
 pub use schema::{LedgerError, SCHEMA_VERSION};

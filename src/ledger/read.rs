@@ -96,6 +96,10 @@ impl Reader {
         Ok(Self { connection: schema::open_to_read(path)? })
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// A provider's deliveries that have not ended, oldest first.
     ///
     /// # Errors
@@ -148,19 +152,6 @@ impl Reader {
             params![provider.as_str(), folder.as_str(), name, stamp(since)],
         )?;
         Ok(rows.into_iter().next())
-    }
-
-    /// A provider's accepted snapshots by their leading deliveries, since an instant, oldest first.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn accepted_since(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<DeliveryRow>, LedgerError> {
-        let mut rows = self.deliveries_where(
-            "WHERE provider = ?1 AND received_at >= ?2 AND lead IS NOT NULL ORDER BY received_at DESC, id DESC LIMIT ?3",
-            params![provider.as_str(), stamp(since), MAX_ROWS],
-        )?;
-        rows.reverse();
-        Ok(rows)
     }
 
     /// One delivery.

@@ -7,15 +7,10 @@ use super::plan::{Field, LinePlan, TablePlan};
 use super::sources::{Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
-use crate::bedstate::{AgeBand, Code, Gender, Line, LineType};
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, is_treatment_function};
 use crate::feed::{Finding, Rule, Severity};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::str::FromStr;
-
-/// A wait may start this long after the snapshot: clocks differ.
-const WAIT_AHEAD: SignedDuration = SignedDuration::from_mins(5);
-/// A wait that started longer ago than this is a wrong date.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// A line, what is wrong with it, and what is to be counted about it.
 pub(super) struct Made {
@@ -29,6 +24,10 @@ pub(super) struct Made {
     pub(super) age: Coding,
     /// Columns with a time in October's repeated hour, and the clock it was read by.
     pub(super) repeated: Vec<(String, UkClock)>,
+    /// Columns whose code is on no national list, and was left out.
+    pub(super) dropped: Vec<String>,
+    /// What tells a request from others. It stays in this room.
+    pub(super) demand_ref: Option<String>,
 }
 
 /// How a person's gender or age came out.
@@ -50,12 +49,10 @@ pub(super) fn make(
     quantity: u32,
     reader: &Reader<'_>,
     places: &Places<'_>,
-    snapshot_at: Timestamp,
 ) -> Made {
     let mut draft = Draft {
         plan,
         row,
-        snapshot_at,
         line: Line { quantity, ..Line::new("", LineType::Demand) },
         line_type: None,
         site: String::new(),
@@ -65,6 +62,8 @@ pub(super) fn make(
         gender: None,
         age: None,
         repeated: Vec::new(),
+        dropped: Vec::new(),
+        demand_ref: None,
     };
     for (field, source) in &line.sources {
         let value = source.read(row, reader);
@@ -87,7 +86,6 @@ pub(super) fn locate(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>, pl
 struct Draft<'d> {
     plan: &'d TablePlan<'d>,
     row: &'d Row<'d>,
-    snapshot_at: Timestamp,
     line: Line,
     line_type: Option<LineType>,
     site: String,
@@ -98,6 +96,8 @@ struct Draft<'d> {
     gender: Option<Person<Gender>>,
     age: Option<Person<AgeBand>>,
     repeated: Vec<(String, UkClock)>,
+    dropped: Vec<String>,
+    demand_ref: Option<String>,
 }
 
 /// A person's gender or age as read.
@@ -130,18 +130,12 @@ impl Draft<'_> {
             Field::DemandSource => self.line.demand_source = self.code(field, source, value),
             Field::SideRoom => self.line.side_room = self.yes_no(field, source, value),
             Field::InBedNow => self.line.in_bed_now = self.yes_no(field, source, value),
-            Field::CareLevel => {
-                self.line.care_level =
-                    self.listed(source, value, "critical care level (00 to 03)", |text| matches!(text, "00" | "01" | "02" | "03"));
-            }
-            Field::TreatmentFunction => {
-                self.line.treatment_function = self.listed(source, value, "treatment function code of three digits", |text| {
-                    text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit())
-                });
-            }
+            Field::CareLevel => self.line.care_level = self.listed(source, value, |text| matches!(text, "00" | "01" | "02" | "03")),
+            Field::TreatmentFunction => self.line.treatment_function = self.listed(source, value, is_treatment_function),
             Field::Gender => self.gender = self.person(field, source, value, Gender::Unknown),
             Field::AgeBand => self.age = self.person(field, source, value, AgeBand::Unknown),
-            Field::WaitFrom => self.line.wait_from = self.wait_from(source, value),
+            Field::WaitFrom => self.line.wait_from = self.instant(source, value),
+            Field::DemandRef => self.demand_ref = self.kept(field, source, value, values::MAX_DEMAND_REF),
             Field::SourceUpdatedAt => self.line.source_updated_at = self.instant(source, value),
         }
     }
@@ -210,14 +204,13 @@ impl Draft<'_> {
         answer
     }
 
-    /// An optional national code: one that cannot be is left blank and said, for a bed must not be lost over it.
-    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, what: &str, valid: impl Fn(&str) -> bool) -> Option<Code> {
+    /// An optional national code: one that is not on its list is left out and counted, for a bed must not be lost over it.
+    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, valid: impl Fn(&str) -> bool) -> Option<Code> {
         let text = Some(plain(value)).filter(|text| !text.is_empty())?;
         if valid(&text) {
             return Some(Code::new(&text));
         }
-        let said = format!("{} is not a {what}: left blank", self.plan.named(&source.label, &text));
-        self.push(Finding::new(Rule::Ref04, said).with_severity(Severity::Warning), &source.label);
+        self.dropped.push(source.label.clone());
         None
     }
 
@@ -276,20 +269,6 @@ impl Draft<'_> {
         None
     }
 
-    fn wait_from(&mut self, source: &Source<'_>, value: Value<'_>) -> Option<Timestamp> {
-        let at = self.instant(source, value)?;
-        let since = self.snapshot_at.duration_since(at);
-        let said = if since < -WAIT_AHEAD {
-            format!("{} is after the snapshot: a wait cannot start in the future", source.label)
-        } else if since > LONGEST_WAIT {
-            format!("{} is more than 60 days before the snapshot: check the date", source.label)
-        } else {
-            return Some(at);
-        };
-        self.push(Finding::new(Rule::Ref04, said), &source.label);
-        None
-    }
-
     /// Looks up the place, and checks what only the whole line can tell.
     fn finish(mut self, plan: &LinePlan<'_>, places: &Places<'_>) -> Made {
         let is_person = matches!(self.line_type, Some(LineType::Occupied | LineType::Demand));
@@ -307,6 +286,10 @@ impl Draft<'_> {
             let said = format!("one bed cannot count {} times: a row with a bed has a count of 1", self.line.quantity);
             self.findings.push(Finding::new(Rule::Row02, said));
         }
+        if self.demand_ref.is_some() && is_bed(self.line_type) {
+            let column = plan.source(Field::DemandRef).map_or("", |source| source.label.as_str());
+            self.push(Finding::new(Rule::Row04, "demand_ref not allowed for a bed: only requests for one have a reference"), column);
+        }
         let located = self.locate(plan, places);
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
@@ -318,7 +301,16 @@ impl Draft<'_> {
             age_band,
             ..self.line
         };
-        Made { line, findings: self.findings, located, gender: gender_coding, age: age_coding, repeated: self.repeated }
+        Made {
+            line,
+            findings: self.findings,
+            located,
+            gender: gender_coding,
+            age: age_coding,
+            repeated: self.repeated,
+            dropped: self.dropped,
+            demand_ref: self.demand_ref,
+        }
     }
 
     fn locate(&mut self, plan: &LinePlan<'_>, places: &Places<'_>) -> Located {
@@ -344,6 +336,11 @@ impl Draft<'_> {
         }
         located
     }
+}
+
+/// Whether a line's type is known, and is not a request for a bed.
+fn is_bed(line_type: Option<LineType>) -> bool {
+    line_type.is_some_and(|line_type| line_type != LineType::Demand)
 }
 
 /// A gender or age, and how it came out; on a bed without a person it stays as sent, for the checks to refuse.

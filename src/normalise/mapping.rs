@@ -376,5 +376,6 @@ pub const FIELDS: &[&str] = &[
     "demand_for",
     "in_bed_now",
     "wait_from",
+    "demand_ref",
     "source_updated_at",
 ];

@@ -34,12 +34,13 @@ pub(super) enum Field {
     DemandFor,
     InBedNow,
     WaitFrom,
+    DemandRef,
     SourceUpdatedAt,
 }
 
 impl Field {
     /// Every field, in the order of the specification.
-    pub(super) const ALL: [(&'static str, Self); 24] = [
+    pub(super) const ALL: [(&'static str, Self); 25] = [
         ("site_code", Self::SiteCode),
         ("line_type", Self::LineType),
         ("quantity", Self::Quantity),
@@ -63,6 +64,7 @@ impl Field {
         ("demand_for", Self::DemandFor),
         ("in_bed_now", Self::InBedNow),
         ("wait_from", Self::WaitFrom),
+        ("demand_ref", Self::DemandRef),
         ("source_updated_at", Self::SourceUpdatedAt),
     ];
 
@@ -220,7 +222,8 @@ fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
     let read_as_person = |source: &FieldSource| {
         matches!(source, FieldSource::Column { reading: Reading::AgeInYears | Reading::BirthDate { .. } | Reading::AgeRange, .. })
     };
-    let about = all_sources(table).filter(move |(field, source)| *field == "gender" || *field == "age_band" || read_as_person(source));
+    let about = all_sources(table)
+        .filter(move |(field, source)| matches!(field.as_str(), "gender" | "age_band" | "demand_ref") || read_as_person(source));
     about.flat_map(|(_, source)| columns_of(source)).chain(table.identifiers.iter().map(String::as_str))
 }
 

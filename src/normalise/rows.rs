@@ -6,16 +6,16 @@
 use super::draft::{self, Made};
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
 use super::places::Places;
-use super::plan::{LinePlan, TablePlan};
+use super::plan::{Field, LinePlan, TablePlan};
 use super::reference::Reference;
 use super::sources::{CountProblem, Reader, Row};
 use super::table::{RawRow, RawTable};
 use super::tally::Tally;
 use super::{times, values};
-use crate::bedstate::Line;
+use crate::bedstate::{Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What rows are read against.
@@ -49,6 +49,10 @@ pub struct Normalised {
     pub rejected_wards: BTreeMap<WardKey, u64>,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
+    /// Wards of rows that rightly made no line: they are told of, with no bed.
+    pub named_wards: BTreeSet<WardKey>,
+    /// Beds by which more are occupied on wards than the same rows say are open (XRO-03).
+    pub beds_short: u64,
 }
 
 /// A line, and the row it came from.
@@ -67,11 +71,11 @@ pub struct NumberedLine {
 pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) -> Normalised {
     let day = times::local_day(context.snapshot_at);
     let mut work = Work {
-        context,
         reader: Reader { mapping, snapshot_at: context.snapshot_at, day },
         places: Places::new(context.reference, context.provider, day),
         out: Normalised::default(),
         tally: Tally::default(),
+        references: HashMap::new(),
     };
     for table in tables {
         let described = mapping.tables.iter().find(|described| described.name == table.name);
@@ -88,11 +92,12 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
 }
 
 struct Work<'a> {
-    context: &'a Context<'a>,
     reader: Reader<'a>,
     places: Places<'a>,
     out: Normalised,
     tally: Tally,
+    /// References of requests, and the line that had each first. They go nowhere else.
+    references: HashMap<String, u64>,
 }
 
 impl Work<'_> {
@@ -138,7 +143,7 @@ impl Work<'_> {
     fn row(&mut self, plan: &TablePlan<'_>, part: &Arc<str>, row: &Row<'_>) {
         let number = row.own.line;
         self.inspect(plan, part, row);
-        let (made, own) = self.lines_of(plan, row);
+        let Outcome { made, findings: own, short } = self.lines_of(plan, row);
         // The lines of one row share columns, and so their problems: each is said once.
         let mut findings: Vec<&Finding> = Vec::new();
         for finding in own.iter().chain(made.iter().flat_map(|made| &made.findings)) {
@@ -161,46 +166,80 @@ impl Work<'_> {
             }
             return;
         }
+        if self.asked_before(plan, part, row, &made) {
+            self.out.rows.skipped += 1;
+            return;
+        }
         self.out.rows.used += 1;
+        self.out.beds_short += u64::from(short);
+        if made.is_empty() {
+            let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
+            self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
+        }
         for made in made {
             self.tally.used(part, number, &made);
             self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
         }
     }
 
+    /// Whether a row asks for a bed under a reference that an earlier row has: each waiting patient counts once (XRO-08).
+    fn asked_before(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>, made: &[Made]) -> bool {
+        let number = row.own.line;
+        for reference in made.iter().filter_map(|made| made.demand_ref.as_ref()) {
+            if let Some(first) = self.references.get(reference) {
+                let said = format!("Demand counted once: the reference is that of the request on line {first}");
+                let finding = Finding::new(Rule::Xro08, said).at_line(number).in_part(part);
+                let column = plan.lines.iter().find_map(|line| line.source(Field::DemandRef)).map(|source| source.label.as_str());
+                self.out.findings.push(column.map_or_else(|| finding.clone(), |column| finding.clone().in_column(column)));
+                return true;
+            }
+        }
+        self.references.extend(made.iter().filter_map(|made| Some((made.demand_ref.clone()?, number))));
+        false
+    }
+
     /// The lines a row makes, and what is wrong with the row beside them.
-    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>) -> (Vec<Made>, Vec<Finding>) {
+    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>) -> Outcome {
         let refuse = |(column, said): (&str, String)| Finding::new(Rule::Ref04, said).in_column(column);
         let mut applying = plan.lines.iter().filter(|line| line.applies(row));
         match plan.per_row {
             LinesPerRow::One => match applying.next() {
-                None => (Vec::new(), plan.blame(row).into_iter().map(refuse).collect()),
+                None => Outcome { findings: plan.blame(row).into_iter().map(refuse).collect(), ..Outcome::default() },
                 Some(line) => {
-                    let (quantity, mut findings) = count(line, row);
-                    if quantity == 0 {
+                    let counted = count(line, row);
+                    let mut findings = counted.findings;
+                    findings.extend(counted.short.map(|(_, finding)| finding));
+                    if counted.quantity == 0 && findings.is_empty() {
                         let column = line.count.as_ref().map_or("", |count| count.column());
                         findings.push(Finding::new(Rule::Row02, format!("{column} is 0: a row counts at least 1")).in_column(column));
                     }
-                    (vec![self.make(plan, line, row, quantity)], findings)
+                    Outcome { made: vec![self.make(plan, line, row, counted.quantity)], findings, short: 0 }
                 }
             },
             LinesPerRow::Each => {
-                let mut findings: Vec<Finding> = plan.unspoken(row).into_iter().map(refuse).collect();
-                let mut made = Vec::new();
+                let mut outcome = Outcome { findings: plan.unspoken(row).into_iter().map(refuse).collect(), ..Outcome::default() };
+                let mut short = None;
                 for line in applying {
-                    let (quantity, problems) = count(line, row);
-                    findings.extend(problems);
-                    if quantity > 0 {
-                        made.push(self.make(plan, line, row, quantity));
+                    let counted = count(line, row);
+                    outcome.findings.extend(counted.findings);
+                    if counted.quantity > 0 || counted.short.is_some() {
+                        let made = self.make(plan, line, row, counted.quantity.max(1));
+                        match counted.short {
+                            None => outcome.made.push(made),
+                            Some(missing) => short = short.or(Some((missing, made))),
+                        }
                     }
                 }
-                (made, findings)
+                if let Some((missing, made)) = short {
+                    outcome.take_short(missing, made);
+                }
+                outcome
             }
         }
     }
 
     fn make(&self, plan: &TablePlan<'_>, line: &LinePlan<'_>, row: &Row<'_>, quantity: u32) -> Made {
-        draft::make(plan, line, row, quantity, &self.reader, &self.places, self.context.snapshot_at)
+        draft::make(plan, line, row, quantity, &self.reader, &self.places)
     }
 
     fn inspect(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>) {
@@ -212,21 +251,64 @@ impl Work<'_> {
     }
 }
 
+/// What a row comes to.
+#[derive(Default)]
+struct Outcome {
+    made: Vec<Made>,
+    findings: Vec<Finding>,
+    /// Beds by which the patients of the row are more than its open beds.
+    short: u32,
+}
+
+impl Outcome {
+    /// Takes a count of empty beds that came out below zero. Where the row's patients explain it, there are no empty beds and
+    /// the ward is crowded (XRO-03); otherwise the counts contradict each other (ROW-02).
+    fn take_short(&mut self, (short, finding): (u32, Finding), made: Made) {
+        let occupied =
+            self.made.iter().filter(|made| made.line.line_type == LineType::Occupied).map(|made| made.line.quantity).sum::<u32>();
+        if made.line.line_type != LineType::Empty || short > occupied {
+            self.findings.push(finding);
+            self.made.push(made);
+            return;
+        }
+        let ward = draft::shown(&made.located.ward);
+        let said = format!("Occupied exceeds open on ward {ward}, by {short}: counted as patients beyond its open beds");
+        let column = finding.place.column.unwrap_or_default();
+        self.findings.push(Finding::new(Rule::Xro03, said).in_column(&column));
+        self.findings.extend(made.findings);
+        self.short = short;
+    }
+}
+
+/// A line's count as read.
+struct Counted {
+    quantity: u32,
+    findings: Vec<Finding>,
+    /// By how many the count is below zero, and what that means where nothing explains it.
+    short: Option<(u32, Finding)>,
+}
+
 /// The count of a line; where it cannot be read, 1, so that the rest of the row is checked all the same.
-fn count(line: &LinePlan<'_>, row: &Row<'_>) -> (u32, Vec<Finding>) {
-    let Some(count) = &line.count else { return (1, Vec::new()) };
+fn count(line: &LinePlan<'_>, row: &Row<'_>) -> Counted {
+    let mut counted = Counted { quantity: 1, findings: Vec::new(), short: None };
+    let Some(count) = &line.count else { return counted };
     match count.read(row) {
-        Ok(quantity) => (quantity, Vec::new()),
+        Ok(quantity) => counted.quantity = quantity,
         Err(problems) => {
-            let finding = |problem| match problem {
-                CountProblem::Blank(column) => {
-                    Finding::new(Rule::Row01, format!("{column} is blank: write 0 where there are none")).in_column(column)
+            for problem in problems {
+                match problem {
+                    CountProblem::Blank(column) => counted
+                        .findings
+                        .push(Finding::new(Rule::Row01, format!("{column} is blank: write 0 where there are none")).in_column(column)),
+                    CountProblem::Invalid(column, said) => counted.findings.push(Finding::new(Rule::Row02, said).in_column(column)),
+                    CountProblem::Short(column, short, said) => {
+                        counted.short = Some((short, Finding::new(Rule::Row02, said).in_column(column)));
+                    }
                 }
-                CountProblem::Invalid(column, said) => Finding::new(Rule::Row02, said).in_column(column),
-            };
-            (1, problems.into_iter().map(finding).collect())
+            }
         }
     }
+    counted
 }
 
 fn part_of(table: &TableMapping) -> &str {

@@ -372,6 +372,8 @@ pub(super) enum CountProblem<'a> {
     Blank(&'a str),
     /// ROW-02, in words.
     Invalid(&'a str, String),
+    /// Below zero by so many: ROW-02 in words, where nothing explains it.
+    Short(&'a str, u32, String),
 }
 
 /// A count, bound to columns.
@@ -415,7 +417,11 @@ impl<'a> Count<'a> {
             Ok(_) => Err(vec![CountProblem::Invalid(base, format!("{base} is more than 99,999"))]),
             Err(_) => {
                 let parts: Vec<&str> = self.minus.iter().map(|column| column.name).collect();
-                Err(vec![CountProblem::Invalid(base, format!("{base} is less than its parts together ({})", parts.join(", ")))])
+                let said = format!("{base} is less than its parts together ({})", parts.join(", "));
+                Err(vec![match u32::try_from(-sum) {
+                    Ok(short) => CountProblem::Short(base, short, said),
+                    Err(_) => CountProblem::Invalid(base, said),
+                }])
             }
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Tally {
     damaged: BTreeMap<(Spot, Damage), (u64, u64)>,
     /// Times in the repeated hour, by the clock they were read by.
     repeated: BTreeMap<(Spot, &'static str), u64>,
+    /// Codes that are on no national list, and the first line.
+    dropped: BTreeMap<Spot, (u64, u64)>,
     unknown_ward_beds: BTreeMap<WardKey, u64>,
     rejected_wards: BTreeMap<WardKey, u64>,
 }
@@ -39,6 +41,10 @@ impl Tally {
         if !located.ward.is_empty() && !located.ward_registered {
             let beds = if made.line.line_type == LineType::Demand { 0 } else { quantity };
             *self.unknown_ward_beds.entry(key(located)).or_default() += beds;
+        }
+        for column in &made.dropped {
+            let (values, _) = self.dropped.entry((part.to_owned(), column.clone())).or_insert((0, row));
+            *values += 1;
         }
         for (column, clock) in &made.repeated {
             *self.repeated.entry(((part.to_owned(), column.clone()), clock.as_str())).or_default() += 1;
@@ -86,6 +92,10 @@ impl Tally {
         for (((part, column), clock), count) in &self.repeated {
             let said = format!("times in {column} in the hour that comes twice in October, read as {clock}: {count}");
             findings.push(Finding::new(Rule::Tim06, said).in_part(part).in_column(column));
+        }
+        for ((part, column), (values, first)) in &self.dropped {
+            let said = format!("values in {column} that are on no national list, left out: {values}, the first here");
+            findings.push(Finding::new(Rule::Ref07, said).in_part(part).in_column(column).at_line(*first));
         }
         for ((site, ward), beds) in &self.unknown_ward_beds {
             let said = format!("beds on ward {} at site {}, which is not registered: {beds}", shown(ward), shown(site));

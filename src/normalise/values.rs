@@ -13,6 +13,8 @@ use std::fmt;
 pub const MAX_CODE: usize = 12;
 /// Longest `demand_for`, in characters.
 pub const MAX_DEMAND_FOR: usize = 8;
+/// Longest `demand_ref`, in characters.
+pub const MAX_DEMAND_REF: usize = 32;
 /// Most characters of a value that a message quotes.
 const MAX_QUOTED: usize = 40;
 

@@ -5,12 +5,16 @@
 
 use crate::bedstate::{Line, Snapshot, totals};
 use crate::feed::{DeliveryId, Digest, FileName, Finding, Findings, Report, RowCounts, Rule, Slot};
-use crate::normalise::mapping::Mapping;
+use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
+use crate::verify::control::Kind;
 use crate::verify::set::{self, OpenSet, SetFile};
-use crate::verify::{self, Feed, History, PlacedLine, Rejections, Verdict, envelope, identifiers, plausibility, times, totals as sums};
+use crate::verify::{
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, lines as single, movement, plausibility,
+    references, register, sequence, times, totals as sums,
+};
 use jiff::Timestamp;
 
 /// Lines shown by a dry run.
@@ -91,6 +95,7 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
     judgement.check_agreement(snapshot_at);
     let Some(snapshot_at) = snapshot_at else { return judgement.finish(None) };
     let in_force = judgement.place_in_time(snapshot_at, mapping, &set);
+    judgement.compare_with_earlier(parts, snapshot_at, mapping, &set);
     if !in_force || !set.usable {
         return judgement.finish(None);
     }
@@ -157,6 +162,28 @@ impl<'a> Judgement<'a> {
         in_force
     }
 
+    /// Judges the running number and the names against what was accepted before. A part that repeats one is judged by that.
+    fn compare_with_earlier(&mut self, parts: &[Part<'_>], snapshot_at: Timestamp, mapping: &Mapping, set: &OpenSet) {
+        if !set.missing.is_empty() {
+            return;
+        }
+        let is_data = |part: &Option<String>| {
+            part.as_ref().is_some_and(|part| mapping.files.iter().any(|file| file.part == *part && file.role == PartRole::Data))
+        };
+        let data: Vec<(&str, Digest)> =
+            parts.iter().zip(&set.parts).filter(|(_, named)| is_data(named)).map(|(part, _)| (part.name.as_str(), part.sha256)).collect();
+        let arrival = sequence::Arrival {
+            slot: Slot::of_snapshot(snapshot_at),
+            received_at: self.context.received_at,
+            content: set.content,
+            number: set.sequence,
+            resend: set.kind == Some(Kind::Resend),
+            data: &data,
+        };
+        self.findings.extend(sequence::check_number(&arrival, self.context.history));
+        self.findings.extend(sequence::check_names(&arrival, self.context.history, mapping, self.context.feed));
+    }
+
     /// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
     fn give_meaning(&mut self, set: &OpenSet, mapping: &Mapping, snapshot_at: Timestamp) -> Snapshot {
         let (feed, reference) = (self.context.feed, self.context.reference);
@@ -169,11 +196,16 @@ impl<'a> Judgement<'a> {
         let before = rejections.rows;
         verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
         sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
-        let day = local_day(snapshot_at);
-        let wards = plausibility::wards_with_beds(&feed.provider, reference, day);
-        self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &wards, &feed.limits));
+        let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
+        let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
+        single::check(&mut lines, &against, &mut rejections, &mut self.findings);
+        self.findings.append(references::check(&set.tables, mapping));
+        self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
+        let beside =
+            register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };
+        self.findings.append(register::check(&mut lines, &register, &beside));
         self.report.rows = RowCounts {
             read: set.rows,
             used: normalised.rows.used.saturating_sub(rejections.rows - before),
@@ -185,8 +217,10 @@ impl<'a> Judgement<'a> {
         let totals = totals(&lines);
         self.report.totals = Some(totals);
         if mapping.coverage.beds {
-            self.findings.extend(plausibility::check(&totals, &feed.provider, reference, day));
+            self.findings.extend(plausibility::check(&totals, &register));
+            self.findings.extend(register::check_provider(&totals, normalised.beds_short));
         }
+        self.compare_with_the_past(mapping, snapshot_at, &lines);
         Snapshot {
             provider: feed.provider.clone(),
             slot: Slot::of_snapshot(snapshot_at),
@@ -199,6 +233,21 @@ impl<'a> Judgement<'a> {
             lines,
             totals,
         }
+    }
+
+    /// Notes what later snapshots are compared with, and compares this one with earlier ones.
+    fn compare_with_the_past(&mut self, mapping: &Mapping, snapshot_at: Timestamp, lines: &[Line]) {
+        let (fingerprint, persons) = (fingerprint::of_lines(lines.iter()), fingerprint::persons(lines.iter()));
+        (self.report.fingerprint, self.report.persons) = (Some(fingerprint), Some(persons));
+        let now = movement::Now {
+            slot: Slot::of_snapshot(snapshot_at),
+            received_at: self.context.received_at,
+            coverage: mapping.coverage,
+            totals: self.report.totals.unwrap_or_default(),
+            persons,
+            fingerprint,
+        };
+        self.findings.append(movement::check(&now, self.context.history, &self.context.feed.limits));
     }
 
     fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {

@@ -1,12 +1,12 @@
 //! Carrying out: reads, judges, loads, and records what happened. Has no opinions of its own.
 
 use super::assess::{Assessment, Context, Part, assess};
-use super::gather::{Gathering, gather, history};
+use super::gather::{Gathering, gather, history, reach};
 use super::step::retry_at;
 use super::worker::Inner;
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
 use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
-use crate::ledger::{DeliveryRow, Event, LedgerError};
+use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::{Feed, Verdict, Verified};
 use jiff::SignedDuration;
@@ -64,7 +64,7 @@ impl Inner {
                     let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
                     self.move_all(std::slice::from_ref(old), &aside, report).await?;
                 }
-                let past = self.history(feed, row).await?;
+                let past = self.past(feed, row, &rows).await?;
                 let judged = self.assess_rows(feed, row.delivery.id, rows, &past).await?;
                 self.decide(feed, judged).await
             }
@@ -80,7 +80,7 @@ impl Inner {
             Ok(false) => {}
             Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
         }
-        let past = self.history(feed, row).await?;
+        let past = self.past(feed, row, &rows).await?;
         let judged = self.assess_rows(feed, snapshot.lead, rows, &past).await?;
         match judged.assessment.verdict {
             Verdict::Accepted(verified) => self.load(&judged.rows, verified, judged.assessment.report, snapshot, attempts).await,
@@ -187,7 +187,7 @@ impl Inner {
         feed: &Arc<Feed>,
         delivery: DeliveryId,
         rows: Vec<DeliveryRow>,
-        past: &[DeliveryRow],
+        past: &Past,
     ) -> Result<Judged, PipelineError> {
         let own: Vec<DeliveryId> = rows.iter().map(|row| row.delivery.id).collect();
         let (feed, rules, store) = (Arc::clone(feed), Arc::clone(&self.rules), self.store.clone());
@@ -210,11 +210,10 @@ impl Inner {
         tokio::task::spawn_blocking(work).await.map_err(|_| PipelineError::Assessment { delivery })?
     }
 
-    async fn history(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Vec<DeliveryRow>, PipelineError> {
-        let reach = if row.released { RELEASED_HISTORY } else { HISTORY };
-        let since = row.delivery.received_at.saturating_sub(reach).unwrap_or(row.delivery.received_at);
+    async fn past(&self, feed: &Arc<Feed>, row: &DeliveryRow, parts: &[DeliveryRow]) -> Result<Past, PipelineError> {
+        let reach = reach(feed, parts, if row.released { RELEASED_HISTORY } else { HISTORY });
         let provider = feed.provider.clone();
-        Ok(self.ledger.read(move |reader| reader.accepted_since(&provider, since)).await?)
+        Ok(self.ledger.read(move |reader| reader.past(&provider, &reach)).await?)
     }
 
     /// All deliveries that were judged together with one, itself included.

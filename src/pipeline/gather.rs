@@ -1,10 +1,13 @@
 //! Gathering: which pending deliveries are judged together. Pure.
 
-use crate::feed::{DeliveryId, Stage};
-use crate::ledger::DeliveryRow;
+use crate::feed::{DeliveryId, Slot, Stage};
+use crate::ledger::{DeliveryRow, Past, PastRow, Reach};
+use crate::normalise::times::resolve_civil;
 use crate::verify::envelope::{identify, missing_parts, needs_set};
-use crate::verify::{Feed, History, PastSnapshot};
-use jiff::Timestamp;
+use crate::verify::history::same_hour_slots;
+use crate::verify::{Feed, History, PastSnapshot, SameHour};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeSet, HashMap};
 
 /// What to do about a delivery that is to be judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,41 +60,71 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
     Gathering::Judge { parts: members.into_iter().map(|(_, member)| member).collect(), replaced }
 }
 
-/// The accepted snapshots among a feed's deliveries, oldest first; those led by one of `without` are left out, so that a
-/// delivery judged again does not meet itself.
-pub(super) fn history(rows: &[DeliveryRow], without: &[DeliveryId]) -> History {
+/// Which part of the past some deliveries are judged against together. It depends on their names and times of arrival alone,
+/// so judging again looks at the same past.
+pub(super) fn reach(feed: &Feed, parts: &[DeliveryRow], back: SignedDuration) -> Reach {
+    let received_at = parts.iter().map(|row| row.delivery.received_at).max().unwrap_or_default();
+    // The hour of the figures is not known before the files are read; the names or else the time of arrival tell it.
+    let named = parts.iter().find_map(|row| {
+        let identity = identify(feed, &row.delivery.name).ok()?;
+        let mapping = feed.mappings.get(*identity.candidates.first()?)?;
+        let resolved = resolve_civil(identity.name_parts.when?, mapping.zone, mapping.march_gap, received_at).ok()?;
+        Some(Slot::of_snapshot(resolved.at))
+    });
+    let hours = BTreeSet::from_iter(named.into_iter().chain([Slot::containing(received_at)]));
+    let slots: BTreeSet<Slot> = hours.into_iter().flat_map(same_hour_slots).collect();
+    Reach {
+        since: received_at.saturating_sub(back).unwrap_or(received_at),
+        names: parts.iter().map(|row| row.delivery.name.to_string()).collect(),
+        slots: slots.into_iter().collect(),
+    }
+}
+
+/// The accepted snapshots of a feed's past, oldest first; those led by one of `without` are left out, so that a delivery
+/// judged again does not meet itself.
+pub(super) fn history(past: &Past, without: &[DeliveryId]) -> History {
     let mut accepted: Vec<PastSnapshot> = Vec::new();
-    for row in rows {
-        let (Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot }) = &row.stage else { continue };
-        if without.contains(&snapshot.lead) {
-            continue;
-        }
-        let file = (row.delivery.name.to_string(), row.delivery.sha256);
-        if let Some(known) = accepted.iter_mut().find(|past| past.lead == snapshot.lead) {
+    let mut places: HashMap<DeliveryId, usize> = HashMap::new();
+    for row in past.accepted.iter().filter(|row| !without.contains(&row.lead)) {
+        let file = (row.name.clone(), row.sha256);
+        if let Some(known) = places.get(&row.lead).and_then(|at| accepted.get_mut(*at)) {
             known.files.push(file);
+            known.received_at = known.received_at.max(row.received_at);
             continue;
         }
-        let Some(report) = &row.report else { continue };
+        let report = &row.report;
         let (Some(snapshot_at), Some(content)) = (report.snapshot_at, report.content) else { continue };
+        places.insert(row.lead, accepted.len());
         accepted.push(PastSnapshot {
-            lead: snapshot.lead,
+            lead: row.lead,
             files: vec![file],
-            slot: snapshot.slot,
-            version: snapshot.version,
+            received_at: row.received_at,
+            slot: row.slot,
+            version: row.version,
             snapshot_at,
             sequence: report.sequence,
             content,
+            coverage: report.coverage,
             totals: report.totals.unwrap_or_default(),
+            fingerprint: report.fingerprint,
         });
     }
-    History { accepted }
+    let sums = |row: &PastRow| SameHour {
+        slot: row.slot,
+        received_at: row.received_at,
+        demand: row.report.totals.filter(|_| row.report.coverage.is_none_or(|coverage| coverage.demand)).map(|totals| totals.demand),
+        persons: row.report.persons,
+    };
+    let same_hour = past.slots.iter().filter(|row| !without.contains(&row.lead)).map(sums).collect();
+    History { accepted, same_hour }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::feed::testing::delivery;
-    use crate::feed::{Delivery, Digest, FileName, Folder, Report, Slot, SnapshotRef};
+    use crate::feed::{Delivery, Digest, FileName, Folder};
+    use crate::ledger::PastReport;
     use crate::normalise::mapping::PartRole;
     use crate::verify::testing::{beds, feed};
 
@@ -157,17 +190,33 @@ mod tests {
 
     #[test]
     fn the_past_is_told_by_snapshots_and_a_delivery_judged_again_does_not_meet_itself() {
-        let mut old = row(1, "20181203_1015.csv", "beds", Folder::Inbox);
-        let mut beside = row(2, "20181203_1015.csv.sha256", "sum", Folder::Inbox);
-        let snapshot = SnapshotRef { lead: old.delivery.id, slot: Slot::containing(at("10:15")), version: 1 };
-        let report = Report { snapshot_at: Some(at("10:15")), content: Some(Digest::of(b"c")), ..Report::default() };
-        for row in [&mut old, &mut beside] {
-            row.stage = Stage::Loaded { snapshot };
-            row.report = Some(report.clone());
-        }
-        let rows = [old.clone(), beside];
-        let past = history(&rows, &[]);
-        assert_eq!(past.accepted.iter().map(|past| past.files.len()).collect::<Vec<_>>(), [2]);
-        assert!(history(&rows, &[old.delivery.id]).accepted.is_empty());
+        let report = PastReport { snapshot_at: Some(at("10:15")), content: Some(Digest::of(b"c")), ..PastReport::default() };
+        let row = |number: u8, name: &str| {
+            let sent = row(number, name, "beds", Folder::Inbox).delivery;
+            let (id, sha256, received_at) = (sent.id, sent.sha256, sent.received_at);
+            let lead = delivery(1).id;
+            let (slot, report) = (Slot::containing(at("10:15")), report.clone());
+            PastRow { id, lead, name: sent.name.to_string(), sha256, received_at, slot, version: 1, report }
+        };
+        let rows = vec![row(1, "20181203_1015.csv"), row(2, "20181203_1015.csv.sha256")];
+        let lead = rows[0].lead;
+        let past = Past { slots: vec![rows[0].clone()], accepted: rows };
+        let seen = history(&past, &[]);
+        assert_eq!(seen.accepted.iter().map(|past| past.files.len()).collect::<Vec<_>>(), [2]);
+        assert_eq!((seen.accepted[0].received_at, seen.same_hour.len()), (past.accepted[1].received_at, 1));
+        assert_eq!(history(&past, &[lead]), History::default());
+    }
+
+    #[test]
+    fn the_hour_that_is_looked_at_is_the_names_and_that_of_the_arrival() {
+        let feed = feed(&[("beds", PartRole::Data, DATA)], vec![beds()]);
+        let hours = |name: &str| {
+            let reach = reach(&feed, &[row(1, name, "x", Folder::Inbox)], SignedDuration::from_hours(48));
+            let days = reach.slots.iter().filter(|slot| slot.start() >= at("00:00") - SignedDuration::from_hours(24));
+            days.map(|slot| slot.start().strftime("%H:%M").to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(hours("20181203_1015.csv"), "10:00 10:15 10:30 10:45");
+        assert_eq!(hours("20181203_0815.csv"), "08:00 08:15 08:30 08:45 10:00 10:15 10:30 10:45");
+        assert_eq!(hours("unknown.csv"), "10:00 10:15 10:30 10:45");
     }
 }

@@ -27,6 +27,19 @@ pub struct ControlRecord {
     pub sha256: Option<Digest>,
     /// `kind` is `TEST`: judged and receipted, never loaded.
     pub test: bool,
+    /// `kind`.
+    pub kind: Option<Kind>,
+}
+
+/// What a control record says its delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `FULL`: the snapshot of its slot, for the first time.
+    Full,
+    /// `RESEND`: sent again on purpose, so that an old number or a name used before is no mistake.
+    Resend,
+    /// `TEST`: judged and receipted, never loaded.
+    Test,
 }
 
 /// One hash of a checksum file, and the file it is for where it says so.
@@ -150,7 +163,13 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
     if kind.as_deref().is_some_and(|kind| !["FULL", "RESEND", "TEST"].contains(&kind)) {
         findings.push(unreadable("its kind is none of FULL, RESEND and TEST"));
     }
-    ControlRecord { provider, snapshot_at, sequence, rows, sha256: digest, test: kind.as_deref() == Some("TEST") }
+    let meant = match kind.as_deref() {
+        Some("FULL") => Some(Kind::Full),
+        Some("RESEND") => Some(Kind::Resend),
+        Some("TEST") => Some(Kind::Test),
+        _ => None,
+    };
+    ControlRecord { provider, snapshot_at, sequence, rows, sha256: digest, test: meant == Some(Kind::Test), kind: meant }
 }
 
 fn readable(bytes: &[u8], what: &str) -> Result<String, Finding> {

@@ -115,7 +115,7 @@ impl Scan {
         let (mut seen, mut passed) = (0, 0);
         for digits in candidates(field) {
             seen += 1;
-            passed += u64::from(is_nhs_number(digits));
+            passed += u64::from(passes(digits));
         }
         if seen == 0 {
             return;
@@ -156,8 +156,15 @@ pub fn scan_unread(bytes: &[u8]) -> Findings {
     scan.findings(&[FileColumn { label: "the file".to_owned(), identifier: false }])
 }
 
+/// Whether a text as a whole looks like an NHS number: ten digits that pass the check, with or without spaces and dashes.
+#[must_use]
+pub fn is_nhs_number(text: &str) -> bool {
+    let text = text.trim();
+    text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-')) && candidates(text).into_iter().any(passes)
+}
+
 /// Ten digits by Modulus 11. Source: NHS Data Dictionary, NHS NUMBER: weights 10 to 2, eleven less the remainder.
-fn is_nhs_number(digits: [u8; 10]) -> bool {
+fn passes(digits: [u8; 10]) -> bool {
     // Dummies such as 0000000000 and 0123456789 pass, and so may a time such as 2018120310; none is anybody's number.
     let steps = |by: u8| digits.iter().zip(digits.iter().skip(1)).all(|(digit, next)| (digit + by) % 10 == *next);
     let dummy = steps(0) || steps(1);
@@ -307,7 +314,7 @@ mod tests {
             ("01603 9434765919-2", false),
         ];
         for (text, expected) in rows {
-            assert_eq!(candidates(text).into_iter().any(is_nhs_number), expected, "{text}");
+            assert_eq!(candidates(text).into_iter().any(passes), expected, "{text}");
         }
     }
 

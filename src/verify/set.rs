@@ -49,6 +49,8 @@ pub struct OpenSet {
     pub content: Digest,
     /// Whether the control record says that this is a test.
     pub test: bool,
+    /// What the control record says this delivery is.
+    pub kind: Option<control::Kind>,
     /// What was found.
     pub findings: Findings,
 }
@@ -83,6 +85,7 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
         sequence,
         content: opening.content(),
         test: control.test,
+        kind: control.kind,
         tables: opening.tables.into_iter().map(|read| read.table.table).collect(),
         findings: opening.findings,
     }

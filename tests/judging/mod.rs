@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part of the desk")]
 
-use bedfeed::bedstate::Line;
+use bedfeed::bedstate::{Line, LineType};
 use bedfeed::config::{self, Settings};
 use bedfeed::feed::{DeliveryId, Digest, FileName, Severity};
 use bedfeed::normalise::rows::{self, Normalised};
@@ -10,6 +10,7 @@ use bedfeed::pipeline::assess::{Assessment, Context, Part, assess};
 use bedfeed::verify::set::{self, SetFile};
 use bedfeed::verify::{Feed, History, Verdict};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// When the fixtures count as received: three minutes after 10:15 on 3 December 2018, in London.
@@ -47,6 +48,23 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn shipped() -> Self {
         Self { settings: config::load(&path("config/bedfeed.toml")).unwrap() }
+    }
+
+    /// The same, where a provider has the wards of an extract and no others, with as many beds as it has there: a small
+    /// extract is whole for a small hospital.
+    pub(crate) fn with_wards_of(mut self, code: &str, files: &Files) -> Self {
+        let mut beds: BTreeMap<(String, String), u32> = BTreeMap::new();
+        for line in self.read(code, files, at(RECEIVED)).lines.into_iter().map(|line| line.value) {
+            if let (Some(ward), true) = (line.ward_code, line.line_type != LineType::Demand) {
+                *beds.entry((line.site_code.to_string(), ward.to_string())).or_default() += line.quantity;
+            }
+        }
+        self.settings.reference.wards.retain_mut(|ward| {
+            let here = beds.get(&(ward.site_code.clone(), ward.ward_code.clone()));
+            ward.registered_beds = here.copied().unwrap_or(ward.registered_beds);
+            ward.provider.as_str() != code || here.is_some()
+        });
+        self
     }
 
     pub(crate) fn feed(&self, code: &str) -> &Feed {

@@ -6,6 +6,7 @@
 use super::super::problem::did_you_mean;
 use crate::bedstate::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready,
+    is_treatment_function,
 };
 use crate::normalise::reference::Reference;
 
@@ -21,6 +22,8 @@ pub(super) enum Kind {
     ThreeDigits,
     /// Up to [`MAX_CODE`] characters: a site, ward, bay or bed.
     Free,
+    /// What tells a request from others: never the same on every line.
+    Reference,
     /// An instant.
     Instant,
     /// A count; it has its own key on a line.
@@ -49,6 +52,7 @@ pub(super) fn kind(field: &str, reference: &Reference) -> Option<Kind> {
         "demand_for" => listed(reference.bed_groups.iter().chain(&reference.ward_types).map(|(code, _)| code.as_str()).collect()),
         "treatment_function" => Some(Kind::ThreeDigits),
         "site_code" | "ward_code" | "bay_code" | "bed_ref" => Some(Kind::Free),
+        "demand_ref" => Some(Kind::Reference),
         "wait_from" | "source_updated_at" => Some(Kind::Instant),
         "quantity" => Some(Kind::Quantity),
         _ => None,
@@ -70,13 +74,13 @@ pub(super) fn refuse(field: &str, kind: &Kind, code: &str) -> Option<String> {
             Some(format!("\"{code}\" is not a code of {field}{list}{near}"))
         }
         Kind::ThreeDigits => {
-            let fine = code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit());
-            (!fine).then(|| format!("\"{code}\" is not a treatment function code: three digits"))
+            (!is_treatment_function(code)).then(|| format!("\"{code}\" is not a treatment function code of the national list"))
         }
         Kind::Free => {
             let fine = code.chars().count() <= MAX_CODE && !code.chars().any(char::is_control);
             (!fine).then(|| format!("\"{code}\" is longer than {MAX_CODE} characters, which is the most {field} can hold"))
         }
+        Kind::Reference => Some(format!("{field} tells one request from another: it must come from a column, without codes")),
         Kind::Instant => Some(format!("{field} is a time: it must come from a column with a format")),
         Kind::Quantity => Some("a quantity is not a field: write quantity = \"COLUMN\" on the line".to_owned()),
     }

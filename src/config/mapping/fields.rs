@@ -121,7 +121,7 @@ impl Reader<'_> {
         if columns.len() < 2 {
             item.problem("must name at least two columns");
         }
-        if *kind != Kind::Free {
+        if !matches!(kind, Kind::Free | Kind::Reference) {
             item.problem(format!("{field} cannot be joined from several columns"));
         }
         let with = section.need("with").and_then(|item| item.text().map(str::to_owned)).unwrap_or_default();

@@ -81,10 +81,8 @@ fn layout_b_rgp_counts_by_ward_made_in_a_spreadsheet() {
 #[test]
 fn layout_b_rgp_counts_that_do_not_add_up_reject_the_row() {
     let mapping = mapping_b();
-    let beds = mapping.tables[0].raw(
-        2,
-        &["07|x|20|9|17|2|Staffing|N/A", "12|x|30|1.5|16|||0", "5E1|x|24|-11|12|0||0", "05-Sep|x|24|11|12|0||0", "12|x|0|0|0|0||0"],
-    );
+    let beds = mapping.tables[0]
+        .raw(2, &["07|x|1|0|0|2|Staffing|N/A", "12|x|30|1.5|16|||0", "5E1|x|24|-11|12|0||0", "05-Sep|x|24|11|12|0||0", "12|x|0|0|0|0||0"]);
     let found = run("RGP", &rgp_reference(), &mapping, &[beds]);
     expect(
         &found,
@@ -99,4 +97,26 @@ fn layout_b_rgp_counts_that_do_not_add_up_reject_the_row() {
         ],
     );
     assert_eq!((found.rows.used, found.rows.rejected), (1, 4));
+    // A row that counts nothing still tells of its ward.
+    assert_eq!(found.named_wards.into_iter().collect::<Vec<_>>(), [("RGP75".to_owned(), "12".to_owned())]);
+}
+
+#[test]
+fn layout_b_rgp_patients_beyond_the_open_beds_are_counted_and_said() {
+    let mapping = mapping_b();
+    let beds = mapping.tables[0].raw(2, &["07|x|20|9|17|2|Staffing|N/A"]);
+    let found = run("RGP", &rgp_reference(), &mapping, &[beds]);
+    expect(
+        &found,
+        &[
+            (2, "RGP75 07 OCC 9 age_band=AXX bed_base=COR bed_status=O gender=1"),
+            (2, "RGP75 07 OCC 17 age_band=AXX bed_base=COR bed_status=O gender=2"),
+            (2, "RGP75 07 CLO 2 bed_base=COR bed_status=C closed_reason=STF"),
+        ],
+        &[
+            "XRO-03 W 2 Open Beds: Occupied exceeds open on ward \"07\", by 8: counted as patients beyond its open beds",
+            "REF-05 I - -: persons counted as not known because this feed carries no age: 26",
+        ],
+    );
+    assert_eq!((found.rows.used, found.beds_short), (1, 8));
 }

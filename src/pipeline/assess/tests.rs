@@ -125,7 +125,10 @@ fn past(slot: &str, version: u32, files: &[(String, Vec<u8>)]) -> PastSnapshot {
         snapshot_at: at("2018-12-03T10:00:00Z"),
         sequence: None,
         content: Digest::of(&digests),
-        totals: crate::feed::Totals::default(),
+        received_at: at("2018-12-03T10:02:00Z"),
+        coverage: None,
+        totals: crate::feed::Totals { occupied: 20, empty: 10, available_now: 10, ..crate::feed::Totals::default() },
+        fingerprint: None,
     }
 }
 
@@ -255,8 +258,8 @@ fn rows_and_totals_are_judged_together() {
             }),
             "A XRO-01R",
         ),
-        (small(|case| case.edit("W2,B1", "W1,B1")), "R XRO-01F"),
-        (small(|case| case.edit("RM102,W2", "RM102,W9")), "R REF-03F REF-03W"),
+        (small(|case| case.edit("W2,B1", "W1,B1")), "R XRO-01F XRO-05W"),
+        (small(|case| case.edit("RM102,W2", "RM102,W9")), "R REF-03F REF-03W XRO-04F"),
         (small(|case| case.edit("W2,B11,VAC,", "W9,B11,VAC,")), "A REF-03W"),
         (small(|case| case.edit("F,83\n", ",83\n")), "R REF-05W REF-05F"),
         (small(|case| case.edit("OCC,F,83", "VAC,,")), "R PLA-05F"),
@@ -321,7 +324,7 @@ fn xro_02_a_ward_listed_twice_loses_both_lines() {
     };
     assert_eq!(small("Ward,Empty\nW1,3\nW2,4\n"), (0, 2));
     assert_eq!(small("Ward,Empty\nW1,3\nW2,4\nW1,3\n"), (2, 1));
-    assert_eq!(case("Ward,Empty\nW1,0\nW2,0\n").said(), "R PLA-05F");
+    assert_eq!(case("Ward,Empty\nW1,0\nW2,0\n").said(), "R XRO-05W PLA-05F");
 }
 
 #[test]
@@ -354,7 +357,7 @@ fn repeated_content_is_a_duplicate_whatever_else_is_wrong_with_it() {
     let rows = [
         (repeated(), "D"),
         (repeated().with(|case| case.received_at = at("2018-12-09T10:15:00Z")), "D"),
-        (repeated().with(|case| case.edit("W1,B1,OCC,F,83", "W1,B1,OCC,F,84")), "A TIM-04W"),
+        (repeated().with(|case| case.edit("W1,B1,OCC,F,83", "W1,B1,OCC,F,84")), "A TIM-04W TRN-07W"),
         (Case::good().with(|case| case.history.accepted.push(past("2018-12-03T10:00Z", 1, &case.files))), "A"),
     ];
     for (n, (case, expected)) in rows.into_iter().enumerate() {
@@ -439,15 +442,15 @@ fn a_first_line_states_provider_number_and_time() {
     let case = |text: &str| Case::new(feed(), &[("beds_0001234.txt", text)]);
     // Thirty beds are registered, and none is occupied here.
     let rows = [
-        (good.to_owned(), "R PLA-05F"),
-        (good.replace("|RM1|", "|RGP|"), "R TRN-02F PLA-05F"),
+        (good.to_owned(), "R XRO-05W PLA-05F"),
+        (good.replace("|RM1|", "|RGP|"), "R TRN-02F XRO-05W PLA-05F"),
         (good.replace("20181203101500", "yesterday"), "R TIM-01F"),
     ];
     for (text, expected) in rows {
         assert_eq!(case(&text).said(), expected, "{text}: {}", case(&text).messages());
     }
     let released = case(good).with(|case| case.released = true);
-    assert_eq!((released.said(), released.assess().report.sequence), ("A PLA-05W".to_owned(), Some(1234)));
+    assert_eq!((released.said(), released.assess().report.sequence), ("A XRO-05W PLA-05W".to_owned(), Some(1234)));
 }
 
 fn zip_of(members: &[(&str, &str)]) -> Vec<u8> {

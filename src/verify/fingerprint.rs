@@ -1,0 +1,123 @@
+//! Fingerprints: a number that equal lines have in common, and how well persons are coded. Both go into the report, so that
+//! later snapshots can be compared without keeping a row.
+//!
+//! Refuses to be a proof: a fingerprint finds figures that stand still by mistake, not on purpose.
+
+use crate::bedstate::{AgeBand, Gender, Line, LineType};
+use crate::feed::Persons;
+use std::hash::{Hash, Hasher};
+
+/// The number of all lines together. It does not depend on their order, for a report that is sorted another way says the
+/// same; nor on the snapshot's time, which moves even where the figures do not.
+#[must_use]
+pub fn of_lines<'a>(lines: impl Iterator<Item = &'a Line>) -> u64 {
+    lines.map(of_line).fold(0, u64::wrapping_add)
+}
+
+/// Counts the persons, and those whose gender or age is not known.
+#[must_use]
+pub fn persons<'a>(lines: impl Iterator<Item = &'a Line>) -> Persons {
+    let mut persons = Persons::default();
+    for line in lines.filter(|line| matches!(line.line_type, LineType::Occupied | LineType::Demand)) {
+        let quantity = u64::from(line.quantity);
+        persons.counted += quantity;
+        if line.gender.is_none_or(|gender| gender == Gender::Unknown) {
+            persons.gender_unknown += quantity;
+        }
+        if line.age_band.is_none_or(|band| band == AgeBand::Unknown) {
+            persons.age_unknown += quantity;
+        }
+    }
+    persons
+}
+
+fn of_line(line: &Line) -> u64 {
+    let mut mix = Mix::default();
+    (line.site_code.as_str(), line.line_type, line.quantity, line.ward_code.as_deref(), line.bay_code.as_deref()).hash(&mut mix);
+    (line.bed_ref.as_deref(), line.bed_status, line.empty_state, line.closed_reason, line.bed_base, line.bed_sex).hash(&mut mix);
+    (line.side_room, line.care_level.as_deref(), line.treatment_function.as_deref()).hash(&mut mix);
+    (line.gender, line.age_band, line.ready, line.edd_band, line.los_band).hash(&mut mix);
+    (line.demand_source, line.demand_for.as_deref(), line.in_bed_now).hash(&mut mix);
+    let seconds = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_second);
+    (seconds(line.wait_from), seconds(line.source_updated_at)).hash(&mut mix);
+    mix.finish()
+}
+
+/// A multiply-and-rotate hash with numbers of our own. The library's default one may change between its versions, and a
+/// number that is kept in the ledger must not.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Mix {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            self.add(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.add(u64::from(value));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.add(u64::from(value));
+    }
+
+    fn finish(&self) -> u64 {
+        // Every bit of the last word reaches every bit of the sum that lines are added up in.
+        let high = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        high ^ (high >> 32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bedstate::EmptyState;
+
+    fn bed(ward: &str, bed: &str) -> Line {
+        let mut line = Line::new("RM102", LineType::Empty);
+        line.ward_code = Some(ward.into());
+        line.bed_ref = Some(bed.into());
+        line
+    }
+
+    #[test]
+    fn what_moves_changes_the_number_and_order_does_not() {
+        let of = |lines: &[Line]| of_lines(lines.iter());
+        let base = [bed("W1", "1"), bed("W2", "2")];
+        assert_eq!(of(&base), of(&[base[1].clone(), base[0].clone()]));
+        let mut cleaned = base.clone();
+        cleaned[1].empty_state = Some(EmptyState::Cleaning);
+        let mut more = base.clone();
+        more[0].quantity = 2;
+        let mut waits = base.clone();
+        waits[0].wait_from = Some("2018-12-03T10:15:00Z".parse().unwrap());
+        // Two fields must not be taken for one another, nor two beds of one ward for one bed of two.
+        let rows = [cleaned.to_vec(), more.to_vec(), waits.to_vec(), vec![bed("W1", "2"), bed("W2", "1")], base[..1].to_vec()];
+        for (n, row) in rows.iter().enumerate() {
+            assert_ne!(of(row), of(&base), "row {n}");
+        }
+        // The number is kept in the ledger: it must be the same in every version of bedfeed.
+        assert_eq!(of(&base), 13_111_880_850_646_424_636);
+    }
+
+    #[test]
+    fn persons_are_counted_by_how_well_they_are_coded() {
+        let mut known = Line { line_type: LineType::Occupied, quantity: 3, ..bed("W1", "") };
+        (known.gender, known.age_band) = (Some(Gender::Male), Some(AgeBand::A80));
+        let mut unknown = known.clone();
+        (unknown.gender, unknown.age_band) = (Some(Gender::Unknown), Some(AgeBand::A80));
+        let ageless = Line { line_type: LineType::Demand, age_band: Some(AgeBand::Unknown), ..known.clone() };
+        let lines = [known, unknown, ageless, bed("W1", "7")];
+        assert_eq!(persons(lines.iter()), Persons { counted: 9, gender_unknown: 3, age_unknown: 3 });
+    }
+}

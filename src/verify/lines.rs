@@ -1,0 +1,220 @@
+//! Lines: what a line says, against when it was said and where it is (TIM-07, TIM-08, ROW-06).
+//!
+//! Owns what is possible but not plausible of one line. Refuses to know how fields depend on each other: that is `rows`.
+
+use super::register::Register;
+use super::{Limits, PlacedLine, Rejections, quoted};
+use crate::bedstate::{BedStatus, LineType};
+use crate::feed::{Finding, Findings, Rule, Severity};
+use crate::normalise::mapping::{FieldSource, Mapping};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// Ward classes whose beds may have a critical care level of 2 or 3: critical care, and neonatal care with its own units.
+const CRITICAL: [&str; 2] = ["CC", "NEO"];
+
+/// What lines are judged against.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// When the figures were true.
+    pub snapshot_at: Timestamp,
+    /// The mapping, for the names of columns.
+    pub mapping: &'a Mapping,
+    /// The wards as registered.
+    pub register: &'a Register<'a>,
+    /// The feed's limits.
+    pub limits: &'a Limits,
+}
+
+/// Checks every line, and leaves out the rows that fail.
+pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mut Rejections, findings: &mut Findings) {
+    let mut failed = BTreeSet::new();
+    let mut old = Old::default();
+    for placed in lines.iter() {
+        if let Some(since) = placed.line.wait_from
+            && let Some(finding) = wait(placed, since, against)
+        {
+            if finding.severity >= Severity::RejectRow {
+                failed.insert((placed.part.clone(), placed.row));
+            }
+            findings.push(finding);
+        }
+        if let Some(updated) = placed.line.source_updated_at {
+            old.look(placed, updated, against);
+        }
+        findings.extend(coding(placed, against));
+    }
+    findings.extend(old.finding(against));
+    rejections.leave_out(lines, &failed);
+}
+
+/// The start of a wait: after the snapshot it is impossible, months before it a wrong date, days before it worth a look.
+fn wait(placed: &PlacedLine, since: Timestamp, against: &Against<'_>) -> Option<Finding> {
+    let (limits, waited) = (against.limits, against.snapshot_at.duration_since(since));
+    let column = column_of(against.mapping, &placed.part, "wait_from");
+    let what = column.unwrap_or("the start of a wait");
+    let (said, severity) = if waited < -limits.wait_ahead {
+        (format!("{what} is after the snapshot: a wait cannot start in the future."), Severity::RejectRow)
+    } else if waited > limits.wait_longest {
+        (format!("{what} is more than {} before the snapshot: check the date.", span(limits.wait_longest)), Severity::RejectRow)
+    } else if waited > limits.wait_long {
+        (format!("{what} is more than {} before the snapshot: does this patient still wait?", span(limits.wait_long)), Severity::Warning)
+    } else {
+        return None;
+    };
+    Some(in_column(placed.finding(Rule::Tim07, said).with_severity(severity), column))
+}
+
+/// A length of time as people say it.
+fn span(length: SignedDuration) -> String {
+    match length.as_hours() {
+        hours if hours >= 96 && hours % 24 == 0 => format!("{} days", hours / 24),
+        hours if hours > 0 => format!("{hours} hours"),
+        _ => format!("{} min", length.as_mins()),
+    }
+}
+
+/// Rows that were not updated for long.
+#[derive(Default)]
+struct Old<'a> {
+    first: Option<&'a PlacedLine>,
+    last: Option<(&'a str, u64)>,
+    rows: u64,
+    stale: u64,
+}
+
+impl<'a> Old<'a> {
+    /// The lines of one row follow each other and have one age, so a row is counted at its first line.
+    fn look(&mut self, placed: &'a PlacedLine, updated: Timestamp, against: &Against<'_>) {
+        let age = against.snapshot_at.duration_since(updated);
+        if age <= against.limits.update_old || self.last == Some((&placed.part, placed.row)) {
+            return;
+        }
+        self.last = Some((&placed.part, placed.row));
+        self.first = self.first.or(Some(placed));
+        self.rows += 1;
+        self.stale += u64::from(age > against.limits.update_stale);
+    }
+
+    fn finding(&self, against: &Against<'_>) -> Option<Finding> {
+        let (first, limits) = (self.first?, against.limits);
+        let mut said = format!("{} rows are older than {}", self.rows, span(limits.update_old));
+        if self.stale > 0 {
+            said.push_str(&format!(", {} of them older than {}: these cannot be relied on", self.stale, span(limits.update_stale)));
+        }
+        let column = column_of(against.mapping, &first.part, "source_updated_at");
+        Some(in_column(first.finding(Rule::Tim08, format!("{said}; the first is here.")), column))
+    }
+}
+
+/// Isolation needs a room of its own, and critical care a ward for it.
+fn coding(placed: &PlacedLine, against: &Against<'_>) -> Option<Finding> {
+    let line = &placed.line;
+    if line.line_type == LineType::Demand {
+        return None;
+    }
+    let isolated = line.bed_status == Some(BedStatus::Isolated) && line.side_room != Some(true);
+    let critical = matches!(line.care_level.as_deref(), Some("02" | "03"));
+    if !isolated && !critical {
+        return None;
+    }
+    let ward = line.ward_code.as_deref().unwrap_or_default();
+    if isolated {
+        let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted(ward));
+        return Some(in_column(placed.finding(Rule::Row06, said), column_of(against.mapping, &placed.part, "side_room")));
+    }
+    let registered = against.register.ward(&line.site_code, ward)?;
+    let elsewhere = !CRITICAL.contains(&registered.ward_class.as_str());
+    let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted(ward));
+    elsewhere.then(|| in_column(placed.finding(Rule::Row06, said()), column_of(against.mapping, &placed.part, "care_level")))
+}
+
+fn in_column(finding: Finding, column: Option<&str>) -> Finding {
+    match column {
+        Some(column) => finding.in_column(column),
+        None => finding,
+    }
+}
+
+/// The provider's column that fills a field of a part's lines, where it is one column.
+#[must_use]
+pub(super) fn column_of<'m>(mapping: &'m Mapping, part: &str, field: &str) -> Option<&'m str> {
+    let table = mapping.tables.iter().filter(|table| table.member.as_deref().unwrap_or(&table.file) == part);
+    let mut sources = table.flat_map(|table| table.lines.iter().filter_map(|line| line.set.get(field)).chain(table.fields.get(field)));
+    sources.find_map(|source| match source {
+        FieldSource::Column { column, .. } => Some(column.as_str()),
+        FieldSource::Value(_) | FieldSource::Joined { .. } => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bedstate::Line;
+    use crate::verify::testing::{at, beds_feed, reference};
+
+    fn judge(line: Line) -> (String, u64) {
+        let feed = beds_feed();
+        let reference = reference();
+        let register = Register::new(&reference, &feed.provider, "2018-12-03".parse().unwrap());
+        let (mapping, limits) = (&feed.mappings[0], &feed.limits);
+        let against = Against { snapshot_at: at("2018-12-03T10:15:00Z"), mapping, register: &register, limits };
+        let mut lines = vec![PlacedLine { part: "beds".into(), row: 2, line }];
+        let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
+        check(&mut lines, &against, &mut rejections, &mut findings);
+        (findings.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>().join("|"), rejections.rows)
+    }
+
+    #[test]
+    fn tim_07_and_tim_08_go_by_the_snapshot() {
+        let rows = [
+            ("2018-12-03T10:20:00Z", "", 0),
+            ("2018-12-03T10:20:01Z", "after the snapshot", 1),
+            ("2018-11-30T10:15:00Z", "", 0),
+            ("2018-11-30T10:14:59Z", "more than 72 hours before", 0),
+            ("2018-10-04T10:15:00Z", "more than 72 hours before", 0),
+            ("2018-10-04T10:14:59Z", "more than 60 days before", 1),
+        ];
+        for (since, expected, rejected) in rows {
+            let line = Line { wait_from: Some(at(since)), ..Line::new("RM102", LineType::Demand) };
+            let (said, rows) = judge(line);
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty() && rows == rejected, "{since}: {said}");
+        }
+        let rows = [
+            ("2018-11-26T10:15:00Z", ""),
+            ("2018-11-26T10:14:59Z", "1 rows are older than 7 days; the first is here."),
+            ("2018-11-02T10:15:00Z", "1 rows are older than 7 days; the first is here."),
+            (
+                "2018-11-02T10:14:59Z",
+                "1 rows are older than 7 days, 1 of them older than 31 days: these cannot be relied on; the first is here.",
+            ),
+        ];
+        for (updated, expected) in rows {
+            let line = Line { source_updated_at: Some(at(updated)), ..Line::new("RM102", LineType::Empty) };
+            assert_eq!(judge(line).0, expected, "{updated}");
+        }
+    }
+
+    #[test]
+    fn row_06_isolation_and_critical_care_need_their_places() {
+        let bed = |ward: &str, status, room, level: Option<&str>| {
+            let mut line = Line::new("RM102", LineType::Occupied);
+            line.ward_code = Some(ward.into());
+            (line.bed_status, line.side_room, line.care_level) = (status, room, level.map(Into::into));
+            judge(line).0
+        };
+        let isolated = Some(BedStatus::Isolated);
+        let rows = [
+            (bed("W1", isolated, Some(true), None), ""),
+            (bed("W1", isolated, Some(false), None), "not a side room"),
+            (bed("W1", isolated, None, None), "not a side room"),
+            (bed("W1", Some(BedStatus::Occupied), None, Some("01")), ""),
+            (bed("W1", Some(BedStatus::Occupied), None, Some("02")), "no critical care ward"),
+            // Nothing is known of a ward that is not registered.
+            (bed("W9", Some(BedStatus::Occupied), None, Some("03")), ""),
+        ];
+        for (n, (said, expected)) in rows.iter().enumerate() {
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "row {n}: {said}");
+        }
+    }
+}

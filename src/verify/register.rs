@@ -1,0 +1,340 @@
+//! The register: lines against what is known of the wards they are on (REF-06, XRO-03 to XRO-07).
+//!
+//! Owns the sums by ward and their comparison with the reference data. Refuses to repeat a person's sex or age: those rules
+//! say a number and nothing else.
+
+use super::totals::Rejections;
+use super::{Limits, PlacedLine, WardKey, quoted};
+use crate::bedstate::{AgeBand, BedBase, BedSex, Gender, Line, LineType};
+use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
+use crate::normalise::reference::{Reference, Ward};
+use jiff::civil::Date;
+use std::collections::{BTreeSet, HashMap};
+
+/// The oldest age of the last band, in years: nobody is older.
+const OLDEST: u16 = 130;
+
+/// How many years a band has.
+const BAND: u16 = 5;
+
+/// One provider's wards on one day.
+#[derive(Clone, Debug, Default)]
+pub struct Register<'a> {
+    wards: HashMap<(&'a str, &'a str), &'a Ward>,
+}
+
+impl<'a> Register<'a> {
+    /// The wards that are registered for a provider on a day.
+    #[must_use]
+    pub fn new(reference: &'a Reference, provider: &ProviderCode, day: Date) -> Self {
+        let on_day = |ward: &&Ward| ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to);
+        let own = reference.wards.iter().filter(|ward| ward.provider == *provider).filter(on_day);
+        Self { wards: own.map(|ward| ((ward.site_code.as_str(), ward.ward_code.as_str()), ward)).collect() }
+    }
+
+    /// One ward.
+    #[must_use]
+    pub fn ward(&self, site: &str, ward: &str) -> Option<&'a Ward> {
+        self.wards.get(&(site, ward)).copied()
+    }
+
+    /// The wards that have beds.
+    #[must_use]
+    pub fn with_beds(&self) -> BTreeSet<WardKey> {
+        let wards = self.wards.values().filter(|ward| ward.registered_beds > 0);
+        wards.map(|ward| (ward.site_code.clone(), ward.ward_code.clone())).collect()
+    }
+
+    /// Beds of all wards together.
+    #[must_use]
+    pub fn beds(&self) -> u64 {
+        self.wards.values().map(|ward| u64::from(ward.registered_beds)).sum()
+    }
+}
+
+/// What is known beside the lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// Wards of rows that rightly made no line: every count on them is 0.
+    pub named: &'a BTreeSet<WardKey>,
+    /// Rows that were rejected.
+    pub rejections: &'a Rejections,
+    /// Whether the feed tells of beds.
+    pub beds: bool,
+    /// The feed's limits.
+    pub limits: &'a Limits,
+}
+
+/// Compares all lines with the register; where a line says another sex for its ward than the register, the register's is kept.
+pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<'_>) -> Findings {
+    let mut findings = Findings::default();
+    let sums = sum(lines, register);
+    for ward in sums.iter().filter_map(|sum| Some((sum, sum.ward?))) {
+        findings.extend(differs(ward.0, ward.1));
+    }
+    if beside.beds {
+        for (key, ward) in ordered(register) {
+            let sum = sums.iter().find(|sum| (sum.site, sum.code) == key);
+            findings.extend(missing_or_other_size(ward, sum, beside));
+        }
+    }
+    let mixed: u64 = sums.iter().map(|sum| sum.mixed).sum();
+    if mixed > 0 {
+        findings.push(Finding::new(Rule::Xro06, format!("Mixed-sex placement or coding: {mixed} patients in beds for the other sex.")));
+    }
+    let outside: u64 = sums.iter().map(|sum| sum.outside).sum();
+    if outside > 0 {
+        findings.push(Finding::new(Rule::Xro07, format!("{outside} persons outside the age range of their ward.")));
+    }
+    let otherwise: Vec<(String, String)> =
+        sums.iter().filter(|sum| sum.other_sex.is_some()).map(|sum| (sum.site.to_owned(), sum.code.to_owned())).collect();
+    keep_the_registers_sex(lines, register, &otherwise);
+    findings
+}
+
+/// More beds occupied than open, over the whole provider: `short` beds are missing on some wards, and all the empty ones of
+/// the others do not make up for them (XRO-03). On a single ward that happens, and is said where its row is read.
+#[must_use]
+pub fn check_provider(totals: &Totals, short: u64) -> Option<Finding> {
+    let open = (totals.occupied + totals.empty).saturating_sub(short);
+    let message = || format!("Occupied exceeds open: {} beds occupied of {open} open, in all wards together.", totals.occupied);
+    (short > totals.empty).then(|| Finding::new(Rule::Xro03, message()).with_severity(Severity::RejectFile))
+}
+
+/// What the lines of one ward say together.
+struct Sum<'l> {
+    site: &'l str,
+    code: &'l str,
+    ward: Option<&'l Ward>,
+    /// Beds of the ward's own: without those for escalation and those put up.
+    beds: u64,
+    /// The first line that says another sex for the ward than the register.
+    other_sex: Option<&'l PlacedLine>,
+    /// The first line that says another treatment function, and whether any line says the registered one.
+    other_function: Option<&'l PlacedLine>,
+    same_function: bool,
+    /// Patients in beds for the other sex.
+    mixed: u64,
+    /// Patients of another age than the ward is for.
+    outside: u64,
+}
+
+fn sum<'l>(lines: &'l [PlacedLine], register: &Register<'l>) -> Vec<Sum<'l>> {
+    let mut sums: Vec<Sum<'l>> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut last = None;
+    for placed in lines.iter().filter(|placed| placed.line.line_type != LineType::Demand) {
+        let Some(code) = placed.line.ward_code.as_deref() else { continue };
+        let key = (placed.line.site_code.as_str(), code);
+        // Lines of a ward mostly follow each other.
+        let at = match last {
+            Some((known, at)) if known == key => at,
+            _ => *places.entry(key).or_insert_with(|| {
+                let ward = register.ward(key.0, key.1);
+                let (site, code) = key;
+                let blank = (None, None, false);
+                let (other_sex, other_function, same_function) = blank;
+                sums.push(Sum { site, code, ward, beds: 0, other_sex, other_function, same_function, mixed: 0, outside: 0 });
+                sums.len() - 1
+            }),
+        };
+        last = Some((key, at));
+        if let Some(sum) = sums.get_mut(at) {
+            sum.add(placed);
+        }
+    }
+    sums
+}
+
+impl<'l> Sum<'l> {
+    fn add(&mut self, placed: &'l PlacedLine) {
+        let line = &placed.line;
+        let quantity = u64::from(line.quantity);
+        if !matches!(line.bed_base, Some(BedBase::Escalation | BedBase::Temporary)) {
+            self.beds += quantity;
+        }
+        let Some(ward) = self.ward else { return };
+        if says_another_sex(line, ward) {
+            self.other_sex = self.other_sex.or(Some(placed));
+        }
+        if let (Some(said), Some(registered)) = (line.treatment_function.as_deref(), ward.treatment_function.as_deref()) {
+            if said == registered {
+                self.same_function = true;
+            } else {
+                self.other_function = self.other_function.or(Some(placed));
+            }
+        }
+        if line.line_type != LineType::Occupied {
+            return;
+        }
+        let sex = if line.bay_code.is_some() { line.bed_sex.unwrap_or(ward.bed_sex) } else { ward.bed_sex };
+        // A newborn boy is with his mother.
+        let other = matches!((sex, line.gender), (BedSex::Male, Some(Gender::Female)) | (BedSex::Female, Some(Gender::Male)));
+        if other && line.age_band != Some(AgeBand::A00) {
+            self.mixed += quantity;
+        }
+        if line.age_band.is_some_and(|band| outside(band, ward)) {
+            self.outside += quantity;
+        }
+    }
+}
+
+/// A bay may be for another sex than its ward; a line that names no bay speaks of the ward.
+fn says_another_sex(line: &Line, ward: &Ward) -> bool {
+    line.bay_code.is_none() && line.bed_sex.is_some_and(|sex| sex != ward.bed_sex)
+}
+
+/// Whether nobody of a band can be of the ages that a ward is for.
+fn outside(band: AgeBand, ward: &Ward) -> bool {
+    let Some(youngest) = band.lower_bound() else { return false };
+    let oldest = if band == AgeBand::A90 { OLDEST } else { youngest + BAND - 1 };
+    ward.min_age.is_some_and(|min| oldest < min) || ward.max_age.is_some_and(|max| youngest > max)
+}
+
+fn differs(sum: &Sum<'_>, ward: &Ward) -> Vec<Finding> {
+    let said = |what: &str| format!("{}: {what} differs from the register, which is kept.", named(ward));
+    let mut findings = Vec::new();
+    if let Some(first) = sum.other_sex {
+        findings.push(first.finding(Rule::Ref06, said("bed_sex")));
+    }
+    // Single beds are used by other services every day; that all of them are is another ward than the registered one.
+    if let Some(first) = sum.other_function.filter(|_| !sum.same_function) {
+        findings.push(first.finding(Rule::Ref06, said("treatment_function")));
+    }
+    findings
+}
+
+fn ordered<'r>(register: &'r Register<'_>) -> Vec<((&'r str, &'r str), &'r Ward)> {
+    let mut wards: Vec<_> = register.wards.iter().map(|(key, ward)| (*key, *ward)).collect();
+    wards.sort_by_key(|(key, _)| *key);
+    wards.retain(|(_, ward)| ward.registered_beds > 0);
+    wards
+}
+
+fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>) -> Option<Finding> {
+    let limits = beside.limits;
+    let key = (ward.site_code.clone(), ward.ward_code.clone());
+    let registered = u64::from(ward.registered_beds);
+    let beds = match sum {
+        Some(sum) => sum.beds,
+        None if beside.named.contains(&key) => 0,
+        // Where all its rows were rejected, that is what is wrong.
+        None if beside.rejections.by_ward.contains_key(&key) => return None,
+        None => {
+            let said = format!("{} is missing from the snapshot: {registered} beds are registered.", named(ward));
+            let severity = if limits.wards_may_vanish { Severity::Warning } else { Severity::RejectFile };
+            return Some(Finding::new(Rule::Xro04, said).with_severity(severity));
+        }
+    };
+    let apart = beds.abs_diff(registered);
+    // Rejected rows are beds that were there.
+    let differs = apart > u64::from(limits.register_beds)
+        && apart * 100 > registered * u64::from(limits.register_percent)
+        && !beside.rejections.by_ward.contains_key(&key);
+    let message = || format!("{}: {beds} beds, register {registered}.", named(ward));
+    differs.then(|| Finding::new(Rule::Xro05, message()))
+}
+
+/// A ward in words. Its site belongs to it: care homes have wards of the same code.
+fn named(ward: &Ward) -> String {
+    format!("Ward {} at site {}", quoted(&ward.ward_code), quoted(&ward.site_code))
+}
+
+fn keep_the_registers_sex(lines: &mut [PlacedLine], register: &Register<'_>, wards: &[(String, String)]) {
+    if wards.is_empty() {
+        return;
+    }
+    for placed in lines.iter_mut().filter(|placed| placed.line.line_type != LineType::Demand) {
+        let line = &mut placed.line;
+        let Some(ward) = line.ward_code.as_deref().and_then(|code| register.ward(&line.site_code, code)) else { continue };
+        if says_another_sex(line, ward) {
+            line.bed_sex = Some(ward.bed_sex);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::testing::reference;
+
+    /// What is said of fifteen beds on each of W1 and W2, after a change of the lines and of the register's W1.
+    fn said(change: impl Fn(&mut Vec<PlacedLine>), registered: impl Fn(&mut Ward)) -> Vec<String> {
+        let mut reference = reference();
+        registered(&mut reference.wards[0]);
+        let register = Register::new(&reference, &"RM1".parse().unwrap(), "2018-12-03".parse().unwrap());
+        let bed = |ward: &str| {
+            let mut line = Line::new("RM102", LineType::Occupied);
+            line.ward_code = Some(ward.into());
+            (line.gender, line.age_band) = (Some(Gender::Male), Some(AgeBand::A80));
+            line
+        };
+        let beds = ["W1", "W2"].into_iter().flat_map(|ward| std::iter::repeat_n(bed(ward), 15));
+        let mut lines: Vec<PlacedLine> = beds.zip(2..).map(|(line, row)| PlacedLine { part: "beds".into(), row, line }).collect();
+        change(&mut lines);
+        let (named, rejections, limits) = (BTreeSet::new(), Rejections::default(), Limits::default());
+        let found = check(&mut lines, &register, &Beside { named: &named, rejections: &rejections, beds: true, limits: &limits });
+        assert!(lines.iter().all(|placed| placed.line.bay_code.is_some() || placed.line.bed_sex != Some(BedSex::Female)));
+        found.iter().map(|finding| format!("{} {}", finding.rule, finding.message)).collect()
+    }
+
+    #[test]
+    fn lines_are_compared_with_the_register() {
+        type Change = fn(&mut Vec<PlacedLine>);
+        let none: Change = |_| {};
+        let rows: [(Change, fn(&mut Ward), &str); 16] = [
+            (none, |_| {}, ""),
+            (none, |ward| ward.registered_beds = 17, ""),
+            (none, |ward| ward.registered_beds = 18, "XRO-05 Ward W1 at site RM102: 15 beds, register 18."),
+            (none, |ward| ward.registered_beds = 12, "XRO-05 Ward W1 at site RM102: 15 beds, register 12."),
+            (|lines| lines[0].line.quantity = 4, |_| {}, "XRO-05 Ward W1 at site RM102: 18 beds, register 15."),
+            (|lines| (lines[0].line.quantity, lines[0].line.bed_base) = (4, Some(BedBase::Temporary)), |_| {}, ""),
+            (
+                |lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")),
+                |_| {},
+                "XRO-04 Ward W1 at site RM102 is missing from the snapshot: 15 beds are registered.",
+            ),
+            (|lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")), |ward| ward.registered_beds = 0, ""),
+            (none, |ward| ward.bed_sex = BedSex::Female, "XRO-06 Mixed-sex placement or coding: 15 patients in beds for the other sex."),
+            (
+                |lines| lines[0].line.bed_sex = Some(BedSex::Female),
+                |_| {},
+                "REF-06 Ward W1 at site RM102: bed_sex differs from the register, which is kept.",
+            ),
+            // A bay may be for another sex.
+            (
+                |lines| (lines[0].line.bed_sex, lines[0].line.bay_code) = (Some(BedSex::Female), Some("B".into())),
+                |_| {},
+                "XRO-06 Mixed-sex placement or coding: 1 patients in beds for the other sex.",
+            ),
+            (
+                |lines| lines[0].line.treatment_function = Some("100".into()),
+                |ward| ward.treatment_function = Some("300".into()),
+                "REF-06 Ward W1 at site RM102: treatment_function differs from the register, which is kept.",
+            ),
+            (
+                |lines| (lines[0].line.treatment_function, lines[1].line.treatment_function) = (Some("100".into()), Some("300".into())),
+                |ward| ward.treatment_function = Some("300".into()),
+                "",
+            ),
+            (none, |ward| ward.max_age = Some(79), "XRO-07 15 persons outside the age range of their ward."),
+            (none, |ward| (ward.min_age, ward.max_age) = (Some(84), Some(84)), ""),
+            (
+                |lines| lines[0].line.age_band = Some(AgeBand::A90),
+                |ward| ward.min_age = Some(85),
+                "XRO-07 14 persons outside the age range of their ward.",
+            ),
+        ];
+        for (n, (change, registered, expected)) in rows.iter().enumerate() {
+            assert_eq!(said(change, registered).join("|"), *expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn xro_03_empty_beds_elsewhere_make_up_for_a_crowded_ward() {
+        let totals = Totals { occupied: 90, empty: 4, ..Totals::default() };
+        assert_eq!(check_provider(&totals, 4), None);
+        let said = check_provider(&totals, 5).unwrap();
+        assert_eq!((said.severity, said.message.contains("90 beds occupied of 89 open")), (Severity::RejectFile, true));
+    }
+}

@@ -1,0 +1,116 @@
+//! Sequence: running numbers and names, against what was accepted before (TRN-06, TRN-07).
+//!
+//! Owns what comes after what. Refuses to go by the order of arrival: after an outage files overtake each other, and a late
+//! one whose older number fits its older slot is in order.
+
+use super::{Feed, History, NameReuse, PastSnapshot};
+use crate::feed::{Digest, Finding, Rule, Severity, Slot};
+use crate::normalise::mapping::{Mapping, PartRole};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// The last running number; 1 follows it. Source: the Commissioning Data Sets' interchange control reference.
+const LAST: u32 = 9_999_999;
+
+/// So near to the last number, and to the first, a smaller number is the next round and not an old file: at four an hour
+/// that is a hundred days.
+const ROUND: u32 = 10_000;
+
+/// What is known of a delivery that is compared with the past.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The slot it fills.
+    pub slot: Slot,
+    /// When the last of its files arrived.
+    pub received_at: Timestamp,
+    /// The hash of its content.
+    pub content: Digest,
+    /// Its running number.
+    pub number: Option<u32>,
+    /// Whether its control record says that it was sent again on purpose.
+    pub resend: bool,
+    /// The names and hashes of its data files.
+    pub data: &'a [(&'a str, Digest)],
+}
+
+/// Compares the running number with those of the accepted neighbours in time (TRN-06).
+#[must_use]
+pub fn check_number(arrival: &Arrival<'_>, history: &History) -> Option<Finding> {
+    let number = arrival.number?;
+    let old = |past: u32| {
+        let message = format!("Old sequence: the file has number {number}, and number {past} was accepted before it.");
+        Some(Finding::new(Rule::Trn06, message).with_severity(Severity::RejectFile))
+    };
+    let same_slot = history.until(arrival.received_at).filter(|past| past.slot == arrival.slot).max_by_key(|past| past.version);
+    if let Some(last) = same_slot.filter(|past| past.content != arrival.content).and_then(|past| past.sequence)
+        && steps(last, number).is_none()
+    {
+        return if arrival.resend { None } else { old(last) };
+    }
+    let before = history.before(arrival.slot, arrival.received_at);
+    let last = before.iter().find_map(|past| past.sequence)?;
+    let Some(steps_on) = steps(last, number) else { return if arrival.resend { None } else { old(last) } };
+    // Numbers that came under another slot, or with an earlier version of this one, are not missing.
+    let numbers: BTreeSet<u32> = history.until(arrival.received_at).filter_map(|past| past.sequence).collect();
+    let between = numbers.into_iter().filter(|known| steps(last, *known).is_some_and(|on| on < steps_on)).count();
+    let missing = u64::from(steps_on - 1).saturating_sub(u64::try_from(between).unwrap_or(0));
+    let message = || format!("Sequence jumped from {last} to {number}: {missing} in between not accepted.");
+    (missing > 0).then(|| Finding::new(Rule::Trn06, message()))
+}
+
+/// How many steps a number lies after another one, going round at the end; `None` where it does not lie after it.
+fn steps(from: u32, to: u32) -> Option<u32> {
+    match to.checked_sub(from) {
+        Some(0) => None,
+        Some(steps) => Some(steps),
+        None if from > LAST - ROUND && from <= LAST && to <= ROUND => Some(LAST - from + to),
+        None => None,
+    }
+}
+
+/// Looks for a data file whose name was used before for other content (TRN-07).
+#[must_use]
+pub fn check_names(arrival: &Arrival<'_>, history: &History, mapping: &Mapping, feed: &Feed) -> Option<Finding> {
+    if arrival.resend {
+        return None;
+    }
+    let reused = |past: &PastSnapshot| {
+        let again =
+            |name: &str, digest: Digest| past.files.iter().any(|(known, other)| known.eq_ignore_ascii_case(name) && *other != digest);
+        past.content != arrival.content && arrival.data.iter().any(|(name, digest)| again(name, *digest))
+    };
+    let past = history.until(arrival.received_at).filter(|past| reused(past)).max_by_key(|past| (past.received_at, past.version))?;
+    let could_say_so = mapping.files.iter().any(|file| file.role == PartRole::Control);
+    let otherwise = if could_say_so { NameReuse::Reject } else { NameReuse::Warn };
+    let severity = match feed.limits.name_reuse.unwrap_or(otherwise) {
+        NameReuse::Reject => Severity::RejectFile,
+        NameReuse::Warn => Severity::Warning,
+    };
+    let message = format!("File name reused: other content was accepted under this name for {}, as {}.", past.slot, past.lead);
+    Some(Finding::new(Rule::Trn07, message).with_severity(severity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trn_06_numbers_go_round_at_the_end_and_nowhere_else() {
+        let rows = [
+            (1, 2, Some(1)),
+            (1, 1, None),
+            (2, 1, None),
+            (LAST, 1, Some(1)),
+            (LAST - 1, 1, Some(2)),
+            (LAST - 2, 3, Some(5)),
+            (LAST, ROUND, Some(ROUND)),
+            (LAST, ROUND + 1, None),
+            (LAST - ROUND, 1, None),
+            (5_000_000, 1, None),
+            (u32::MAX, 1, None),
+        ];
+        for (from, to, expected) in rows {
+            assert_eq!(steps(from, to), expected, "{from} {to}");
+        }
+    }
+}

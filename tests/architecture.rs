@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("alerts", &["feed", "schedule", "ledger"]),
     ("health", &["feed", "bedstate", "schedule", "ledger", "forward"]),
     ("simulator", &["feed", "bedstate", "normalise"]),
-    ("config", &["feed", "bedstate", "intake", "verify", "normalise", "quarantine", "forward", "schedule", "alerts", "health"]),
+    ("config", &["feed", "bedstate", "intake", "verify", "normalise", "quarantine", "forward", "pipeline", "schedule", "alerts", "health"]),
     (
         "service",
         &[
@@ -67,8 +67,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Where a room may use only some items of another.
-const ONLY_THESE: &[(&str, &str, &[&str])] =
-    &[("forward", "verify", &["Verified"]), ("health", "forward", &["ForwardError", "ProviderFigures", "WardFigures", "WarehouseReader"])];
+const ONLY_THESE: &[(&str, &str, &[&str])] = &[
+    ("config", "pipeline", &["assess"]),
+    ("forward", "verify", &["Verified"]),
+    ("health", "forward", &["ForwardError", "ProviderFigures", "WardFigures", "WarehouseReader"]),
+];
 
 /// Code that decides and does nothing: no files, sockets, clocks, randomness, threads, Tokio or logging.
 const PURE: &[&str] = &[

@@ -23,9 +23,10 @@ pub(super) fn run(config: &Path) -> Result<Ending, Failure> {
 pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(config)?;
     let mappings: usize = settings.providers.iter().map(|provider| provider.feed.mappings.len()).sum();
+    let examples: usize = settings.providers.iter().map(|provider| provider.examples).sum();
     writeln!(
         out,
-        "{}: fine. Providers: {}, mappings: {mappings}, wards: {}, sites: {}.",
+        "{}: fine. Providers: {}, mappings: {mappings}, examples: {examples}, wards: {}, sites: {}.",
         config.display(),
         settings.providers.len(),
         settings.reference.wards.len(),

@@ -48,6 +48,12 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
             writeln!(out, "  last problem: {}", plain(problem))?;
         }
     }
+    for feed in &summary.feeds {
+        for ward in &feed.wards_awaiting_approval {
+            let (site, name) = (plain(&ward.site), plain(&ward.ward));
+            writeln!(out, "! {}: ward {name} at site {site} awaits approval ({} beds)", feed.provider, ward.beds)?;
+        }
+    }
     let counts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     writeln!(out, "\ndeliveries: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })?;
     if let Some(daemon) = &daemon {

@@ -149,6 +149,12 @@ impl<'d> Section<'d> {
         self.source
     }
 
+    /// Where the section stands, for a problem that is found later.
+    pub(super) fn place(&self) -> Problem {
+        let (line, column) = self.source.position(self.at);
+        Problem { file: self.source.path.clone(), line, column, key: self.path.clone(), message: String::new() }
+    }
+
     /// The section's own dotted path.
     pub(super) fn path(&self) -> &str {
         &self.path

@@ -5,7 +5,7 @@
 use super::document::Source;
 use super::main_file::{self, Main};
 use super::problem::{Problem, Problems};
-use super::{Provider, Settings, provider, reference};
+use super::{Provider, Settings, examples, provider, reference};
 use crate::feed::Digest;
 use crate::normalise::reference::Reference;
 use std::collections::BTreeMap;
@@ -83,8 +83,15 @@ fn load_providers(files: &mut Files, folder: &Path, reference: &Reference) -> Ve
         let Some(text) = files.text(&path) else { continue };
         let source = Source::new(&path, &text);
         let read = provider::read(&source, reference);
-        files.problems.extend(source.into_problems());
-        let Some(read) = read else { continue };
+        let problems = source.into_problems();
+        // An example of a mapping that cannot work would only say so again.
+        let works = problems.is_empty();
+        files.problems.extend(problems);
+        let Some((read, examples)) = read else { continue };
+        for example in examples.iter().filter(|_| works) {
+            let why = examples::run(example, &read.feed, reference, &mut |path| files.bytes(path, examples::MAX_FILE_BYTES, false));
+            files.problems.extend(why.into_iter().map(|message| Problem { message, ..example.place.clone() }));
+        }
         if let Some((other, _)) = providers.iter().find(|(_, other)| other.code == read.code) {
             files.note(&path, &format!("{} has the code {} too: each provider has one file", other.display(), read.code));
         }

@@ -5,6 +5,7 @@
 
 mod access;
 mod document;
+mod examples;
 mod load;
 mod main_file;
 mod mapping;
@@ -86,6 +87,8 @@ pub struct Provider {
     pub account: intake::Account,
     /// For lateness.
     pub schedule: schedule::FeedSchedule,
+    /// How many examples its mappings carry; all of them came out when the settings were loaded.
+    pub examples: usize,
 }
 
 /// Whom to ring at a provider.

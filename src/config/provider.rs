@@ -3,6 +3,7 @@
 //! Owns its keys, their defaults and what must hold between them. Refuses to know the mapping language.
 
 use super::document::{Item, Section, Source};
+use super::mapping::Example;
 use super::{Contact, Provider, access, mapping};
 use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
@@ -25,8 +26,8 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most bytes an account may be allowed in an hour or on disk: what a disk of this size can mean.
 const MAX_QUOTA_BYTES: u64 = 1 << 44;
 
-/// Reads a provider's file. What is wrong with it is noted at its source.
-pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
+/// Reads a provider's file, and the examples of its mappings. What is wrong with it is noted at its source.
+pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, Vec<Example>)> {
     let document = source.parse()?;
     let root = source.root(document.get_ref());
     let code = root.need("code").and_then(|item| code(&item, source));
@@ -42,13 +43,13 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
     let default = kind.map_or_else(Limits::default, Limits::of);
     let (limits, quota) = root.section("limits").map_or_else(|| default_limits(&default), |section| limits(section, &default));
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
-    let mappings = mapping::mappings(&root, &known, reference);
+    let (mappings, examples) = mapping::mappings(&root, &known, reference);
     root.finish();
 
     let code = code?;
     let schedule = schedule.map_or_else(|| FeedSchedule::new(code.clone()), |section| feed_schedule(section, code.clone()));
     let (name, kind, agreement) = (name?, kind?, agreement?);
-    Some(Provider {
+    let provider = Provider {
         code: code.clone(),
         name: name.clone(),
         kind,
@@ -74,7 +75,9 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<Provider> {
             limits,
         },
         schedule,
-    })
+        examples: examples.len(),
+    };
+    Some((provider, examples))
 }
 
 fn code(item: &Item<'_>, source: &Source) -> Option<ProviderCode> {

@@ -1,5 +1,6 @@
 //! The settings as a whole: a folder written to disk, loaded, and what is reported.
 
+mod examples;
 mod mappings;
 
 use super::*;

@@ -4,8 +4,8 @@
 
 use super::document::Item;
 use super::problem::did_you_mean;
-use jiff::SignedDuration;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
@@ -115,6 +115,19 @@ impl<'d> Item<'d> {
             self.problem(format!("\"{text}\" is not a date; write year, month and day as in 2018-04-01"));
         }
         date
+    }
+
+    /// An instant such as `2018-12-03T10:18:00Z`, with or without quotes.
+    pub(super) fn instant(&self) -> Option<Timestamp> {
+        let text = match self.value() {
+            DeValue::Datetime(at) => at.to_string(),
+            _ => self.text()?.to_owned(),
+        };
+        let at = text.parse().ok();
+        if at.is_none() {
+            self.problem(format!("\"{text}\" is not an instant; write date, time and offset as in 2018-12-03T10:18:00Z"));
+        }
+        at
     }
 
     /// One of a few words.

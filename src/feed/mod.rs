@@ -26,7 +26,7 @@ pub use expiry::{Expiry, Term, TermOf, WARN_DAYS, expiries};
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
 pub use local::{local_date, local_text};
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
-pub use report::{Coverage, Persons, Report, RowCounts, ToldTotals, Totals};
+pub use report::{Coverage, MAX_UNKNOWN_WARDS, Persons, Report, RowCounts, ToldTotals, Totals, UnknownWard};
 pub use rules::{Rule, Severity};
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};

@@ -82,6 +82,20 @@ pub struct Persons {
     pub age_unknown: u64,
 }
 
+/// A ward that the register does not have: it waits for somebody to approve it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct UnknownWard {
+    /// The site, as registered.
+    pub site: String,
+    /// The ward, as the extract writes it; a code that looks like a person's number is not shown.
+    pub ward: String,
+    /// Beds on it: 0 where only waiting patients name it.
+    pub beds: u64,
+}
+
+/// Most wards that a report lists as unknown: more are no new wards but a file of something else.
+pub const MAX_UNKNOWN_WARDS: usize = 50;
+
 /// What the assessment of one delivery (or set) concluded. Holds no row and no person's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
@@ -113,6 +127,12 @@ pub struct Report {
     /// A number that equal lines have in common whatever their order, where lines came out: it tells whether figures move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<u64>,
+    /// Wards that are not registered, by site and code; the first [`MAX_UNKNOWN_WARDS`].
+    #[serde(default)]
+    pub unknown_wards: Vec<UnknownWard>,
+    /// Columns that identify people, declared in the mapping and there in the file: used at most for an age band, then dropped.
+    #[serde(default)]
+    pub identifiers_dropped: Vec<String>,
     /// What the rules found.
     pub findings: Findings,
 }

@@ -36,6 +36,7 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
         let (standing, deliveries) = standing_of(reader, &feed.schedule, now)?;
         let judged = |row: &&DeliveryRow| row.report.is_some();
         let newest_report = deliveries.iter().rev().find(judged).and_then(|row| row.report.as_ref());
+        let newest_figures = deliveries.iter().rev().filter_map(|row| row.report.as_ref()).find(|report| report.totals.is_some());
         let last_problem = deliveries.iter().rev().find_map(problem);
         let facts = FeedFacts {
             provider: &feed.schedule.provider,
@@ -43,6 +44,7 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
             kind: feed.kind,
             standing: &standing,
             newest_report,
+            newest_figures,
             last_problem,
         };
         rows.push(FeedRow::new(facts, now));

@@ -3,7 +3,7 @@
 //! Owns the rows that the health page, its JSON and `bedfeed status` show, so that all three say the same. Refuses layout,
 //! clocks and the ledger.
 
-use crate::feed::{ClientSeen, Expiry, ProviderCode, ProviderKind, Report, Severity, Slot};
+use crate::feed::{ClientSeen, Expiry, ProviderCode, ProviderKind, Report, Severity, Slot, UnknownWard};
 use crate::schedule::{Freshness, Light, SilenceKind, SlotState, Standing};
 use jiff::Timestamp;
 
@@ -82,6 +82,8 @@ pub struct FeedFacts<'a> {
     pub standing: &'a Standing,
     /// The report of its newest judged delivery.
     pub newest_report: Option<&'a Report>,
+    /// The newest report whose rows were given a meaning: only then were wards looked up.
+    pub newest_figures: Option<&'a Report>,
     /// The newest problem, in one sentence, without a value from a file.
     pub last_problem: Option<String>,
 }
@@ -128,6 +130,9 @@ pub struct FeedRow {
     pub mapping: Option<String>,
     /// The newest problem.
     pub last_problem: Option<String>,
+    /// Wards of its newest judged figures that are not registered: each waits for somebody to put it into the register, or to
+    /// tell the provider that it is a mistake.
+    pub wards_awaiting_approval: Vec<UnknownWard>,
 }
 
 /// Slots of the last 24 hours.
@@ -250,6 +255,7 @@ impl FeedRow {
             rows_rejected: facts.newest_report.map(|report| report.rows.rejected),
             warnings: facts.newest_report.map(warnings),
             mapping: facts.newest_report.and_then(|report| report.mapping.clone()),
+            wards_awaiting_approval: facts.newest_figures.map(|report| report.unknown_wards.clone()).unwrap_or_default(),
             last_problem: facts.last_problem,
         }
     }
@@ -310,6 +316,7 @@ mod tests {
             kind: ProviderKind::Acute,
             standing: &standing,
             newest_report: None,
+            newest_figures: None,
             last_problem: None,
         };
         FeedRow::new(facts, at(now))

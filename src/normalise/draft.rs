@@ -27,7 +27,7 @@ pub(super) struct Made {
     /// Columns whose code is on no national list, and was left out.
     pub(super) dropped: Vec<String>,
     /// What tells a request from others. It stays in this room.
-    pub(super) demand_ref: Option<String>,
+    pub(super) demand_ref: Option<Code>,
 }
 
 /// How a person's gender or age came out.
@@ -97,7 +97,7 @@ struct Draft<'d> {
     age: Option<Person<AgeBand>>,
     repeated: Vec<(String, UkClock)>,
     dropped: Vec<String>,
-    demand_ref: Option<String>,
+    demand_ref: Option<Code>,
 }
 
 /// A person's gender or age as read.

@@ -148,6 +148,10 @@ pub struct TableMapping {
     pub identifiers: Vec<String>,
     /// Texts that mean "nothing here" in any column, beside the blank. Letter case ignored.
     pub null: Vec<String>,
+    /// How cells are put right before any meaning is given to them.
+    pub tidy: Tidy,
+    /// Rows to leave out, in this order; the first that applies gives the reason.
+    pub skip: Vec<Skip>,
     /// Where the snapshot time stands.
     pub snapshot_at: SnapshotTime,
     /// A first line of its own layout.
@@ -172,6 +176,58 @@ pub struct TableMapping {
     pub lines: Vec<LineMapping>,
     /// Fields that must be filled beyond what the dataset asks (ROW-01).
     pub required: Vec<String>,
+}
+
+/// How the cells of a table are put right, by column, in this order. Everything that follows sees the result only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tidy {
+    /// Texts that mean "nothing here" in one column, beside those of [`TableMapping::null`]. Letter case ignored.
+    pub null_in: BTreeMap<String, Vec<String>>,
+    /// Columns in which a spreadsheet may have made numbers of codes: `7.0` and `1,007` are read as `7` and `1007`.
+    pub whole_numbers: Vec<String>,
+    /// Columns in which a blank cell repeats the one above, as merged cells of a spreadsheet do.
+    pub copy_down: Vec<String>,
+    /// What a blank cell of a column stands for.
+    pub blank_means: BTreeMap<String, String>,
+    /// Columns that are cut into pieces; each piece is a column of its own.
+    pub split: Vec<Split>,
+}
+
+impl Tidy {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A column whose text is several things in one, such as `W21/B2/04`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The column.
+    pub column: String,
+    /// How its text looks.
+    pub pattern: SplitPattern,
+}
+
+/// How a text is put together: `{Ward}/{Bay}/{Bed}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitPattern {
+    /// As written in the settings; shown to senders.
+    pub text: String,
+    /// What stands before the first piece; mostly nothing.
+    pub before: String,
+    /// Each piece's name, and the text that follows it: never empty but for the last.
+    pub pieces: Vec<(String, String)>,
+}
+
+/// Rows that are left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// All must hold, by column.
+    pub when: BTreeMap<String, Condition>,
+    /// The reason, as the sender is told it.
+    pub because: String,
 }
 
 /// How bytes become text. A byte order mark always wins; bytes that are not valid UTF-8 are read as Windows-1252 (STR-02).

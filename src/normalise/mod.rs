@@ -3,7 +3,7 @@
 //! Owns the mapping (what it can say, and what it does), times, values and the reference data. Refuses I/O, raw bytes,
 //! and silent repair: what a mapping does not say is a finding, never a guess.
 //!
-//! A row's way: `rows` takes it, `plan` says which lines it can make, `sources` reads its cells, `draft` fills the line,
+//! A row's way: `tidy` puts its cells right, `rows` takes it, `plan` says which lines it can make, `sources` reads its cells, `draft` fills the line,
 //! `places` finds the ward, `tally` counts what is said once for many rows.
 
 mod draft;
@@ -11,6 +11,7 @@ mod places;
 mod plan;
 mod sources;
 mod tally;
+mod tidy;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub mod mapping;
 pub mod names;
 pub mod reference;
 pub mod rows;
+pub mod split;
 pub mod table;
 pub mod texts;
 pub mod times;

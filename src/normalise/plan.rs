@@ -83,6 +83,8 @@ pub(super) struct TablePlan<'a> {
     pub(super) per_row: LinesPerRow,
     pub(super) columns: Columns<'a>,
     pub(super) lines: Vec<LinePlan<'a>>,
+    /// Rows to leave out: when, and why.
+    skips: Vec<(Vec<Test<'a>>, &'a str)>,
     pub(super) copies_by: Option<Column<'a>>,
     /// Columns in which a text bears a spreadsheet's marks; those that hold times are not looked at.
     pub(super) inspected: Vec<Column<'a>>,
@@ -114,6 +116,9 @@ impl<'a> TablePlan<'a> {
     pub(super) fn new(table: &'a RawTable, mapping: &'a TableMapping, joined: Option<(&'a RawTable, &'a TableMapping)>) -> Self {
         let columns = Columns::new(table, mapping, joined);
         let lines = mapping.lines.iter().map(|line| line_plan(mapping, line, &columns)).collect();
+        let bound =
+            |when: &'a BTreeMap<String, Condition>| when.iter().map(|(name, c)| Test::new(columns.column(name), c, &columns)).collect();
+        let skips = mapping.skip.iter().map(|skip| (bound(&skip.when), skip.because.as_str())).collect();
         let mut conditions: Vec<(Column<'a>, Vec<Test<'a>>)> = Vec::new();
         for (name, condition) in mapping.lines.iter().flat_map(|line| &line.when) {
             let test = Test::new(columns.column(name), condition, &columns);
@@ -130,6 +135,7 @@ impl<'a> TablePlan<'a> {
         Self {
             per_row: mapping.lines_per_row,
             lines,
+            skips,
             copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
             inspected: inspected
                 .map(|name| columns.column(name))
@@ -139,6 +145,11 @@ impl<'a> TablePlan<'a> {
             person,
             columns,
         }
+    }
+
+    /// Why a row is left out, by the first reason that applies; `None` where it is not.
+    pub(super) fn skipped(&self, row: &Row<'_>) -> Option<&'a str> {
+        self.skips.iter().find(|(when, _)| when.iter().all(|test| test.holds(row))).map(|(_, because)| *because)
     }
 
     /// A column with its value in words, the value only where the column is not about a person.

@@ -11,8 +11,9 @@ use super::reference::Reference;
 use super::sources::{CountProblem, Reader, Row};
 use super::table::{RawRow, RawTable};
 use super::tally::Tally;
+use super::tidy::{self, Unfit};
 use super::{times, values};
-use crate::bedstate::{Line, LineType};
+use crate::bedstate::{Code, Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -97,7 +98,7 @@ struct Work<'a> {
     out: Normalised,
     tally: Tally,
     /// References of requests, and the line that had each first. They go nowhere else.
-    references: HashMap<String, u64>,
+    references: HashMap<Code, u64>,
 }
 
 impl Work<'_> {
@@ -111,39 +112,55 @@ impl Work<'_> {
         }
     }
 
-    fn table<'t>(&mut self, table: &'t RawTable, described: &TableMapping, tables: &'t [RawTable]) {
+    fn table(&mut self, table: &RawTable, described: &TableMapping, tables: &[RawTable]) {
         let part = &Arc::from(part_of(described));
         let joined = described.join.as_ref().and_then(|join| {
             let other = tables.iter().find(|other| other.name == join.table)?;
             let its = self.reader.mapping.tables.iter().find(|its| its.name == join.table)?;
-            Some((other, its))
+            Some((tidy::tidy(other, its), its))
         });
+        let joined = joined.as_ref().map(|(other, its)| (other.table.as_ref(), *its));
+        let tidied = tidy::tidy(table, described);
+        let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
         let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
         let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
-        for raw in table.rows() {
+        let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
+        for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
             let row = plan.columns.row(raw, partners.of(raw));
+            if let Some(because) = plan.skipped(&row) {
+                *left_out.entry(because).or_default() += 1;
+                continue;
+            }
             if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
                 copies += 1;
                 continue;
             }
-            self.row(&plan, part, &row);
+            self.row(&plan, part, &row, tidied.unfit(place));
         }
         self.out.rows.skipped += copies;
         if let (1.., Some(column)) = (copies, plan.copies_by) {
             let said = format!("copies of rows with the same {}, equal in every field and left out: {copies}", column.name);
             self.out.findings.push(Finding::new(Rule::Str08, said).in_part(part));
         }
+        for (because, rows) in left_out {
+            self.out.rows.skipped += rows;
+            self.out.findings.push(Finding::new(Rule::Str08, format!("rows left out, {because}: {rows}")).in_part(part));
+        }
         partners.say(part, &mut self.out.findings);
     }
 
     /// Makes a row's lines; all of them are used, or none.
-    fn row(&mut self, plan: &TablePlan<'_>, part: &Arc<str>, row: &Row<'_>) {
+    fn row(&mut self, plan: &TablePlan<'_>, part: &Arc<str>, row: &Row<'_>, unfit: &[Unfit]) {
         let number = row.own.line;
         self.inspect(plan, part, row);
-        let Outcome { made, findings: own, short } = self.lines_of(plan, row);
+        let Outcome { made, findings: own, short } = if unfit.is_empty() {
+            self.lines_of(plan, row)
+        } else {
+            Outcome { findings: unfit.iter().map(refuse_form).collect(), ..Outcome::default() }
+        };
         // The lines of one row share columns, and so their problems: each is said once.
         let mut findings: Vec<&Finding> = Vec::new();
         for finding in own.iter().chain(made.iter().flat_map(|made| &made.findings)) {
@@ -249,6 +266,11 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// The text itself is not repeated: where columns have slipped it could be anything.
+fn refuse_form(Unfit { column, pattern }: &Unfit) -> Finding {
+    Finding::new(Rule::Ref04, format!("{column} is not of the form {pattern}, so its pieces cannot be told")).in_column(column)
 }
 
 /// What a row comes to.

@@ -2,7 +2,7 @@
 
 use super::mapping::{
     Condition, Encoding, FieldSource, Join, LineMapping, LinesPerRow, Mapping, MarchGap, Otherwise, Quantity, Reading, SnapshotTime,
-    SourceZone, TableMapping,
+    SourceZone, TableMapping, Tidy,
 };
 use super::reference::{Site, Ward, WardAlias};
 use super::rows::Normalised;
@@ -80,6 +80,8 @@ pub(crate) fn table(name: &str, columns: &[&str]) -> TableMapping {
         also_named: Default::default(),
         identifiers: Vec::new(),
         null: Vec::new(),
+        tidy: Tidy::default(),
+        skip: Vec::new(),
         snapshot_at: SnapshotTime::FileName,
         header_line: None,
         trailer_line: None,

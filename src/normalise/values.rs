@@ -38,6 +38,23 @@ pub fn whole_number(text: &str) -> Option<u32> {
     if grouped { whole.replace(',', "").parse().ok() } else { whole.parse().ok() }
 }
 
+/// A code that a spreadsheet took for a number, as it was written: `7.0` was `7`, `1,007` was `1007`, `007.0` was `007`. `None`
+/// where the text is nothing of that kind.
+#[must_use]
+pub fn undo_number(text: &str) -> Option<String> {
+    let grouped = text.contains(',');
+    let whole = match text.split_once('.') {
+        Some((whole, decimals)) if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') => whole,
+        Some(_) => return None,
+        None if grouped => text,
+        None => return None,
+    };
+    let mut groups = whole.split(',');
+    let digits = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
+    let first_fits = groups.next().is_some_and(|first| digits(first) && (!grouped || first.len() <= 3));
+    (first_fits && groups.all(|group| group.len() == 3 && digits(group))).then(|| whole.replace(',', ""))
+}
+
 /// Puts back the zeros that a spreadsheet took from the front; only where the text is digits.
 #[must_use]
 pub fn pad_zeros(text: &str, width: usize) -> Cow<'_, str> {
@@ -184,6 +201,15 @@ pub fn quoted_place(text: &str) -> Option<String> {
     (!(8..=10).contains(&digits_in(text))).then(|| in_quotes(text))
 }
 
+/// The same without quotes, for lists; a hint where it must not be shown.
+#[must_use]
+pub fn shown_place(text: &str) -> String {
+    match quoted_place(text) {
+        Some(quoted) => quoted.trim_matches('"').to_owned(),
+        None => "(not shown: it looks like a person's number)".to_owned(),
+    }
+}
+
 fn digits_in(text: &str) -> usize {
     text.chars().filter(char::is_ascii_digit).count()
 }
@@ -241,6 +267,30 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(whole_number(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_a_code_is_undone_and_nothing_else_is() {
+        let rows = [
+            ("7.0", Some("7")),
+            ("7.00", Some("7")),
+            ("007.0", Some("007")),
+            ("1,007", Some("1007")),
+            ("1,234,567.0", Some("1234567")),
+            ("7", None),
+            ("7.5", None),
+            ("7.", None),
+            (".0", None),
+            ("W1.0", None),
+            ("W2,100", None),
+            ("12,34", None),
+            ("1234,567", None),
+            ("-7.0", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(undo_number(text).as_deref(), expected, "{text}");
         }
     }
 

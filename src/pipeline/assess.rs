@@ -4,11 +4,12 @@
 //! order of the checks, and nothing else: each check lives in `verify`, each meaning in `normalise`.
 
 use crate::bedstate::{Line, Snapshot, totals};
-use crate::feed::{DeliveryId, Digest, FileName, Finding, Findings, Report, RowCounts, Rule, Slot};
+use crate::feed::{DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, Report, RowCounts, Rule, Slot, UnknownWard};
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
+use crate::normalise::values;
 use crate::verify::control::Kind;
 use crate::verify::set::{self, OpenSet, SetFile};
 use crate::verify::{
@@ -16,6 +17,7 @@ use crate::verify::{
     references, register, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Lines shown by a dry run.
 pub const PREVIEW_LINES: usize = 10;
@@ -127,6 +129,7 @@ impl<'a> Judgement<'a> {
         self.report.sequence = set.sequence;
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
+        self.report.identifiers_dropped = identifiers_dropped(mapping, set);
         self.test = set.test;
         self.several_parts = mapping.tables.len() > 1;
     }
@@ -206,6 +209,7 @@ impl<'a> Judgement<'a> {
         let beside =
             register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };
         self.findings.append(register::check(&mut lines, &register, &beside));
+        self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
             read: set.rows,
             used: normalised.rows.used.saturating_sub(rejections.rows - before),
@@ -255,9 +259,36 @@ impl<'a> Judgement<'a> {
         let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
         let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
         self.report.findings = findings;
+        if verdict == Verdict::Sealed {
+            // What stands in the ward's column may be what leaked.
+            self.report.unknown_wards.clear();
+        }
         let preview = if verdict == Verdict::Sealed { Vec::new() } else { preview };
         Assessment { report: self.report, verdict, test: self.test, preview }
     }
+}
+
+/// The declared identifiers that the file has, by the mapping's names. That they go no further than an age band is settled when
+/// the mapping is read: nothing else may name them.
+fn identifiers_dropped(mapping: &Mapping, set: &OpenSet) -> Vec<String> {
+    let mut dropped = Vec::new();
+    for table in &set.tables {
+        let Some(described) = mapping.tables.iter().find(|described| described.name == table.name) else { continue };
+        let there = |name: &&String| table.column(name).and_then(|at| table.present.get(at)).copied().unwrap_or(false);
+        for name in described.identifiers.iter().filter(there) {
+            if !dropped.contains(name) {
+                dropped.push(name.clone());
+            }
+        }
+    }
+    dropped
+}
+
+/// Wards that wait for approval, as they may be shown.
+fn unknown_wards(beds: &BTreeMap<(String, String), u64>) -> Vec<UnknownWard> {
+    let shown = |code: &str| values::shown_place(code);
+    let one = |((site, ward), beds): (&(String, String), &u64)| UnknownWard { site: shown(site), ward: shown(ward), beds: *beds };
+    beds.iter().map(one).take(MAX_UNKNOWN_WARDS).collect()
 }
 
 /// Opens the set by the mapping that is in force on the snapshot's local day; where none is, by the likeliest, so that the

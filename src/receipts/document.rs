@@ -49,6 +49,8 @@ pub struct ReceiptDocument {
     /// The sums over its lines, in beds or patients, to compare with your own; `null` where no lines came out, and a single sum
     /// is `null` where the feed does not tell of it.
     pub totals: Option<ToldTotals>,
+    /// Columns that identify people, agreed and there in the file: used at most for an age band, then dropped.
+    pub identifiers_dropped: Vec<String>,
     /// The findings, worst first; the first 20 of each rule.
     pub findings: Vec<ReceiptFinding>,
     /// How often each rule spoke, those not listed included.
@@ -130,6 +132,7 @@ impl ReceiptDocument {
             mapping: report.and_then(|report| report.mapping.clone()),
             rows: report.map(|report| report.rows),
             totals: report.and_then(Report::told),
+            identifiers_dropped: report.map(|report| report.identifiers_dropped.clone()).unwrap_or_default(),
             findings: findings(report),
             finding_counts: counts(report),
             duplicate_of: if let Stage::Duplicate { of } = stage { Some(*of) } else { None },

@@ -218,6 +218,14 @@ fn every_key_of_the_json_is_there_whatever_is_known() {
 }
 
 #[test]
+fn p7_the_receipt_says_which_identifiers_were_dropped() {
+    let dropped = Report { identifiers_dropped: vec!["DOB".into(), "NHS No".into()], ..report([]) };
+    assert!(text(&loaded(), Some(&dropped)).contains("\n  Identifiers dropped: DOB, NHS No\n"));
+    assert_eq!(json(&loaded(), Some(&dropped))["identifiers_dropped"], serde_json::json!(["DOB", "NHS No"]));
+    assert!(!text(&loaded(), Some(&report([]))).contains("dropped"));
+}
+
+#[test]
 fn words_from_a_file_cannot_move_the_cursor_or_pass_the_margin() {
     let long = "W".repeat(200);
     let found = report([Finding::new(Rule::Ref03, format!("ward \u{1b}[2J\u{202e}{long} is not registered"))]);

@@ -125,6 +125,9 @@ fn figures(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
         page.field("Rows", &text);
         page.field("Lines made", &rows.lines.to_string());
     }
+    if !document.identifiers_dropped.is_empty() {
+        page.wrapped(2, &format!("Identifiers dropped: {}", document.identifiers_dropped.join(", ")));
+    }
     if let Some(totals) = document.totals {
         sums(page, &totals);
     }

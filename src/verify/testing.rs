@@ -5,7 +5,7 @@ use crate::bedstate::Coverage;
 use crate::feed::{Digest, FileName, ProviderKind};
 use crate::normalise::mapping::{
     Condition, Encoding, FieldSource, FilePart, HeaderLine, LineMapping, LinesPerRow, Manifest, Mapping, MarchGap, Otherwise, PartRole,
-    Quantity, Reading, SnapshotTime, SourceZone, TableMapping, TotalRow, TrailerLine,
+    Quantity, Reading, SnapshotTime, SourceZone, TableMapping, Tidy, TotalRow, TrailerLine,
 };
 use crate::normalise::names::parse_pattern;
 use crate::normalise::reference::{Reference, Site, Ward};
@@ -71,6 +71,8 @@ pub(crate) fn table(file: &str, columns: &[&str]) -> TableMapping {
         also_named: BTreeMap::new(),
         identifiers: Vec::new(),
         null: Vec::new(),
+        tidy: Tidy::default(),
+        skip: Vec::new(),
         snapshot_at: SnapshotTime::FileName,
         header_line: None,
         trailer_line: None,

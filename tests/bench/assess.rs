@@ -151,7 +151,9 @@ impl Desk {
         let mut feed = known.feed.clone();
         feed.limits.max_file_bytes = 1 << 30;
         feed.limits.max_rows = 10_000_000;
-        for ward in 0..10 * WARDS {
+        let bytes = std::fs::read(file)?;
+        let beds = bytes.iter().filter(|byte| **byte == b'\n').count().saturating_sub(2);
+        for ward in 0..beds.div_ceil(BAYS * BEDS) {
             let [site_code, ward_code, ..] = place(ward * BAYS * BEDS);
             if ward % WARDS == 0 {
                 let site = Site {
@@ -175,14 +177,14 @@ impl Desk {
                 min_age: None,
                 max_age: None,
                 treatment_function: None,
-                registered_beds: u32::try_from(BAYS * BEDS)?,
+                registered_beds: u32::try_from((beds - ward * BAYS * BEDS).min(BAYS * BEDS))?,
                 bed_base: BedBase::Core,
                 alias: None,
                 valid_from: None,
                 valid_to: None,
             });
         }
-        Ok(Self { settings, feed, sha256: Digest::of(&std::fs::read(file)?) })
+        Ok(Self { settings, feed, sha256: Digest::of(&bytes) })
     }
 
     /// Judges a file from its bytes on the disk to a snapshot that may be loaded.

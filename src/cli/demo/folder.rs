@@ -29,6 +29,33 @@ const PROVIDERS: [(&str, &str); 6] = [
     ("NCC", include_str!("../../../config/providers/NCC.toml")),
 ];
 
+/// The examples that the mappings carry: provider, name, content.
+const EXAMPLES: &[(&str, &str, &[u8])] = &[
+    ("RM1", "RM1_BEDSTATE_20181203_1015.csv", include_bytes!("../../../config/providers/examples/RM1/RM1_BEDSTATE_20181203_1015.csv")),
+    (
+        "RM1",
+        "RM1_BEDSTATE_20181203_1015.csv.sha256",
+        include_bytes!("../../../config/providers/examples/RM1/RM1_BEDSTATE_20181203_1015.csv.sha256"),
+    ),
+    ("RM1", "lines.csv", include_bytes!("../../../config/providers/examples/RM1/lines.csv")),
+    ("RGP", "JPUH beds 03-12-2018 1015.csv", include_bytes!("../../../config/providers/examples/RGP/JPUH beds 03-12-2018 1015.csv")),
+    ("RGP", "JPUH waiting 03-12-2018 1015.csv", include_bytes!("../../../config/providers/examples/RGP/JPUH waiting 03-12-2018 1015.csv")),
+    ("RGP", "lines.csv", include_bytes!("../../../config/providers/examples/RGP/lines.csv")),
+    ("RCX", "lines.csv", include_bytes!("../../../config/providers/examples/RCX/lines.csv")),
+    ("RCX", "rcx_bs_0001234.txt", include_bytes!("../../../config/providers/examples/RCX/rcx_bs_0001234.txt")),
+    ("RMY", "RMY-bedstate-2018-12-03T1015.csv", include_bytes!("../../../config/providers/examples/RMY/RMY-bedstate-2018-12-03T1015.csv")),
+    ("RMY", "RMY-bedstate-2018-12-03T1015.ctl", include_bytes!("../../../config/providers/examples/RMY/RMY-bedstate-2018-12-03T1015.ctl")),
+    ("RMY", "lines.csv", include_bytes!("../../../config/providers/examples/RMY/lines.csv")),
+    ("RY3", "RY3_20181203_101500.zip", include_bytes!("../../../config/providers/examples/RY3/RY3_20181203_101500.zip")),
+    ("RY3", "lines.csv", include_bytes!("../../../config/providers/examples/RY3/lines.csv")),
+    (
+        "NCC",
+        "NCC_CAREHOME_CAPACITY_201812031015.csv",
+        include_bytes!("../../../config/providers/examples/NCC/NCC_CAREHOME_CAPACITY_201812031015.csv"),
+    ),
+    ("NCC", "lines.csv", include_bytes!("../../../config/providers/examples/NCC/lines.csv")),
+];
+
 const REFERENCE: [(&str, &str); 6] = [
     ("sites.csv", include_str!("../../../config/reference/sites.csv")),
     ("wards.csv", include_str!("../../../config/reference/wards.csv")),
@@ -59,6 +86,11 @@ pub(super) fn prepare(dir: &Path, now: Timestamp) -> Result<PathBuf, Failure> {
     write(&dir.join(SETTINGS), main_settings(&dir).as_bytes(), 0o600)?;
     for (name, text) in REFERENCE {
         write(&dir.join("reference").join(name), text.as_bytes(), 0o600)?;
+    }
+    for (code, name, content) in EXAMPLES {
+        let folder = dir.join("providers/examples").join(code);
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        write(&folder.join(name), content, 0o600)?;
     }
     for (code, text) in PROVIDERS {
         let public_key = make_key(&dir.join(KEYS).join(code))?;

@@ -4,6 +4,8 @@
 
 use super::super::document::{Item, Section};
 use super::super::problem::{did_you_mean, fold};
+use super::tidy;
+use crate::normalise::mapping::Tidy;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a table before its lines are read.
@@ -15,6 +17,30 @@ pub(super) struct Outline {
     pub(super) columns: Vec<String>,
     /// Columns that identify people.
     pub(super) identifiers: Vec<String>,
+    /// Texts that mean "nothing here".
+    pub(super) null: Vec<String>,
+    /// How its cells are put right.
+    pub(super) tidy: Tidy,
+}
+
+impl Outline {
+    /// Every column that a line may name: those of the file, and the pieces of splits.
+    fn all(&self) -> impl Iterator<Item = &String> {
+        let pieces = self.tidy.split.iter().flat_map(|split| &split.pattern.pieces);
+        self.columns.iter().chain(pieces.map(|(name, _)| name))
+    }
+
+    /// Why a column's text can never be this one, where that is so.
+    fn never(&self, column: &str, text: &str) -> Option<String> {
+        let folded = text.trim().to_lowercase();
+        let means_nothing = |tokens: &[String]| tokens.iter().any(|token| token.trim().to_lowercase() == folded);
+        let here = self.tidy.null_in.get(column).map_or(&[][..], Vec::as_slice);
+        if !folded.is_empty() && (means_nothing(&self.null) || means_nothing(here)) {
+            return Some(format!("\"{text}\" means nothing in column \"{column}\" (null), so it is never seen: write \"\" for a blank"));
+        }
+        let instead = self.tidy.blank_means.get(column).filter(|_| folded.is_empty())?;
+        Some(format!("a blank in column \"{column}\" means \"{instead}\" (blank_means), so it is never seen"))
+    }
 }
 
 /// What a column is named for.
@@ -57,12 +83,12 @@ impl<'a> Columns<'a> {
         }
         let joined = self.joined.and_then(|table| Some((table, column.strip_prefix(&table.name)?.strip_prefix('.')?)));
         let (table, bare) = match joined {
-            _ if self.own.columns.iter().any(|own| own == column) => (self.own, column),
+            _ if self.own.all().any(|own| own == column) => (self.own, column),
             Some((table, bare)) if table.columns.iter().any(|other| other == bare) => (table, bare),
             _ => {
                 let prefixed: Vec<String> =
                     self.joined.iter().flat_map(|table| table.columns.iter().map(|other| format!("{}.{other}", table.name))).collect();
-                let known = self.own.columns.iter().chain(&prefixed).map(String::as_str);
+                let known = self.own.all().chain(&prefixed).map(String::as_str);
                 item.problem(format!("the table \"{}\" has no column \"{column}\"{}", self.own.name, did_you_mean(column, known)));
                 return false;
             }
@@ -72,6 +98,18 @@ impl<'a> Columns<'a> {
             item.problem(format!("column \"{column}\" identifies people: it may only be turned into an age band"));
         }
         !identifies || how == Use::AgeBand
+    }
+
+    /// Notes where a column's text can never be this one: what is written for it would have no effect.
+    pub(super) fn check_seen(&self, item: &Item<'_>, column: &str, text: &str) {
+        let joined = self.joined.and_then(|table| Some((table, column.strip_prefix(&table.name)?.strip_prefix('.')?)));
+        let why = match joined {
+            Some((table, bare)) if !self.own.all().any(|own| own == column) => table.never(bare, text),
+            _ => self.own.never(column, text),
+        };
+        if let Some(why) = why {
+            item.problem(why);
+        }
     }
 
     /// Whether a column is declared to identify people.
@@ -89,7 +127,9 @@ pub(super) fn outline(section: &Section<'_>) -> Outline {
         None => Vec::new(),
     };
     let identifiers = section.get("identifiers").map(|item| subset(&item, &columns)).unwrap_or_default();
-    Outline { name, columns, identifiers }
+    let null = section.get("null").map(|item| item.texts()).unwrap_or_default();
+    let tidy = tidy::tidy(section, &columns, &identifiers);
+    Outline { name, columns, identifiers, null, tidy }
 }
 
 /// The columns of a list, each of which must be among the agreed ones.

@@ -10,6 +10,7 @@ use super::columns::{Columns, Use};
 use super::formats::{self, Wanted};
 use crate::normalise::mapping::{FIELDS, FieldSource, Otherwise, Reading};
 use crate::normalise::reference::Reference;
+use crate::normalise::values;
 use std::collections::BTreeMap;
 use toml::de::DeValue;
 
@@ -141,7 +142,7 @@ impl Reader<'_> {
         let ways: Vec<&str> = ["pad", "codes", "as"].into_iter().filter(|way| section.has(way)).collect();
         let reading = match ways.as_slice() {
             ["pad"] => self.padded(section, field, kind),
-            ["codes"] => Some(self.coded(section, field, kind, list)),
+            ["codes"] | ["pad", "codes"] => Some(self.coded(section, field, kind, list, column.as_deref())),
             ["as"] => self.derived(section, field, column.as_deref()),
             [] if *kind == Kind::Instant => {
                 let formats = section.need("format").map(|item| formats::formats(&item, Wanted::DateAndTime)).unwrap_or_default();
@@ -156,7 +157,7 @@ impl Reader<'_> {
         if let Some(format) = section.get("format").filter(|_| *kind != Kind::Instant && ways.as_slice() != ["as"]) {
             format.problem(format!("{field} is not a time: a format has no effect here"));
         }
-        if let Some(otherwise) = section.get("otherwise").filter(|_| ways.as_slice() != ["codes"]) {
+        if let Some(otherwise) = section.get("otherwise").filter(|_| !ways.contains(&"codes")) {
             otherwise.problem("has no effect without codes");
         }
         Some(FieldSource::Column { column: column?, reading: reading? })
@@ -170,8 +171,9 @@ impl Reader<'_> {
         item.whole(1..=MAX_PAD).map(Reading::PadZeros)
     }
 
-    fn coded(&self, section: &Section<'_>, field: &str, kind: &Kind, list: Option<GenderList>) -> Reading {
+    fn coded(&self, section: &Section<'_>, field: &str, kind: &Kind, list: Option<GenderList>, column: Option<&str>) -> Reading {
         let mut codes: BTreeMap<String, String> = BTreeMap::new();
+        let width = section.get("pad").and_then(|item| item.whole(1..=MAX_PAD)).unwrap_or(0);
         let entries = section.get("codes").map(|item| item.entries()).unwrap_or_default();
         if *kind == Kind::Instant {
             section.problem(format!("{field} is a time: it has a format, not codes"));
@@ -179,10 +181,15 @@ impl Reader<'_> {
         for entry in entries {
             let Some(code) = self.code(&entry, field, kind, list) else { continue };
             let theirs = entry.name().trim();
-            if codes.keys().any(|other| other.to_lowercase() == theirs.to_lowercase()) {
-                entry.problem(format!("\"{theirs}\" stands twice; letter case does not make a difference"));
+            if let Some(column) = column {
+                self.columns.check_seen(&entry, column, theirs);
             }
-            codes.insert(theirs.to_owned(), code);
+            for theirs in without_zeros(theirs, width) {
+                if codes.keys().any(|other| other.to_lowercase() == theirs.to_lowercase()) {
+                    entry.problem(format!("\"{theirs}\" stands twice; letter case does not make a difference"));
+                }
+                codes.insert(theirs, code.clone());
+            }
         }
         let given = section.get("otherwise").and_then(|item| self.code(&item, field, kind, list));
         Reading::Codes { codes, otherwise: given.map_or_else(|| otherwise_of(field), Otherwise::Code) }
@@ -231,6 +238,16 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// A text of a code list in all the spellings that a spreadsheet may have left of it: with `pad`, `072` is found as `72` too.
+fn without_zeros(theirs: &str, width: usize) -> Vec<String> {
+    let padded = values::pad_zeros(theirs, width).into_owned();
+    if width == 0 || !padded.bytes().all(|b| b.is_ascii_digit()) {
+        return vec![theirs.to_owned()];
+    }
+    let shortest = padded.trim_start_matches('0').len().max(1).min(padded.len());
+    (shortest..=padded.len()).map(|length| padded.chars().skip(padded.len() - length).collect()).collect()
 }
 
 /// Which national list a column's gender codes belong to.

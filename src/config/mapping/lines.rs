@@ -6,9 +6,10 @@
 use super::super::document::{Item, Section};
 use super::super::problem::did_you_mean;
 use super::columns::{Columns, Use};
+use super::conditions::{self, When};
 use super::fields::{Fields, Reader};
 use crate::bedstate::{BedStatus, LineType};
-use crate::normalise::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading};
+use crate::normalise::mapping::{FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading, Skip};
 use std::collections::BTreeMap;
 
 /// A line with the types it can have.
@@ -57,10 +58,10 @@ impl<'a> All<'a> {
 }
 
 /// Reads `[[mapping.table.line]]`.
-pub(super) fn lines(table: &Section<'_>, reader: &Reader<'_>, fields: &Fields, per_row: LinesPerRow) -> Vec<Line> {
+pub(super) fn lines(table: &Section<'_>, reader: &Reader<'_>, fields: &Fields, per_row: LinesPerRow, skips: &[Skip]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for section in table.sections("line") {
-        let when = section.get("when").map_or_else(|| Some(BTreeMap::new()), |item| conditions(&item, reader.columns));
+        let when = section.get("when").map_or_else(|| Some(BTreeMap::new()), |item| conditions::conditions(&item, reader.columns));
         let quantity = section.get("quantity").and_then(|item| quantity(&item, reader.columns));
         let set = section.get("set").map(|item| reader.fields(&item)).unwrap_or_default();
         let omit = section.get("omit").map(|item| omitted(&item, fields)).unwrap_or_default();
@@ -72,9 +73,14 @@ pub(super) fn lines(table: &Section<'_>, reader: &Reader<'_>, fields: &Fields, p
         if all.lacks("site_code") {
             section.problem("no site_code: give it in the table's fields or in set");
         }
-        let taken = |when: &BTreeMap<_, _>| lines.iter().any(|line| line.certain && reaches_all(&line.mapping.when, when));
-        if per_row == LinesPerRow::One && when.as_ref().is_some_and(taken) {
-            section.problem("no row can become this line: a line above takes every row that would");
+        if let Some(when) = &when {
+            let above = lines.iter().filter(|line| line.certain && per_row == LinesPerRow::One).map(|line| &line.mapping.when);
+            let left_out: Vec<&When> = skips.iter().map(|skip| &skip.when).collect();
+            if conditions::take_all(&left_out, when) {
+                section.problem("no row can become this line: skip leaves out every row that would");
+            } else if conditions::take_all(&above.chain(left_out).collect::<Vec<_>>(), when) {
+                section.problem("no row can become this line: the lines above take every row that would");
+            }
         }
         section.finish();
         let types = named.unwrap_or_else(|| LineType::ALL.to_vec());
@@ -82,45 +88,6 @@ pub(super) fn lines(table: &Section<'_>, reader: &Reader<'_>, fields: &Fields, p
         lines.push(Line { mapping: LineMapping { when: when.unwrap_or_default(), quantity, set: set.sources, omit }, types, certain });
     }
     lines
-}
-
-/// Whether every row that meets `later` also meets `earlier`: each of its conditions stands there in the same words.
-fn reaches_all(earlier: &BTreeMap<String, Condition>, later: &BTreeMap<String, Condition>) -> bool {
-    earlier.iter().all(|(column, condition)| later.get(column) == Some(condition))
-}
-
-/// The conditions of a line; `None` where one of them is wrong.
-fn conditions(item: &Item<'_>, columns: &Columns<'_>) -> Option<BTreeMap<String, Condition>> {
-    let read = |entry: &Item<'_>| {
-        let known = columns.check(entry, entry.name(), Use::Kept);
-        condition(entry).filter(|_| known).map(|condition| (entry.name().to_owned(), condition))
-    };
-    let entries: Vec<_> = item.entries().iter().map(read).collect();
-    entries.into_iter().collect()
-}
-
-fn condition(item: &Item<'_>) -> Option<Condition> {
-    let elements = item.elements();
-    let texts: Vec<&str> = elements.iter().filter_map(Item::text).collect();
-    if texts.len() != elements.len() {
-        return None;
-    }
-    match texts.as_slice() {
-        [] => {
-            item.problem("must list at least one text");
-            None
-        }
-        [""] => Some(Condition::Blank),
-        ["*"] => Some(Condition::Filled),
-        [one] if one.strip_suffix('*').is_some_and(|start| !start.contains('*')) => {
-            Some(Condition::StartsWith(one.trim_end_matches('*').to_owned()))
-        }
-        texts if texts.iter().any(|text| text.is_empty() || text.contains('*')) => {
-            item.problem("a * may stand only at the end of a single text, and a list holds whole texts only");
-            None
-        }
-        texts => Some(Condition::OneOf(texts.iter().map(|text| (*text).to_owned()).collect())),
-    }
 }
 
 fn quantity(item: &Item<'_>, columns: &Columns<'_>) -> Option<Quantity> {

@@ -5,13 +5,18 @@
 
 mod codes;
 mod columns;
+mod conditions;
+mod examples;
 mod fields;
 mod formats;
 mod lines;
 mod parts;
+mod skips;
 mod table;
+mod tidy;
 
 pub(super) use codes::MAX_CODE;
+pub(super) use examples::{Content, Example, LINES_FILE};
 
 use self::parts::Parts;
 use super::document::{Item, Section};
@@ -28,17 +33,19 @@ const DEFAULT_SET_WAIT: SignedDuration = SignedDuration::from_mins(10);
 /// Longest wait for the parts of a set: beyond an hour the figures are history.
 const MAX_SET_WAIT: SignedDuration = SignedDuration::from_mins(60);
 
-/// Reads every `[[mapping]]` of a provider's file, whose whole table is `root`.
-pub(super) fn mappings(root: &Section<'_>, provider: &str, reference: &Reference) -> Vec<Mapping> {
+/// Reads every `[[mapping]]` of a provider's file, whose whole table is `root`, and their examples.
+pub(super) fn mappings(root: &Section<'_>, provider: &str, reference: &Reference) -> (Vec<Mapping>, Vec<Example>) {
     let sections = root.sections("mapping");
     if sections.is_empty() && !root.has("mapping") {
         root.problem("needs at least one [[mapping]]: without one no file can be read");
     }
     let mut versions: Vec<Mapping> = Vec::new();
+    let mut all_examples = Vec::new();
     for section in sections {
         let hash = hash_of(&section, root);
         let (source, at, path) = (section.source(), section.at(), section.path().to_owned());
-        let Some(mapping) = mapping(section, provider, reference, hash) else { continue };
+        let Some((mapping, examples)) = mapping(section, provider, reference, hash) else { continue };
+        all_examples.extend(examples);
         for other in &versions {
             if other.version == mapping.version {
                 source.report(at, &format!("{path}.version"), format!("another mapping is called \"{}\"", other.version));
@@ -49,10 +56,10 @@ pub(super) fn mappings(root: &Section<'_>, provider: &str, reference: &Reference
         }
         versions.push(mapping);
     }
-    versions
+    (versions, all_examples)
 }
 
-fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Digest) -> Option<Mapping> {
+fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Digest) -> Option<(Mapping, Vec<Example>)> {
     let version = section.need("version").and_then(|item| item.filled().map(str::to_owned));
     let from = section.need("from").and_then(|item| item.date());
     let to = section.get("to").and_then(|item| item.date().map(|date| (item, date)));
@@ -70,9 +77,10 @@ fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Di
     let files = parts::parts(&section, provider);
     let (tables, types) = tables(&section, &files, reference);
     let manifest = section.get("manifest").and_then(|item| manifest(&item, &tables));
+    let examples = examples::examples(&section, version.as_deref().unwrap_or_default());
     section.finish();
     let coverage = Coverage { beds: types.iter().any(|kind| *kind != LineType::Demand), demand: types.contains(&LineType::Demand) };
-    Some(Mapping {
+    let mapping = Mapping {
         version: version?,
         from: from?,
         to: to.map(|(_, to)| to),
@@ -85,7 +93,8 @@ fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Di
         tables,
         manifest,
         coverage,
-    })
+    };
+    Some((mapping, examples))
 }
 
 /// Reads `[[mapping.table]]`; also tells what all lines together can count.

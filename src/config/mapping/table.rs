@@ -9,6 +9,7 @@ use super::fields::Reader;
 use super::formats::{self, Wanted};
 use super::lines;
 use super::parts::{self, Parts};
+use super::skips;
 use crate::bedstate::LineType;
 use crate::normalise::mapping::{
     Encoding, FIELDS, FilePart, HeaderLine, Join, LinesPerRow, PartRole, SnapshotTime, TableMapping, TotalRow, TrailerLine,
@@ -44,7 +45,8 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     let fields = section.get("fields").map(|item| reader.fields(&item)).unwrap_or_default();
     let per_row = [("one", LinesPerRow::One), ("each", LinesPerRow::Each)];
     let lines_per_row = section.get("lines").and_then(|item| item.choice(&per_row)).unwrap_or(LinesPerRow::One);
-    let lines = lines::lines(&section, &reader, &fields, lines_per_row);
+    let skip = skips::skips(&section, &columns);
+    let lines = lines::lines(&section, &reader, &fields, lines_per_row, &skip);
     let types = lines.iter().flat_map(|line| line.types.iter().copied()).collect();
     let filled = |field: &str| fields.sources.contains_key(field) || lines.iter().any(|line| line.mapping.set.contains_key(field));
     let required = section.get("required").map(|item| required(&item, &filled)).unwrap_or_default();
@@ -62,7 +64,9 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         optional: section.get("optional").map(|item| columns::subset(&item, &outline.columns)).unwrap_or_default(),
         also_named: columns::also_named(&section, &outline.columns),
         identifiers: outline.identifiers.clone(),
-        null: section.get("null").map(|item| item.texts()).unwrap_or_default(),
+        null: outline.null.clone(),
+        tidy: outline.tidy.clone(),
+        skip,
         // Where it is wrong nothing is built; "other table" would be called a second mistake.
         snapshot_at: snapshot_at.unwrap_or(SnapshotTime::FileName),
         header_line,
@@ -79,6 +83,9 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     };
     if !mapping.header && !mapping.also_named.is_empty() {
         section.problem("also_named has no effect: without a header the columns go by their order");
+    }
+    if mapping.lines.is_empty() && !(mapping.tidy.split.is_empty() && mapping.skip.is_empty()) {
+        section.problem("skip and split have no effect: the table makes no lines of its own");
     }
     section.finish();
     (mapping, types)

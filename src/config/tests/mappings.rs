@@ -223,3 +223,73 @@ fn joined_columns_are_named_with_their_table() {
     let wrong = "providers/RM1.toml:24: mapping[0].table[0].join.on[0]: the table \"closed\" has no column \"SITE\"";
     assert_eq!(load("STATUS = \"V\"", "SITE"), [wrong]);
 }
+
+#[test]
+fn cells_are_put_right_only_as_can_work() {
+    let at = |rest: &str| format!("23: mapping[0].table[0].{rest}");
+    let rows = [
+        ("null_in = { WRAD = [\"-\"] }", at("null_in.WRAD: \"WRAD\" is not among the table's columns; did you mean \"WARD\"?")),
+        ("whole_numbers = [\"SPECC\"]", at("whole_numbers[0]: \"SPECC\" is not among the table's columns; did you mean \"SPEC\"?")),
+        ("copy_down = [\"DOB\"]", at("copy_down[0]: column \"DOB\" identifies people")),
+        ("blank_means = { DOB = \"01/01/1970\" }", at("blank_means.DOB: column \"DOB\" identifies people")),
+        ("blank_means = { SPEC = \"\" }", at("blank_means.SPEC: must not be empty")),
+        ("split = { SPEC = \"{a}/{b}/{A}\" }", at("split.SPEC: the piece {A} stands twice")),
+        ("split = { SPEC = \"{a}{b}\" }", at("split.SPEC: the pieces {a} and {b} need a text between them")),
+        ("split = { SPEC = \"{a}\" }", at("split.SPEC: a split needs at least two pieces")),
+        ("split = { SPEC = \"{a}/{b\" }", at("split.SPEC: the braces do not pair up")),
+        ("split = { SPEC = \"{Ward}/{b}\" }", at("split.SPEC: the piece {Ward} is called like another column")),
+        ("split = { DOB = \"{a}/{b}\" }", at("split.DOB: column \"DOB\" identifies people")),
+        ("null = [\"V\"]", "32: mapping[0].table[0].line[1].when.STATUS: \"V\" means nothing in column \"STATUS\" (null)".to_owned()),
+        (
+            "null_in = { SEX = [\"m\"] }",
+            "30: mapping[0].table[0].line[0].set.gender.codes.M: \"M\" means nothing in column \"SEX\"".to_owned(),
+        ),
+    ];
+    for (keys, expected) in rows {
+        check("snapshot_at", &format!("{keys}\nsnapshot_at"), &[&expected]);
+    }
+    check(
+        "snapshot_at",
+        "copy_down = [\"SPEC\"]\nblank_means = { SPEC = \"300\" }\nsnapshot_at",
+        &["18: mapping[0].table[0]: a blank in column \"SPEC\" cannot both"],
+    );
+    // A piece is a column like any other.
+    let text = PROVIDER
+        .replace("snapshot_at", "split = { SPEC = \"{Place}/{Bed}\" }\nsnapshot_at")
+        .replace("ward_code = \"WARD\"", "ward_code = \"Place\"");
+    assert_eq!(problems(&[("bedfeed.toml", "state_dir = \"s\""), ("providers/RM1.toml", &text)]), [""; 0]);
+    check(
+        "when = { STATUS = \"V\" }",
+        "when = { STATUS = \"V\" }\nquantity = \"Plaec\"",
+        &["32: mapping[0].table[0].line[1].quantity: the table \"beds\" has no column \"Plaec\""],
+    );
+}
+
+#[test]
+fn reasons_to_leave_rows_out_and_lines_that_nothing_reaches() {
+    let skip = |text: &str| format!("[[mapping.table.skip]]\n{text}\n[mapping.table.fields]");
+    let rows = [
+        ("when = { WRAD = \"NICU\" }\nbecause = \"cots\"", "25: mapping[0].table[0].skip[0].when.WRAD: the table \"beds\" has no column"),
+        ("when = { WARD = \"NICU\" }", "24: mapping[0].table[0].skip[0].because: missing"),
+        ("because = \"cots\"", "24: mapping[0].table[0].skip[0].when: missing"),
+        ("when = {}\nbecause = \"cots\"", "25: mapping[0].table[0].skip[0].when: must name at least one column"),
+        ("when = { DOB = \"*\" }\nbecause = \"cots\"", "25: mapping[0].table[0].skip[0].when.DOB: column \"DOB\" identifies people"),
+        ("when = { STATUS = \"v*\" }\nbecause = \"cots\"", "33: mapping[0].table[0].line[1]: no row can become this line: skip leaves out"),
+    ];
+    for (text, expected) in rows {
+        check("[mapping.table.fields]", &skip(text), &[expected]);
+    }
+    let twice =
+        "when = { WARD = [\"A\", \"B\"] }\nbecause = \"cots\"\n[[mapping.table.skip]]\nwhen = { WARD = \"b\" }\nbecause = \"lounge\"";
+    check("[mapping.table.fields]", &skip(twice), &["27: mapping[0].table[0].skip[1]: no row is left out by this"]);
+    // What the lines above take together leaves nothing, whatever the words.
+    let rows = [
+        ("{ STATUS = \"O\" }", "{ STATUS = \"*\" }"),
+        ("{ STATUS = \"O\" }", "{ STATUS = [\"o\", \"v\"] }"),
+        ("when = { STATUS = \"O\" }\n", ""),
+    ];
+    for (find, replace) in rows {
+        let line = if replace.is_empty() { 29 } else { 30 };
+        check(find, replace, &[&format!("{line}: mapping[0].table[0].line[1]: no row can become this line: the lines above")]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::beds::freshness_label;
 use super::html::{Html, age_text};
-use crate::feed::local_text;
+use crate::feed::{UnknownWard, local_text};
 use crate::health::summary::{FeedRow, SummaryPage};
 use crate::schedule::Light;
 use jiff::tz::TimeZone;
@@ -18,10 +18,26 @@ pub fn feed_health_page(summary: &SummaryPage, zone: &TimeZone) -> String {
     let columns = ["Provider", "State", "What it means", "Figures of", "Age", "Next file due", "Last 24 h", "Last problem"];
     page.table("Feeds, worst first", &columns, &summary.feeds, |page, feed| row(page, feed, zone));
     grids(&mut page, &summary.feeds);
+    wards(&mut page, &summary.feeds);
     if !summary.clients.is_empty() {
         clients(&mut page, summary, zone);
     }
     page.finish()
+}
+
+/// Wards that somebody must put into the register, or tell the provider about; nothing where there are none.
+fn wards(page: &mut Html, feeds: &[FeedRow]) {
+    let waiting: Vec<(&FeedRow, &UnknownWard)> =
+        feeds.iter().flat_map(|feed| feed.wards_awaiting_approval.iter().map(move |ward| (feed, ward))).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    page.raw("<h2>Wards awaiting approval</h2><p>Their beds count for the organisation and its site, under no ward type. Put them ");
+    page.raw("into the register, or tell the provider.</p>\n");
+    page.table("Wards that are not registered", &["Provider", "Site", "Ward", "Beds"], &waiting, |page, (feed, ward)| {
+        page.raw("<th scope=\"row\">").text(feed.provider.as_str()).raw("</th>");
+        page.cell(&ward.site).cell(&ward.ward).cell(&ward.beds.to_string());
+    });
 }
 
 fn clients(page: &mut Html, summary: &SummaryPage, zone: &TimeZone) {
@@ -87,6 +103,7 @@ mod tests {
             kind: ProviderKind::Acute,
             standing: &standing,
             newest_report: None,
+            newest_figures: None,
             last_problem: problem.map(str::to_owned),
         };
         let feeds = vec![FeedRow::new(facts, now); count];

@@ -1,0 +1,163 @@
+//! Tidying: cells are put right by column, before any meaning is given to them (F7, F8, F14, F15).
+//!
+//! Owns null tokens of a single column, numbers that a spreadsheet made of codes, cells copied down, what a blank stands
+//! for, and splits. Refuses to do anything that the mapping does not say. A table without such keys is not touched.
+
+use super::mapping::{Split, TableMapping};
+use super::sources::same;
+use super::split::split_text;
+use super::table::RawTable;
+use super::values;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A table whose cells have been put right.
+pub(super) struct Tidied<'t> {
+    /// The table, with the pieces of splits as further columns.
+    pub(super) table: Cow<'t, RawTable>,
+    /// By a row's place in the table: the splits that its text does not fit.
+    unfit: BTreeMap<usize, Vec<Unfit>>,
+}
+
+/// A text that is not of the form agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    /// The column.
+    pub(super) column: String,
+    /// The form.
+    pub(super) pattern: String,
+}
+
+impl Tidied<'_> {
+    /// What is wrong with the row at a place.
+    pub(super) fn unfit(&self, row: usize) -> &[Unfit] {
+        self.unfit.get(&row).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Puts the cells of a table right.
+pub(super) fn tidy<'t>(table: &'t RawTable, mapping: &TableMapping) -> Tidied<'t> {
+    if mapping.tidy.is_nothing() {
+        return Tidied { table: Cow::Borrowed(table), unfit: BTreeMap::new() };
+    }
+    let splits: Vec<(&Split, Option<usize>)> = mapping.tidy.split.iter().map(|split| (split, table.column(&split.column))).collect();
+    let (mut names, mut present) = (table.columns.clone(), table.present.clone());
+    for (split, at) in &splits {
+        let whole = at.and_then(|at| table.present.get(at)).copied().unwrap_or(false);
+        names.extend(split.pattern.pieces.iter().map(|(name, _)| name.clone()));
+        present.extend(split.pattern.pieces.iter().map(|_| whole));
+    }
+    let mut work = RawTable::new(&table.name, names, present);
+    let columns: Vec<Column<'_>> = table.columns.iter().map(|name| Column::new(name, mapping)).collect();
+    let mut above: Vec<String> = vec![String::new(); columns.len()];
+    let mut unfit: BTreeMap<usize, Vec<Unfit>> = BTreeMap::new();
+    for (number, row) in table.rows().enumerate() {
+        let mut cells: Vec<String> = row.fields().map(str::to_owned).collect();
+        for ((cell, column), above) in cells.iter_mut().zip(&columns).zip(&mut above) {
+            column.tidy(cell, above);
+        }
+        for (split, at) in &splits {
+            if !cut(&mut cells, *at, split) {
+                let pattern = split.pattern.text.clone();
+                unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern });
+            }
+        }
+        work.push(row.line, cells.iter().map(String::as_str));
+    }
+    work.close();
+    Tidied { table: Cow::Owned(work), unfit }
+}
+
+/// What is to be done with one column.
+struct Column<'m> {
+    null: &'m [String],
+    null_here: &'m [String],
+    whole_number: bool,
+    copy_down: bool,
+    blank_means: &'m str,
+}
+
+impl<'m> Column<'m> {
+    fn new(name: &str, mapping: &'m TableMapping) -> Self {
+        let tidy = &mapping.tidy;
+        Self {
+            null: &mapping.null,
+            null_here: tidy.null_in.get(name).map_or(&[], Vec::as_slice),
+            whole_number: tidy.whole_numbers.iter().any(|known| known == name),
+            copy_down: tidy.copy_down.iter().any(|known| known == name),
+            blank_means: tidy.blank_means.get(name).map_or("", String::as_str),
+        }
+    }
+
+    /// Puts one cell right; `above` is the cell over it, as it came out.
+    fn tidy(&self, cell: &mut String, above: &mut String) {
+        let text = cell.trim();
+        let is_null = |tokens: &[String]| tokens.iter().any(|token| same(token.trim(), text));
+        if is_null(self.null) || is_null(self.null_here) {
+            cell.clear();
+        }
+        if self.whole_number
+            && let Some(code) = values::undo_number(cell.trim())
+        {
+            *cell = code;
+        }
+        if self.copy_down {
+            if cell.trim().is_empty() {
+                cell.clone_from(above);
+            } else {
+                above.clone_from(cell);
+            }
+        }
+        if cell.trim().is_empty() && !self.blank_means.is_empty() {
+            self.blank_means.clone_into(cell);
+        }
+    }
+}
+
+/// Adds the pieces of a row's text as further fields; blank ones where the text is blank or does not fit.
+fn cut(cells: &mut Vec<String>, at: Option<usize>, split: &Split) -> bool {
+    let text = at.and_then(|at| cells.get(at)).map_or("", |field| field.trim());
+    let found = if text.is_empty() { None } else { split_text(&split.pattern, text) };
+    let fits = text.is_empty() || found.is_some();
+    let count = split.pattern.pieces.len();
+    let pieces = found.map_or_else(|| vec![String::new(); count], |pieces| pieces.into_iter().map(str::to_owned).collect());
+    cells.extend(pieces);
+    fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mapping::Tidy;
+    use super::super::split::parse_split;
+    use super::super::testing::table;
+    use super::*;
+
+    #[test]
+    fn cells_are_put_right_column_by_column() {
+        let mut described = table("beds", &["WARD", "BASE", "PLACE"]);
+        described.null = vec!["N/A".into()];
+        described.tidy = Tidy {
+            null_in: [("BASE".to_owned(), vec!["-".to_owned()])].into(),
+            whole_numbers: vec!["WARD".into()],
+            copy_down: vec!["WARD".into()],
+            blank_means: [("BASE".to_owned(), "C".to_owned())].into(),
+            split: vec![Split { column: "PLACE".into(), pattern: parse_split("{Bay}/{Bed}").unwrap() }],
+        };
+        let raw = described.raw(2, &["|E|B1/1", "7.0|-|B1/2", "n/a|D|-", "1,007||B2/3/4", "5.00E+01|N/A|"]);
+        let tidied = tidy(&raw, &described);
+        assert_eq!(tidied.table.columns, ["WARD", "BASE", "PLACE", "Bay", "Bed"]);
+        assert_eq!(tidied.table.present, [true; 5]);
+        let rows: Vec<String> = tidied.table.rows().map(|row| row.fields().collect::<Vec<_>>().join("|")).collect();
+        assert_eq!(rows, ["|E|B1/1|B1|1", "7|C|B1/2|B1|2", "7|D|-||", "1007|C|B2/3/4||", "5.00E+01|C|||"]);
+        let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
+        assert_eq!(unfit, [2, 3]);
+        assert_eq!(tidied.unfit(3), [Unfit { column: "PLACE".into(), pattern: "{Bay}/{Bed}".into() }]);
+    }
+
+    #[test]
+    fn a_table_without_such_keys_is_not_copied() {
+        let described = table("beds", &["WARD"]);
+        let raw = described.raw(2, &[" 7.0 "]);
+        assert!(matches!(tidy(&raw, &described).table, Cow::Borrowed(_)));
+    }
+}

@@ -55,6 +55,12 @@ reference = "A-1"
 starts = 2018-04-01
 "#;
 
+const SIGNERS: &str = r#"
+[[signers]]
+owner = "Extract job"
+public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti"
+"#;
+
 const TABLE: &str = r#"
 [[mapping]]
 version = "example"
@@ -86,6 +92,7 @@ fn whole(kind: &str, text: &str) -> (String, String) {
     }
     let rest = match kind {
         "mapping" => text.to_owned(),
+        "mapping signed" => format!("{SIGNERS}{text}"),
         "table" => format!("{TABLE}{text}"),
         "line" => format!("{TABLE}{COLUMNS}[mapping.table.fields]\nsite_code = \"SITE\"\nward_code = \"WARD\"\n{text}"),
         "fields" => format!("{TABLE}{COLUMNS}[mapping.table.fields]\n{text}{LINE}"),
@@ -99,9 +106,18 @@ fn problems(code: &str, text: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("providers")).unwrap();
     std::fs::write(dir.path().join(format!("providers/{code}.toml")), text).unwrap();
-    let reference = path("config/reference");
+    // The shipped register, and one site of the examples' own provider.
+    std::fs::create_dir(dir.path().join("reference")).unwrap();
+    for entry in std::fs::read_dir(path("config/reference")).unwrap() {
+        let entry = entry.unwrap();
+        let mut text = std::fs::read_to_string(entry.path()).unwrap();
+        if entry.file_name() == "sites.csv" {
+            text.push_str("RGN,RGN80,City,2018-04-01,\n");
+        }
+        std::fs::write(dir.path().join("reference").join(entry.file_name()), text).unwrap();
+    }
     let main = dir.path().join("bedfeed.toml");
-    std::fs::write(&main, format!("state_dir = \"state\"\nreference_dir = \"{}\"\n", reference.display())).unwrap();
+    std::fs::write(&main, "state_dir = \"state\"\n").unwrap();
     config::load(&main).map_or_else(|problems| problems.to_string(), |_| String::new())
 }
 
@@ -147,17 +163,19 @@ fn the_first_example_does_what_the_page_says() {
         "provider_code,site_code,ward_code,ward_name,ward_type,ward_class,bed_group,bed_sex,min_age,max_age,treatment_function,registered_beds,bed_base,alias,valid_from,valid_to\n\
          RGN,RGN80,A1,Ward A1,GENMED,GA,MED,8,,,,1,COR,,,\n",
     );
-    let output = check.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let output = check.arg("--json").output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for field in ["line_type=OCC", "site_code=RGN80", "ward_code=A1", "bed_ref=07", "gender=2", "age_band=A80"] {
-        assert!(said.contains(field), "{field}: {said}");
+    let fields =
+        [("line_type", "OCC"), ("site_code", "RGN80"), ("ward_code", "A1"), ("bed_ref", "07"), ("gender", "2"), ("age_band", "A80")];
+    for (field, value) in fields {
+        assert_eq!(said["first_lines"][0][field], value, "{field}: {said}");
     }
 }
 
 /// Every key that the reader of mappings asks for, from its own text.
 fn keys() -> BTreeSet<String> {
-    let asks = ["get", "need", "has", "section", "sections", "text", "place"];
+    let asks = ["get", "need", "has", "section", "sections", "text", "place", "entries", "list"];
     let mut keys = BTreeSet::new();
     for entry in std::fs::read_dir(path("src/config/mapping")).unwrap() {
         let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -186,14 +204,30 @@ fn every_key_field_and_code_is_explained() {
         explained.contains(word) || explained.iter().find(begins).is_some()
     };
     let mut keys = keys();
-    assert!(keys.len() >= 50 && keys.contains("also_named") && keys.contains("march_gap"), "{keys:?}");
+    assert!(keys.len() >= 50 && keys.contains("also_named") && keys.contains("march_gap") && keys.contains("copy_down"), "{keys:?}");
+    for feature in 1..=20 {
+        assert!(page.contains(&format!("| F{feature} ")), "F{feature} is not explained");
+    }
     // The heading that begins it all.
     keys.remove("mapping");
     let missing: Vec<&String> = keys.iter().filter(|key| !known(key)).collect();
     assert!(missing.is_empty(), "keys that the page does not explain: {missing:?}");
     let missing: Vec<&&str> = FIELDS.iter().filter(|field| !known(field)).collect();
     assert!(missing.is_empty(), "fields that the page does not explain: {missing:?}");
-    let words = ["Europe/London", "fixed GMT", "reject", "shift forward", "data", "sha256", "control", "utf-8", "windows-1252"];
+    let words = [
+        "Europe/London",
+        "fixed GMT",
+        "reject",
+        "shift forward",
+        "data",
+        "sha256",
+        "control",
+        "signature",
+        "gzip",
+        "utf-8",
+        "windows-1252",
+        "utf-16",
+    ];
     let more = ["file name", "header line", "other table", "one", "each", "stated", "old", "age in years", "birth date", "age range"];
     for word in words.iter().chain(&more) {
         assert!(prose.contains(&format!("\"{word}\"")), "the word {word} is not explained");

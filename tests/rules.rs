@@ -12,9 +12,13 @@
 mod judging;
 
 use bedfeed::feed::{DeliveryId, Digest, Persons, Rule, Severity, Slot, Totals};
-use bedfeed::normalise::mapping::{FieldSource, Reading};
+use bedfeed::normalise::mapping::{Compression, FieldSource, FilePart, PartRole, Reading};
+use bedfeed::normalise::names::parse_pattern;
+use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
 use judging::{Desk, Files, at, letter, path, zip_of};
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -30,14 +34,16 @@ struct Input {
     change: fn(&mut Feed),
     /// What is changed about the past, given the number that equal lines have in common.
     told: fn(&mut History, u64),
-    /// Lines added to the control record.
-    control: &'static str,
     /// Taken out of the set.
     without: &'static str,
     /// What stands in place of the right checksum.
     checksum: Option<String>,
     /// Bytes put in front of the data.
     prefix: &'static [u8],
+    /// What is replaced in the control record.
+    control: Vec<(&'static str, &'static str)>,
+    /// The purpose of a signature that is sent too.
+    signed_for: Option<&'static str>,
 }
 
 fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
@@ -48,10 +54,11 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         past: Vec::new(),
         change: |_| {},
         told: |_, _| {},
-        control: "",
         without: "",
         checksum: None,
         prefix: b"",
+        control: Vec::new(),
+        signed_for: None,
     }
 }
 
@@ -112,6 +119,17 @@ impl Input {
         self
     }
 
+    /// Separates all fields by something else.
+    fn separated(self, by: &str) -> Self {
+        self.edit(",", by)
+    }
+
+    /// The data appended to itself.
+    fn twice(mut self) -> Self {
+        self.texts[0].2 = self.texts[0].2.repeat(2);
+        self
+    }
+
     /// Replaces the first so many of them.
     fn edit_some(mut self, from: &str, to: &str, count: usize) -> Self {
         assert!(self.texts[0].2.matches(from).count() >= count, "{from}");
@@ -149,11 +167,6 @@ impl Input {
         self
     }
 
-    fn control(mut self, lines: &'static str) -> Self {
-        self.control = lines;
-        self
-    }
-
     fn without(mut self, part: &'static str) -> Self {
         self.without = part;
         self
@@ -169,6 +182,18 @@ impl Input {
         self
     }
 
+    /// Replaces a text in the control record.
+    fn control(mut self, from: &'static str, to: &'static str) -> Self {
+        self.control.push((from, to));
+        self
+    }
+
+    /// Sends a signature with the data.
+    fn signed_for(mut self, namespace: &'static str) -> Self {
+        self.signed_for = Some(namespace);
+        self.feed(must_sign)
+    }
+
     fn files(&self) -> Files {
         let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
         let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
@@ -179,8 +204,11 @@ impl Input {
             }
             "RMY" => {
                 let rows = self.texts[0].2.lines().count() - 1;
-                let control =
-                    format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n{}", self.control);
+                let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                let control = self.control.iter().fold(control, |control, (from, to)| {
+                    assert!(control.contains(from), "{from}");
+                    control.replace(from, to)
+                });
                 files.push((files[0].0.replace(".csv", ".ctl"), control.into_bytes()));
             }
             "RY3" => {
@@ -194,6 +222,10 @@ impl Input {
                 files = vec![("RY3_20181203_101500.zip".to_owned(), zip_of(&members))];
             }
             _ => {}
+        }
+        if let Some(namespace) = self.signed_for {
+            let signature = SshSig::sign(&job_key(), namespace, HashAlg::Sha512, &files[0].1).unwrap();
+            files.push((format!("{}.sig", files[0].0), signature.to_pem(LineEnding::LF).unwrap().into_bytes()));
         }
         let without = |name: &str| !self.without.is_empty() && name.contains(self.without);
         files.retain(|(name, _)| !without(name));
@@ -246,6 +278,12 @@ fn nhs_numbers(count: usize) -> Vec<String> {
 /// A hundred beds with so many NHS numbers in the wards' description.
 fn leaking(count: usize) -> Input {
     nhs_numbers(count).iter().fold(rm1(), |input, number| input.edit_some(",Ward,", &format!(",{number},"), 1))
+}
+
+/// A hundred beds with a date in each ward's description, of the years from the first to the last.
+fn dated(first: u32, last: u32) -> Input {
+    let date = |n: u32| format!(",{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
+    (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
 }
 
 /// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
@@ -357,8 +395,8 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
     let ten = "2018-12-03T10:00Z";
     let rcx = || rcx().after(ten, false);
     let first_of_a_round = || rcx().edit("|0000007|", "|0000001|").named("rcx_bs_0000001.txt");
-    let rmy = || rmy().after(ten, false).control("sequence_no=5\n");
-    let again = || rmy().control("sequence_no=5\nkind=RESEND\n");
+    let rmy = || rmy().after(ten, false).control("row_count", "sequence_no=5\nrow_count");
+    let again = || rmy().control("sequence_no=5", "sequence_no=5\nkind=RESEND");
     let rm1_after = || rm1().after(ten, false);
     let named = |history: &mut History, _: u64| called(history, "RMY-bedstate-2018-12-03T1015.csv");
     let rm1_named = |history: &mut History, _: u64| called(history, "RM1_BEDSTATE_20181203_1015.csv");
@@ -405,6 +443,25 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
 /// How the last row of `ncc` ends.
 const NCC_END: &str = "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n";
 
+/// The key of a provider's job.
+fn job_key() -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]))
+}
+
+/// A signature is agreed with a feed.
+fn must_sign(feed: &mut Feed) {
+    let key = job_key().public_key().clone();
+    feed.signers = vec![Signer { owner: "Extract job".to_owned(), key, namespace: NAMESPACE.to_owned(), expires: None }];
+    let data = feed.mappings[0].files[0].clone();
+    feed.mappings[0].files.push(FilePart {
+        part: "signature".to_owned(),
+        name: parse_pattern(&format!("{}.sig", data.name.text)).unwrap(),
+        role: PartRole::Signature,
+        compression: Compression::Plain,
+        signs: Some(data.part),
+    });
+}
+
 fn always_ended(feed: &mut Feed) {
     feed.mappings[0].tables[0].final_newline = Some(true);
 }
@@ -438,7 +495,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Trn04, "F", rm1().checksum(Digest::of(b"other bytes").to_string()), rm1().checksum(upper)),
         (Rule::Trn05, "I", rm1().after("2018-12-03T10:15Z", true), rm1().after("2018-12-03T10:00Z", true)),
         (Rule::Trn08, "F", rm1().named("RM1_BEDSTATE_20181203_1060.csv"), rm1().named("rm1_bedstate_20181203_1015.CSV")),
-        (Rule::Trn09, "F", rm1().without("sha256"), rm1()),
+        (Rule::Trn01, "F", rm1().without("sha256"), rm1()),
+        (Rule::Trn01, "F", rmy().without(".ctl"), rmy()),
+        (Rule::Trn09, "F", rgp().without("waiting"), rgp()),
+        (Rule::Trn10, "F", ncc().signed_for("file"), ncc().signed_for("bedfeed")),
+        (Rule::Trn01, "F", ncc().signed_for("bedfeed").without(".sig"), ncc().signed_for("bedfeed")),
         (Rule::Str01, "F", rcx().edit("D|RCX70|NORTH1|A|01|O|1|19340116|430|C\nT|1", "T|0"), rcx()),
         // RM1's text was agreed to be Windows-1252, RGP's to be UTF-8.
         (
@@ -457,11 +518,22 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         ),
         (Rule::Str05, "R", rcx().edit("|430|C", "|430|C|x"), rcx().edit("|430|C", "|430|C|")),
         (Rule::Str05, "F", rgp().edit("Women's", "\"Women's"), rgp().edit("Women's", "\"Women's\"")),
+        (Rule::Str03, "F", ncc().separated(";"), ncc()),
+        (Rule::Str05, "F", ncc().twice(), ncc()),
         (Rule::Str10, "F", ncc().edit(NCC_END, "Transitional/Short stay,10,9,0,1,N"), ncc()),
         (Rule::Str10, "F", rmy().edit("Painting,\n", "Painting,").feed(always_ended), rmy().feed(always_ended)),
         (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
+        (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
+        (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
+        (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
+        (
+            Rule::Tim09,
+            "W",
+            rmy().control("row_count", "produced_at=2018-12-03T10:07:59Z\nrow_count"),
+            rmy().control("row_count", "produced_at=2018-12-03T10:08:00Z\nrow_count"),
+        ),
         (
             Rule::Str08,
             "I",
@@ -546,6 +618,19 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             ncc().edit("Last Updated\n", "Last Updated,Provider's name\n").edit("09:14\n", "09:14,\n"),
         ),
         (Rule::Igv02, "F", leaking(3), leaking(2)),
+        // One number is enough where few values stand: a column's name, a total row, a first line, a name that nobody agreed.
+        (
+            Rule::Igv02,
+            "F",
+            ncc().edit("Last Updated\n", "Last Updated,943 476 5919\n").edit("09:14\n", "09:14,\n"),
+            ncc().edit("Last Updated\n", "Last Updated,943 476 5918\n").edit("09:14\n", "09:14,\n"),
+        ),
+        (Rule::Igv02, "F", rm1().edit("TOTAL,,,,", "TOTAL,9434765919,,,"), rm1().edit("TOTAL,,,,", "TOTAL,9434765918,,,")),
+        (Rule::Igv02, "F", rcx().edit("|BEDSTATE", "|9434765919"), rcx().edit("|BEDSTATE", "|0000000108")),
+        (Rule::Igv02, "F", rcx().edit("T|1", "T|1|9434765919"), rcx().edit("T|1", "T|1|9434765918")),
+        (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
+        (Rule::Igv03, "F", dated(1930, 2010), dated(1999, 2018)),
+        (Rule::Igv04, "W", rm1().edit(",W02,", ",HIV,"), rm1().edit(",W02,", ",HIVES,")),
     ];
     rows.extend(of_lines());
     rows.extend(of_the_register());
@@ -577,7 +662,7 @@ fn page() -> String {
         - **row rejected**: the row is left out and listed. Too many of them, and ROW-99 rejects the file.\n\
         - **file rejected**: the whole file is set aside, and its slot is not filled.\n\n\
         *May be released* says whether support may take responsibility for a file that the rule rejected, with\n\
-        `bedfeed release`. A file that IGV-01 or IGV-02 rejects is sealed: only the governance role may read it.\n\n\
+        `bedfeed release`. A file that IGV-01, IGV-02, IGV-03 or IGV-05 rejects is sealed: only the governance role may read it.\n\n\
         | id | does | what must hold | what to do about it | may be released |\n|---|---|---|---|---|\n"
         .to_owned();
     for rule in Rule::ALL {

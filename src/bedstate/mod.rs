@@ -10,6 +10,7 @@ mod places;
 mod schema;
 mod snapshot;
 mod treatment_functions;
+mod written;
 
 pub use crate::feed::Coverage;
 pub use code::Code;
@@ -22,3 +23,4 @@ pub use places::{Site, Ward};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
 pub use snapshot::{Snapshot, totals};
 pub use treatment_functions::is_treatment_function;
+pub use written::{csv_text, written_fields};

@@ -27,6 +27,11 @@ pub fn table_schema() -> Value {
     })
 }
 
+/// The names of the fields, in the order of the specification.
+pub(super) fn field_names() -> Vec<String> {
+    fields().iter().filter_map(|field| field.get("name")?.as_str().map(str::to_owned)).collect()
+}
+
 fn fields() -> Vec<Value> {
     let code = |name: &str, title: &str, required: bool| text(name, title, required, MAX_CODE_CHARS);
     vec![

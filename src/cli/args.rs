@@ -27,8 +27,11 @@ pub(super) enum Command {
     Run(Config),
     /// Report every problem in the settings at once, with file, line and key.
     CheckConfig(Config),
-    /// Judge files without loading anything: findings, totals, first lines.
+    /// Judge files without loading anything: findings with their lines, totals, columns, first lines.
     Check(Check),
+    /// Mappings.
+    #[command(subcommand)]
+    Mapping(Mapping),
     /// Feed health: what is late, wrong or silent, and why.
     Status(Listing),
     /// The list of deliveries, newest first.
@@ -76,15 +79,32 @@ pub(super) struct Check {
     /// Whose files these are.
     #[arg(long, value_name = "CODE")]
     pub(super) provider: String,
-    /// The moment to judge them at, as in 2018-12-03T10:17Z; now unless given.
+    /// The moment to judge them at, as in 2018-12-03T10:17Z. Unless given: now, or for old figures two minutes after them.
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<Timestamp>,
-    /// Print JSON.
+    /// Print JSON; docs/checking.md lists its keys.
     #[arg(long)]
     pub(super) json: bool,
+    /// Judge again whenever one of the files or the settings change, until Ctrl-C.
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// When to use colours.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Colour,
     /// The files; all parts of one snapshot together.
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// A listing.
@@ -147,6 +167,33 @@ pub(super) struct Act {
     /// Why.
     #[arg(long, value_name = "WHY")]
     pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mapping`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Mapping {
+    /// Run a mapping's examples, and read the files accepted last by it: what would be different?
+    Test(MappingTest),
+}
+
+/// `mapping test`.
+#[derive(Debug, Args)]
+pub(super) struct MappingTest {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only this provider's; all of them unless given.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// The mapping to try, whatever its dates; the one that starts last unless given.
+    #[arg(long = "mapping", value_name = "VERSION")]
+    pub(super) version: Option<String>,
+    /// How many accepted snapshots to try, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) last: u32,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

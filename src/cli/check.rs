@@ -1,53 +1,118 @@
 //! `bedfeed check`: judges files as the daemon would, and loads nothing.
+//!
+//! Owns reading the files, the moment they are judged at, and what `--json` prints. What is seen is drawn by `receipts`.
+
+mod screen;
+mod watch;
 
 use super::args::Check;
-use super::listings::{counts, report_json};
-use super::table::{Table, plain};
+use super::listings::report_json;
 use super::{Ending, Failure, json, settings};
 use crate::bedstate::Line;
-use crate::feed::{Clock, DeliveryId, Digest, FileName};
-use crate::pipeline::assess::{Assessment, Context, Part, assess};
+use crate::config::{Provider, Settings};
+use crate::feed::{Clock, DeliveryId, Digest, FileName, LONDON};
+use crate::pipeline::assess::{Assessment, Context, Part};
+use crate::pipeline::picture::{first_lines, judge_with_picture, moment_for};
+use crate::receipts::{Look, Picture, sketch};
 use crate::service::SystemClock;
+use crate::verify::envelope::identify;
 use crate::verify::{History, Verdict};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use screen::Screen;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Lines of the dataset that are shown.
+/// Lines of the dataset that JSON has.
 const FIRST_LINES: usize = 5;
 
-/// Judges the files together, as the parts of one snapshot.
+/// Judges the files together, as the parts of one snapshot; with `--watch` again and again.
 pub(super) fn check(arguments: &Check, out: &mut dyn Write) -> Result<Ending, Failure> {
+    let screen = Screen::of_standard_output(arguments.color);
+    if arguments.watch {
+        return watch::watch(arguments, &screen, out);
+    }
     let settings = settings(&arguments.config.config)?;
+    once(arguments, &settings, &screen, out)
+}
+
+/// One file as it was read.
+struct Given {
+    delivery: DeliveryId,
+    name: FileName,
+    sha256: Digest,
+    bytes: Vec<u8>,
+}
+
+/// What a judgement came to.
+struct Judged {
+    assessment: Assessment,
+    picture: Picture,
+    at: Timestamp,
+    /// Whether nobody gave the moment, and now would only have said that the file is old.
+    assumed: bool,
+}
+
+fn once(arguments: &Check, settings: &Settings, screen: &Screen, out: &mut dyn Write) -> Result<Ending, Failure> {
+    let provider = provider(arguments, settings)?;
+    let now = SystemClock.now();
+    let files = files(arguments, provider, arguments.at.unwrap_or(now))?;
+    let judged = judge(arguments.at, now, &files, provider, settings);
+    let accepted = matches!(judged.assessment.verdict, Verdict::Accepted(_));
+    if arguments.json {
+        json(out, &as_json(&judged, accepted))?;
+    } else {
+        let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
+        let look = Look { width: screen.width, colour: screen.colour, assumed: judged.assumed.then_some(judged.at) };
+        let lines = first_lines(&judged.assessment);
+        out.write_all(sketch(&judged.assessment.report, &judged.picture, &lines, &look, &zone).as_bytes())?;
+    }
+    Ok(if accepted { Ending::Fine } else { Ending::NotFine })
+}
+
+fn provider<'s>(arguments: &Check, settings: &'s Settings) -> Result<&'s Provider, Failure> {
     let wanted = arguments.provider.to_ascii_uppercase();
     let codes = || settings.providers.iter().map(|provider| provider.code.to_string()).collect::<Vec<_>>().join(", ");
-    let Some(provider) = settings.providers.iter().find(|provider| provider.code.as_str() == wanted) else {
-        return Err(Failure::Arguments(format!("--provider {}: the settings have {}", arguments.provider, codes())));
-    };
-    let at = arguments.at.unwrap_or_else(|| SystemClock.now());
+    let found = settings.providers.iter().find(|provider| provider.code.as_str() == wanted);
+    found.ok_or_else(|| Failure::Arguments(format!("--provider {}: the settings have {}", arguments.provider, codes())))
+}
+
+fn files(arguments: &Check, provider: &Provider, at: Timestamp) -> Result<Vec<Given>, Failure> {
     let mut files = Vec::new();
     for (number, path) in arguments.files.iter().enumerate() {
         let bytes = read(path, provider.feed.limits.max_file_bytes)?;
         let random = u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes();
         let mut salt = [0_u8; 10];
         salt.iter_mut().zip(random).for_each(|(to, from)| *to = from);
-        files.push((DeliveryId::new(at, salt), name_of(path)?, Digest::of(&bytes), bytes));
+        files.push(Given { delivery: DeliveryId::new(at, salt), name: name_of(path)?, sha256: Digest::of(&bytes), bytes });
     }
-    let parts: Vec<Part<'_>> =
-        files.iter().map(|(delivery, name, sha256, bytes)| Part { delivery: *delivery, name, sha256: *sha256, bytes }).collect();
+    Ok(files)
+}
+
+/// Judges at the moment given; without one now, or for figures that are not new as if the file had just come then.
+fn judge(given: Option<Timestamp>, now: Timestamp, files: &[Given], provider: &Provider, settings: &Settings) -> Judged {
     let history = History::default();
-    let context =
-        Context { feed: &provider.feed, reference: &settings.reference, history: &history, received_at: at, now: at, released: false };
-    let assessment = assess(&parts, &context);
-    let accepted = matches!(assessment.verdict, Verdict::Accepted(_));
-    if arguments.json {
-        json(
-            out,
-            &serde_json::json!({ "accepted": accepted, "verdict": word(&assessment.verdict), "report": report_json(&assessment.report), "first_lines": first_lines(&assessment) }),
-        )?;
-    } else {
-        tell(&assessment, out)?;
+    let parts: Vec<Part<'_>> =
+        files.iter().map(|file| Part { delivery: file.delivery, name: &file.name, sha256: file.sha256, bytes: &file.bytes }).collect();
+    let judge_at = |at: Timestamp| {
+        let (feed, reference) = (&provider.feed, &settings.reference);
+        judge_with_picture(&parts, &Context { feed, reference, history: &history, received_at: at, now: at, released: false })
+    };
+    let (assessment, picture) = judge_at(given.unwrap_or(now));
+    let figures = assessment.report.snapshot_at.or_else(|| files.iter().find_map(|file| time_in_name(provider, &file.name)));
+    match moment_for(figures, now).filter(|_| given.is_none()) {
+        Some(at) => {
+            let (assessment, picture) = judge_at(at);
+            Judged { assessment, picture, at, assumed: true }
+        }
+        None => Judged { assessment, picture, at: given.unwrap_or(now), assumed: false },
     }
-    Ok(if accepted { Ending::Fine } else { Ending::NotFine })
+}
+
+/// The time in a file's name, which is all that is known where the file itself does not say one.
+fn time_in_name(provider: &Provider, name: &FileName) -> Option<Timestamp> {
+    let when = identify(&provider.feed, name).ok()?.name_parts.when?;
+    Some(when.in_tz(LONDON).ok()?.timestamp())
 }
 
 /// A file's bytes; one byte over the limit is enough for the rule to speak.
@@ -64,16 +129,25 @@ fn name_of(path: &Path) -> Result<FileName, Failure> {
     FileName::parse(&name).map_err(|error| Failure::Arguments(format!("{}: {error}", path.display())))
 }
 
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Accepted(_) => "accepted",
-        Verdict::Duplicate { .. } => "duplicate",
-        Verdict::Rejected => "rejected",
-        Verdict::Sealed => "sealed",
-    }
+fn as_json(judged: &Judged, accepted: bool) -> serde_json::Value {
+    serde_json::json!({
+        "accepted": accepted,
+        "verdict": judged.picture.decision,
+        "judged_at": judged.at,
+        "judged_at_assumed": judged.assumed,
+        "report": report_json(&judged.assessment.report),
+        "files": judged.picture.files,
+        "missing": judged.picture.missing,
+        "mapping": judged.picture.mapping,
+        "tables": judged.picture.tables,
+        "stated": judged.picture.stated,
+        "wards": judged.picture.wards,
+        "lines": judged.picture.lines,
+        "first_lines": first_of(&judged.assessment),
+    })
 }
 
-fn first_lines(assessment: &Assessment) -> &[Line] {
+fn first_of(assessment: &Assessment) -> &[Line] {
     match &assessment.verdict {
         Verdict::Accepted(verified) => {
             let lines = &verified.snapshot().lines;
@@ -81,57 +155,4 @@ fn first_lines(assessment: &Assessment) -> &[Line] {
         }
         Verdict::Duplicate { .. } | Verdict::Rejected | Verdict::Sealed => &[],
     }
-}
-
-fn tell(assessment: &Assessment, out: &mut dyn Write) -> Result<(), Failure> {
-    let report = &assessment.report;
-    let headline = match &assessment.verdict {
-        Verdict::Accepted(_) => "would be ACCEPTED",
-        Verdict::Duplicate { .. } => "repeats a file that was accepted",
-        Verdict::Rejected => "would be REJECTED",
-        Verdict::Sealed => "would be SEALED: identifiable data",
-    };
-    writeln!(out, "{headline}")?;
-    if let (Some(slot), Some(at)) = (report.slot, report.snapshot_at) {
-        writeln!(out, "figures of {at}, slot {slot}, mapping {}", report.mapping.as_deref().unwrap_or("none"))?;
-    }
-    for line in counts(report) {
-        writeln!(out, "{line}")?;
-    }
-    writeln!(out)?;
-    let mut table = Table::new(&["rule", "what it does", "part", "line", "column", "message"]);
-    for finding in report.findings.iter() {
-        table.row(vec![
-            finding.rule.to_string(),
-            finding.severity.as_str().to_owned(),
-            finding.place.part.as_deref().map(plain).unwrap_or_default(),
-            finding.place.line.map(|line| line.to_string()).unwrap_or_default(),
-            finding.place.column.as_deref().map(plain).unwrap_or_default(),
-            plain(&finding.message),
-        ]);
-    }
-    table.write(out, "no findings")?;
-    let mut advised: Vec<_> = report.findings.counts().map(|(rule, _, _)| rule).collect();
-    advised.dedup();
-    for rule in advised {
-        writeln!(out, "\n{rule}: {}", rule.advice())?;
-    }
-    let lines = first_lines(assessment);
-    if !lines.is_empty() {
-        writeln!(out, "\nfirst lines of the dataset:")?;
-        for line in lines {
-            writeln!(out, "  {}", compact(line)?)?;
-        }
-    }
-    Ok(())
-}
-
-/// A line's filled fields only.
-fn compact(line: &Line) -> Result<String, Failure> {
-    let value = serde_json::to_value(line).map_err(Failure::broken)?;
-    let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    Ok(fields
-        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), plain)))
-        .collect::<Vec<_>>()
-        .join(" "))
 }

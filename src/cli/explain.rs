@@ -1,11 +1,12 @@
 //! `bedfeed explain`: one delivery's whole life, from connection to load, with times and who.
 
 use super::args::Explain;
-use super::listings::{as_json, counts, report_json};
+use super::listings::{as_json, report_json};
 use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::{Delivery, Report, Stage};
 use crate::ledger::{Event, Life};
+use crate::receipts::counts;
 use jiff::Timestamp;
 use std::io::{self, Write};
 
@@ -28,16 +29,22 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
         json(out, &value)?;
     } else {
         tell(&life, out)?;
+        super::incident::report(&life, &settings, out)?;
         journal(id, out)?;
     }
     Ok(Ending::Fine)
 }
 
-/// An entry's fact; the report in it shows its sums as every other place does.
+/// An entry's fact; a report's sums and a file's name are shown as in every other place.
 fn event_json(event: &Event) -> serde_json::Value {
     let mut value = serde_json::json!(event);
-    if let (Event::Moved { report: Some(report), .. }, Some(object)) = (event, value.as_object_mut()) {
-        object.insert("report".to_owned(), report_json(report));
+    let shown = match event {
+        Event::Moved { report: Some(report), .. } => Some(("report", report_json(report))),
+        Event::Accepted { delivery } => Some(("delivery", serde_json::json!(delivery))),
+        _ => None,
+    };
+    if let (Some((key, shown)), Some(object)) = (shown, value.as_object_mut()) {
+        object.insert(key.to_owned(), shown);
     }
     value
 }
@@ -49,7 +56,7 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
         out,
         "  {} sent {} ({} bytes) to {}/",
         delivery.provider,
-        plain(delivery.name.as_str()),
+        plain(&delivery.name.shown()),
         delivery.bytes,
         delivery.folder.as_str()
     )?;

@@ -43,7 +43,7 @@ pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<
             delivery.received_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             delivery.id.short(),
             delivery.provider.to_string(),
-            cell(delivery.name.as_str()),
+            cell(&delivery.name.shown()),
             delivery.bytes.to_string(),
             row.stage.as_str().to_owned(),
             row.report.as_ref().and_then(|report| report.slot).map_or("-".to_owned(), |slot| slot.to_string()),
@@ -97,27 +97,6 @@ pub(super) fn report_json(report: &Report) -> serde_json::Value {
         object.insert("totals".to_owned(), serde_json::json!(report.told()));
     }
     value
-}
-
-/// A report's counts in words, a line each: rows, and where anything came out, beds and patients who wait.
-pub(super) fn counts(report: &Report) -> Vec<String> {
-    let counts = &report.rows;
-    let rows = format!(
-        "rows: {} read, {} used, {} skipped, {} rejected; {} lines",
-        counts.read, counts.used, counts.skipped, counts.rejected, counts.lines
-    );
-    let Some(told) = report.told() else { return vec![rows] };
-    let beds = match (told.open, told.occupied, told.empty, told.available_now, told.closed) {
-        (Some(open), Some(occupied), Some(empty), Some(ready), Some(closed)) => {
-            format!("beds: {open} open, {occupied} occupied, {empty} empty ({ready} ready now), {closed} closed")
-        }
-        _ => "beds: not sent by this feed".to_owned(),
-    };
-    let waiting = match (told.demand, told.demand_not_in_bed) {
-        (Some(demand), Some(not_in_bed)) => format!("waiting: {demand} ({not_in_bed} not in a bed)"),
-        _ => "waiting: not sent by this feed".to_owned(),
-    };
-    vec![rows, beds, waiting]
 }
 
 fn outcome(word: &str) -> Result<Outcome, Failure> {

@@ -8,7 +8,11 @@ mod args;
 mod check;
 mod demo;
 mod listings;
+mod mapping_test;
 mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod incident;
 mod run;
 mod status;
 mod table;
@@ -16,7 +20,7 @@ mod table;
 use crate::config::{self, Problems, Settings};
 use crate::feed::error_chain;
 use crate::ledger::{LedgerError, Reader};
-use args::{Arguments, Audit, Command};
+use args::{Arguments, Audit, Command, Mapping};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -85,6 +89,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Run(config) => run::run(&config.config),
         Command::CheckConfig(config) => run::check_config(&config.config, out),
         Command::Check(check) => check::check(&check, out),
+        Command::Mapping(Mapping::Test(test)) => mapping_test::test(&test, out),
         Command::Status(listing) => status::status(&listing, out),
         Command::Deliveries(deliveries) => listings::deliveries(&deliveries, out),
         Command::Explain(explain) => explain::explain(&explain, out),

@@ -32,6 +32,12 @@ pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending,
         settings.reference.wards.len(),
         settings.reference.sites.len(),
     )?;
+    if settings.governance.recipients.is_empty() {
+        writeln!(
+            out,
+            "note: [governance] has no recipients: files that are sealed are kept unencrypted, readable by bedfeed's own account"
+        )?;
+    }
     for provider in settings.providers.iter().filter(|provider| provider.account.keys.is_empty()) {
         writeln!(out, "note: {} has no key yet, so nobody can log in as {}", provider.code, provider.code)?;
     }

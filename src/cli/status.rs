@@ -31,7 +31,8 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     if arguments.json {
         json(
             out,
-            &serde_json::json!({ "daemon": shown, "summary": summary, "deliveries": outcomes.into_iter().collect::<BTreeMap<_, _>>() }),
+            &serde_json::json!({ "daemon": shown, "summary": summary, "deliveries": outcomes.into_iter().collect::<BTreeMap<_, _>>(),
+                "sealing_to": settings.governance.recipients.iter().map(ToString::to_string).collect::<Vec<_>>() }),
         )?;
         return Ok(Ending::Fine);
     }
@@ -56,6 +57,7 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     }
     let counts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     writeln!(out, "\ndeliveries: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })?;
+    writeln!(out, "{}", sealing(&settings))?;
     if let Some(daemon) = &daemon {
         write_endpoint(out, daemon, &zone)?;
     }
@@ -64,6 +66,15 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
         clients(&summary.clients, daemon.as_ref(), &zone).write(out, "")?;
     }
     Ok(Ending::Fine)
+}
+
+/// Who may read what was sealed.
+fn sealing(settings: &Settings) -> String {
+    match settings.governance.recipients.len() {
+        0 => "sealed files: kept unencrypted, readable by bedfeed's own account (mode 0400), for [governance] has no recipients".to_owned(),
+        1 => "sealed files: encrypted to the governance role's key".to_owned(),
+        keys => format!("sealed files: encrypted to the governance role's {keys} keys"),
+    }
 }
 
 fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {

@@ -1,10 +1,11 @@
 //! Access: who may log in, with which key, certificate or password, from where.
 //!
-//! Owns `[[keys]]`, `[password]`, `networks`, `[[sftp.user_ca]]` and `revoked_keys`. Refuses keys that no client should use
+//! Owns `[[keys]]`, `[[signers]]`, `[password]`, `networks`, `[[sftp.user_ca]]` and `revoked_keys`. Refuses keys that no client should use
 //! any more and passwords that anybody could try, and never repeats a secret.
 
 use super::document::{Item, Section};
 use crate::intake::{self, AccountKey, AccountPassword, Network, Trust, UserCa};
+use crate::verify::signature::{NAMESPACE, Signer};
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::Fingerprint;
 use russh::keys::ssh_key::public::KeyData;
@@ -28,6 +29,28 @@ pub(super) fn keys(root: &Section<'_>) -> Vec<AccountKey> {
         keys.push(AccountKey { owner, public_key, expires });
     }
     keys
+}
+
+/// Reads `[[signers]]`: whose signatures on files are taken.
+pub(super) fn signers(root: &Section<'_>) -> Vec<Signer> {
+    let mut signers: Vec<Signer> = Vec::new();
+    for section in root.sections("signers") {
+        let owner = section.need("owner").and_then(|item| item.filled().map(str::to_owned));
+        let public = section.need("public_key").and_then(|item| {
+            // What passes the checks of keys is a key.
+            let key = public_key(&item).and_then(|key| PublicKey::from_openssh(&key).ok())?;
+            Some((item, key))
+        });
+        let namespace = section.get("namespace").map_or_else(|| Some(NAMESPACE.to_owned()), |item| item.filled().map(str::to_owned));
+        let expires = section.get("expires").and_then(|item| item.date());
+        section.finish();
+        let (Some(owner), Some((item, key)), Some(namespace)) = (owner, public, namespace) else { continue };
+        if let Some(other) = signers.iter().find(|other| other.key == key && other.namespace == namespace) {
+            item.problem(format!("this key is listed already, for {}", other.owner));
+        }
+        signers.push(Signer { owner, key, namespace, expires });
+    }
+    signers
 }
 
 /// Reads `[password]`. It must not be open to the whole world: keys cannot be guessed, passwords can.

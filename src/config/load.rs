@@ -39,8 +39,11 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     let reference = load_reference(&mut files, &main, beside);
     let providers = load_providers(&mut files, &main.providers_dir, &reference);
     let fingerprint = files.fingerprint();
+    let folders =
+        vec![beside.to_owned(), main.providers_dir.clone(), main.reference_dir.clone().unwrap_or_else(|| beside.join("reference"))];
     let settings = main.state_dir.map(|state_dir| Settings {
         file: path.to_owned(),
+        folders,
         state_dir,
         sftp: main.sftp,
         trust: main.trust,
@@ -48,6 +51,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         web: main.web,
         alerts: main.alerts,
         retention: main.retention,
+        governance: main.governance,
         providers,
         reference,
         fingerprint,
@@ -57,6 +61,27 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         (Some(problems), _) => Err(problems),
         // A missing state_dir has been noted; should that ever fail, nothing may start without one.
         (None, None) => Err(Problems::one(about(path, "no state_dir"))),
+    }
+}
+
+/// Reads one provider's file that is in memory already, for the fuzz targets.
+///
+/// # Errors
+///
+/// Every problem found.
+#[cfg(any(test, fuzzing))]
+pub fn provider_from_text(path: &Path, text: &str, reference: &Reference) -> Result<Provider, Problems> {
+    let source = Source::new(path, text);
+    let read = provider::read(&source, reference);
+    match (Problems::of(source.into_problems()), read) {
+        (None, Some((provider, own))) => {
+            // Files beside it are none of this one's: it may be anything at all.
+            let run = |example| examples::run(example, &provider.feed, reference, &mut |_| None);
+            let problems: Vec<Problem> = own.iter().flat_map(run).map(|message| about(path, &message)).collect();
+            Problems::of(problems).map_or(Ok(provider), Err)
+        }
+        (Some(problems), _) => Err(problems),
+        (None, None) => Err(Problems::one(about(path, "is no provider's file"))),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::document::{Item, Section, Source};
 use super::{Retention, access, alerts, forward, health, intake};
+use crate::quarantine::{Governance, Recipient};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -26,6 +27,7 @@ pub(super) struct Main {
     pub(super) web: health::Settings,
     pub(super) alerts: alerts::Settings,
     pub(super) retention: Retention,
+    pub(super) governance: Governance,
 }
 
 impl Main {
@@ -41,6 +43,7 @@ impl Main {
             web: health::Settings::default(),
             alerts: alerts::Settings::default(),
             retention: Retention::default(),
+            governance: Governance::default(),
         }
     }
 }
@@ -62,6 +65,7 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
         web: root.section("web").and_then(web).unwrap_or(default.web),
         alerts: root.section("alerts").map_or(default.alerts, alerts_of),
         retention: root.section("retention").map_or(default.retention, retention),
+        governance: root.section("governance").map_or(default.governance, governance),
     };
     root.finish();
     main
@@ -215,4 +219,19 @@ fn retention(section: Section<'_>) -> Retention {
     };
     section.finish();
     retention
+}
+
+fn governance(section: Section<'_>) -> Governance {
+    let mut recipients: Vec<Recipient> = Vec::new();
+    for element in section.get("recipients").map(|item| item.elements()).unwrap_or_default() {
+        match element.filled().map(str::parse::<Recipient>) {
+            Some(Ok(recipient)) if recipients.contains(&recipient) => element.problem("stands twice"),
+            Some(Ok(recipient)) => recipients.push(recipient),
+            // The text is not repeated: it may be the private half.
+            Some(Err(error)) => element.problem(error.to_string()),
+            None => {}
+        }
+    }
+    section.finish();
+    Governance { recipients }
 }

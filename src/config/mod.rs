@@ -16,11 +16,13 @@ mod sheet;
 mod values;
 
 pub use load::load;
+#[cfg(any(test, fuzzing))]
+pub use load::provider_from_text;
 pub use problem::{Problem, Problems};
 
 use crate::feed::{Digest, ProviderCode, ProviderKind};
 use crate::normalise::reference::Reference;
-use crate::{alerts, forward, health, intake, schedule, verify};
+use crate::{alerts, forward, health, intake, quarantine, schedule, verify};
 use std::path::PathBuf;
 
 /// Everything the settings say, checked.
@@ -28,6 +30,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// The main file.
     pub file: PathBuf,
+    /// The folders that its files were read from.
+    pub folders: Vec<PathBuf>,
     /// Where all state lives. A relative path in the file has been joined to the file's own folder.
     pub state_dir: PathBuf,
     /// `[sftp]`.
@@ -42,6 +46,8 @@ pub struct Settings {
     pub alerts: alerts::Settings,
     /// `[retention]`.
     pub retention: Retention,
+    /// `[governance]`.
+    pub governance: quarantine::Governance,
     /// `providers/CODE.toml`, sorted by code.
     pub providers: Vec<Provider>,
     /// `reference/*.csv`.

@@ -7,6 +7,7 @@ use super::mapping::Example;
 use super::{Contact, Provider, access, mapping};
 use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
+use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::schedule::FeedSchedule;
 use crate::verify::{Feed, Limits, NameReuse};
@@ -19,6 +20,8 @@ const MAX_DURATION: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Longest wait or age of a row that may be allowed: beyond a year it is no limit.
 const LONGEST_AGE: SignedDuration = SignedDuration::from_hours(366 * 24);
+/// Longest early tolerance: a job that runs a whole quarter early is one of the quarter before.
+const MAX_EARLY: SignedDuration = SignedDuration::from_secs(14 * 60 + 59);
 
 /// Largest upload that may be allowed: the checks hold a whole file in memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -43,7 +46,12 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, 
     let default = kind.map_or_else(Limits::default, Limits::of);
     let (limits, quota) = root.section("limits").map_or_else(|| default_limits(&default), |section| limits(section, &default));
     let known = code.clone().map(|code| code.as_str().to_owned()).unwrap_or_default();
+    let signers = access::signers(&root);
     let (mappings, examples) = mapping::mappings(&root, &known, reference);
+    let signs = |mapping: &Mapping| mapping.files.iter().any(|part| part.role == PartRole::Signature);
+    if let Some(item) = root.get("signers").filter(|_| !mappings.is_empty() && !mappings.iter().any(signs)) {
+        item.problem("has no effect: no [[mapping.file]] has the role \"signature\"");
+    }
     root.finish();
 
     let code = code?;
@@ -73,6 +81,7 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, 
             due_after: schedule.due_after,
             mappings,
             limits,
+            signers,
         },
         schedule,
         examples: examples.len(),
@@ -190,6 +199,11 @@ fn limits(section: Section<'_>, default: &Limits) -> (Limits, Quota) {
         unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
+        clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
+        early_tolerance: section
+            .get("early_tolerance")
+            .and_then(|item| item.duration(SignedDuration::ZERO..=MAX_EARLY))
+            .unwrap_or(default.early_tolerance),
         ..of_plausibility(&section, default)
     };
     if limits.wait_longest < limits.wait_long {

@@ -7,7 +7,7 @@ use super::mapping::MAX_CODE;
 use super::problem::{Problem, did_you_mean};
 use super::sheet::{Days, Row, Sheet, start_of};
 use crate::feed::ProviderCode;
-use crate::normalise::reference::{Reference, Site, Ward, WardAlias};
+use crate::normalise::reference::{Reference, Site, TellingWord, Ward, WardAlias};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -18,7 +18,8 @@ const MAX_LIST_CODE: usize = 8;
 const MAX_AGE: u16 = 130;
 
 /// The files, in the order they are read.
-pub(super) const FILES: &[&str] = &["ward_types.csv", "ward_classes.csv", "bed_groups.csv", "sites.csv", "wards.csv", "ward_aliases.csv"];
+pub(super) const FILES: &[&str] =
+    &["ward_types.csv", "ward_classes.csv", "bed_groups.csv", "sites.csv", "wards.csv", "ward_aliases.csv", "ward_telling_words.csv"];
 
 const SITE_COLUMNS: &[&str] = &["provider_code", "site_code", "site_name", "valid_from", "valid_to"];
 const WARD_COLUMNS: &[&str] = &[
@@ -58,7 +59,24 @@ pub(super) fn read(files: &BTreeMap<&'static str, (PathBuf, Vec<u8>)>) -> (Refer
     sheet("sites.csv", SITE_COLUMNS, &mut |it| reference.sites = sites(it));
     sheet("wards.csv", WARD_COLUMNS, &mut |it| reference.wards = wards(it, &reference));
     sheet("ward_aliases.csv", ALIAS_COLUMNS, &mut |it| reference.aliases = aliases(it, &reference));
+    sheet("ward_telling_words.csv", &["word", "tells_of"], &mut |it| reference.telling_words = telling_words(it));
     (reference, problems)
+}
+
+fn telling_words(sheet: &Sheet) -> Vec<TellingWord> {
+    let mut seen = BTreeSet::new();
+    let mut words = Vec::new();
+    for row in sheet.rows() {
+        let (Some(word), Some(tells_of)) = (row.filled("word"), row.filled("tells_of")) else { continue };
+        if !word.chars().any(char::is_alphanumeric) {
+            row.problem("word", "has neither a letter nor a digit");
+        }
+        if !seen.insert(word.to_lowercase()) {
+            row.problem("word", &format!("\"{}\" stands twice", start_of(word)));
+        }
+        words.push(TellingWord { word: word.to_owned(), tells_of: tells_of.to_owned() });
+    }
+    words
 }
 
 fn list(sheet: &Sheet) -> Vec<(String, String)> {
@@ -288,6 +306,15 @@ mod tests {
             let (_, problems) = read_texts(&[("sites.csv", SITES.as_bytes()), ("wards.csv", wards.as_bytes())]);
             assert!(problems.len() == 1 && problems[0].starts_with(&format!("wards.csv:{expected}")), "{replace}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn a_telling_word_stands_once() {
+        let (reference, problems) = read_texts(&[("ward_telling_words.csv", b"word,tells_of\nHIV,HIV\nsexual health,sexual health\n")]);
+        assert_eq!((reference.telling_words.len(), problems), (2, Vec::new()));
+        let (_, problems) = read_texts(&[("ward_telling_words.csv", b"word,tells_of\nHIV,HIV\nhiv,HIV\n-,x\nGUM,\n")]);
+        let expected = ["3: word: \"hiv\" stands twice", "4: word: has neither a letter nor a digit", "5: tells_of: must not be empty"];
+        assert_eq!(problems, expected.map(|problem| format!("ward_telling_words.csv:{problem}")));
     }
 
     #[test]

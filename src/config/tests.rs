@@ -1,11 +1,13 @@
 //! The settings as a whole: a folder written to disk, loaded, and what is reported.
 
 mod examples;
+mod files;
 mod mappings;
 
 use super::*;
 use crate::bedstate::Coverage;
 use crate::normalise::mapping::SourceZone;
+use crate::quarantine::make_keys;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -96,6 +98,12 @@ fn the_shipped_settings_load() {
     assert_eq!(tells("NCC"), Coverage { beds: true, demand: false });
     assert_eq!(tells("RY3"), Coverage { beds: true, demand: true });
     assert!(settings.reference.ward_types.iter().any(|(code, _)| code == "UNKNOWN"));
+    // Each can be read aloud in one breath, and shows what comes of it.
+    for provider in &settings.providers {
+        let text = std::fs::read_to_string(repository().join(format!("config/providers/{}.toml", provider.code))).unwrap();
+        assert!(text.lines().count() < 80, "{} has {} lines", provider.code, text.lines().count());
+        assert!(provider.examples >= provider.feed.mappings.len(), "{}", provider.code);
+    }
 }
 
 #[test]
@@ -117,7 +125,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 27, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 28, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -170,6 +178,12 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");
     check("[[alerts.webhook]]\nname = \"a\"", "2: alerts.webhook[0].url: missing");
     check("[retention]\naudit_years = 5", "3: retention.audit_years: must be 6 to 100");
+    let key = "AGE-SECRET-KEY-1QQPQYRQ";
+    check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");
+    check("[governance]\nrecipients = [\"ssh-ed25519 AAAA\"]", "3: governance.recipients[0]: is an SSH key");
+    check("[governance]\nrecipients = [\"age1\"]", "3: governance.recipients[0]: is not a public key of age");
+    let twice = make_keys().0;
+    check(&format!("[governance]\nrecipients = [\"{twice}\", \"{twice}\"]"), "3: governance.recipients[1]: stands twice");
     check("[retention\nraw_days = 5", "2: not valid TOML: unclosed table");
     check("sftp = 3", "2: sftp: must be a table, not a number");
 }
@@ -295,15 +309,19 @@ fn the_examples_of_the_access_page_are_settings() {
     let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     for example in &examples {
         let (file, text) = example.split_once('\n').unwrap();
+        // Signers have no effect where nothing is signed.
+        let part = "[[mapping.file]]\npart = \"signature\"\nrole = \"signature\"\nname = \"{org}_{yyyy}{mm}{dd}_{HH}{MM}.csv.sig\"\n";
+        let signed = if text.contains("[[signers]]") { part } else { "" };
         let provider = if file == "# providers/RM1.toml" {
-            PROVIDER.replacen("[contact]", &format!("{text}\n[contact]"), 1)
+            let provider = PROVIDER.replacen("[contact]", &format!("{text}\n[contact]"), 1);
+            provider.replacen("[[mapping.table]]", &format!("{signed}[[mapping.table]]"), 1)
         } else {
             PROVIDER.to_owned()
         };
         let main = if file == "# bedfeed.toml" { format!("state_dir = \"s\"\n{text}") } else { "state_dir = \"s\"".to_owned() };
         assert_eq!(problems(&[("bedfeed.toml", &main), ("providers/RM1.toml", &provider)]), Vec::<String>::new(), "{example}");
     }
-    assert_eq!(examples.len(), 4, "all of them say which file they belong to");
+    assert_eq!(examples.len(), 5, "all of them say which file they belong to");
 }
 
 #[test]

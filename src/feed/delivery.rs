@@ -1,6 +1,7 @@
 //! Deliveries: one accepted upload, and what is known of who sent it.
 
 use super::ProviderCode;
+use super::nhs_number::masked;
 use jiff::Timestamp;
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,6 +26,14 @@ impl DeliveryId {
     pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
         let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// When it arrived, to the millisecond.
+    #[must_use]
+    pub fn arrived_at(&self) -> Timestamp {
+        let since = self.0.get_timestamp().map_or((0, 0), |at| at.to_unix());
+        let seconds = i64::try_from(since.0).unwrap_or(0);
+        Timestamp::new(seconds, i32::try_from(since.1).unwrap_or(0)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The last twelve characters: enough to tell deliveries apart in a table.
@@ -106,8 +115,10 @@ impl<'de> serde::Deserialize<'de> for Digest {
 }
 
 /// The name a sender gave a file. Shown to people and matched against patterns; never a path on our disk.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(transparent)]
+///
+/// A name may hold an NHS number. What shows it (`Display`, `Debug`, `Serialize`) masks ten digits that pass for one; what
+/// needs the true name, to match it, to record it or to tell its own sender, asks for it by [`FileName::as_str`].
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileName(String);
 
 /// Why a name is refused. The text is what the sender is told.
@@ -148,16 +159,34 @@ impl FileName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as text.
+    /// The true name, as sent: for matching, for the ledger, and for its own sender. Everybody else sees what `Display` shows.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name as people other than its sender may see it: ten digits that pass for an NHS number are stars.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        masked(&self.0)
     }
 }
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.shown())
+    }
+}
+
+impl fmt::Debug for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.shown(), f)
+    }
+}
+
+impl serde::Serialize for FileName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -231,6 +260,22 @@ pub struct Delivery {
     pub sender: Sender,
 }
 
+impl Delivery {
+    /// Serialises a delivery as the ledger keeps it: with its true name, which must match again. Everywhere else a delivery's
+    /// JSON has the name as it is shown.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn record<S: serde::Serializer>(delivery: &Self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::Serialize as _;
+        let mut value = serde_json::to_value(delivery).map_err(serde::ser::Error::custom)?;
+        if let Some(object) = value.as_object_mut() {
+            object.insert("name".to_owned(), delivery.name.as_str().into());
+        }
+        value.serialize(serializer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +297,17 @@ mod tests {
         for (raw, expected) in rows {
             assert_eq!(FileName::parse(raw).map(|_| ()), expected, "{:?}", String::from_utf8_lossy(raw));
         }
+    }
+
+    #[test]
+    fn a_number_in_a_name_is_recorded_and_never_shown() {
+        let name = FileName::parse(b"beds_9434765919.csv").unwrap();
+        assert_eq!(format!("{name} {name:?} {}", serde_json::to_string(&name).unwrap()).matches("943").count(), 0);
+        let delivery = Delivery { name, ..crate::feed::testing::delivery(1) };
+        let recorded = Delivery::record(&delivery, serde_json::value::Serializer).unwrap();
+        assert_eq!(recorded["name"], "beds_9434765919.csv");
+        assert_eq!(serde_json::from_value::<Delivery>(recorded).unwrap(), delivery);
+        assert!(!format!("{delivery:?} {}", serde_json::to_string(&delivery).unwrap()).contains("943"));
     }
 
     #[test]

@@ -158,6 +158,17 @@ impl Findings {
         released
     }
 
+    /// Only what seals the file, and how often: nothing else of a sealed file is told, for what else was found may repeat words
+    /// of the file.
+    #[must_use]
+    pub fn only_what_seals(mut self) -> Self {
+        let seals = |rule: Rule, severity| rule.seals() && severity == Severity::RejectFile;
+        self.kept.retain(|finding| seals(finding.rule, finding.severity));
+        self.counts.retain(|(rule, severity, _)| seals(*rule, *severity));
+        self.overridden.clear();
+        self
+    }
+
     /// The rules that would have rejected the file, had not a person released it in spite of them.
     #[must_use]
     pub fn overridden(&self) -> &[Rule] {

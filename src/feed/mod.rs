@@ -10,11 +10,13 @@ mod delivery;
 mod expiry;
 mod finding;
 mod local;
+pub mod nhs_number;
 mod provider;
 mod report;
 mod rules;
 mod slot;
 mod stage;
+mod time_rule;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -30,3 +32,4 @@ pub use report::{Coverage, MAX_UNKNOWN_WARDS, Persons, Report, RowCounts, ToldTo
 pub use rules::{Rule, Severity};
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};
+pub use time_rule::{RepeatedBy, TimeRule, UkClock};

@@ -1,6 +1,6 @@
 //! Reports: what the assessment of a delivery concluded, without a single row.
 
-use super::{DeliveryId, Digest, Findings, Slot};
+use super::{DeliveryId, Digest, Findings, Slot, TimeRule};
 use jiff::Timestamp;
 
 /// Sums over a snapshot's lines, in beds or patients.
@@ -107,6 +107,8 @@ pub struct Report {
     pub mapping_hash: Option<Digest>,
     /// When the figures were true in the source.
     pub snapshot_at: Option<Timestamp>,
+    /// How that instant was found in what the files say.
+    pub time_rule: Option<TimeRule>,
     /// The slot that the snapshot fills.
     pub slot: Option<Slot>,
     /// The sender's own running number.

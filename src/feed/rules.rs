@@ -96,6 +96,7 @@ catalogue! {
     Trn07 "TRN-07" RejectFile Allowed "A file name is used once." "Give every file its own name, or mark a correction as RESEND in its control file."
     Trn08 "TRN-08" RejectFile Never "The file name follows the agreed pattern." "Rename the file as agreed for your feed; the expected patterns are in the message."
     Trn09 "TRN-09" RejectFile Never "All parts of a set arrive within the wait limit." "Send all parts of the set again; check why one was not sent."
+    Trn10 "TRN-10" RejectFile Never "The signature is by an agreed key, for this file." "Sign each file before it is sent, with the agreed key and namespace (ssh-keygen -Y sign), and send the signature with it."
     Str01 "STR-01" RejectFile Never "The file has bed rows." "Check the export job: the file has no data. Overnight back-ups of the source system are a usual cause."
     Str02 "STR-02" Warning Never "The text is in the agreed encoding." "Export in the agreed encoding. If it reads as damaged, the wrong file may have been sent."
     Str03 "STR-03" RejectFile Never "Every agreed column is there, once." "Put the column back under its agreed name, or ask for the mapping to be changed first."

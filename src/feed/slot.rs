@@ -31,7 +31,13 @@ impl Slot {
     /// ```
     #[must_use]
     pub fn of_snapshot(at: Timestamp) -> Self {
-        Self::containing(at.saturating_add(EARLY_TOLERANCE).unwrap_or(at))
+        Self::meant_at(at, EARLY_TOLERANCE)
+    }
+
+    /// As [`Slot::of_snapshot`], for a feed whose jobs may run `early` before the quarter they are meant for.
+    #[must_use]
+    pub fn meant_at(at: Timestamp, early: SignedDuration) -> Self {
+        Self::containing(at.saturating_add(early).unwrap_or(at))
     }
 
     /// The slot that contains an instant.

@@ -41,7 +41,7 @@ pub enum HostKeyError {
         path: PathBuf,
         /// Why it cannot be read.
         #[source]
-        source: russh::keys::ssh_key::Error,
+        source: ssh_key::Error,
     },
     /// A key has a pass phrase.
     #[error("{} has a pass phrase: take it off with ssh-keygen -p", .0.display())]
@@ -137,7 +137,7 @@ fn make(path: &Path) -> Result<PrivateKey, HostKeyError> {
     let trouble = |source| HostKeyError::Io { doing: "write", path: path.to_path_buf(), source };
     let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(not_a_key)?;
     key.set_comment("bedfeed");
-    let text = key.to_openssh(russh::keys::ssh_key::LineEnding::LF).map_err(not_a_key)?;
+    let text = key.to_openssh(ssh_key::LineEnding::LF).map_err(not_a_key)?;
     // Whole or not at all: half a key would stop every later start.
     let draft = path.with_extension("new");
     fs::remove_file(&draft).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }).map_err(trouble)?;

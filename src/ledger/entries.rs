@@ -26,6 +26,7 @@ pub enum Event {
     /// A delivery was acknowledged. It stands at [`Stage::Landed`].
     Accepted {
         /// What, from whom, when.
+        #[serde(serialize_with = "Delivery::record")]
         delivery: Box<Delivery>,
     },
     /// A delivery moved to another stage.

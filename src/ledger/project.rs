@@ -62,6 +62,8 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
 
 fn accepted(connection: &Connection, delivery: &Delivery) -> Result<(), LedgerError> {
     let stage = to_json(&Stage::Landed)?;
+    let facts = Delivery::record(delivery, serde_json::value::Serializer);
+    let facts = to_json(&facts.map_err(|error| LedgerError::Unreadable { what: error.to_string() })?)?;
     run(
         connection,
         "INSERT INTO delivery (id, provider, folder, name, sha256, received_at, facts, outcome, stage, moved_at)
@@ -73,7 +75,7 @@ fn accepted(connection: &Connection, delivery: &Delivery) -> Result<(), LedgerEr
             delivery.name.as_str(),
             delivery.sha256.to_string(),
             stamp(delivery.received_at),
-            to_json(delivery)?,
+            facts,
             Stage::Landed.outcome().as_str(),
             stage,
         ],

@@ -255,7 +255,7 @@ impl<'d> Draft<'d> {
         let finding = match value {
             Value::Blank | Value::Fallback("") => return None,
             Value::Instant(Ok(Resolved { at, how })) => {
-                if let How::RepeatedHour { chosen } = how {
+                if let How::RepeatedHour { chosen, .. } = how {
                     self.repeated.push((source.label.clone(), chosen));
                 }
                 return Some(at);

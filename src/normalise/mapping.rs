@@ -65,6 +65,19 @@ pub struct FilePart {
     pub name: NamePattern,
     /// What it is.
     pub role: PartRole,
+    /// How it is packed.
+    pub compression: Compression,
+    /// The part that a signature is for; `None` for every other role.
+    pub signs: Option<String>,
+}
+
+/// How a file of rows is packed. Archives with members (zip) are said by the tables that name a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As it is.
+    Plain,
+    /// One gzip stream, or several one after the other.
+    Gzip,
 }
 
 /// What a file is for.
@@ -76,6 +89,8 @@ pub enum PartRole {
     Sha256,
     /// A control record: `key=value` lines.
     Control,
+    /// A detached OpenSSH signature, as `ssh-keygen -Y sign` writes.
+    Signature,
 }
 
 /// A file name with named parts, such as `{org}_BEDSTATE_{yyyy}{mm}{dd}_{HH}{MM}.csv`.
@@ -138,6 +153,8 @@ pub struct TableMapping {
     pub quoted: bool,
     /// Whether the first line names the columns; otherwise `columns` gives their order.
     pub header: bool,
+    /// Lines before the first one that counts: a report's title, a line of column groups.
+    pub skip_lines: usize,
     /// Every column agreed: each must be there (STR-03), unless optional.
     pub columns: Vec<String>,
     /// Columns that may be missing.
@@ -237,6 +254,8 @@ pub enum Encoding {
     Utf8,
     /// Windows-1252, which some NHS portals require.
     Windows1252,
+    /// UTF-16, which says by its byte order mark in which order its bytes come.
+    Utf16,
 }
 
 /// Where the snapshot time stands.
@@ -268,6 +287,12 @@ pub struct HeaderLine {
     pub sequence: Option<usize>,
     /// Where the snapshot time stands, and its format.
     pub snapshot_at: Option<(usize, String)>,
+    /// Where the dataset's name stands, with or without its version.
+    pub dataset: Option<usize>,
+    /// Where the kind stands: FULL, RESEND or TEST.
+    pub kind: Option<usize>,
+    /// Where the time stands at which the file was made.
+    pub produced_at: Option<usize>,
 }
 
 /// A last line with the number of data rows, such as `T|3`. Positions count from 1.
@@ -277,6 +302,8 @@ pub struct TrailerLine {
     pub starts: String,
     /// Where the number of rows stands.
     pub rows: usize,
+    /// Where the sums of occupied, empty and closed beds and of demand stand, in this order, as far as they are stated.
+    pub totals: [Option<usize>; 4],
 }
 
 /// A row of sums among the data.

@@ -25,4 +25,5 @@ pub mod split;
 pub mod table;
 pub mod texts;
 pub mod times;
+pub mod uses;
 pub mod values;

@@ -20,6 +20,8 @@ pub struct NameParts {
     /// The date and time as written, without a zone; 24:00 is midnight of the next day. Only where the pattern has at least
     /// the year, the month, the day and the hour.
     pub when: Option<DateTime>,
+    /// Whether a `Z` stands right behind the time: it is UTC, whatever the mapping's zone.
+    pub utc: bool,
     /// The running number.
     pub sequence: Option<u32>,
     /// Year, month, day, hour, minute, second as written.
@@ -90,9 +92,13 @@ pub fn parse_pattern(text: &str) -> Result<NamePattern, PatternError> {
 pub fn match_name(pattern: &NamePattern, name: &str) -> Option<NameParts> {
     let mut parts = NameParts::default();
     let mut rest = name;
+    let mut before: Option<&NamePiece> = None;
     for piece in &pattern.pieces {
         rest = match piece {
-            NamePiece::Literal(literal) => strip_ignoring_case(rest, literal)?,
+            NamePiece::Literal(literal) => {
+                parts.utc |= says_utc(before, literal);
+                strip_ignoring_case(rest, literal)?
+            }
             NamePiece::Org => {
                 let (org, after) = take_while(rest, MAX_ORG, |c| c.is_ascii_alphanumeric());
                 if org.len() < 3 {
@@ -113,6 +119,7 @@ pub fn match_name(pattern: &NamePattern, name: &str) -> Option<NameParts> {
             NamePiece::Minute => take_number(rest, 2, parts.digits.get_mut(4)?)?,
             NamePiece::Second => take_number(rest, 2, parts.digits.get_mut(5)?)?,
         };
+        before = Some(piece);
     }
     if !rest.is_empty() {
         return None;
@@ -152,6 +159,13 @@ fn separated(piece: &NamePiece, next: &NamePiece) -> Result<(), PatternError> {
         NamePiece::Sequence if starts(char::is_ascii_digit) => Err(PatternError::NoSeparator("seq")),
         _ => Ok(()),
     }
+}
+
+/// Whether a text right behind a time of day is the `Z` of UTC, not the first letter of a word.
+fn says_utc(before: Option<&NamePiece>, literal: &str) -> bool {
+    let timed = matches!(before, Some(NamePiece::Hour | NamePiece::Minute | NamePiece::Second));
+    let after = literal.strip_prefix(['Z', 'z']);
+    timed && after.is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric()))
 }
 
 fn strip_ignoring_case<'n>(text: &'n str, literal: &str) -> Option<&'n str> {
@@ -244,6 +258,20 @@ mod tests {
             let found = parts.map(|p| (p.org.unwrap_or_default(), p.when.map(|w| w.to_string()), p.sequence));
             let expected = expected.map(|(org, when, seq)| (org.to_owned(), when.map(str::to_owned), seq));
             assert_eq!(found, expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_z_behind_the_time_is_utc() {
+        let rows = [
+            ("BEDSTATE_{org}_{yyyy}{mm}{dd}T{HH}{MM}Z_{seq}.csv", "BEDSTATE_RM1_20181203T1015Z_0000001.csv", true),
+            ("b_{yyyy}{mm}{dd}{HH}{MM}z", "b_201812031015z", true),
+            ("b_{yyyy}{mm}{dd}{HH}{MM}zip", "b_201812031015zip", false),
+            ("b_{yyyy}{mm}{dd}Z{HH}{MM}.csv", "b_20181203Z1015.csv", false),
+            ("b_{yyyy}{mm}{dd}{HH}{MM}.csv", "b_201812031015.csv", false),
+        ];
+        for (pattern, name, utc) in rows {
+            assert_eq!(match_name(&parse_pattern(pattern).unwrap(), name).unwrap().utc, utc, "{pattern}");
         }
     }
 

@@ -217,11 +217,11 @@ fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Colum
     }
 }
 
-fn all_sources(table: &TableMapping) -> impl Iterator<Item = (&String, &FieldSource)> {
+pub(super) fn all_sources(table: &TableMapping) -> impl Iterator<Item = (&String, &FieldSource)> {
     table.fields.iter().chain(table.lines.iter().flat_map(|line| &line.set))
 }
 
-fn columns_of(source: &FieldSource) -> Vec<&str> {
+pub(super) fn columns_of(source: &FieldSource) -> Vec<&str> {
     match source {
         FieldSource::Value(_) => Vec::new(),
         FieldSource::Joined { columns, .. } => columns.iter().map(String::as_str).collect(),
@@ -229,7 +229,7 @@ fn columns_of(source: &FieldSource) -> Vec<&str> {
     }
 }
 
-fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
+pub(super) fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
     let read_as_person = |source: &FieldSource| {
         matches!(source, FieldSource::Column { reading: Reading::AgeInYears | Reading::BirthDate { .. } | Reading::AgeRange, .. })
     };
@@ -238,7 +238,7 @@ fn person_columns(table: &TableMapping) -> impl Iterator<Item = &str> {
     about.flat_map(|(_, source)| columns_of(source)).chain(table.identifiers.iter().map(String::as_str))
 }
 
-fn time_columns(table: &TableMapping) -> HashSet<&str> {
+pub(super) fn time_columns(table: &TableMapping) -> HashSet<&str> {
     let timed =
         |source: &FieldSource| matches!(source, FieldSource::Column { reading: Reading::Instant { .. } | Reading::BirthDate { .. }, .. });
     let mut times: HashSet<&str> = all_sources(table).filter(|(_, s)| timed(s)).flat_map(|(_, s)| columns_of(s)).collect();

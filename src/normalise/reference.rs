@@ -20,6 +20,21 @@ pub struct Reference {
     pub ward_classes: Vec<(String, String)>,
     /// Bed groups.
     pub bed_groups: Vec<(String, String)>,
+    /// `ward_telling_words.csv`.
+    pub telling_words: Vec<TellingWord>,
+}
+
+/// A word, or several in a row, that tell in a ward's code or name why people are there (IGV-04). CSV columns: `word,tells_of`.
+///
+/// The list that is shipped has what the law or common decency keeps closest: sexual health and HIV (NHS Trusts and Primary Care
+/// Trusts (Sexually Transmitted Diseases) Directions 2000), termination of pregnancy (Abortion Regulations 1991), fertility
+/// treatment (Human Fertilisation and Embryology Act 1990), gender identity (Gender Recognition Act 2004), and a few more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TellingWord {
+    /// The word; letter case and signs between words do not matter.
+    pub word: String,
+    /// What it tells of, for the finding.
+    pub tells_of: String,
 }
 
 /// Another name a provider's extract uses for a ward. CSV columns:

@@ -75,6 +75,7 @@ pub(crate) fn table(name: &str, columns: &[&str]) -> TableMapping {
         delimiter: b',',
         quoted: true,
         header: true,
+        skip_lines: 0,
         columns: texts(columns),
         optional: Vec::new(),
         also_named: Default::default(),

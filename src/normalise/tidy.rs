@@ -40,32 +40,39 @@ pub(super) fn tidy<'t>(table: &'t RawTable, mapping: &TableMapping) -> Tidied<'t
     if mapping.tidy.is_nothing() {
         return Tidied { table: Cow::Borrowed(table), unfit: BTreeMap::new() };
     }
-    let splits: Vec<(&Split, Option<usize>)> = mapping.tidy.split.iter().map(|split| (split, table.column(&split.column))).collect();
-    let (mut names, mut present) = (table.columns.clone(), table.present.clone());
-    for (split, at) in &splits {
-        let whole = at.and_then(|at| table.present.get(at)).copied().unwrap_or(false);
-        names.extend(split.pattern.pieces.iter().map(|(name, _)| name.clone()));
-        present.extend(split.pattern.pieces.iter().map(|_| whole));
-    }
-    let mut work = RawTable::new(&table.name, names, present);
     let columns: Vec<Column<'_>> = table.columns.iter().map(|name| Column::new(name, mapping)).collect();
+    let splits: Vec<(Option<usize>, &Split)> = mapping.tidy.split.iter().map(|split| (table.column(&split.column), split)).collect();
+    let mut work = with_pieces(table, &splits);
     let mut above: Vec<String> = vec![String::new(); columns.len()];
     let mut unfit: BTreeMap<usize, Vec<Unfit>> = BTreeMap::new();
     for (number, row) in table.rows().enumerate() {
-        let mut cells: Vec<String> = row.fields().map(str::to_owned).collect();
-        for ((cell, column), above) in cells.iter_mut().zip(&columns).zip(&mut above) {
-            column.tidy(cell, above);
+        let mut fields: Vec<Cow<'_, str>> = Vec::with_capacity(work.columns.len());
+        for (at, (column, above)) in columns.iter().zip(&mut above).enumerate() {
+            fields.push(column.tidy(row.field(at), above));
         }
-        for (split, at) in &splits {
-            if !cut(&mut cells, *at, split) {
+        for (at, split) in &splits {
+            if !cut(&mut fields, *at, split) {
                 let pattern = split.pattern.text.clone();
                 unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern });
             }
         }
-        work.push(row.line, cells.iter().map(String::as_str));
+        work.push(row.line, fields.iter().map(AsRef::as_ref));
     }
     work.close();
     Tidied { table: Cow::Owned(work), unfit }
+}
+
+/// An empty table like this one, with a further column for each piece of a split.
+fn with_pieces(table: &RawTable, splits: &[(Option<usize>, &Split)]) -> RawTable {
+    let (mut columns, mut present) = (table.columns.clone(), table.present.clone());
+    for (at, split) in splits {
+        let there = at.and_then(|at| table.present.get(at)).copied().unwrap_or(false);
+        for (name, _) in &split.pattern.pieces {
+            columns.push(name.clone());
+            present.push(there);
+        }
+    }
+    RawTable::new(&table.name, columns, present)
 }
 
 /// What is to be done with one column.
@@ -89,39 +96,41 @@ impl<'m> Column<'m> {
         }
     }
 
-    /// Puts one cell right; `above` is the cell over it, as it came out.
-    fn tidy(&self, cell: &mut String, above: &mut String) {
-        let text = cell.trim();
-        let is_null = |tokens: &[String]| tokens.iter().any(|token| same(token.trim(), text));
+    /// A cell put right; `above` is the cell over it, as it came out.
+    fn tidy<'t>(&self, cell: &'t str, above: &mut String) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(cell.trim());
+        let is_null = |tokens: &[String]| tokens.iter().any(|token| same(token.trim(), cell.trim()));
         if is_null(self.null) || is_null(self.null_here) {
-            cell.clear();
+            text = Cow::Borrowed("");
         }
         if self.whole_number
-            && let Some(code) = values::undo_number(cell.trim())
+            && let Some(code) = values::undo_number(&text)
         {
-            *cell = code;
+            text = Cow::Owned(code);
         }
         if self.copy_down {
-            if cell.trim().is_empty() {
-                cell.clone_from(above);
+            if text.is_empty() {
+                text = Cow::Owned(above.clone());
             } else {
-                above.clone_from(cell);
+                above.clear();
+                above.push_str(&text);
             }
         }
-        if cell.trim().is_empty() && !self.blank_means.is_empty() {
-            self.blank_means.clone_into(cell);
+        if text.is_empty() && !self.blank_means.is_empty() {
+            text = Cow::Owned(self.blank_means.to_owned());
         }
+        text
     }
 }
 
 /// Adds the pieces of a row's text as further fields; blank ones where the text is blank or does not fit.
-fn cut(cells: &mut Vec<String>, at: Option<usize>, split: &Split) -> bool {
-    let text = at.and_then(|at| cells.get(at)).map_or("", |field| field.trim());
-    let found = if text.is_empty() { None } else { split_text(&split.pattern, text) };
+fn cut(fields: &mut Vec<Cow<'_, str>>, at: Option<usize>, split: &Split) -> bool {
+    let text = at.and_then(|at| fields.get(at)).map_or(Cow::Borrowed(""), |field| Cow::Owned(field.trim().to_owned()));
+    let found = if text.is_empty() { None } else { split_text(&split.pattern, &text) };
     let fits = text.is_empty() || found.is_some();
     let count = split.pattern.pieces.len();
-    let pieces = found.map_or_else(|| vec![String::new(); count], |pieces| pieces.into_iter().map(str::to_owned).collect());
-    cells.extend(pieces);
+    let pieces: Vec<String> = found.map_or_else(|| vec![String::new(); count], |pieces| pieces.into_iter().map(str::to_owned).collect());
+    fields.extend(pieces.into_iter().map(Cow::Owned));
     fits
 }
 

@@ -1,10 +1,11 @@
 //! Times: a text and a mapping's formats become an instant, clock changes and all (F10).
 //!
 //! Owns what the repeated hour in October and the missing one in March become. Refuses clocks: the moment that a time cannot
-//! lie after is an argument: receipt for a snapshot, the snapshot for what its rows tell of.
+//! lie after is an argument: the snapshot, for what its rows tell of. Which of two readings a snapshot time itself has is
+//! settled with the feed's recent past, in `verify::repeated_hour`.
 
 use super::mapping::{MarchGap, SourceZone};
-use crate::feed::LONDON;
+use crate::feed::{LONDON, RepeatedBy};
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
@@ -36,41 +37,48 @@ pub struct Resolved {
 }
 
 /// How an instant was found.
+pub use crate::feed::{TimeRule as How, UkClock};
+
+/// What a text says: one instant, or the two that a local time in October's repeated hour may mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// The text says its offset: `Z`, `+01:00`, ` BST`, ` GMT`.
-    Offset,
-    /// Local time, without doubt.
-    Local,
-    /// A system that never changes its clocks.
-    FixedGmt,
-    /// Local time in the hour that comes twice in October: the later reading that is not after what must come later (TIM-06).
-    RepeatedHour {
-        /// The clock it was read by.
-        chosen: UkClock,
+pub enum Reading {
+    /// One instant.
+    Sure(Resolved),
+    /// Two, an hour apart.
+    Twice {
+        /// By British Summer Time.
+        first: Timestamp,
+        /// By Greenwich Mean Time.
+        second: Timestamp,
     },
-    /// Local time in the hour that is missing in March, read as one hour later because the mapping says so.
-    ShiftedForward,
 }
 
-/// The two clocks of the United Kingdom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UkClock {
-    /// British Summer Time: the first of the two.
-    Bst,
-    /// Greenwich Mean Time: the second.
-    Gmt,
-}
+impl Reading {
+    /// The instants it may mean, the earlier first.
+    pub fn candidates(self) -> impl Iterator<Item = Timestamp> {
+        let (first, second) = match self {
+            Self::Sure(resolved) => (resolved.at, None),
+            Self::Twice { first, second } => (first, Some(second)),
+        };
+        std::iter::once(first).chain(second)
+    }
 
-impl UkClock {
-    /// The clock's name as people write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    /// The one of two readings that is the later, unless it is after what must come later, but for five minutes.
+    fn not_after(self, limit: Timestamp) -> Resolved {
         match self {
-            Self::Bst => "BST",
-            Self::Gmt => "GMT",
+            Self::Sure(resolved) => resolved,
+            Self::Twice { first, second } => {
+                let (at, chosen) = if is_past(second, limit) { (second, UkClock::Gmt) } else { (first, UkClock::Bst) };
+                Resolved { at, how: How::RepeatedHour { chosen, by: RepeatedBy::Receipt } }
+            }
         }
     }
+}
+
+/// Whether an instant is not after a known moment, but for the five minutes that a source's clock may be ahead.
+#[must_use]
+pub fn is_past(at: Timestamp, known: Timestamp) -> bool {
+    at <= known.saturating_add(AHEAD).unwrap_or(known)
 }
 
 /// Why a text is not an instant.
@@ -92,12 +100,20 @@ pub enum TimeProblem {
 /// [`TimeProblem::Unreadable`] where no format fits; [`TimeProblem::Missing`] for the hour skipped in March, where the
 /// mapping does not shift it.
 pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, not_after: Timestamp) -> Result<Resolved, TimeProblem> {
+    Ok(read(text, formats, zone, gap)?.not_after(not_after))
+}
+
+/// Reads a time as [`resolve`] does, without choosing between the two readings of the repeated hour.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn read(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap) -> Result<Reading, TimeProblem> {
     let text = text.trim();
     if text.len() > MAX_TIME_BYTES {
         return Err(TimeProblem::Unreadable);
     }
     if let Some(at) = with_offset(text) {
-        return Ok(Resolved { at, how: How::Offset });
+        return Ok(Reading::Sure(Resolved { at, how: How::Offset }));
     }
     let (body, said) = match text.rsplit_once(char::is_whitespace) {
         Some((body, clock)) if clock.eq_ignore_ascii_case("BST") => (body.trim_end(), Some(Offset::constant(1))),
@@ -108,34 +124,36 @@ pub fn resolve(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap, 
     match said.or(offset) {
         Some(offset) => {
             let at = offset.to_timestamp(civil).map_err(|_| TimeProblem::Unreadable)?;
-            Ok(Resolved { at, how: How::Offset })
+            Ok(Reading::Sure(Resolved { at, how: How::Offset }))
         }
-        None => resolve_civil(civil, zone, gap, not_after),
+        None => read_civil(civil, zone, gap),
     }
 }
 
-/// Finds the instant of a date and time without an offset, such as a file name's.
+/// Reads a date and time without an offset, such as a file name's.
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_civil(civil: DateTime, zone: SourceZone, gap: MarchGap, not_after: Timestamp) -> Result<Resolved, TimeProblem> {
+pub fn read_civil(civil: DateTime, zone: SourceZone, gap: MarchGap) -> Result<Reading, TimeProblem> {
     let instant = |offset: Offset| offset.to_timestamp(civil).map_err(|_| TimeProblem::Unreadable);
+    let sure = |offset, how| Ok(Reading::Sure(Resolved { at: instant(offset)?, how }));
     if zone == SourceZone::FixedGmt {
-        return Ok(Resolved { at: instant(Offset::UTC)?, how: How::FixedGmt });
+        return sure(Offset::UTC, How::FixedGmt);
     }
     match LONDON_ZONE.to_ambiguous_timestamp(civil).offset() {
-        AmbiguousOffset::Unambiguous { offset } => Ok(Resolved { at: instant(offset)?, how: How::Local }),
+        AmbiguousOffset::Unambiguous { offset } => sure(offset, How::Local),
         AmbiguousOffset::Gap { before, .. } => match gap {
             MarchGap::Reject => Err(TimeProblem::Missing),
-            MarchGap::ShiftForward => Ok(Resolved { at: instant(before)?, how: How::ShiftedForward }),
+            MarchGap::ShiftForward => sure(before, How::ShiftedForward),
         },
-        AmbiguousOffset::Fold { before, after } => {
-            let (first, second) = (instant(before)?, instant(after)?);
-            let latest = not_after.saturating_add(AHEAD).unwrap_or(not_after);
-            let (at, chosen) = if second <= latest { (second, UkClock::Gmt) } else { (first, UkClock::Bst) };
-            Ok(Resolved { at, how: How::RepeatedHour { chosen } })
-        }
+        AmbiguousOffset::Fold { before, after } => Ok(Reading::Twice { first: instant(before)?, second: instant(after)? }),
     }
+}
+
+/// Whether a local time comes twice: it lies in the hour that October repeats.
+#[must_use]
+pub fn comes_twice(civil: DateTime) -> bool {
+    matches!(read_civil(civil, SourceZone::London, MarchGap::Reject), Ok(Reading::Twice { .. }))
 }
 
 /// Reads a date by formats tried in order; a time of day in the format is read and left out.
@@ -200,7 +218,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn read(text: &str, format: &str, zone: SourceZone, gap: MarchGap, received: &str) -> Result<(String, How), TimeProblem> {
+    fn found(text: &str, format: &str, zone: SourceZone, gap: MarchGap, received: &str) -> Result<(String, How), TimeProblem> {
         resolve(text, &[format.to_owned()], zone, gap, at(received)).map(|r| (r.at.to_string(), r.how))
     }
 
@@ -242,8 +260,8 @@ mod tests {
             ("", uk, Err(TimeProblem::Unreadable)),
         ];
         for (text, format, expected) in rows {
-            let found = read(text, format, SourceZone::London, MarchGap::Reject, RECEIVED);
-            assert_eq!(found, expected.map(|(at, how)| (at.to_owned(), how)), "{text:?}");
+            let got = found(text, format, SourceZone::London, MarchGap::Reject, RECEIVED);
+            assert_eq!(got, expected.map(|(at, how)| (at.to_owned(), how)), "{text:?}");
         }
     }
 
@@ -260,7 +278,7 @@ mod tests {
                 let text = shown.strftime("%d/%m/%Y %H:%M").to_string();
                 assert!(shown.date().to_string() == day, "{text}");
                 let received = made.saturating_add(SignedDuration::from_mins(3)).unwrap();
-                read(&text, "%d/%m/%Y %H:%M", zone, gap, &received.to_string())
+                found(&text, "%d/%m/%Y %H:%M", zone, gap, &received.to_string())
             })
             .collect()
     }
@@ -271,8 +289,8 @@ mod tests {
         for (n, found) in found.into_iter().enumerate() {
             let made = at("2018-10-27T23:00:00Z").saturating_add(SignedDuration::from_mins(15 * i64::try_from(n).unwrap())).unwrap();
             let how = match n {
-                4..8 => How::RepeatedHour { chosen: UkClock::Bst },
-                8..12 => How::RepeatedHour { chosen: UkClock::Gmt },
+                4..8 => How::RepeatedHour { chosen: UkClock::Bst, by: RepeatedBy::Receipt },
+                8..12 => How::RepeatedHour { chosen: UkClock::Gmt, by: RepeatedBy::Receipt },
                 _ => How::Local,
             };
             assert_eq!(found, Ok((made.to_string(), how)), "slot {n}");
@@ -282,11 +300,11 @@ mod tests {
     #[test]
     fn a_repeated_hour_that_arrives_late_is_the_later_one() {
         // 01:30 read hours afterwards: both readings are past, the nearer is GMT.
-        let found = read("28/10/2018 01:30", "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::Reject, "2018-10-28T05:00:00Z");
-        assert_eq!(found, Ok(("2018-10-28T01:30:00Z".to_owned(), How::RepeatedHour { chosen: UkClock::Gmt })));
+        let got = found("28/10/2018 01:30", "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::Reject, "2018-10-28T05:00:00Z");
+        assert_eq!(got, Ok(("2018-10-28T01:30:00Z".to_owned(), How::RepeatedHour { chosen: UkClock::Gmt, by: RepeatedBy::Receipt })));
         // Both readings lie ahead of the receipt: the earlier is the smaller error.
-        let found = read("28/10/2018 01:30", "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::Reject, "2018-10-27T22:00:00Z");
-        assert_eq!(found, Ok(("2018-10-28T00:30:00Z".to_owned(), How::RepeatedHour { chosen: UkClock::Bst })));
+        let got = found("28/10/2018 01:30", "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::Reject, "2018-10-27T22:00:00Z");
+        assert_eq!(got, Ok(("2018-10-28T00:30:00Z".to_owned(), How::RepeatedHour { chosen: UkClock::Bst, by: RepeatedBy::Receipt })));
     }
 
     #[test]
@@ -313,8 +331,8 @@ mod tests {
         for (text, reject, shift) in rows {
             let received = "2019-03-31T02:00:00Z";
             let shift = shift.unwrap_or_else(|| reject.clone());
-            assert_eq!(read(text, "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::Reject, received), reject, "{text}");
-            assert_eq!(read(text, "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::ShiftForward, received), shift, "{text}");
+            assert_eq!(found(text, "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::Reject, received), reject, "{text}");
+            assert_eq!(found(text, "%d/%m/%Y %H:%M", SourceZone::London, MarchGap::ShiftForward, received), shift, "{text}");
         }
     }
 

@@ -4,17 +4,20 @@
 //! order of the checks, and nothing else: each check lives in `verify`, each meaning in `normalise`.
 
 use crate::bedstate::{Line, Snapshot, totals};
-use crate::feed::{DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, Report, RowCounts, Rule, Slot, UnknownWard};
+use crate::feed::{
+    DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, UkClock,
+    UnknownWard,
+};
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::normalise::rows::{self as normaliser, NumberedLine};
 use crate::normalise::times::local_day;
 use crate::normalise::values;
-use crate::verify::control::Kind;
-use crate::verify::set::{self, OpenSet, SetFile};
+use crate::verify::control::{self, Kind, LeftOut};
+use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, lines as single, movement, plausibility,
-    references, register, sequence, times, totals as sums,
+    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, labels, lines as single, movement,
+    plausibility, references, register, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -68,9 +71,33 @@ pub struct Assessment {
 /// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
 #[must_use]
 pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
+    judge(parts, context, &mut |_| {})
+}
+
+/// The same, showing each snapshot that came out to `look`, accepted or not, before it is decided on. The one that counts has the
+/// report's snapshot time.
+#[must_use]
+pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+    let assessment = assess_once(parts, context, false, look);
+    if !may_be_an_hour_later(&assessment.report) {
+        return assessment;
+    }
+    let later = assess_once(parts, context, true, look);
+    if later.report.rows.rejected < assessment.report.rows.rejected { later } else { assessment }
+}
+
+/// Whether a set was taken for one of the repeated hour's first half without proof, while rows of it were rejected: waits
+/// that had not begun then show that it is of the second half.
+fn may_be_an_hour_later(report: &Report) -> bool {
+    let unproven = |by| matches!(by, RepeatedBy::FreeSlot | RepeatedBy::Order);
+    let guessed = |rule| matches!(rule, TimeRule::RepeatedHour { chosen: UkClock::Bst, by } if unproven(by));
+    report.rows.rejected > 0 && report.time_rule.is_some_and(guessed)
+}
+
+fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
     let mut judgement = Judgement::new(context);
-    let opened = open_by_mapping_in_force(&files, context, &mut judgement.findings);
+    let opened = open_by_mapping_in_force(&files, context, rows_rule_out_bst, &mut judgement.findings);
     let named = |at: usize| opened.as_ref().and_then(|(_, set)| set.parts.get(at).cloned().flatten());
     let part = |(at, part): (usize, &Part<'_>)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery);
     judgement.report.parts = parts.iter().enumerate().map(part).collect();
@@ -102,6 +129,7 @@ pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
         return judgement.finish(None);
     }
     let snapshot = judgement.give_meaning(&set, mapping, snapshot_at);
+    look(&snapshot);
     judgement.finish(Some(snapshot))
 }
 
@@ -130,7 +158,7 @@ impl<'a> Judgement<'a> {
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
         self.report.identifiers_dropped = identifiers_dropped(mapping, set);
-        self.test = set.test;
+        self.test = set.kind == Some(Kind::Test);
         self.several_parts = mapping.tables.len() > 1;
     }
 
@@ -138,7 +166,11 @@ impl<'a> Judgement<'a> {
     fn look_at_what_was_not_read(&mut self, parts: &[Part<'_>]) {
         for part in parts {
             if !self.findings.seal_file() {
-                self.findings.append(identifiers::scan_unread(part.bytes));
+                self.findings.append(identifiers::scan_unread(
+                    part.bytes,
+                    &self.context.feed.mappings,
+                    self.context.feed.limits.max_file_bytes,
+                ));
             }
         }
     }
@@ -151,9 +183,10 @@ impl<'a> Judgement<'a> {
     /// Finds the slot, and judges it against receipt, the past and the mapping's dates. `false`: the mapping is not in force.
     fn place_in_time(&mut self, snapshot_at: Timestamp, mapping: &Mapping, set: &OpenSet) -> bool {
         let context = self.context;
-        let (day, slot) = (local_day(snapshot_at), Slot::of_snapshot(snapshot_at));
+        let (day, slot) = (local_day(snapshot_at), Slot::meant_at(snapshot_at, context.feed.limits.early_tolerance));
         self.report.snapshot_at = Some(snapshot_at);
         self.report.slot = Some(slot);
+        self.report.time_rule = set.snapshot_at.map(|resolved| resolved.how);
         self.findings.append(times::punctuality(snapshot_at, context.received_at, context.feed, context.history));
         if set.missing.is_empty() {
             self.repeats = context.history.repeated_by(slot, set.content);
@@ -175,16 +208,16 @@ impl<'a> Judgement<'a> {
         };
         let data: Vec<(&str, Digest)> =
             parts.iter().zip(&set.parts).filter(|(_, named)| is_data(named)).map(|(part, _)| (part.name.as_str(), part.sha256)).collect();
-        let arrival = sequence::Arrival {
-            slot: Slot::of_snapshot(snapshot_at),
+        let arrived = sequence::Arrived {
+            slot: Slot::meant_at(snapshot_at, self.context.feed.limits.early_tolerance),
             received_at: self.context.received_at,
             content: set.content,
             number: set.sequence,
             resend: set.kind == Some(Kind::Resend),
             data: &data,
         };
-        self.findings.extend(sequence::check_number(&arrival, self.context.history));
-        self.findings.extend(sequence::check_names(&arrival, self.context.history, mapping, self.context.feed));
+        self.findings.extend(sequence::check_number(&arrived, self.context.history));
+        self.findings.extend(sequence::check_names(&arrived, self.context.history, mapping, self.context.feed));
     }
 
     /// Turns rows into lines and judges those, alone and together. The only place that calls the normaliser.
@@ -205,6 +238,8 @@ impl<'a> Judgement<'a> {
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
+        let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
+        self.findings.append(labels::check(labels, &feed.provider, reference, local_day(snapshot_at)));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside =
             register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };
@@ -220,6 +255,9 @@ impl<'a> Judgement<'a> {
         let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).collect();
         let totals = totals(&lines);
         self.report.totals = Some(totals);
+        for (who, stated) in &set.stated_totals {
+            self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
+        }
         if mapping.coverage.beds {
             self.findings.extend(plausibility::check(&totals, &register));
             self.findings.extend(register::check_provider(&totals, normalised.beds_short));
@@ -227,7 +265,7 @@ impl<'a> Judgement<'a> {
         self.compare_with_the_past(mapping, snapshot_at, &lines);
         Snapshot {
             provider: feed.provider.clone(),
-            slot: Slot::of_snapshot(snapshot_at),
+            slot: Slot::meant_at(snapshot_at, feed.limits.early_tolerance),
             snapshot_at,
             sequence: set.sequence,
             content: set.content,
@@ -244,7 +282,7 @@ impl<'a> Judgement<'a> {
         let (fingerprint, persons) = (fingerprint::of_lines(lines.iter()), fingerprint::persons(lines.iter()));
         (self.report.fingerprint, self.report.persons) = (Some(fingerprint), Some(persons));
         let now = movement::Now {
-            slot: Slot::of_snapshot(snapshot_at),
+            slot: Slot::meant_at(snapshot_at, self.context.feed.limits.early_tolerance),
             received_at: self.context.received_at,
             coverage: mapping.coverage,
             totals: self.report.totals.unwrap_or_default(),
@@ -293,8 +331,14 @@ fn unknown_wards(beds: &BTreeMap<(String, String), u64>) -> Vec<UnknownWard> {
 
 /// Opens the set by the mapping that is in force on the snapshot's local day; where none is, by the likeliest, so that the
 /// findings say what else is wrong. `None` where no mapping knows all the names.
-fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, findings: &mut Findings) -> Option<(&'a Mapping, OpenSet)> {
+fn open_by_mapping_in_force<'a>(
+    files: &[SetFile<'_>],
+    context: &Context<'a>,
+    rows_rule_out_bst: bool,
+    findings: &mut Findings,
+) -> Option<(&'a Mapping, OpenSet)> {
     let feed = context.feed;
+    let arrival = Arrival { received_at: context.received_at, history: context.history, rows_rule_out_bst };
     let mut candidates: Vec<usize> = (0..feed.mappings.len()).collect();
     let (mut named_day, mut set_key) = (None, None);
     for file in files {
@@ -309,6 +353,7 @@ fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, fi
             Err(wrong) => {
                 // All files of a set may name the same other provider.
                 wrong.iter().for_each(|finding| findings.push_once(finding.clone()));
+                findings.extend(identifiers::check_name(file.name));
                 candidates.clear();
             }
         }
@@ -322,7 +367,7 @@ fn open_by_mapping_in_force<'a>(files: &[SetFile<'_>], context: &Context<'a>, fi
     mappings.sort_by_key(|mapping| !envelope::covers(mapping, likely_day));
     let mut likeliest = None;
     for mapping in mappings {
-        let set = set::open(files, mapping, feed, context.received_at);
+        let set = set::open(files, mapping, feed, &arrival);
         let in_force = set.snapshot_at.is_some_and(|resolved| envelope::covers(mapping, local_day(resolved.at)));
         if in_force {
             return Some((mapping, set));

@@ -2,6 +2,7 @@
 
 use super::assess::{Assessment, Context, Part, assess};
 use super::gather::{Gathering, gather, history, reach};
+use super::picture::{judge_with_picture, kept_text};
 use super::step::retry_at;
 use super::worker::Inner;
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
@@ -41,6 +42,8 @@ pub enum PipelineError {
 struct Judged {
     rows: Vec<DeliveryRow>,
     assessment: Assessment,
+    /// What the sender of a test is shown.
+    picture: Option<String>,
 }
 
 impl Inner {
@@ -52,6 +55,10 @@ impl Inner {
                 self.record(vec![moved(row.delivery.id, stage, None, None)]).await
             }
             Gathering::Repeats(of) => {
+                // Its twin may be about to be sealed: then these are the same people's data.
+                if let Some(report) = self.leak_in(feed, row).await? {
+                    return self.set_aside(std::slice::from_ref(row), report, true).await;
+                }
                 let again = format!("The same file is already waiting to be judged, as delivery {of}.");
                 let report = self.report_alone(row, Finding::new(Rule::Trn05, again));
                 self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
@@ -59,6 +66,10 @@ impl Inner {
             Gathering::Judge { parts, replaced } => {
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
                 for old in replaced {
+                    if let Some(report) = self.leak_in(feed, old).await? {
+                        self.set_aside(std::slice::from_ref(old), report, true).await?;
+                        continue;
+                    }
                     let aside = Stage::Quarantined { sealed: false, discarded: false };
                     let newer = "A newer file of the same part came before the set was complete; the newer one is used.";
                     let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
@@ -69,6 +80,12 @@ impl Inner {
                 self.decide(feed, judged).await
             }
         }
+    }
+
+    /// Looks for leaks in a delivery that is decided on without being judged; gives the report that seals it.
+    async fn leak_in(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<Option<Report>, PipelineError> {
+        let Judged { assessment, .. } = self.assess_rows(feed, row.delivery.id, vec![row.clone()], &Past::default()).await?;
+        Ok(matches!(assessment.verdict, Verdict::Sealed).then_some(assessment.report))
     }
 
     /// Loads a snapshot that was accepted earlier: after a crash, or after the warehouse was away.
@@ -94,11 +111,12 @@ impl Inner {
 
     /// Records what an assessment means for its deliveries, and loads where it says so.
     async fn decide(&self, feed: &Arc<Feed>, judged: Judged) -> Result<(), PipelineError> {
-        let Judged { rows, assessment } = judged;
+        let Judged { rows, assessment, picture } = judged;
         let Assessment { report, verdict, test, .. } = assessment;
         let accepted = matches!(verdict, Verdict::Accepted(_) | Verdict::Duplicate { .. });
         let for_test = test || rows.iter().any(|row| row.delivery.folder == Folder::Test);
         if for_test && !matches!(verdict, Verdict::Sealed) {
+            self.keep_picture(lead_of(&rows, &report), picture);
             return self.move_all(&rows, &Stage::Tested { accepted }, report).await;
         }
         match verdict {
@@ -200,14 +218,36 @@ impl Inner {
             let received_at = rows.iter().map(|row| row.delivery.received_at).max().unwrap_or(now);
             let released = rows.iter().any(|row| row.released);
             let context = Context { feed: &feed, reference: &rules.reference, history: &history, received_at, now, released };
-            let mut assessment = assess(&parts, &context);
+            let pictured = || {
+                let (assessment, picture) = judge_with_picture(&parts, &context);
+                let text = kept_text(&assessment, &picture);
+                (assessment, Some(text))
+            };
+            let (mut assessment, mut picture) = if rows.iter().any(|row| row.delivery.folder == Folder::Test) {
+                pictured()
+            } else {
+                match assess(&parts, &context) {
+                    // Only the control record tells that it is one.
+                    test if test.test => pictured(),
+                    assessment => (assessment, None),
+                }
+            };
             if let Some(torn) = rows.iter().zip(&bytes).find(|(row, bytes)| Digest::of(bytes) != row.delivery.sha256) {
                 torn_original(torn.0, &mut assessment);
+                picture = None;
             }
             drop(parts);
-            Ok(Judged { rows, assessment })
+            Ok(Judged { rows, assessment, picture })
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| PipelineError::Assessment { delivery })?
+    }
+
+    /// Keeps what the sender of a test is shown, under the delivery that leads. The verdict stands without it.
+    fn keep_picture(&self, lead: Option<DeliveryId>, picture: Option<String>) {
+        let (Some(delivery), Some(text)) = (lead, picture) else { return };
+        if let Err(error) = self.store.keep_picture(delivery, &text) {
+            tracing::warn!(%delivery, error = error_chain(&error), "the picture of a test could not be kept; its receipt stands");
+        }
     }
 
     async fn past(&self, feed: &Arc<Feed>, row: &DeliveryRow, parts: &[DeliveryRow]) -> Result<Past, PipelineError> {
@@ -252,6 +292,7 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
             store.settle(delivery, Place::Deliveries, None)
         }
+        Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::feed::{DeliveryId, Slot, Stage};
 use crate::ledger::{DeliveryRow, Past, PastRow, Reach};
-use crate::normalise::times::resolve_civil;
+use crate::normalise::times::{comes_twice, read_civil};
 use crate::verify::envelope::{identify, missing_parts, needs_set};
 use crate::verify::history::same_hour_slots;
 use crate::verify::{Feed, History, PastSnapshot, SameHour};
@@ -32,6 +32,8 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
     let Some(wait) = needs_set(&identity, feed) else { return alone() };
     let undecided =
         |other: &&DeliveryRow| other.delivery.folder == row.delivery.folder && matches!(other.stage, Stage::Landed | Stage::Waiting { .. });
+    // In the hour that October repeats, two files rightly have one name: the later one is judged when the earlier one was.
+    let twice = identity.name_parts.when.is_some_and(comes_twice) && !identity.name_parts.utc;
     let mut members: Vec<(String, &DeliveryRow)> = Vec::new();
     let mut replaced = Vec::new();
     for other in pending.iter().filter(undecided) {
@@ -41,6 +43,7 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
         }
         match members.iter_mut().find(|(part, _)| *part == its.part) {
             None => members.push((its.part, other)),
+            Some(_) if twice => {}
             Some((_, older)) if older.delivery.sha256 == other.delivery.sha256 && other.delivery.id == row.delivery.id => {
                 return Gathering::Repeats(older.delivery.id);
             }
@@ -68,8 +71,9 @@ pub(super) fn reach(feed: &Feed, parts: &[DeliveryRow], back: SignedDuration) ->
     let named = parts.iter().find_map(|row| {
         let identity = identify(feed, &row.delivery.name).ok()?;
         let mapping = feed.mappings.get(*identity.candidates.first()?)?;
-        let resolved = resolve_civil(identity.name_parts.when?, mapping.zone, mapping.march_gap, received_at).ok()?;
-        Some(Slot::of_snapshot(resolved.at))
+        let read = read_civil(identity.name_parts.when?, mapping.zone, mapping.march_gap).ok()?;
+        // Both readings of a time in the repeated hour have the same hour on the wall.
+        read.candidates().next().map(Slot::of_snapshot)
     });
     let hours = BTreeSet::from_iter(named.into_iter().chain([Slot::containing(received_at)]));
     let slots: BTreeSet<Slot> = hours.into_iter().flat_map(same_hour_slots).collect();
@@ -182,6 +186,12 @@ mod tests {
         for (pending, now, expected) in rows {
             assert_eq!(decided(pending, now), expected);
         }
+        // In the repeated hour a second file of the same name is another one, not a newer version.
+        let (first, its_sum) = ("20181028_0130.csv", "20181028_0130.csv.sha256");
+        let later = |number, name, content| row(number, name, content, Folder::Inbox);
+        let night = [one(1, first), one(2, its_sum), later(3, first, "an hour later"), later(4, its_sum, "its sum")];
+        assert_eq!(decided_for(&night[0], &night, "10:17"), "judge 1 2");
+        assert_eq!(decided_for(&night[2], &night[2..], "10:17"), "judge 1 2");
         let twice = [one(1, beds), one(2, beds), one(3, sum)];
         assert_eq!(decided(&twice[..2], "10:17"), "repeats 1");
         // Whichever is looked at first, the older of two equal files is the one that counts.

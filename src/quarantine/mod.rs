@@ -1,10 +1,16 @@
 //! Quarantine: rejected deliveries wait here with their findings.
 //!
 //! Owns where a delivery's bytes are kept: `deliveries/<id>` while it is good or undecided, `quarantine/<id>/original`
-//! once it is set aside. Refuses to judge, to look inside a file, and to show a sealed one.
+//! once it is set aside, `quarantine/<id>/original.age` where it is sealed and the governance role has a key. Refuses to
+//! judge, to look inside a file, and to show a sealed one.
 //!
 //! Moving is idempotent and follows the ledger: the ledger says where a delivery stands, and [`Store::settle`] puts the
 //! bytes where that belongs, at once or at the next start.
+
+mod pictures;
+mod seal;
+
+pub use seal::{Governance, InvalidRecipient, Recipient, make_keys};
 
 use crate::feed::{DeliveryId, Report};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
@@ -39,24 +45,34 @@ pub struct StoreError {
 pub enum Place {
     /// Among the accepted originals.
     Deliveries,
-    /// Set aside; a sealed one is readable by its owner alone and never opened by bedfeed again.
+    /// Set aside; a sealed one is encrypted to the governance role, or readable by its owner alone where that has no key, and
+    /// never opened by bedfeed again.
     Quarantine {
         /// An identifier leaked.
         sealed: bool,
     },
+    /// Nowhere: it was sealed, and then discarded. Only the findings are kept.
+    Purged,
 }
 
 /// The stored originals.
 #[derive(Clone, Debug)]
 pub struct Store {
     state_dir: PathBuf,
+    recipients: Vec<Recipient>,
 }
 
 impl Store {
-    /// The store in a state folder.
+    /// The store in a state folder. What is sealed is kept as it came.
     #[must_use]
     pub fn new(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned() }
+        Self { state_dir: state_dir.to_owned(), recipients: Vec::new() }
+    }
+
+    /// The same, but what is sealed is encrypted to these keys.
+    #[must_use]
+    pub fn sealing_to(self, recipients: Vec<Recipient>) -> Self {
+        Self { recipients, ..self }
     }
 
     /// A delivery's bytes, wherever they are. The caller has checked that it is not sealed.
@@ -80,6 +96,7 @@ impl Store {
         match place {
             Place::Deliveries => self.take_back(delivery).map_err(failed),
             Place::Quarantine { sealed } => self.quarantine(delivery, sealed, report).map_err(failed),
+            Place::Purged => self.purge(delivery, report).map_err(failed),
         }
     }
 
@@ -113,14 +130,27 @@ impl Store {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             // The new folder's own name must survive a power cut before anything is moved into it.
             File::open(self.state_dir.join(QUARANTINE))?.sync_all()?;
-            move_durably(&self.accepted(delivery), &original)?;
-            let mode = if sealed { 0o400 } else { 0o600 };
-            std::fs::set_permissions(&original, Permissions::from_mode(mode))?;
-            if let Some(report) = report {
-                write_if_other(&folder.join(FINDINGS), &serde_json::to_vec_pretty(report).map_err(io::Error::other)?)?;
+            let accepted = self.accepted(delivery);
+            // What was encrypted once stays so, also where the keys have been taken out of the settings since.
+            if sealed && (!self.recipients.is_empty() || seal::is_sealed(&original)?) {
+                seal::seal([&accepted, &original], &original, &self.recipients)?;
+            } else {
+                move_durably(&accepted, &original)?;
+                let mode = if sealed { 0o400 } else { 0o600 };
+                std::fs::set_permissions(&original, Permissions::from_mode(mode))?;
             }
+            write_findings(folder, report)?;
         }
         Ok(())
+    }
+
+    fn purge(&self, delivery: DeliveryId, report: Option<&Report>) -> io::Result<()> {
+        let original = self.set_aside(delivery);
+        seal::purge([&self.accepted(delivery), &original], &original)?;
+        match original.parent() {
+            Some(folder) if folder.try_exists()? => write_findings(folder, report),
+            _ => Ok(()),
+        }
     }
 
     fn take_back(&self, delivery: DeliveryId) -> io::Result<()> {
@@ -148,6 +178,11 @@ fn ids_in(folder: &Path) -> io::Result<Vec<DeliveryId>> {
         ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<DeliveryId>().ok()));
     }
     Ok(ids)
+}
+
+fn write_findings(folder: &Path, report: Option<&Report>) -> io::Result<()> {
+    let Some(report) = report else { return Ok(()) };
+    write_if_other(&folder.join(FINDINGS), &serde_json::to_vec_pretty(report).map_err(io::Error::other)?)
 }
 
 /// Writes a file unless these bytes are in it. A crash may leave it half written; the next start comes here again.

@@ -22,7 +22,7 @@ pub struct ReceiptDocument {
     pub summary: String,
     /// The delivery's id: what to quote when asking for help.
     pub delivery_id: DeliveryId,
-    /// The file's name as sent.
+    /// The file's name as sent, but for digits that could be an NHS number: those are stars.
     pub file: FileName,
     /// Its length in bytes.
     pub bytes: u64,

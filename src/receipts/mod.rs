@@ -3,13 +3,23 @@
 //! Owns the verdict's words, the receipt's JSON and text, and the names of both. Refuses I/O, clocks, and any value of a
 //! column about a person: it has only the findings' own words, which never hold one.
 
+mod counts;
 mod document;
 mod names;
+mod pen;
+mod picture;
+mod sketch;
 mod text;
 mod verdict;
 
+pub use counts::counts;
 pub use document::{RECEIPT_VERSION, ReceiptDocument};
-pub use names::{ReceiptFormat, ReceiptNames, parse_receipt_name, receipt_names, refusal_name};
+pub use names::{ReceiptFormat, ReceiptNames, is_picture_name, parse_receipt_name, picture_name, receipt_names, refusal_name};
+pub use picture::{
+    Decision, Fate, FirstLine, Look, MissingPart, Picture, PicturedColumn, PicturedField, PicturedFile, PicturedLine, PicturedMapping,
+    PicturedTable, Stated, WardBeds,
+};
+pub use sketch::sketch;
 pub use text::refusal_text;
 pub use verdict::Verdict;
 

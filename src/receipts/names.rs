@@ -5,6 +5,9 @@ use crate::feed::{Digest, FileName, MAX_NAME_BYTES};
 /// What is added to the name of a file that was not taken.
 const REFUSAL_ENDING: &str = ".refused.txt";
 
+/// What is added to the name of a file that was sent to `test/`, for the picture of what was found.
+const PICTURE_ENDING: &str = ".check.txt";
+
 /// Which of the two receipts of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReceiptFormat {
@@ -55,6 +58,18 @@ pub fn parse_receipt_name(name: &str) -> Option<(&str, ReceiptFormat)> {
 #[must_use]
 pub fn refusal_name(file: &FileName) -> FileName {
     with_ending(file, REFUSAL_ENDING)
+}
+
+/// What the picture of a tested file is called: `NAME.check.txt`.
+#[must_use]
+pub fn picture_name(file: &FileName) -> FileName {
+    with_ending(file, PICTURE_ENDING)
+}
+
+/// Whether a name may be that of a picture.
+#[must_use]
+pub fn is_picture_name(name: &str) -> bool {
+    name.ends_with(PICTURE_ENDING)
 }
 
 fn name(file: &FileName, format: ReceiptFormat) -> FileName {

@@ -20,7 +20,7 @@ pub(super) fn write(document: &ReceiptDocument, zone: &TimeZone) -> String {
     let mut page = Page::default();
     page.line(0, document.verdict.heading());
     page.blank();
-    page.wrapped(0, document.file.as_str());
+    page.wrapped(0, &document.file.shown());
     page.wrapped(0, &document.summary);
     decision(&mut page, document, zone);
     findings(&mut page, document);
@@ -222,7 +222,7 @@ impl Page {
 }
 
 /// The words with control characters, and marks that turn the direction of writing, shown as `?`.
-fn plain(words: &str) -> String {
+pub(super) fn plain(words: &str) -> String {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     words.chars().map(|c| if hidden(c) { '?' } else { c }).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
+use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, error_chain};
 use crate::intake::{Counts, Refused};
 use crate::ledger::Act;
@@ -132,7 +133,7 @@ pub struct RefusedUpload {
 impl From<Refused> for RefusedUpload {
     fn from(refused: Refused) -> Self {
         let Refused { provider, name, why, at, .. } = refused;
-        Self { provider: provider.to_string(), name: name.to_string(), why, at }
+        Self { provider: provider.to_string(), name: name.to_string(), why: masked(&why), at }
     }
 }
 

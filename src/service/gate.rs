@@ -1,12 +1,12 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
 use super::refusals::Refusals;
-use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, error_chain};
+use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, Stage, error_chain};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Refused, Shelf};
 use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::pipeline::Pipeline;
 use crate::quarantine::Store;
-use crate::receipts::{Receipt, ReceiptFormat, parse_receipt_name, receipt_names, render};
+use crate::receipts::{Receipt, ReceiptFormat, is_picture_name, parse_receipt_name, picture_name, receipt_names, render};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
@@ -57,9 +57,9 @@ impl Gate for HouseGate {
     }
 
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {
-        let (since, zone) = (self.since(), self.zone.clone());
+        let (since, shown) = (self.since(), self.shown());
         let refused = match shelf {
-            Shelf::Receipts => self.refusals.receipts(&provider, since, &zone),
+            Shelf::Receipts => self.refusals.receipts(&provider, since, &shown.zone),
             Shelf::Accepted(_) => Vec::new(),
         };
         Box::pin(async move {
@@ -78,7 +78,7 @@ impl Gate for HouseGate {
                         for row in reader.deliveries(&filter)? {
                             // Newest first: an older file of the same name is told apart by its id.
                             let newest = seen.insert(row.delivery.name.clone());
-                            items.extend(receipts_of(&row, newest, &zone));
+                            items.extend(shown.items(&row, newest));
                         }
                         Ok(items)
                     }
@@ -90,7 +90,7 @@ impl Gate for HouseGate {
     }
 
     fn find(&self, provider: ProviderCode, shelf: Shelf, name: String) -> Pending<'_, Option<Item>> {
-        let (since, zone) = (self.since(), self.zone.clone());
+        let (since, shown) = (self.since(), self.shown());
         Box::pin(async move {
             if shelf == Shelf::Receipts
                 && let Some((item, _)) = self.refusal(&provider, &name)
@@ -99,19 +99,19 @@ impl Gate for HouseGate {
             }
             self.look(move |reader| match shelf {
                 Shelf::Accepted(folder) => Ok(reader.named(&provider, folder, &name, since)?.map(|row| accepted(&row))),
-                Shelf::Receipts => Ok(receipt_called(reader, &provider, &name, since, &zone)?.map(|(item, _)| item)),
+                Shelf::Receipts => Ok(shown.called(reader, &provider, &name, since)?.map(|(item, _)| item)),
             })
             .await
         })
     }
 
     fn receipt(&self, provider: ProviderCode, name: String) -> Pending<'_, Option<(Item, Vec<u8>)>> {
-        let (since, zone) = (self.since(), self.zone.clone());
+        let (since, shown) = (self.since(), self.shown());
         Box::pin(async move {
             if let Some(refusal) = self.refusal(&provider, &name) {
                 return Some(refusal);
             }
-            self.look(move |reader| receipt_called(reader, &provider, &name, since, &zone)).await
+            self.look(move |reader| shown.called(reader, &provider, &name, since)).await
         })
     }
 
@@ -128,6 +128,10 @@ impl HouseGate {
     /// The receipt of a file that was not taken, by the receipt's name.
     fn refusal(&self, provider: &ProviderCode, name: &str) -> Option<(Item, Vec<u8>)> {
         self.refusals.receipts(provider, self.since(), &self.zone).into_iter().find(|(item, _)| item.name.as_str() == name)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown { zone: self.zone.clone(), store: self.store.clone() }
     }
 
     fn since(&self) -> Timestamp {
@@ -192,16 +196,70 @@ fn accepted(row: &DeliveryRow) -> Item {
     Item { name: delivery.name.clone(), bytes: delivery.bytes, modified_at: delivery.modified_at.unwrap_or(delivery.received_at) }
 }
 
-/// Both receipts of a delivery, as entries of the folder.
-fn receipts_of(row: &DeliveryRow, newest: bool, zone: &TimeZone) -> Vec<Item> {
-    let Some(receipt) = receipt_of(row, zone) else { return Vec::new() };
-    let Some(file) = receipted_name(row, newest) else { return Vec::new() };
-    let names = receipt_names(&file);
-    let item = |name: FileName, format| {
-        let bytes = u64::try_from(receipt.bytes(format).len()).unwrap_or(u64::MAX);
-        Item { name, bytes, modified_at: row.moved_at }
-    };
-    vec![item(names.json, ReceiptFormat::Json), item(names.text, ReceiptFormat::Text)]
+/// What shows receipts: local time, and the pictures of tests.
+struct Shown {
+    zone: TimeZone,
+    store: Store,
+}
+
+impl Shown {
+    /// Both receipts of a delivery, and the picture where it is a test that has one, as entries of the folder.
+    fn items(&self, row: &DeliveryRow, newest: bool) -> Vec<Item> {
+        let Some(receipt) = receipt_of(row, &self.zone) else { return Vec::new() };
+        let Some(file) = receipted_name(row, newest) else { return Vec::new() };
+        let names = receipt_names(&file);
+        let item = |name: FileName, bytes: u64| Item { name, bytes, modified_at: row.moved_at };
+        let size = |format| u64::try_from(receipt.bytes(format).len()).unwrap_or(u64::MAX);
+        let mut items = vec![item(names.json, size(ReceiptFormat::Json)), item(names.text, size(ReceiptFormat::Text))];
+        if matches!(row.stage, Stage::Tested { .. }) {
+            items.extend(self.readable(row, self.store.picture_size(row.delivery.id)).map(|bytes| item(picture_name(&file), bytes)));
+        }
+        items
+    }
+
+    /// What a name in `receipts/` stands for, with its bytes.
+    fn called(
+        &self,
+        reader: &Reader,
+        provider: &ProviderCode,
+        name: &str,
+        since: Timestamp,
+    ) -> Result<Option<(Item, Vec<u8>)>, LedgerError> {
+        if parse_receipt_name(name).is_none() && !is_picture_name(name) {
+            return Ok(None);
+        }
+        let filter = Filter { provider: Some(provider.clone()), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
+        let mut seen = BTreeSet::new();
+        for row in reader.deliveries(&filter)? {
+            let newest = seen.insert(row.delivery.name.clone());
+            // Long names are cut, so names are made and compared rather than taken apart.
+            let Some(file) = receipted_name(&row, newest) else { continue };
+            let names = receipt_names(&file);
+            let format = match name {
+                _ if names.json.as_str() == name => Some(ReceiptFormat::Json),
+                _ if names.text.as_str() == name => Some(ReceiptFormat::Text),
+                _ if picture_name(&file).as_str() == name => None,
+                _ => continue,
+            };
+            let bytes = match format {
+                Some(format) => receipt_of(&row, &self.zone).map(|receipt| receipt.bytes(format).to_vec()),
+                None if matches!(row.stage, Stage::Tested { .. }) => self.readable(&row, self.store.picture(row.delivery.id)),
+                None => None,
+            };
+            let (Some(bytes), Ok(name)) = (bytes, FileName::parse(name.as_bytes())) else { return Ok(None) };
+            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            return Ok(Some((Item { name, bytes: size, modified_at: row.moved_at }, bytes)));
+        }
+        Ok(None)
+    }
+
+    /// A picture that cannot be read is none to the sender and a warning to us.
+    fn readable<T>(&self, row: &DeliveryRow, picture: std::io::Result<Option<T>>) -> Option<T> {
+        picture.unwrap_or_else(|error| {
+            tracing::warn!(delivery = %row.delivery.id, error = error_chain(&error), "the picture of a test cannot be read");
+            None
+        })
+    }
 }
 
 /// The name that a delivery's receipts go by: its file's, followed by its id where a newer file has the same name.
@@ -209,35 +267,9 @@ fn receipted_name(row: &DeliveryRow, newest: bool) -> Option<FileName> {
     if newest {
         return Some(row.delivery.name.clone());
     }
-    FileName::parse(format!("{}.{}", row.delivery.name, row.delivery.id).as_bytes()).ok()
+    FileName::parse(format!("{}.{}", row.delivery.name.as_str(), row.delivery.id).as_bytes()).ok()
 }
 
 fn receipt_of(row: &DeliveryRow, zone: &TimeZone) -> Option<Receipt> {
     render(&row.delivery, &row.stage, row.report.as_ref(), row.moved_at, zone)
-}
-
-/// The receipt that a name in `receipts/` stands for, with its bytes.
-fn receipt_called(
-    reader: &Reader,
-    provider: &ProviderCode,
-    name: &str,
-    since: Timestamp,
-    zone: &TimeZone,
-) -> Result<Option<(Item, Vec<u8>)>, LedgerError> {
-    let Some((_, format)) = parse_receipt_name(name) else { return Ok(None) };
-    let filter = Filter { provider: Some(provider.clone()), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
-    let mut seen = BTreeSet::new();
-    let row = reader.deliveries(&filter)?.into_iter().find(|row| {
-        let newest = seen.insert(row.delivery.name.clone());
-        // Long names are cut, so names are made and compared rather than taken apart.
-        receipted_name(row, newest)
-            .map(|file| receipt_names(&file))
-            .is_some_and(|names| names.json.as_str() == name || names.text.as_str() == name)
-    });
-    let Some(row) = row else { return Ok(None) };
-    let Some(receipt) = receipt_of(&row, zone) else { return Ok(None) };
-    let bytes = receipt.bytes(format).to_vec();
-    let Ok(name) = FileName::parse(name.as_bytes()) else { return Ok(None) };
-    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Ok(Some((Item { name, bytes: size, modified_at: row.moved_at }, bytes)))
 }

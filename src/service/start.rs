@@ -175,7 +175,7 @@ impl Books {
             Err(error) if error.kind() == ForwardErrorKind::Unavailable => {}
             set => set?,
         }
-        let store = Store::new(&settings.state_dir);
+        let store = Store::new(&settings.state_dir).sealing_to(settings.governance.recipients.clone());
         let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
         let rules = Rules { feeds, reference: settings.reference.clone() };
         let judges = std::thread::available_parallelism().map_or(1, usize::from);

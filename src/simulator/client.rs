@@ -126,9 +126,9 @@ pub struct NewKey {
 ///
 /// # Errors
 /// Where the key has no OpenSSH form, which it always has.
-pub fn make_key() -> Result<NewKey, russh::keys::ssh_key::Error> {
+pub fn make_key() -> Result<NewKey, ssh_key::Error> {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519)?;
-    let private = key.to_openssh(russh::keys::ssh_key::LineEnding::LF)?.to_string();
+    let private = key.to_openssh(ssh_key::LineEnding::LF)?.to_string();
     Ok(NewKey { private, public: key.public_key().to_openssh()? })
 }
 

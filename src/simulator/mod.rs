@@ -19,7 +19,7 @@ mod world;
 mod tests;
 
 pub use client::{HostKey, Listed, MAX_GET_BYTES, NewKey, UploadError, Uploader, load_key, make_key};
-pub use layouts::{ExtractError, ExtractFile, Fault, Options, extract};
+pub use layouts::{ExtractError, ExtractFile, Fault, Options, SourceClock, extract};
 pub use profile::Layout;
 pub use resize::{copied, resized};
 pub use world::{World, WorldError};

@@ -5,6 +5,7 @@
 
 use super::records::Record;
 use super::{identifiers, quoted};
+use crate::feed::nhs_number::masked;
 use crate::feed::{Finding, Findings, Rule};
 use crate::normalise::mapping::TableMapping;
 
@@ -41,6 +42,20 @@ pub fn by_position(mapping: &TableMapping) -> Layout {
     Layout { positions: (0..mapping.columns.len()).map(Some).collect(), columns, width: mapping.columns.len() }
 }
 
+/// How many agreed columns a line of names has.
+#[must_use]
+pub fn matched(header: &Record<'_>, mapping: &TableMapping) -> usize {
+    let names: Vec<String> = header.fields.iter().map(|field| plain_name(field)).collect();
+    let there = |column: &&String| spellings(column, mapping).map(plain_name).any(|spelling| names.contains(&spelling));
+    mapping.columns.iter().filter(there).count()
+}
+
+/// Whether a line with so many agreed names can be nothing but the line of names.
+#[must_use]
+pub fn is_plain(matched: usize, mapping: &TableMapping) -> bool {
+    matched.saturating_mul(2) >= mapping.columns.len()
+}
+
 /// The layout that a line of column names gives, and whether every mandatory column is there once.
 #[must_use]
 pub fn by_names(header: &Record<'_>, mapping: &TableMapping, findings: &mut Findings) -> (Layout, bool) {
@@ -67,13 +82,17 @@ pub fn by_names(header: &Record<'_>, mapping: &TableMapping, findings: &mut Find
     }
     let matched = owners.iter().flatten().count();
     // Where hardly any agreed name is there, the first line may be a row about a person: its texts are not repeated.
-    let trusted = matched.saturating_mul(2) >= mapping.columns.len();
+    let trusted = is_plain(matched, mapping);
     let doubtful = !problems.is_empty();
     if trusted {
         findings.extend(problems);
     } else {
         let names = mapping.columns.join(", ");
-        let found = format!("The first line has {matched} of {} agreed column names. Agreed are: {names}.", mapping.columns.len());
+        let found = format!(
+            "Line {} should name the columns; it has {matched} of {} agreed names. Agreed are: {names}.",
+            header.line,
+            mapping.columns.len()
+        );
         findings.push(Finding::new(Rule::Str03, found).at_line(header.line));
     }
     for (at, (name, owner)) in names.iter().zip(&owners).enumerate() {
@@ -104,7 +123,8 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
     if mapping.identifiers.iter().any(|identifier| plain_name(identifier) == name) {
         return FileColumn { label: number, identifier: true };
     }
-    let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
+    // A column that is named like a person's number gives it away by its name.
+    let written = header.fields.get(at).map(|field| masked(&quoted(field.trim()))).unwrap_or_default();
     let label = if trusted { written } else { number };
     if identifiers::names_a_person(name) {
         let message = format!("Personal data column present: {label}. The file is sealed.");

@@ -1,16 +1,21 @@
-//! Control files: what travels beside the data and vouches for it (TRN-04).
+//! Control records: what a sender states about a delivery beside its rows (TRN-04, STR-07, STR-09, TIM-09).
 //!
-//! Owns checksum files in the forms that common tools write, and control records. Refuses to judge rows: the counts it
-//! reads are compared where rows are known.
+//! Owns `key=value` control files, and the meaning of the same statements where they stand in a first or last line. Refuses
+//! to judge rows one by one: it compares what was stated with what came of all of them.
 
-use super::text;
+use super::{Limits, quoted, text};
 use crate::bedstate::DATASET;
-use crate::feed::{Digest, Finding, Findings, Rule};
-use crate::normalise::mapping::Encoding;
+use crate::feed::{Digest, Finding, Findings, Rule, Totals};
+use crate::normalise::mapping::{Encoding, Mapping};
+use crate::normalise::times::resolve;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// Largest control file in bytes: a hundred times a real one.
 const MAX_CONTROL_BYTES: usize = 64 * 1024;
+
+/// Formats of `produced_at`, beside RFC 3339 with an offset.
+const PRODUCED_FORMATS: [&str; 5] = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y%m%d%H%M%S"];
 
 /// What a control record says. Each is `None` where the record does not say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,15 +28,17 @@ pub struct ControlRecord {
     pub sequence: Option<u32>,
     /// `row_count`.
     pub rows: Option<u64>,
+    /// `total_occ`, `total_emp`, `total_clo`, `total_dem`.
+    pub totals: StatedTotals,
     /// `sha256`.
     pub sha256: Option<Digest>,
-    /// `kind` is `TEST`: judged and receipted, never loaded.
-    pub test: bool,
     /// `kind`.
     pub kind: Option<Kind>,
+    /// `produced_at`, as written.
+    pub produced_at: Option<String>,
 }
 
-/// What a control record says its delivery is.
+/// What the sender says a delivery is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `FULL`: the snapshot of its slot, for the first time.
@@ -42,63 +49,138 @@ pub enum Kind {
     Test,
 }
 
-/// One hash of a checksum file, and the file it is for where it says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checksum {
-    /// The file's name, without folders.
-    pub name: Option<String>,
-    /// Its hash.
-    pub sha256: Digest,
-}
-
-/// Reads `HASH  NAME`, `HASH *NAME`, `SHA256 (NAME) = HASH`, or a hash alone, one on each line. Other lines are ignored.
-///
-/// # Errors
-/// The finding that rejects the set where no hash can be read (TRN-04).
-pub fn checksums(bytes: &[u8]) -> Result<Vec<Checksum>, Finding> {
-    let text = readable(bytes, "checksum file")?;
-    let found: Vec<Checksum> = text.lines().filter_map(checksum).collect();
-    if found.is_empty() {
-        return Err(Finding::new(
-            Rule::Trn04,
-            "The checksum file holds no SHA-256: it must say 64 hexadecimal digits, two spaces and the file's name.",
-        ));
+impl Kind {
+    /// Reads a kind; letter case does not matter.
+    ///
+    /// # Errors
+    /// The finding that rejects the set (STR-09). `who` says it, such as "The control file".
+    pub fn read(text: &str, who: &str) -> Result<Self, Finding> {
+        match text.trim().to_ascii_uppercase().as_str() {
+            "FULL" => Ok(Self::Full),
+            "RESEND" => Ok(Self::Resend),
+            "TEST" => Ok(Self::Test),
+            _ => Err(Finding::new(Rule::Str09, format!("{who} states a kind that is none of FULL, RESEND and TEST."))),
+        }
     }
-    Ok(found)
 }
 
-fn checksum(line: &str) -> Option<Checksum> {
-    let line = line.trim();
-    if let Some((before, hash)) = line.rsplit_once('=').filter(|(before, _)| before.to_ascii_uppercase().starts_with("SHA")) {
-        let name = before.split_once('(').and_then(|(_, name)| name.rsplit_once(')')).map(|(name, _)| name);
-        return Some(Checksum { name: name.map(base_name), sha256: hash.trim().parse().ok()? });
+/// The sums that a sender states. Each is `None` where it is not stated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatedTotals {
+    /// `total_occ`: occupied beds.
+    pub occupied: Option<u64>,
+    /// `total_emp`: open beds without a patient.
+    pub empty: Option<u64>,
+    /// `total_clo`: beds that are not open.
+    pub closed: Option<u64>,
+    /// `total_dem`: patients who need a bed.
+    pub demand: Option<u64>,
+}
+
+impl StatedTotals {
+    /// Each sum's name in a control record, what was stated, and what came of the rows.
+    #[must_use]
+    pub fn beside(&self, sums: &Totals) -> [(&'static str, Option<u64>, u64); 4] {
+        [
+            ("total_occ", self.occupied, sums.occupied),
+            ("total_emp", self.empty, sums.empty),
+            ("total_clo", self.closed, sums.closed),
+            ("total_dem", self.demand, sums.demand),
+        ]
     }
-    let (hash, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let name = name.trim_start();
-    let name = name.strip_prefix('*').unwrap_or(name);
-    // GNU tools mark a line with an escaped name by a backslash.
-    let hash = hash.strip_prefix('\\').unwrap_or(hash);
-    Some(Checksum { name: (!name.is_empty()).then(|| base_name(name)), sha256: hash.parse().ok()? })
+
+    /// Adds what another table of the same snapshot states.
+    pub fn add(&mut self, other: &Self) {
+        let sum = |one: &mut Option<u64>, other: Option<u64>| *one = one.map_or(other, |one| Some(one.saturating_add(other.unwrap_or(0))));
+        sum(&mut self.occupied, other.occupied);
+        sum(&mut self.empty, other.empty);
+        sum(&mut self.closed, other.closed);
+        sum(&mut self.demand, other.demand);
+    }
 }
 
-fn base_name(path: &str) -> String {
-    path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
-}
-
-/// Compares every hash with the data files of the set, given by name and hash.
+/// Checks the dataset and its version (STR-09). A minor version is taken: it only adds to what an earlier one says. Without
+/// any version the text is taken only where `bare` says so: first lines often just name the dataset.
 #[must_use]
-pub fn compare(checksums: &[Checksum], files: &[(&str, Digest)]) -> Option<Finding> {
-    let differs = checksums.iter().find(|checksum| !files.iter().any(|(_, digest)| *digest == checksum.sha256))?;
-    let of_another = differs.name.as_ref().is_some_and(|name| !files.iter().any(|(file, _)| file.eq_ignore_ascii_case(name)));
-    Some(Finding::new(
-        Rule::Trn04,
-        // The other name is not repeated: nobody agreed what may stand there.
-        if of_another {
-            "Checksum differs: it was made for a file of another name than the one sent."
-        } else {
-            "Checksum differs: the file was cut short or damaged on the way, or replaced after the checksum was made."
-        },
-    ))
+pub fn check_dataset(text: &str, bare: bool, who: &str) -> Option<Finding> {
+    let text = text.trim();
+    let (name, version) = DATASET.split_once('/').unwrap_or((DATASET, ""));
+    let fits = match text.split_once('/') {
+        Some((stated, number)) => {
+            let major = number.split_once('.').map_or(number, |(major, _)| major);
+            stated.eq_ignore_ascii_case(name) && major == version
+        }
+        None => bare && text.eq_ignore_ascii_case(name),
+    };
+    let shown = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+    let stated = if shown && !text.is_empty() { format!("Version {}", quoted(text)) } else { "The version".to_owned() };
+    (!fits).then(|| Finding::new(Rule::Str09, format!("{stated} that {who} states is not supported: {DATASET} is.")))
+}
+
+/// What was rejected on the way from rows to lines, so that sums may fall short by that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Rows that were rejected.
+    pub rows: u64,
+    /// Most beds and patients that one row counts; `None`: a row may count any number.
+    pub most_of_one: Option<u64>,
+}
+
+impl LeftOut {
+    /// Rows that were rejected, in the layout of a mapping.
+    #[must_use]
+    pub fn of(rows: u64, mapping: &Mapping) -> Self {
+        let lines = || mapping.tables.iter().flat_map(|table| &table.lines);
+        let single = lines().all(|line| line.quantity.is_none() && !line.set.contains_key("quantity"));
+        Self { rows, most_of_one: single.then_some(1) }
+    }
+}
+
+/// Compares stated sums with the lines' (STR-07). `who` states them, such as "The control file".
+///
+/// Where rows were rejected, sums may fall short by what those rows counted at most: they are reported by themselves, and the
+/// limits on them decide. A sum that is above the stated one, or that lacks more, rejects the file.
+#[must_use]
+pub fn check_totals(stated: &StatedTotals, who: &str, sums: &Totals, left_out: LeftOut) -> Findings {
+    let beside = stated.beside(sums);
+    let lacking = beside.iter().filter_map(|(_, stated, sum)| stated.map(|stated| stated.saturating_sub(*sum)));
+    let lacking = lacking.fold(0_u64, u64::saturating_add);
+    let may_lack = left_out.most_of_one.map_or(u64::MAX, |most| left_out.rows.saturating_mul(most));
+    let explained = left_out.rows > 0 && lacking <= may_lack;
+    let mut findings = Findings::default();
+    for (name, stated, sum) in beside {
+        if stated.is_some_and(|stated| sum > stated || (sum < stated && !explained)) {
+            let stated = stated.unwrap_or_default();
+            findings.push(Finding::new(Rule::Str07, format!("{who} says {name} is {stated}, the sum of the rows is {sum}.")));
+        }
+    }
+    findings
+}
+
+/// Compares `produced_at` with the time of receipt (TIM-09). What was sent again on purpose may be old.
+#[must_use]
+pub fn check_clock(produced_at: &str, kind: Option<Kind>, mapping: &Mapping, limits: &Limits, received_at: Timestamp) -> Option<Finding> {
+    let formats = PRODUCED_FORMATS.map(str::to_owned);
+    let Ok(produced) = resolve(produced_at, &formats, mapping.zone, mapping.march_gap, received_at) else {
+        return Some(Finding::new(
+            Rule::Tim09,
+            "produced_at cannot be read: write it as 2018-12-03T10:15:00Z, or in local time without the Z.",
+        ));
+    };
+    let drift = received_at.duration_since(produced.at);
+    let seconds = drift.abs().as_secs();
+    let message = if drift.abs() <= limits.clock_drift {
+        return None;
+    } else if drift.is_negative() {
+        format!("The file says that it was made {seconds} s after it arrived: the source's clock is ahead, or its time zone is wrong.")
+    } else if kind == Some(Kind::Resend) {
+        return None;
+    } else {
+        format!(
+            "The file says that it was made {seconds} s before it arrived: the source's clock is behind, or the file waited to be sent."
+        )
+    };
+    Some(Finding::new(Rule::Tim09, message))
 }
 
 /// Reads a control record: one `key=value` on each line, `#` starts a remark, letter case of keys is ignored.
@@ -129,23 +211,20 @@ pub fn record(bytes: &[u8]) -> (ControlRecord, Findings) {
 }
 
 fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlRecord {
-    let mut get = |key: &str, mandatory: bool| {
-        let value = values.get(key).filter(|value| !value.is_empty());
-        if value.is_none() && mandatory {
+    const WHO: &str = "The control file";
+    let filled = |key: &str| values.get(key).filter(|value| !value.is_empty());
+    let mut mandatory = |key: &str| {
+        let value = filled(key);
+        if value.is_none() {
             findings.push(unreadable(&format!("{key} is missing")));
         }
         value
     };
-    let dataset = get("dataset", true);
-    let provider = get("provider_code", true).cloned();
-    let snapshot_at = get("snapshot_at", true).cloned();
-    let rows = get("row_count", true);
-    let [sequence, sha256, kind] = ["sequence_no", "sha256", "kind"].map(|key| get(key, false));
-    // A later minor version only adds to what an earlier one says.
-    let supported = |text: &String| text.split_once('.').map_or(text.as_str(), |(major, _)| major).eq_ignore_ascii_case(DATASET);
-    if dataset.is_some_and(|dataset| !supported(dataset)) {
-        findings.push(unreadable(&format!("its dataset is not supported, {DATASET} is")));
-    }
+    let dataset = mandatory("dataset");
+    let provider = mandatory("provider_code").cloned();
+    let snapshot_at = mandatory("snapshot_at").cloned();
+    let rows = mandatory("row_count");
+    findings.extend(dataset.and_then(|dataset| check_dataset(dataset, false, "the control file")));
     let mut number = |text: Option<&String>, key: &str, most: u64| {
         let read = text.and_then(|text| super::structure::announced_number(text)).filter(|number| *number <= most);
         if text.is_some() && read.is_none() {
@@ -154,25 +233,32 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
         read
     };
     let rows = number(rows, "row_count", u64::MAX);
-    let sequence = number(sequence, "sequence_no", 9_999_999).and_then(|number| u32::try_from(number).ok());
-    let digest = sha256.and_then(|text| text.parse().ok());
-    if sha256.is_some() && digest.is_none() {
+    let sequence = number(filled("sequence_no"), "sequence_no", 9_999_999).and_then(|number| u32::try_from(number).ok());
+    let mut total = |key: &str| number(filled(key), key, u64::MAX);
+    let totals =
+        StatedTotals { occupied: total("total_occ"), empty: total("total_emp"), closed: total("total_clo"), demand: total("total_dem") };
+    let sha256 = filled("sha256").and_then(|text| text.parse().ok());
+    if filled("sha256").is_some() && sha256.is_none() {
         findings.push(unreadable("sha256 is not 64 hexadecimal digits"));
     }
-    let kind = kind.map(|kind| kind.to_ascii_uppercase());
-    if kind.as_deref().is_some_and(|kind| !["FULL", "RESEND", "TEST"].contains(&kind)) {
-        findings.push(unreadable("its kind is none of FULL, RESEND and TEST"));
-    }
-    let meant = match kind.as_deref() {
-        Some("FULL") => Some(Kind::Full),
-        Some("RESEND") => Some(Kind::Resend),
-        Some("TEST") => Some(Kind::Test),
-        _ => None,
+    // A kind that is there and says nothing may be all that came of TEST: it must not be taken for FULL.
+    let kind = match values.get("kind").map(|kind| Kind::read(kind, WHO)) {
+        Some(Ok(kind)) => Some(kind),
+        Some(Err(finding)) => {
+            findings.push(finding);
+            None
+        }
+        None => None,
     };
-    ControlRecord { provider, snapshot_at, sequence, rows, sha256: digest, test: meant == Some(Kind::Test), kind: meant }
+    let produced_at = filled("produced_at").cloned();
+    ControlRecord { provider, snapshot_at, sequence, rows, totals, sha256, kind, produced_at }
 }
 
-fn readable(bytes: &[u8], what: &str) -> Result<String, Finding> {
+/// A small text that travels beside the data.
+///
+/// # Errors
+/// The finding that rejects the set where it is empty, too long or no text (TRN-04).
+pub fn readable(bytes: &[u8], what: &str) -> Result<String, Finding> {
     if bytes.is_empty() {
         return Err(Finding::new(Rule::Trn04, format!("The {what} is empty.")));
     }
@@ -190,68 +276,4 @@ fn unreadable(why: &str) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-    #[test]
-    fn trn_04_checksum_files_of_common_tools_are_read() {
-        let digest = Digest::of(b"abc");
-        let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(ABC.bytes().flat_map(|b| [b, 0])).collect();
-        let rows: [(Vec<u8>, Option<&str>); 8] = [
-            (format!("{ABC}  beds.csv\n").into(), Some("beds.csv")),
-            (format!("{ABC} *beds.csv\r\n").into(), Some("beds.csv")),
-            (format!("{ABC}  ./out/beds 1.csv\n").into(), Some("beds 1.csv")),
-            (format!("SHA256 (beds.csv) = {ABC}\n").into(), Some("beds.csv")),
-            (format!("SHA2-256(beds.csv)= {ABC}\n").into(), Some("beds.csv")),
-            (ABC.to_uppercase().into(), None),
-            (format!("SHA256 hash of beds.csv:\r\n{ABC}\r\nCertUtil: done\r\n").into(), None),
-            (utf16, None),
-        ];
-        for (bytes, name) in rows {
-            let expected = vec![Checksum { name: name.map(str::to_owned), sha256: digest }];
-            assert_eq!(checksums(&bytes), Ok(expected), "{}", String::from_utf8_lossy(&bytes));
-        }
-        for bytes in [b"".as_slice(), b"no hash", b"\0\0", &[b'x'; MAX_CONTROL_BYTES + 1]] {
-            assert_eq!(checksums(bytes).unwrap_err().rule, Rule::Trn04);
-        }
-    }
-
-    #[test]
-    fn trn_04_a_hash_of_other_bytes_is_found() {
-        let listed = |name: Option<&str>| [Checksum { name: name.map(str::to_owned), sha256: Digest::of(b"abc") }];
-        assert_eq!(compare(&listed(Some("a.csv")), &[("a.csv", Digest::of(b"abc"))]), None);
-        assert_eq!(compare(&listed(None), &[("x.csv", Digest::of(b"x")), ("a.csv", Digest::of(b"abc"))]), None);
-        assert!(compare(&listed(Some("a.csv")), &[("a.csv", Digest::of(b"x"))]).unwrap().message.contains("damaged"));
-        assert!(compare(&listed(Some("b.csv")), &[("a.csv", Digest::of(b"x"))]).unwrap().message.contains("another name"));
-    }
-
-    #[test]
-    fn a_control_record_is_read_or_says_what_is_wrong() {
-        let good = "dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count=3\n";
-        let rows = [
-            (good.to_owned(), ""),
-            (format!("# made by the job\r\n{good}kind=RESEND\nSequence_No = 12\ntotal_occ=2\n"), ""),
-            (format!("{good}kind=test"), ""),
-            (good.replace("BEDSTATE/1", "BEDSTATE/1.2"), ""),
-            (good.replace("BEDSTATE/1", "BEDSTATE/2"), "its dataset is not supported"),
-            (good.replace("row_count=3", "row_count=three"), "row_count is not a whole number"),
-            (good.replace("row_count=3", ""), "row_count is missing"),
-            (format!("{good}sha256=12"), "sha256 is not 64"),
-            (format!("{good}sequence_no=10000000"), "sequence_no is not"),
-            (format!("{good}kind=DELTA"), "its kind is none of"),
-            (format!("{good}rubbish"), "key=value"),
-            (format!("{good}row_count=4"), "twice"),
-            (format!("{good}Smith John=1\nSmith John=2"), "it says one thing twice"),
-        ];
-        for (text, expected) in rows {
-            let (record, findings) = record(text.as_bytes());
-            let said: Vec<&str> = findings.iter().map(|f| f.message.as_str()).collect();
-            assert_eq!(said.is_empty(), expected.is_empty(), "{text}: {said:?}");
-            assert!(said.join(" ").contains(expected), "{text}: {said:?}");
-            assert_eq!(record.provider.as_deref(), Some("RMY"));
-            assert_eq!(record.test, text.contains("kind=test"));
-        }
-    }
-}
+mod tests;

@@ -115,7 +115,7 @@ fn not_recognised(feed: &Feed, name: &FileName) -> Finding {
     patterns.dedup();
     patterns.truncate(MAX_PATTERNS_LISTED);
     let expected = patterns.join(" or ");
-    Finding::new(Rule::Trn08, format!("File name {} not recognised. Expected: {expected}.", quoted(name.as_str())))
+    Finding::new(Rule::Trn08, format!("File name {} not recognised. Expected: {expected}.", quoted(&name.shown())))
 }
 
 /// Checks a file's size: above nothing (STR-01), below the limit (TRN-03).

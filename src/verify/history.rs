@@ -3,6 +3,7 @@
 //! Owns which part of the past a delivery may be compared with. Refuses to fetch it, and row values: only sums are kept.
 
 use crate::feed::{Coverage, DeliveryId, Digest, LONDON, Persons, Slot, Totals};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
@@ -108,14 +109,20 @@ impl History {
 /// The hour of the day, 0 to 23, by the clocks on the wall.
 #[must_use]
 pub fn local_hour(slot: Slot) -> i8 {
-    slot.start().to_zoned(london()).hour()
+    on_the_wall(slot).hour()
+}
+
+/// A slot's start as clocks on the wall show it: the same for two slots in October's repeated hour.
+#[must_use]
+pub fn on_the_wall(slot: Slot) -> DateTime {
+    slot.start().to_zoned(london()).datetime()
 }
 
 /// The slots of the same local hour on the 28 days before, the nearest day first. An hour that the clocks skipped is the one
 /// after it; of an hour that came twice, the first counts.
 #[must_use]
 pub fn same_hour_slots(slot: Slot) -> Vec<Slot> {
-    let local = slot.start().to_zoned(london()).datetime();
+    let local = on_the_wall(slot);
     let hours = (1..=DAYS).filter_map(|day| {
         let hour = local.date().checked_sub(day.days()).ok()?.at(local.hour(), 0, 0, 0);
         Some(Slot::containing(london().to_ambiguous_zoned(hour).compatible().ok()?.timestamp()))

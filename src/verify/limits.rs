@@ -3,7 +3,7 @@
 //! Owns the defaults, by the kind of provider, and where each comes from. Refuses to learn: a limit that followed the data
 //! would let the fault pass that it is there to find. `docs/limits.md` shows all of them to people.
 
-use crate::feed::ProviderKind;
+use crate::feed::{EARLY_TOLERANCE, ProviderKind};
 use jiff::SignedDuration;
 
 /// The limits of one feed.
@@ -31,6 +31,10 @@ pub struct Limits {
     pub hold_after: SignedDuration,
     /// How far ahead of our clock a snapshot may be.
     pub future_tolerance: SignedDuration,
+    /// How far the time at which a source says it made a file may lie from its receipt (TIM-09).
+    pub clock_drift: SignedDuration,
+    /// How much earlier than its quarter of an hour a job may run: 10:14:58 is 10:15. Below a quarter of an hour.
+    pub early_tolerance: SignedDuration,
     /// How long after the snapshot a wait may start: clocks of two systems differ (TIM-07).
     pub wait_ahead: SignedDuration,
     /// A wait that started longer ago than this is looked at (TIM-07).
@@ -105,6 +109,8 @@ impl Default for Limits {
             unknown_persons_percent: 20,
             hold_after: SignedDuration::from_hours(24),
             future_tolerance: SignedDuration::from_mins(5),
+            clock_drift: SignedDuration::from_mins(10),
+            early_tolerance: EARLY_TOLERANCE,
             wait_ahead: SignedDuration::from_mins(5),
             wait_long: SignedDuration::from_hours(72),
             wait_longest: SignedDuration::from_hours(60 * 24),

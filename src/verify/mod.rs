@@ -5,13 +5,20 @@
 
 pub mod envelope;
 pub mod control;
+pub mod checksums;
+pub mod signature;
 pub mod text;
 pub mod archive;
+pub mod gzip;
 pub mod records;
 pub mod columns;
 pub mod identifiers;
+pub mod labels;
+pub mod opening;
 pub mod structure;
 pub mod manifest;
+pub mod outline;
+pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
@@ -84,7 +91,7 @@ pub enum Verdict {
 pub fn conclude(snapshot: Option<Snapshot>, repeats: Option<DeliveryId>, findings: Findings, released: bool) -> (Verdict, Findings) {
     let mut findings = if released { findings.released() } else { findings };
     if findings.seal_file() {
-        return (Verdict::Sealed, findings);
+        return (Verdict::Sealed, findings.only_what_seals());
     }
     if let Some(of) = repeats {
         // What the first one was told stands; saying it again, or that it replaces itself, would only confuse.
@@ -129,4 +136,6 @@ pub struct Feed {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: Limits,
+    /// The keys whose signatures are taken, where its files are signed.
+    pub signers: Vec<signature::Signer>,
 }

@@ -3,6 +3,7 @@
 //! Owns what comes after what. Refuses to go by the order of arrival: after an outage files overtake each other, and a late
 //! one whose older number fits its older slot is in order.
 
+use super::history::on_the_wall;
 use super::{Feed, History, NameReuse, PastSnapshot};
 use crate::feed::{Digest, Finding, Rule, Severity, Slot};
 use crate::normalise::mapping::{Mapping, PartRole};
@@ -18,7 +19,7 @@ const ROUND: u32 = 10_000;
 
 /// What is known of a delivery that is compared with the past.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival<'a> {
+pub struct Arrived<'a> {
     /// The slot it fills.
     pub slot: Slot,
     /// When the last of its files arrived.
@@ -35,23 +36,23 @@ pub struct Arrival<'a> {
 
 /// Compares the running number with those of the accepted neighbours in time (TRN-06).
 #[must_use]
-pub fn check_number(arrival: &Arrival<'_>, history: &History) -> Option<Finding> {
-    let number = arrival.number?;
+pub fn check_number(arrived: &Arrived<'_>, history: &History) -> Option<Finding> {
+    let number = arrived.number?;
     let old = |past: u32| {
         let message = format!("Old sequence: the file has number {number}, and number {past} was accepted before it.");
         Some(Finding::new(Rule::Trn06, message).with_severity(Severity::RejectFile))
     };
-    let same_slot = history.until(arrival.received_at).filter(|past| past.slot == arrival.slot).max_by_key(|past| past.version);
-    if let Some(last) = same_slot.filter(|past| past.content != arrival.content).and_then(|past| past.sequence)
+    let same_slot = history.until(arrived.received_at).filter(|past| past.slot == arrived.slot).max_by_key(|past| past.version);
+    if let Some(last) = same_slot.filter(|past| past.content != arrived.content).and_then(|past| past.sequence)
         && steps(last, number).is_none()
     {
-        return if arrival.resend { None } else { old(last) };
+        return if arrived.resend { None } else { old(last) };
     }
-    let before = history.before(arrival.slot, arrival.received_at);
+    let before = history.before(arrived.slot, arrived.received_at);
     let last = before.iter().find_map(|past| past.sequence)?;
-    let Some(steps_on) = steps(last, number) else { return if arrival.resend { None } else { old(last) } };
+    let Some(steps_on) = steps(last, number) else { return if arrived.resend { None } else { old(last) } };
     // Numbers that came under another slot, or with an earlier version of this one, are not missing.
-    let numbers: BTreeSet<u32> = history.until(arrival.received_at).filter_map(|past| past.sequence).collect();
+    let numbers: BTreeSet<u32> = history.until(arrived.received_at).filter_map(|past| past.sequence).collect();
     let between = numbers.into_iter().filter(|known| steps(last, *known).is_some_and(|on| on < steps_on)).count();
     let missing = u64::from(steps_on - 1).saturating_sub(u64::try_from(between).unwrap_or(0));
     let message = || format!("Sequence jumped from {last} to {number}: {missing} in between not accepted.");
@@ -68,18 +69,19 @@ fn steps(from: u32, to: u32) -> Option<u32> {
     }
 }
 
-/// Looks for a data file whose name was used before for other content (TRN-07).
+/// Looks for a data file whose name was used before for other content (TRN-07). In October's repeated hour names come twice.
 #[must_use]
-pub fn check_names(arrival: &Arrival<'_>, history: &History, mapping: &Mapping, feed: &Feed) -> Option<Finding> {
-    if arrival.resend {
+pub fn check_names(arrived: &Arrived<'_>, history: &History, mapping: &Mapping, feed: &Feed) -> Option<Finding> {
+    if arrived.resend {
         return None;
     }
     let reused = |past: &PastSnapshot| {
         let again =
             |name: &str, digest: Digest| past.files.iter().any(|(known, other)| known.eq_ignore_ascii_case(name) && *other != digest);
-        past.content != arrival.content && arrival.data.iter().any(|(name, digest)| again(name, *digest))
+        let repeated_hour = past.slot != arrived.slot && on_the_wall(past.slot) == on_the_wall(arrived.slot);
+        past.content != arrived.content && !repeated_hour && arrived.data.iter().any(|(name, digest)| again(name, *digest))
     };
-    let past = history.until(arrival.received_at).filter(|past| reused(past)).max_by_key(|past| (past.received_at, past.version))?;
+    let past = history.until(arrived.received_at).filter(|past| reused(past)).max_by_key(|past| (past.received_at, past.version))?;
     let could_say_so = mapping.files.iter().any(|file| file.role == PartRole::Control);
     let otherwise = if could_say_so { NameReuse::Reject } else { NameReuse::Warn };
     let severity = match feed.limits.name_reuse.unwrap_or(otherwise) {

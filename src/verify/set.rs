@@ -3,17 +3,25 @@
 //! Owns putting parts, members and tables together, and the facts they state about themselves: time, sequence, counts,
 //! hashes. Refuses to give rows a meaning.
 
-use super::control::{self, ControlRecord};
+use super::checksums::{self, Checksum, Hashed};
+use super::control::{self, ControlRecord, Kind, StatedTotals};
+use super::repeated_hour::Standing;
 use super::structure::{self, HeaderFacts};
-use super::times::Clockwork;
-use super::{Feed, archive, envelope, manifest, text};
+use super::times::{Clockwork, NameTime};
+use super::{Feed, History, archive, envelope, gzip, identifiers, manifest, signature, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
-use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
+use crate::normalise::mapping::{Compression, FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
 use crate::normalise::table::RawTable;
-use crate::normalise::times::Resolved;
+use crate::normalise::times::{Resolved, local_day};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// Who states what: the words in front of a finding.
+const CONTROL_FILE: &str = "The control file";
+const FIRST_LINE: &str = "The first line";
+const LAST_LINE: &str = "The last line";
 
 /// One file of a set.
 #[derive(Clone, Copy, Debug)]
@@ -47,17 +55,28 @@ pub struct OpenSet {
     pub sequence: Option<u32>,
     /// Hash over the data files' hashes, in the mapping's order.
     pub content: Digest,
-    /// Whether the control record says that this is a test.
-    pub test: bool,
-    /// What the control record says this delivery is.
-    pub kind: Option<control::Kind>,
+    /// What the sender says the delivery is; `None`: it does not say.
+    pub kind: Option<Kind>,
+    /// The sums that the sender states, each list with who states it.
+    pub stated_totals: Vec<(&'static str, StatedTotals)>,
     /// What was found.
     pub findings: Findings,
 }
 
+/// When and after what a set arrived: this tells the two readings of October's repeated hour apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// When its last file arrived.
+    pub received_at: Timestamp,
+    /// What was accepted before.
+    pub history: &'a History,
+    /// Whether its rows were found not to fit summer time.
+    pub rows_rule_out_bst: bool,
+}
+
 /// Opens a set of files by one mapping.
 #[must_use]
-pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: Timestamp) -> OpenSet {
+pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, arrival: &Arrival<'_>) -> OpenSet {
     let known: Vec<Option<(&FilePart, NameParts)>> = files.iter().map(|file| envelope::part_of(mapping, file.name)).collect();
     let mut opening = Opening { mapping, feed, parts: Vec::new(), tables: Vec::new(), findings: Findings::default(), usable: true };
     // Where one part was sent twice, the later one counts.
@@ -71,9 +90,21 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
     let missing = opening.missing();
     opening.check_sizes();
     opening.read_tables();
+    opening.check_signatures(arrival.received_at);
     let control = opening.read_controls();
     opening.check_control(&control);
-    let (snapshot_at, sequence) = (opening.settle_time(&control, received_at), opening.sequence(&control));
+    let kind = opening.check_statements(&control, arrival.received_at);
+    let sequence = opening.sequence(&control);
+    let standing = Standing {
+        received_at: arrival.received_at,
+        history: arrival.history,
+        sequence,
+        content: opening.content(),
+        early: feed.limits.early_tolerance,
+        due_after: feed.due_after,
+        rows_rule_out_bst: arrival.rows_rule_out_bst,
+    };
+    let snapshot_at = opening.settle_time(&control, standing);
     let rows = opening.tables.iter().map(|read| read.table.rows).sum();
     OpenSet {
         parts: known.into_iter().map(|known| known.map(|(part, _)| part.part.clone())).collect(),
@@ -84,11 +115,15 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, received_at: 
         snapshot_at,
         sequence,
         content: opening.content(),
-        test: control.test,
-        kind: control.kind,
+        kind,
+        stated_totals: opening.stated_totals(&control),
         tables: opening.tables.into_iter().map(|read| read.table.table).collect(),
         findings: opening.findings,
     }
+}
+
+fn name_time(names: &NameParts) -> Option<NameTime> {
+    names.when.map(|when| NameTime { when, utc: names.utc })
 }
 
 /// One part that was sent.
@@ -116,11 +151,19 @@ struct Opening<'a> {
 impl<'a> Opening<'a> {
     fn missing(&mut self) -> Vec<String> {
         let sent = |part: &&FilePart| self.parts.iter().any(|opened| opened.part.part == part.part);
-        let missing: Vec<String> = self.mapping.files.iter().filter(|part| !sent(part)).map(|part| part.part.clone()).collect();
-        if !missing.is_empty() {
-            self.findings.push(Finding::new(Rule::Trn09, format!("Set incomplete: missing {}.", missing.join(" and "))));
+        let missing: Vec<&FilePart> = self.mapping.files.iter().filter(|part| !sent(part)).collect();
+        let (data, ends): (Vec<&FilePart>, Vec<&FilePart>) = missing.iter().partition(|part| part.role == PartRole::Data);
+        let names = |parts: &[&FilePart]| parts.iter().map(|part| part.part.as_str()).collect::<Vec<_>>().join(" and ");
+        if !data.is_empty() {
+            self.findings.push(Finding::new(Rule::Trn09, format!("Set incomplete: missing {}.", names(&data))));
         }
-        missing
+        // Without any rows, that nothing vouches for them says nothing more.
+        if !ends.is_empty() && self.of_role(PartRole::Data).next().is_some() {
+            let seconds = self.mapping.set_wait.as_secs();
+            let message = format!("File not complete after {seconds} s: {}, which must come with it, did not.", names(&ends));
+            self.findings.push(Finding::new(Rule::Trn01, message));
+        }
+        missing.into_iter().map(|part| part.part.clone()).collect()
     }
 
     /// Leaves out parts that are empty or too large, so that nothing else looks at them.
@@ -151,7 +194,13 @@ impl<'a> Opening<'a> {
             let tables = || mapping.tables.iter().filter(|table| table.file == part.part);
             let mut wanted: Vec<&str> = tables().filter_map(|table| table.member.as_deref()).collect();
             if wanted.is_empty() {
-                tables().for_each(|table| self.read_table(table, file.bytes));
+                match unpacked_by(part.compression, file.bytes, self.feed.limits.max_file_bytes) {
+                    Ok(bytes) => tables().for_each(|table| self.read_table(table, &bytes)),
+                    Err(finding) => {
+                        self.findings.push(finding.in_part(&part.part));
+                        self.usable = false;
+                    }
+                }
                 continue;
             }
             wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
@@ -200,6 +249,7 @@ impl<'a> Opening<'a> {
     fn check_manifest(&mut self, unpacked: &BTreeMap<&str, BTreeMap<String, Vec<u8>>>) {
         let Some(manifest) = &self.mapping.manifest else { return };
         let Some(bytes) = unpacked.values().find_map(|members| members.get(&manifest.member)) else { return };
+        self.findings.extend(identifiers::check_beside("The manifest", bytes));
         match manifest::announced_rows(bytes, manifest) {
             Ok(announced) => {
                 for read in self.tables.iter().filter(|read| read.table.usable) {
@@ -213,21 +263,30 @@ impl<'a> Opening<'a> {
 
     /// Reads checksum files, compares them, and gives the control record, or an empty one.
     fn read_controls(&mut self) -> ControlRecord {
-        let data: Vec<(&str, Digest)> =
-            self.of_role(PartRole::Data).map(|opened| (opened.file.name.as_str(), opened.file.sha256)).collect();
+        let hashed = |opened: &Opened<'a>| Hashed {
+            name: opened.file.name.as_str(),
+            sha256: opened.file.sha256,
+            data: opened.part.role == PartRole::Data,
+        };
+        let files: Vec<Hashed<'_>> = self.parts.iter().map(hashed).collect();
         let mut findings = Findings::default();
+        // What vouches for a file that is not there says nothing of the others.
+        let whole = self.of_role(PartRole::Data).count() == self.mapping.files.iter().filter(|part| part.role == PartRole::Data).count();
         for opened in self.of_role(PartRole::Sha256) {
-            match control::checksums(opened.file.bytes) {
-                Ok(checksums) => findings.extend(control::compare(&checksums, &data)),
+            findings.extend(identifiers::check_beside("The checksum file", opened.file.bytes));
+            match checksums::checksums(opened.file.bytes) {
+                Ok(checksums) if whole => findings.extend(checksums::compare(&checksums, &files)),
+                Ok(_) => {}
                 Err(finding) => findings.push(finding),
             }
         }
         let mut all = ControlRecord::default();
         for opened in self.of_role(PartRole::Control) {
+            findings.extend(identifiers::check_beside("The control file", opened.file.bytes));
             let (record, problems) = control::record(opened.file.bytes);
             findings.append(problems);
-            if let Some(sha256) = record.sha256 {
-                findings.extend(control::compare(&[control::Checksum { name: None, sha256 }], &data));
+            if let Some(sha256) = record.sha256.filter(|_| whole) {
+                findings.extend(checksums::compare(&[Checksum { name: None, sha256 }], &files));
             }
             all = record;
         }
@@ -242,6 +301,52 @@ impl<'a> Opening<'a> {
         }
     }
 
+    /// Checks every signature against the part that it is for (TRN-10).
+    fn check_signatures(&mut self, received_at: Timestamp) {
+        let today = local_day(received_at);
+        let mut findings = Findings::default();
+        for opened in self.of_role(PartRole::Signature) {
+            let signed = self.parts.iter().find(|other| Some(&other.part.part) == opened.part.signs.as_ref());
+            // That the signed part is missing has been said.
+            let Some(signed) = signed else { continue };
+            findings.extend(signature::check(opened.file.bytes, signed.file.bytes, &self.feed.signers, today).err());
+        }
+        self.findings.append(findings);
+    }
+
+    /// Judges what the control record and the first lines say of the delivery as a whole, and settles on its kind.
+    fn check_statements(&mut self, control: &ControlRecord, received_at: Timestamp) -> Option<Kind> {
+        let mut findings = Findings::default();
+        let mut kinds: Vec<Kind> = control.kind.into_iter().collect();
+        for facts in self.tables.iter().map(|read| &read.table.facts) {
+            findings.extend(facts.dataset.as_deref().and_then(|dataset| control::check_dataset(dataset, true, "the first line")));
+            match facts.kind.as_deref().map(|kind| Kind::read(kind, FIRST_LINE)) {
+                Some(Ok(kind)) => kinds.push(kind),
+                Some(Err(finding)) => findings.push(finding),
+                None => {}
+            }
+        }
+        if kinds.windows(2).any(|pair| pair.first() != pair.last()) {
+            findings.push(Finding::new(Rule::Str09, "The delivery states its kind twice, and differently."));
+        }
+        // Whatever else is said: what was once called a test is never loaded.
+        let kind = kinds.iter().find(|kind| **kind == Kind::Test).or(kinds.first()).copied();
+        let in_files = self.tables.iter().filter_map(|read| read.table.facts.produced_at.as_deref());
+        for produced_at in control.produced_at.as_deref().into_iter().chain(in_files) {
+            let clock = control::check_clock(produced_at, kind, self.mapping, &self.feed.limits, received_at);
+            clock.into_iter().for_each(|finding| findings.push_once(finding));
+        }
+        self.findings.append(findings);
+        kind
+    }
+
+    /// The sums that are stated, each list with who states it.
+    fn stated_totals(&self, control: &ControlRecord) -> Vec<(&'static str, StatedTotals)> {
+        let mut in_files = StatedTotals::default();
+        self.tables.iter().for_each(|read| in_files.add(&read.table.facts.totals));
+        vec![(CONTROL_FILE, control.totals), (LAST_LINE, in_files)]
+    }
+
     fn check_control(&mut self, control: &ControlRecord) {
         self.check_provider(control.provider.as_deref());
         let rows: u64 = self.tables.iter().map(|read| read.table.rows).sum();
@@ -250,17 +355,17 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn settle_time(&mut self, control: &ControlRecord, received_at: Timestamp) -> Option<Resolved> {
+    fn settle_time(&mut self, control: &ControlRecord, standing: Standing<'_>) -> Option<Resolved> {
         // Without the table that states it, that the time is missing goes without saying.
         if self.tables.is_empty() || self.tables.iter().all(|read| !read.table.usable) {
             return None;
         }
-        let mut clockwork = Clockwork::new(self.mapping, received_at);
+        let mut clockwork = Clockwork::new(self.mapping, standing);
         for read in self.tables.iter().filter(|read| read.table.usable) {
-            let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| opened.names.when);
+            let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| name_time(&opened.names));
             clockwork.table(read.mapping, &read.table.table, read.table.facts.snapshot_at.as_deref(), name);
         }
-        let names: Vec<_> = self.parts.iter().filter_map(|opened| opened.names.when).collect();
+        let names: Vec<_> = self.parts.iter().filter_map(|opened| name_time(&opened.names)).collect();
         let (snapshot_at, findings) = clockwork.settle(&names, control.snapshot_at.as_deref());
         // Where the set is rejected for what it lacks, that it lacks a time too says nothing more.
         if snapshot_at.is_some() || !self.findings.reject_file() {
@@ -275,5 +380,13 @@ impl<'a> Opening<'a> {
         let in_file = self.tables.iter().find_map(|read| number(&read.table.facts));
         let in_name = self.parts.iter().find_map(|opened| opened.names.sequence);
         control.sequence.or(in_file).or(in_name)
+    }
+}
+
+/// A file of rows as it was before it was packed.
+pub(super) fn unpacked_by(compression: Compression, bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, Finding> {
+    match compression {
+        Compression::Plain => Ok(Cow::Borrowed(bytes)),
+        Compression::Gzip => gzip::unpack(bytes, max_bytes).map(Cow::Owned),
     }
 }

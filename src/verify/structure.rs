@@ -4,9 +4,10 @@
 //! STR-10). Refuses meaning: what a field says is for `normalise`.
 
 use super::columns::{self, Layout, plain_name};
-use super::identifiers::Scan;
+use super::control::StatedTotals;
+use super::identifiers::{Scan, times_of};
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
-use super::{Limits, quoted};
+use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
 use crate::normalise::table::RawTable;
@@ -24,11 +25,15 @@ pub struct TableRead {
     pub usable: bool,
     /// What the first line says, where the layout has one.
     pub facts: HeaderFacts,
+    /// Where each agreed column stands.
+    pub layout: Layout,
+    /// The number of rows that the file's own trailer or total row states.
+    pub announced: Option<u64>,
     /// What was found.
     pub findings: Findings,
 }
 
-/// What a first line of its own layout says.
+/// What a first line of its own layout says, and the last one beside its number of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderFacts {
     /// The provider's code.
@@ -37,6 +42,14 @@ pub struct HeaderFacts {
     pub sequence: Option<String>,
     /// The snapshot time.
     pub snapshot_at: Option<String>,
+    /// The dataset, with or without its version.
+    pub dataset: Option<String>,
+    /// The kind.
+    pub kind: Option<String>,
+    /// When the file was made.
+    pub produced_at: Option<String>,
+    /// The sums, from the last line.
+    pub totals: StatedTotals,
 }
 
 /// Cuts one table out of its text.
@@ -63,7 +76,12 @@ pub fn announced_number(text: &str) -> Option<u64> {
 }
 
 struct Reader<'a> {
+    /// The whole text, with the lines that were skipped.
+    text: &'a str,
     cutter: Cutter<'a>,
+    /// Lines before the cutter's first.
+    skipped_lines: u64,
+    delimiter: u8,
     mapping: &'a TableMapping,
     limits: &'a Limits,
     header: Vec<String>,
@@ -87,13 +105,29 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, mapping: &'a TableMapping, limits: &'a Limits) -> Self {
+        let max_fields = limits.max_columns.saturating_add(1);
+        let (rest, skipped_lines) = opening::after_lines(text, mapping.skip_lines);
+        let other = opening::other_separator(rest, mapping, max_fields);
+        let delimiter = other.as_ref().map_or(mapping.delimiter, |(separator, _)| *separator);
+        let usable = other.is_none();
+        let mut findings = Findings::default();
+        findings.extend(other.map(|(_, mut finding)| {
+            finding.place.line = finding.place.line.map(|line| line.saturating_add(skipped_lines));
+            finding
+        }));
+        let mut scan = Scan::default();
+        let skipped = text.strip_suffix(rest).unwrap_or_default();
+        scan.look_aside("A line before the table", 1, skipped.split(['\n', '\r']));
         Self {
-            cutter: Cutter::new(text, mapping.delimiter, mapping.quoted, limits.max_columns.saturating_add(1)),
+            text,
+            cutter: Cutter::new(rest, delimiter, mapping.quoted, max_fields),
+            skipped_lines,
+            delimiter,
             mapping,
             limits,
             header: Vec::new(),
             layout: Layout::default(),
-            usable: true,
+            usable,
             table: RawTable::new(&mapping.name, mapping.columns.clone(), Vec::new()),
             data_rows: 0,
             rejected: 0,
@@ -104,8 +138,8 @@ impl<'a> Reader<'a> {
             ends: records::ends_with_line_end(text),
             last: None,
             facts: HeaderFacts::default(),
-            scan: Scan::default(),
-            findings: Findings::default(),
+            scan,
+            findings,
         }
     }
 
@@ -129,8 +163,13 @@ impl<'a> Reader<'a> {
         loop {
             match self.cutter.next_record() {
                 Ok(Some(record)) if record.is_blank() => self.blank_rows += 1,
-                Ok(record) => return Ok(record),
+                Ok(Some(mut record)) => {
+                    record.line += self.skipped_lines;
+                    return Ok(Some(record));
+                }
+                Ok(None) => return Ok(None),
                 Err(Stopped::UnclosedQuote { opened }) => {
+                    let opened = opened + self.skipped_lines;
                     self.data_rows += 1;
                     self.rejected += 1;
                     self.findings.push(
@@ -144,6 +183,7 @@ impl<'a> Reader<'a> {
                     return Ok(None);
                 }
                 Err(Stopped::TooLong { line }) => {
+                    let line = line + self.skipped_lines;
                     let message = format!("Line {line} is longer than {MAX_RECORD_BYTES} bytes.");
                     return Err(Finding::new(Rule::Trn03, message).at_line(line));
                 }
@@ -158,11 +198,16 @@ impl<'a> Reader<'a> {
             return Err(missing());
         }
         self.check_width(&record)?;
+        self.look_aside("The first line", &record);
         let field = |position: usize| field_at(&record, position.checked_sub(1)?);
         self.facts = HeaderFacts {
             provider: expected.provider.map(|at| field(at).unwrap_or_default()),
             sequence: expected.sequence.map(|at| field(at).unwrap_or_default()),
             snapshot_at: expected.snapshot_at.as_ref().map(|(at, _)| field(*at).unwrap_or_default()),
+            dataset: expected.dataset.map(|at| field(at).unwrap_or_default()),
+            kind: expected.kind.map(|at| field(at).unwrap_or_default()),
+            produced_at: expected.produced_at.map(|at| field(at).unwrap_or_default()),
+            totals: StatedTotals::default(),
         };
         Ok(())
     }
@@ -172,13 +217,31 @@ impl<'a> Reader<'a> {
             return Err(Finding::new(Rule::Str01, "The file has neither column names nor rows."));
         };
         self.check_width(&record)?;
+        self.look_aside("The line of column names", &record);
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
-        (self.layout, self.usable) = columns::by_names(&record, self.mapping, &mut self.findings);
+        self.say_where_names_are(&record);
+        let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);
+        self.layout = layout;
+        self.usable &= usable;
         if !self.usable {
             // The rows are still looked through for leaks, and the first line too: it may itself be a row.
             self.look(&record);
         }
         Ok(())
+    }
+
+    /// Says so where the column names stand above or below the line that should have them.
+    fn say_where_names_are(&mut self, record: &Record<'_>) {
+        if columns::is_plain(columns::matched(record, self.mapping), self.mapping) {
+            return;
+        }
+        let max_fields = self.limits.max_columns.saturating_add(1);
+        let above = || opening::names_among_skipped(self.text, self.mapping, max_fields);
+        let below = || opening::names_further_down(&self.cutter, self.mapping).map(|line| line + self.skipped_lines);
+        if let Some(line) = above().or_else(below) {
+            let message = format!("The column names stand on line {line}; line {} was agreed (skip_lines).", record.line);
+            self.findings.push(Finding::new(Rule::Str03, message).at_line(line));
+        }
     }
 
     fn check_width(&self, record: &Record<'_>) -> Result<(), Finding> {
@@ -209,10 +272,10 @@ impl<'a> Reader<'a> {
         self.look(record);
         self.last = Some((record.line, (record.count < self.layout.width).then_some(record.count)));
         if self.usable {
-            match self.problem_with(record) {
-                Some(message) => {
+            match self.joined(record).or_else(|| self.problem_with(record)) {
+                Some(finding) => {
                     self.rejected += 1;
-                    self.findings.push(Finding::new(Rule::Str05, message).at_line(record.line));
+                    self.findings.push(finding.at_line(record.line));
                 }
                 None => self.keep(record),
             }
@@ -226,24 +289,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Why a record cannot be a row.
-    fn problem_with(&self, record: &Record<'_>) -> Option<String> {
+    /// Looks for leaks in a line that is no row.
+    fn look_aside(&mut self, what: &str, record: &Record<'_>) {
+        self.scan.look_aside(what, record.line, record.fields.iter().map(AsRef::as_ref));
+    }
+
+    /// What tells that a file was appended to itself or to another: then no count of its beds can be believed.
+    fn joined(&self, record: &Record<'_>) -> Option<Finding> {
         let line = record.line;
+        let whole = |message: String| Some(Finding::new(Rule::Str05, message).with_severity(Severity::RejectFile));
         if let Some(after) = self.trailer_line {
-            return Some(format!("Line {line}: a row after the last line (line {after})."));
+            return whole(format!("Line {line}: a row after the last line (line {after}). Another file was appended to this one."));
         }
         let header_line = self.mapping.header_line.as_ref().is_some_and(|header| starts(record, &header.starts));
-        let names = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
-        if header_line || (self.mapping.header && self.names_start_alike(record) && names()) {
-            return Some(format!("Line {line}: the first line is repeated among the rows; two files may have been joined."));
+        let repeated = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
+        let names = self.mapping.header && ((self.names_start_alike(record) && repeated()) || self.names_are_glued_on(record));
+        if !header_line && !names {
+            return None;
         }
+        let message = format!("Line {line}: the first line is repeated among the rows.");
+        // Without a row before it nothing can be there twice: the names were only written two times.
+        if self.data_rows == 1 {
+            return Some(Finding::new(Rule::Str05, message));
+        }
+        whole(format!("{message} The file was appended to itself, or two files were joined: send each extract as a file of its own."))
+    }
+
+    /// Whether the column names follow on the same line as a row: the first of two files had no line end.
+    fn names_are_glued_on(&self, record: &Record<'_>) -> bool {
+        let width = self.header.len();
+        width > 1
+            && record.count.saturating_add(1) == width.saturating_mul(2)
+            && record.fields.iter().skip(width).map(|field| plain_name(field)).eq(self.header.iter().skip(1).cloned())
+    }
+
+    /// Why a record cannot be a row.
+    fn problem_with(&self, record: &Record<'_>) -> Option<Finding> {
+        let line = record.line;
         if record.stray_quote {
-            return Some(format!("Line {line}: text after a closing quote; quotes inside a text must be doubled."));
+            let message = format!("Line {line}: text after a closing quote; quotes inside a text must be doubled.");
+            return Some(Finding::new(Rule::Str05, message));
         }
         let width = self.layout.width;
         let surplus = record.fields.iter().skip(width).any(|field| !field.trim().is_empty()) || record.count > record.fields.len();
         if record.count < width || surplus {
-            return Some(format!("Line {line}: {} fields, expected {width}.", record.count));
+            return Some(Finding::new(Rule::Str05, format!("Line {line}: {} fields, expected {width}.", record.count)));
         }
         None
     }
@@ -264,6 +354,7 @@ impl<'a> Reader<'a> {
 
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
         self.total_rows += 1;
+        self.look_aside("A total row", record);
         if let Some(column) = &total.rows {
             let stated = self.field_of(record, column);
             self.announce(stated, record.line, "The total row");
@@ -272,8 +363,20 @@ impl<'a> Reader<'a> {
 
     fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
         self.trailer_line = Some(record.line);
+        self.look_aside("The last line", record);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
         self.announce(stated, record.line, "The last line");
+        let mut total = |place: Option<usize>| {
+            let place = place?;
+            let stated = place.checked_sub(1).and_then(|at| field_at(record, at)).as_deref().and_then(announced_number);
+            if stated.is_none() {
+                let message = format!("The last line states no sum at position {place}.");
+                self.findings.push(Finding::new(Rule::Str07, message).at_line(record.line));
+            }
+            stated
+        };
+        let [occupied, empty, closed, demand] = trailer.totals.map(&mut total);
+        self.facts.totals = StatedTotals { occupied, empty, closed, demand };
     }
 
     fn announce(&mut self, stated: Option<String>, line: u64, who: &str) {
@@ -294,7 +397,7 @@ impl<'a> Reader<'a> {
     /// Looks for leaks in what could not be cut, as if every line end and separator counted.
     fn look_at_unread(&mut self) {
         for line in self.cutter.unread.lines() {
-            let fields = line.split(char::from(self.mapping.delimiter)).take(self.limits.max_columns);
+            let fields = line.split(char::from(self.delimiter)).take(self.limits.max_columns);
             fields.enumerate().for_each(|(at, field)| self.scan.look(at, field));
         }
     }
@@ -305,7 +408,7 @@ impl<'a> Reader<'a> {
             self.check_end();
             self.check_counts();
         }
-        let scanned = self.scan.findings(&self.layout.columns);
+        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
         self.findings.append(scanned);
         let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
         let skipped = blank.saturating_add(self.total_rows);
@@ -326,6 +429,8 @@ impl<'a> Reader<'a> {
             rejected: self.rejected,
             usable: self.usable,
             facts: self.facts,
+            layout: self.layout,
+            announced: self.announced,
             findings: self.findings,
         }
     }
@@ -377,7 +482,8 @@ fn field_at(record: &Record<'_>, at: usize) -> Option<String> {
 }
 
 fn starts(record: &Record<'_>, with: &str) -> bool {
-    record.fields.first().is_some_and(|field| field.trim().eq_ignore_ascii_case(with))
+    // A file that was appended to another may bring its byte order mark with it.
+    record.fields.first().is_some_and(|field| field.trim_start_matches('\u{feff}').trim().eq_ignore_ascii_case(with))
 }
 
 #[cfg(test)]

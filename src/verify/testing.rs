@@ -4,8 +4,8 @@ use super::{Feed, Limits};
 use crate::bedstate::Coverage;
 use crate::feed::{Digest, FileName, ProviderKind};
 use crate::normalise::mapping::{
-    Condition, Encoding, FieldSource, FilePart, HeaderLine, LineMapping, LinesPerRow, Manifest, Mapping, MarchGap, Otherwise, PartRole,
-    Quantity, Reading, SnapshotTime, SourceZone, TableMapping, Tidy, TotalRow, TrailerLine,
+    Compression, Condition, Encoding, FieldSource, FilePart, HeaderLine, LineMapping, LinesPerRow, Manifest, Mapping, MarchGap, Otherwise,
+    PartRole, Quantity, Reading, SnapshotTime, SourceZone, TableMapping, Tidy, TotalRow, TrailerLine,
 };
 use crate::normalise::names::parse_pattern;
 use crate::normalise::reference::{Reference, Site, Ward};
@@ -30,6 +30,8 @@ pub(crate) fn feed(files: &[(&str, PartRole, &str)], tables: Vec<TableMapping>) 
         part: (*part).to_owned(),
         name: parse_pattern(name).unwrap(),
         role: *role,
+        compression: if name.ends_with(".gz") { Compression::Gzip } else { Compression::Plain },
+        signs: (*role == PartRole::Signature).then(|| files[0].0.to_owned()),
     };
     let mapping = Mapping {
         version: "rm1-1".to_owned(),
@@ -54,6 +56,7 @@ pub(crate) fn feed(files: &[(&str, PartRole, &str)], tables: Vec<TableMapping>) 
         due_after: SignedDuration::from_mins(5),
         mappings: vec![mapping],
         limits: Limits::default(),
+        signers: Vec::new(),
     }
 }
 
@@ -66,6 +69,7 @@ pub(crate) fn table(file: &str, columns: &[&str]) -> TableMapping {
         delimiter: b',',
         quoted: true,
         header: true,
+        skip_lines: 0,
         columns: strings(columns),
         optional: Vec::new(),
         also_named: BTreeMap::new(),
@@ -144,8 +148,16 @@ pub(crate) fn pipes() -> TableMapping {
     pipes.identifiers = strings(&["DOB"]);
     pipes.snapshot_at = SnapshotTime::HeaderLine;
     let snapshot_at = Some((4, "%Y%m%d%H%M%S".to_owned()));
-    pipes.header_line = Some(HeaderLine { starts: "H".to_owned(), provider: Some(2), sequence: Some(3), snapshot_at });
-    pipes.trailer_line = Some(TrailerLine { starts: "T".to_owned(), rows: 2 });
+    pipes.header_line = Some(HeaderLine {
+        starts: "H".to_owned(),
+        provider: Some(2),
+        sequence: Some(3),
+        snapshot_at,
+        dataset: None,
+        kind: None,
+        produced_at: None,
+    });
+    pipes.trailer_line = Some(TrailerLine { starts: "T".to_owned(), rows: 2, totals: [None; 4] });
     for (field, column) in [("site_code", "SITE"), ("ward_code", "WARD"), ("bed_ref", "BED")] {
         pipes.fields.insert(field.to_owned(), read(column, Reading::Text));
     }

@@ -19,6 +19,9 @@ const OTHER_KINDS: &[(&[u8], &str)] = &[
 /// Control characters that a text may hold before it is taken for binary, whatever its length.
 const STRAY_CONTROLS: usize = 8;
 
+/// Bytes looked at to tell UTF-16 without its mark.
+const UTF16_SAMPLE: usize = 1024;
+
 /// Text, and what had to be done to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
@@ -42,33 +45,60 @@ pub fn decode(bytes: &[u8], agreed: Encoding) -> Result<Text<'_>, Finding> {
             if damaged {
                 return Err(not_text("Not text: the file starts as UTF-16 but is damaged or cut short."));
             }
-            (text, Some("Read as UTF-16, which was not agreed."))
+            (text, (agreed != Encoding::Utf16).then(|| "Read as UTF-16, which was not agreed.".to_owned()))
         }
-        Some((_, mark)) => decode_bytes(bytes.get(mark..).unwrap_or_default(), Encoding::Utf8),
+        Some((_, mark)) => {
+            let agreed = if agreed == Encoding::Utf16 { agreed } else { Encoding::Utf8 };
+            decode_bytes(bytes.get(mark..).unwrap_or_default(), agreed)
+        }
+        None if looks_like_utf16(bytes) => {
+            return Err(not_text(
+                "Not text as agreed: the file looks like UTF-16 without the mark at its start. Export it as UTF-8, or with the mark.",
+            ));
+        }
         None => decode_bytes(bytes, agreed),
     };
     check_characters(&text)?;
     Ok(Text { text, warning: warning.map(|message| Finding::new(Rule::Str02, message)) })
 }
 
-fn decode_bytes(bytes: &[u8], agreed: Encoding) -> (Cow<'_, str>, Option<&'static str>) {
-    let utf8 = std::str::from_utf8(bytes).ok();
+/// Whether every other byte of the start is nearly always NUL, as in Latin text of two bytes a letter.
+fn looks_like_utf16(bytes: &[u8]) -> bool {
+    let start = bytes.get(..UTF16_SAMPLE).unwrap_or(bytes);
+    let nul = |from: usize| start.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (nul(0), nul(1));
+    let pairs = start.len() / 2;
+    pairs >= 2 && (even.max(odd) * 10 >= pairs * 8) && (even.min(odd) * 10 <= pairs)
+}
+
+fn decode_bytes(bytes: &[u8], agreed: Encoding) -> (Cow<'_, str>, Option<String>) {
+    let utf8 = std::str::from_utf8(bytes);
     match (agreed, utf8) {
-        (Encoding::Utf8, Some(text)) => (Cow::Borrowed(text), None),
-        (Encoding::Utf8, None) => {
+        (Encoding::Utf8, Ok(text)) => (Cow::Borrowed(text), None),
+        (Encoding::Utf8, Err(error)) => {
+            let line = line_of(bytes, error.valid_up_to());
             let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
-            (text, Some("Read as Windows-1252: the file is not valid UTF-8, which was agreed."))
+            (text, Some(format!("Read as Windows-1252: the file is not valid UTF-8, which was agreed (see line {line}).")))
         }
+        (Encoding::Utf16, Err(_)) => {
+            let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
+            (text, Some("Read as Windows-1252, where UTF-16 was agreed.".to_owned()))
+        }
+        (Encoding::Utf16, Ok(text)) => (Cow::Borrowed(text), Some("Read as UTF-8, where UTF-16 was agreed.".to_owned())),
         // Text in Windows-1252 is hardly ever valid UTF-8 by accident, unless it is plain ASCII and both are the same.
-        (Encoding::Windows1252, Some(text)) if text.is_ascii() => (Cow::Borrowed(text), None),
-        (Encoding::Windows1252, Some(text)) => (Cow::Borrowed(text), Some("Read as UTF-8, where Windows-1252 was agreed.")),
-        (Encoding::Windows1252, None) => (encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0, None),
+        (Encoding::Windows1252, Ok(text)) if text.is_ascii() => (Cow::Borrowed(text), None),
+        (Encoding::Windows1252, Ok(text)) => (Cow::Borrowed(text), Some("Read as UTF-8, where Windows-1252 was agreed.".to_owned())),
+        (Encoding::Windows1252, Err(_)) => (encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0, None),
     }
+}
+
+fn line_of(bytes: &[u8], at: usize) -> usize {
+    bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn check_characters(text: &str) -> Result<(), Finding> {
     if text.contains('\0') {
-        return Err(not_text("Not text: the file holds NUL bytes. It may be a binary file, damaged, or UTF-16 without its first mark."));
+        return Err(not_text("Not text: the file holds NUL bytes. It may be a binary file, or was damaged on the way."));
     }
     // Tabs, line ends, form feeds and the end-of-file mark of old systems (0x1A) belong to text.
     let stray = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1a}');
@@ -97,8 +127,8 @@ mod tests {
 
     #[test]
     fn str_02_bytes_are_read_as_agreed_or_with_a_warning() {
-        use Encoding::{Utf8, Windows1252};
-        let rows: [(&[u8], Encoding, &str, bool); 9] = [
+        use Encoding::{Utf8, Utf16, Windows1252};
+        let rows: [(&[u8], Encoding, &str, bool); 14] = [
             ("Ward 21 – Gen".as_bytes(), Utf8, "Ward 21 – Gen", false),
             (b"Ward 21 \x96 Gen", Windows1252, "Ward 21 – Gen", false),
             (b"Ward 21 \x96 Gen", Utf8, "Ward 21 – Gen", true),
@@ -108,6 +138,11 @@ mod tests {
             (b"\xef\xbb\xbfWard", Windows1252, "Ward", false),
             (b"\xff\xfea\x00b\x00", Utf8, "ab", true),
             (b"\xfe\xff\x00a\x00b", Utf8, "ab", true),
+            (b"\xff\xfea\x00b\x00", Utf16, "ab", false),
+            (b"\xfe\xff\x00a\x20\x13", Utf16, "a\u{2013}", false),
+            (b"plain", Utf16, "plain", true),
+            (b"\xef\xbb\xbfplain", Utf16, "plain", true),
+            (b"Ward \x96", Utf16, "Ward \u{2013}", true),
         ];
         for (bytes, agreed, text, warned) in rows {
             assert_eq!(read(bytes, agreed), Ok((text.to_owned(), warned)), "{bytes:?}");
@@ -117,13 +152,15 @@ mod tests {
     #[test]
     fn str_02_what_is_not_text_is_refused_and_named() {
         let binary: Vec<u8> = (0..200_u8).map(|n| 1 + n % 8).collect();
-        let rows: [(&[u8], &str); 7] = [
+        let rows: [(&[u8], &str); 9] = [
             (b"a,b\n1,\0\n", "NUL"),
             (b"PK\x03\x04rest", "zip archive or a spreadsheet"),
             (b"\x1f\x8b\x08", "gzip"),
             (b"%PDF-1.4", "PDF"),
             (b"\xff\xfea\x00b", "UTF-16"),
-            (b"a\x00b\x00", "NUL"),
+            (b"a\x00b\x00c\x00,\x00", "UTF-16 without the mark"),
+            (b"\x00a\x00b\x00\n\x00c", "UTF-16 without the mark"),
+            (b"\xff\xfea\x00\x00\xd8", "damaged or cut short"),
             (&binary, "control characters"),
         ];
         for (bytes, expected) in rows {

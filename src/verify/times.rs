@@ -1,14 +1,16 @@
 //! Times: when the figures were true, and whether that is soon enough.
 //!
-//! Owns the snapshot time of a set (TIM-01, TIM-05, TIM-06) and its punctuality (TIM-02, TIM-03, TIM-04). Refuses clocks:
+//! Owns the snapshot time of a set (TIM-01, TIM-05, TIM-06; which reading of the repeated hour: `repeated_hour`) and its punctuality (TIM-02, TIM-03, TIM-04). Refuses clocks:
 //! lateness is measured at the time of receipt, so that judging again gives the same verdict.
 
+use super::repeated_hour::{Standing, choose};
 use super::{Feed, History};
-use crate::feed::{Finding, Findings, Rule, Severity, Slot};
+use crate::feed::{Finding, Findings, RepeatedBy, Rule, Severity, Slot, UkClock};
 use crate::normalise::mapping::{Mapping, SnapshotTime, TableMapping};
 use crate::normalise::table::RawTable;
-use crate::normalise::times::{How, Resolved, TimeProblem, resolve, resolve_civil};
+use crate::normalise::times::{How, Reading, Resolved, TimeProblem, read, read_civil};
 use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 /// How far the time in a file may lie from the time in its name.
@@ -20,12 +22,21 @@ const MAX_SPELLINGS: usize = 8;
 /// Formats of a control record's `snapshot_at`, beside RFC 3339 with an offset.
 const CONTROL_FORMATS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
 
+/// The time in a file's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameTime {
+    /// The date and time as written.
+    pub when: DateTime,
+    /// Whether the name says that it is UTC.
+    pub utc: bool,
+}
+
 /// Gathers every statement of the snapshot time in a set and settles on one instant.
 pub struct Clockwork<'a> {
     mapping: &'a Mapping,
-    received_at: Timestamp,
+    standing: Standing<'a>,
     /// What tables, header lines and (where the mapping says so) names state.
-    stated: Vec<Resolved>,
+    stated: Vec<Reading>,
     unreadable: bool,
     findings: Findings,
 }
@@ -33,25 +44,25 @@ pub struct Clockwork<'a> {
 impl<'a> Clockwork<'a> {
     /// Starts with nothing known.
     #[must_use]
-    pub fn new(mapping: &'a Mapping, received_at: Timestamp) -> Self {
-        Self { mapping, received_at, stated: Vec::new(), unreadable: false, findings: Findings::default() }
+    pub fn new(mapping: &'a Mapping, standing: Standing<'a>) -> Self {
+        Self { mapping, standing, stated: Vec::new(), unreadable: false, findings: Findings::default() }
     }
 
     /// Takes what one table says, with its first line's time and the time in its file's name.
-    pub fn table(&mut self, table: &TableMapping, rows: &RawTable, header_line: Option<&str>, name: Option<DateTime>) {
+    pub fn table(&mut self, table: &TableMapping, rows: &RawTable, header_line: Option<&str>, name: Option<NameTime>) {
         match &table.snapshot_at {
             SnapshotTime::OtherTable => {}
             SnapshotTime::FileName => match name {
                 Some(name) => {
-                    let resolved = resolve_civil(name, self.mapping.zone, self.mapping.march_gap, self.received_at);
-                    self.take(resolved, "The time in the file name", None);
+                    let reading = self.named(name);
+                    self.take(reading, "The time in the file name", None);
                 }
                 None => self.fail(Finding::new(Rule::Tim01, "The file name does not say when the figures were true.")),
             },
             SnapshotTime::HeaderLine => {
                 let format = table.header_line.as_ref().and_then(|line| line.snapshot_at.as_ref()).map(|(_, format)| format.clone());
-                let resolved = self.resolve(header_line.unwrap_or_default(), &format.into_iter().collect::<Vec<_>>());
-                self.take(resolved, "The time in the first line", None);
+                let reading = self.read(header_line.unwrap_or_default(), &format.into_iter().collect::<Vec<_>>());
+                self.take(reading, "The time in the first line", None);
             }
             SnapshotTime::Column { column, formats } => self.column(rows, column, formats),
         }
@@ -77,21 +88,29 @@ impl<'a> Clockwork<'a> {
                 return;
             }
             spellings.push(text);
-            let resolved = self.resolve(text, formats);
-            self.take(resolved, &format!("The time in {column}"), Some(row.line));
+            let reading = self.read(text, formats);
+            self.take(reading, &format!("The time in {column}"), Some(row.line));
             if self.unreadable {
                 return;
             }
         }
     }
 
-    fn resolve(&self, text: &str, formats: &[String]) -> Result<Resolved, TimeProblem> {
-        resolve(text, formats, self.mapping.zone, self.mapping.march_gap, self.received_at)
+    fn read(&self, text: &str, formats: &[String]) -> Result<Reading, TimeProblem> {
+        read(text, formats, self.mapping.zone, self.mapping.march_gap)
     }
 
-    fn take(&mut self, resolved: Result<Resolved, TimeProblem>, what: &str, line: Option<u64>) {
-        let mut finding = match resolved {
-            Ok(resolved) => return self.stated.push(resolved),
+    fn named(&self, name: NameTime) -> Result<Reading, TimeProblem> {
+        if !name.utc {
+            return read_civil(name.when, self.mapping.zone, self.mapping.march_gap);
+        }
+        let at = Offset::UTC.to_timestamp(name.when).map_err(|_| TimeProblem::Unreadable)?;
+        Ok(Reading::Sure(Resolved { at, how: How::Offset }))
+    }
+
+    fn take(&mut self, reading: Result<Reading, TimeProblem>, what: &str, line: Option<u64>) {
+        let mut finding = match reading {
+            Ok(reading) => return self.stated.push(reading),
             Err(TimeProblem::Missing) => {
                 Finding::new(Rule::Tim05, format!("{what} does not exist in Europe/London: the clocks skip that hour in March."))
             }
@@ -108,41 +127,69 @@ impl<'a> Clockwork<'a> {
 
     /// Settles on one instant, and compares it with the names' times and the control record's.
     #[must_use]
-    pub fn settle(mut self, names: &[DateTime], control: Option<&str>) -> (Option<Resolved>, Findings) {
-        let Some(first) = self.stated.first().copied() else {
+    pub fn settle(mut self, names: &[NameTime], control: Option<&str>) -> (Option<Resolved>, Findings) {
+        if self.stated.is_empty() {
             if !self.unreadable {
                 self.findings.push(Finding::new(Rule::Tim01, "The snapshot time is missing."));
             }
             return (None, self.findings);
-        };
-        if self.stated.iter().any(|other| other.at != first.at) {
+        }
+        let Some(agreed) = agreed(&self.stated) else {
             self.findings.push(Finding::new(Rule::Tim01, "The snapshot time is mixed: a file is of one moment."));
             return (None, self.findings);
-        }
-        if let How::RepeatedHour { chosen } = first.how {
-            let message = format!("The repeated hour was resolved as {} by the time of receipt.", chosen.as_str());
-            self.findings.push(Finding::new(Rule::Tim06, message));
-        }
-        let (mapping, received_at) = (self.mapping, self.received_at);
-        let named = |name: &DateTime| Some(resolve_civil(*name, mapping.zone, mapping.march_gap, received_at).ok()?.at);
-        let mut others: Vec<(&str, Timestamp)> = names.iter().filter_map(named).map(|at| ("the time in the file name", at)).collect();
+        };
+        let named = |name: &NameTime| Some(("the time in the file name", self.named(*name).ok()?));
+        let mut others: Vec<(&str, Reading)> = names.iter().filter_map(named).collect();
         if let Some(text) = control {
-            match self.resolve(text, &CONTROL_FORMATS.map(str::to_owned)) {
-                Ok(control) => others.push(("the time in the control file", control.at)),
+            match self.read(text, &CONTROL_FORMATS.map(str::to_owned)) {
+                Ok(control) => others.push(("the time in the control file", control)),
                 Err(_) => self.findings.push(Finding::new(Rule::Tim01, "The snapshot_at of the control file cannot be read.")),
             }
         }
+        let settled = match agreed {
+            Reading::Sure(resolved) => resolved,
+            Reading::Twice { first, second } => {
+                let (chosen, by) = by_offset([first, second], &others).unwrap_or_else(|| choose(first, second, &self.standing));
+                if by != RepeatedBy::Offset {
+                    let message = format!("The repeated hour was resolved as {} by {}.", chosen.as_str(), by.as_str());
+                    self.findings.push(Finding::new(Rule::Tim06, message));
+                }
+                Resolved { at: if chosen == UkClock::Bst { first } else { second }, how: How::RepeatedHour { chosen, by } }
+            }
+        };
         // The files of a set have their time in every name, and in the control record: one wrong time is told once.
         others.dedup();
-        self.findings.extend(far_apart(first.at, &others));
-        (Some(first), self.findings)
+        self.findings.extend(far_apart(settled.at, &others));
+        (Some(settled), self.findings)
     }
 }
 
+/// What all statements can mean together: an offset in one of them settles the others. `None` where they cannot agree.
+fn agreed(stated: &[Reading]) -> Option<Reading> {
+    let sure = stated.iter().find(|reading| matches!(reading, Reading::Sure(_)));
+    let agreed = *sure.or(stated.first())?;
+    let at = agreed.candidates().next()?;
+    stated.iter().all(|other| other.candidates().any(|candidate| candidate == at)).then_some(agreed)
+}
+
+/// The reading that a control record or a name with an offset means; they may be some minutes from the data.
+fn by_offset([first, second]: [Timestamp; 2], others: &[(&str, Reading)]) -> Option<(UkClock, RepeatedBy)> {
+    let near = |at: Timestamp, said: Timestamp| at.duration_since(said).abs() <= NAME_TOLERANCE;
+    let said = |reading: &Reading| match reading {
+        Reading::Sure(Resolved { at, how: How::Offset }) => Some(*at),
+        Reading::Sure(_) | Reading::Twice { .. } => None,
+    };
+    let chosen = others.iter().filter_map(|(_, reading)| said(reading)).find_map(|said| {
+        let second = near(second, said).then_some(UkClock::Gmt);
+        near(first, said).then_some(UkClock::Bst).or(second)
+    });
+    Some((chosen?, RepeatedBy::Offset))
+}
+
 /// What is said of other statements of the time that lie too far from the one in the data.
-fn far_apart(stated: Timestamp, others: &[(&str, Timestamp)]) -> Option<Finding> {
-    let apart = |(what, other): &(&str, Timestamp)| {
-        let apart = stated.duration_since(*other).abs();
+fn far_apart(stated: Timestamp, others: &[(&str, Reading)]) -> Option<Finding> {
+    let apart = |(what, other): &(&str, Reading)| {
+        let apart = other.candidates().map(|other| stated.duration_since(other).abs()).min()?;
         (apart > NAME_TOLERANCE).then(|| format!("{} min from {what}", apart.as_mins()))
     };
     let far: Vec<String> = others.iter().filter_map(apart).collect();
@@ -154,7 +201,7 @@ fn far_apart(stated: Timestamp, others: &[(&str, Timestamp)]) -> Option<Finding>
 #[must_use]
 pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, history: &History) -> Findings {
     let mut findings = Findings::default();
-    let slot = Slot::of_snapshot(snapshot_at);
+    let slot = Slot::meant_at(snapshot_at, feed.limits.early_tolerance);
     let ahead = snapshot_at.duration_since(received_at);
     if ahead > feed.limits.future_tolerance {
         let message = format!("The snapshot is {} min in the future. Is the source's clock, or its time zone, wrong?", ahead.as_mins());

@@ -7,7 +7,7 @@ use bedfeed::config::{self, Settings};
 use bedfeed::feed::{DeliveryId, Digest, FileName, Severity};
 use bedfeed::normalise::rows::{self, Normalised};
 use bedfeed::pipeline::assess::{Assessment, Context, Part, assess};
-use bedfeed::verify::set::{self, SetFile};
+use bedfeed::verify::set::{self, Arrival, SetFile};
 use bedfeed::verify::{Feed, History, Verdict};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ impl Desk {
         let opened: Vec<SetFile<'_>> =
             files.iter().zip(&names).map(|((_, bytes), name)| SetFile { name, sha256: Digest::of(bytes), bytes }).collect();
         let mapping = feed.mappings.first().unwrap();
-        let set = set::open(&opened, mapping, feed, received_at);
+        let set = set::open(&opened, mapping, feed, &Arrival { received_at, history: &History::default(), rows_rule_out_bst: false });
         assert!(set.usable && !set.findings.reject_file(), "{code}: {:?}", set.findings);
         let snapshot_at = set.snapshot_at.unwrap().at;
         let context = rows::Context { provider: &feed.provider, reference: &self.settings.reference, snapshot_at };

@@ -5,6 +5,7 @@ use crate::cli::Failure;
 use crate::cli::table::shell;
 use crate::feed::Slot;
 use crate::ledger;
+use crate::quarantine::{Recipient, make_keys};
 use crate::service::Running;
 use crate::simulator::Layout;
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub(super) const SETTINGS: &str = "bedfeed.toml";
 /// The folder of the providers' private keys.
 pub(super) const KEYS: &str = "keys";
+/// The private key that opens what was sealed, in that folder: what a governance lead would keep elsewhere.
+const GOVERNANCE_KEY: &str = "governance.txt";
 /// The provider that stays silent at first.
 pub(super) const SILENT: Layout = Layout::Ncc;
 
@@ -56,13 +59,14 @@ const EXAMPLES: &[(&str, &str, &[u8])] = &[
     ("NCC", "lines.csv", include_bytes!("../../../config/providers/examples/NCC/lines.csv")),
 ];
 
-const REFERENCE: [(&str, &str); 6] = [
+const REFERENCE: [(&str, &str); 7] = [
     ("sites.csv", include_str!("../../../config/reference/sites.csv")),
     ("wards.csv", include_str!("../../../config/reference/wards.csv")),
     ("ward_aliases.csv", include_str!("../../../config/reference/ward_aliases.csv")),
     ("ward_types.csv", include_str!("../../../config/reference/ward_types.csv")),
     ("ward_classes.csv", include_str!("../../../config/reference/ward_classes.csv")),
     ("bed_groups.csv", include_str!("../../../config/reference/bed_groups.csv")),
+    ("ward_telling_words.csv", include_str!("../../../config/reference/ward_telling_words.csv")),
 ];
 
 /// A fresh folder under the system's temporary one.
@@ -83,7 +87,9 @@ pub(super) fn prepare(dir: &Path, now: Timestamp) -> Result<PathBuf, Failure> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir.join(folder))?;
     }
     let dir = dir.canonicalize()?;
-    write(&dir.join(SETTINGS), main_settings(&dir).as_bytes(), 0o600)?;
+    let (recipient, private) = make_keys();
+    write(&dir.join(KEYS).join(GOVERNANCE_KEY), private.as_bytes(), 0o600)?;
+    write(&dir.join(SETTINGS), main_settings(&dir, &recipient).as_bytes(), 0o600)?;
     for (name, text) in REFERENCE {
         write(&dir.join("reference").join(name), text.as_bytes(), 0o600)?;
     }
@@ -113,10 +119,13 @@ const SFTP_ANY: &str = "listen = [\"127.0.0.1:0\"] # sftp";
 const ALL_FROM_HERE: &str = "connection_rate = 1000 # all six providers send from this machine, and all at once";
 const WEB_ANY: &str = "listen = \"127.0.0.1:0\" # web";
 
-fn main_settings(dir: &Path) -> String {
+fn main_settings(dir: &Path, recipient: &Recipient) -> String {
     // A quoted path with backslashes or quotes in it would need escaping; JSON's is TOML's too.
     let state_dir = serde_json::Value::String(dir.display().to_string());
-    format!("# Written by `bedfeed demo`.\nstate_dir = {state_dir}\n\n[sftp]\n{SFTP_ANY}\n{ALL_FROM_HERE}\n\n[web]\n{WEB_ANY}\n")
+    format!(
+        "# Written by `bedfeed demo`.\nstate_dir = {state_dir}\n\n[sftp]\n{SFTP_ANY}\n{ALL_FROM_HERE}\n\n[web]\n{WEB_ANY}\n\n\
+         [governance]\nrecipients = [\"{recipient}\"] # its other half: {KEYS}/{GOVERNANCE_KEY}\n"
+    )
 }
 
 /// The shipped sample with a key, and with the first slot that is expected: the silent provider should have sent already,

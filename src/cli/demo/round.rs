@@ -2,6 +2,7 @@
 
 use super::folder::{KEYS, SILENT};
 use crate::cli::Failure;
+use crate::feed::nhs_number::masked;
 use crate::feed::{ProviderCode, Rule, Slot, Stage, Totals};
 use crate::ledger::{DeliveryRow, Filter, Reader};
 use crate::simulator::{Fault, HostKey, Layout, Options, Uploader, World, extract, load_key};
@@ -64,6 +65,7 @@ impl Round {
             upload(&now, ry3, current, "a good archive", "inbox", &good, End::Loaded(1))?,
             upload(&now, rm1, current, "a file damaged on the way", "inbox", &fault(Fault::WrongChecksum), End::Quarantined(Rule::Trn04))?,
             upload(&now, rmy, current, "a file with NHS numbers in it", "inbox", &fault(Fault::NhsNumbers), End::Sealed(Rule::Igv02))?,
+            named_after_a_person(upload(&now, rm1, current, "a file named like an NHS number", "inbox", &good, End::Sealed(Rule::Igv02))?),
             upload(&now, rcx, current, "the same file once more", "inbox", &good, End::Duplicate)?,
             upload(&now, ry3, current, "newer figures for the same slot", "inbox", &fault(Fault::OtherContent), End::Loaded(2))?,
         ];
@@ -103,7 +105,7 @@ pub(super) fn deliveries(reader: &Reader) -> Result<Vec<DeliveryRow>, Failure> {
 pub(super) async fn upload_all(uploads: Vec<Upload>, address: SocketAddr, dir: PathBuf, said: mpsc::Sender<String>) -> Vec<String> {
     let mut failed = Vec::new();
     for upload in uploads {
-        let files = upload.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let files = upload.files.iter().map(|(name, _)| masked(name)).collect::<Vec<_>>().join(", ");
         let line = match send(&upload, address, &dir).await {
             Ok(()) => format!("   sent  {:<4} {} ({files})", upload.provider, upload.what),
             Err(error) => {
@@ -141,6 +143,13 @@ fn upload(
     let provider = code(layout)?;
     let files = extract(world, &provider, slot.start(), options).map_err(Failure::broken)?;
     Ok(Upload { provider, what, folder, files: files.into_iter().map(|file| (file.name, file.bytes)).collect(), end })
+}
+
+/// The same with one file only, whose name is a number that is never issued.
+fn named_after_a_person(mut upload: Upload) -> Upload {
+    upload.files.truncate(1);
+    upload.files.iter_mut().for_each(|(name, _)| *name = "beds 999 000 0018.csv".to_owned());
+    upload
 }
 
 fn truth(world: &World, layout: Layout, slot: Slot) -> Result<(ProviderCode, Slot, Totals), Failure> {

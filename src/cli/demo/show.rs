@@ -86,7 +86,7 @@ impl<'a> Show<'a> {
             Stage::Duplicate { .. } => "  duplicate, nothing changes".to_owned(),
             Stage::Tested { .. } => "  judged, not loaded (test/)".to_owned(),
         };
-        Ok(Some(format!("         {:<4} {}:{word}", row.delivery.provider, plain(row.delivery.name.as_str()))))
+        Ok(Some(format!("         {:<4} {}:{word}", row.delivery.provider, plain(&row.delivery.name.shown()))))
     }
 
     /// The promises, the figures, and whether all held.

@@ -4,9 +4,11 @@ use super::folder::KEYS;
 use super::round::{End, Round, Upload, deliveries};
 use crate::cli::Failure;
 use crate::config::Settings;
+use crate::feed::nhs_number::masked;
 use crate::feed::{Stage, Totals};
 use crate::forward::{Figures, ProviderFigures};
 use crate::ledger::{DeliveryRow, FILE_NAME, Reader};
+use crate::quarantine::{DELIVERIES, QUARANTINE};
 use crate::service::Running;
 use crate::simulator::{HostKey, UploadError, Uploader, load_key};
 use std::collections::BTreeMap;
@@ -45,8 +47,8 @@ pub(super) async fn check(
     checks.push(says("P5", "the silent provider is late, said once; nobody else is", lateness(plan, &reader)?));
     checks.push(says(
         "P7",
-        "no leaked number is in the ledger, the warehouse, a receipt or a page",
-        leaks(plan, settings, running, &receipts).await?,
+        "no leaked number is in the ledger, the warehouse, a stored file, a receipt or a page",
+        leaks(plan, settings, running, &receipts, &rows).await?,
     ));
     let chain = reader.verify_chain()?.err().map(|broken| format!("entry {} {}", broken.seq, broken.what));
     checks.push(says("P8", "the audit trail is whole", chain.into_iter().collect()));
@@ -193,25 +195,60 @@ fn lateness(plan: &Round, reader: &Reader) -> Result<Vec<String>, Failure> {
 }
 
 /// Looks for the leaked numbers in everything that was written or can be read.
-async fn leaks(plan: &Round, settings: &Settings, running: &Running, receipts: &Receipts) -> Result<Vec<String>, Failure> {
-    let sealed = plan.uploads.iter().filter(|upload| matches!(upload.end, End::Sealed(_)));
+async fn leaks(
+    plan: &Round,
+    settings: &Settings,
+    running: &Running,
+    receipts: &Receipts,
+    rows: &[DeliveryRow],
+) -> Result<Vec<String>, Failure> {
+    let sealed = || plan.uploads.iter().filter(|upload| matches!(upload.end, End::Sealed(_))).filter_map(|upload| upload.files.first());
     // Of the data file alone: a control file's hash may hold ten digits in a row by chance.
-    let numbers: Vec<String> = sealed.filter_map(|upload| upload.files.first()).flat_map(|(_, bytes)| made_up_numbers(bytes)).collect();
-    if numbers.is_empty() {
+    let in_files: Vec<String> = sealed().flat_map(|(_, bytes)| made_up_numbers(bytes)).collect();
+    let in_names: Vec<String> = sealed().map(|(name, _)| name).filter(|name| masked(name) != **name).cloned().collect();
+    if in_files.is_empty() || in_names.is_empty() {
         return Ok(vec!["the round leaked no number to look for".to_owned()]);
     }
-    let mut places: Vec<(String, Vec<u8>)> = Vec::new();
+    let (mut recorded, mut shown): (Places, Places) = (Vec::new(), Vec::new());
     for name in [FILE_NAME, "ledger.db-wal", "warehouse.db", "warehouse.db-wal"] {
         match std::fs::read(settings.state_dir.join(name)) {
-            Ok(bytes) => places.push((name.to_owned(), bytes)),
+            // The ledger has every name as it was sent.
+            Ok(bytes) if name.starts_with(FILE_NAME) => recorded.push((name.to_owned(), bytes)),
+            Ok(bytes) => shown.push((name.to_owned(), bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
     }
-    places.extend(receipts.iter().filter_map(|((_, name), bytes)| Some((name.clone(), bytes.as_ref().ok()?.clone()))));
-    places.push(("the page".to_owned(), page(running).await?));
-    let found = |bytes: &[u8]| numbers.iter().any(|number| bytes.windows(number.len()).any(|window| window == number.as_bytes()));
-    Ok(places.iter().filter(|(_, bytes)| found(bytes)).map(|(name, _)| format!("one is in {name}")).collect())
+    for folder in [DELIVERIES, QUARANTINE] {
+        stored(&settings.state_dir.join(folder), &mut shown)?;
+    }
+    shown.extend(receipts.iter().filter_map(|((_, name), bytes)| Some((masked(name), bytes.as_ref().ok()?.clone()))));
+    let of_sealed = rows.iter().filter(|row| matches!(row.stage, Stage::Quarantined { sealed: true, .. }));
+    let paths = ["/", "/metrics", "/api/v1/feeds", "/api/v1/deliveries"].map(str::to_owned);
+    for path in paths.into_iter().chain(of_sealed.map(|row| format!("/deliveries/{}", row.delivery.id))) {
+        let page = page(running, &path).await?;
+        shown.push((format!("the page {path}"), page));
+    }
+    let has = |bytes: &[u8], texts: &[String]| texts.iter().any(|text| bytes.windows(text.len()).any(|window| window == text.as_bytes()));
+    let leaking = recorded.iter().filter(|(_, bytes)| has(bytes, &in_files));
+    let leaking = leaking.chain(shown.iter().filter(|(_, bytes)| has(bytes, &in_files) || has(bytes, &in_names)));
+    Ok(leaking.map(|(name, _)| format!("one is in {name}")).collect())
+}
+
+/// What is looked through: what it is called, and its bytes.
+type Places = Vec<(String, Vec<u8>)>;
+
+/// Every file below a folder.
+fn stored(folder: &Path, places: &mut Places) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            stored(&path, places)?;
+        } else {
+            places.push((path.display().to_string(), std::fs::read(&path)?));
+        }
+    }
+    Ok(())
 }
 
 /// The simulator's NHS numbers: ten digits from the range 999, which is never issued.
@@ -220,14 +257,14 @@ fn made_up_numbers(bytes: &[u8]) -> Vec<String> {
     text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 10 && word.starts_with("999")).map(str::to_owned).collect()
 }
 
-/// The feed-health page as a browser would get it.
-async fn page(running: &Running) -> Result<Vec<u8>, Failure> {
+/// A page as a browser would get it.
+async fn page(running: &Running, path: &str) -> Result<Vec<u8>, Failure> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     /// Far more than a page may have.
     const MOST: u64 = 1024 * 1024;
     let mut stream = tokio::net::TcpStream::connect(running.web).await?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.take(MOST).read_to_end(&mut bytes).await?;
-    if bytes.starts_with(b"HTTP/1.1 200") { Ok(bytes) } else { Err(Failure::Failed("the feed-health page could not be read".to_owned())) }
+    if bytes.starts_with(b"HTTP/1.1 200") { Ok(bytes) } else { Err(Failure::Failed(format!("the page {path} could not be read"))) }
 }

@@ -44,7 +44,7 @@ pub(super) fn mappings(root: &Section<'_>, provider: &str, reference: &Reference
     for section in sections {
         let hash = hash_of(&section, root);
         let (source, at, path) = (section.source(), section.at(), section.path().to_owned());
-        let Some((mapping, examples)) = mapping(section, provider, reference, hash) else { continue };
+        let Some((mapping, examples)) = mapping(section, provider, root.has("signers"), reference, hash) else { continue };
         all_examples.extend(examples);
         for other in &versions {
             if other.version == mapping.version {
@@ -59,7 +59,7 @@ pub(super) fn mappings(root: &Section<'_>, provider: &str, reference: &Reference
     (versions, all_examples)
 }
 
-fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Digest) -> Option<(Mapping, Vec<Example>)> {
+fn mapping(section: Section<'_>, provider: &str, signers: bool, reference: &Reference, hash: Digest) -> Option<(Mapping, Vec<Example>)> {
     let version = section.need("version").and_then(|item| item.filled().map(str::to_owned));
     let from = section.need("from").and_then(|item| item.date());
     let to = section.get("to").and_then(|item| item.date().map(|date| (item, date)));
@@ -74,7 +74,7 @@ fn mapping(section: Section<'_>, provider: &str, reference: &Reference, hash: Di
     let gaps = [("reject", MarchGap::Reject), ("shift forward", MarchGap::ShiftForward)];
     let march_gap = section.get("march_gap").and_then(|item| item.choice(&gaps)).unwrap_or(MarchGap::Reject);
     let set_wait = section.get("set_wait").and_then(|item| item.duration(SignedDuration::ZERO..=MAX_SET_WAIT));
-    let files = parts::parts(&section, provider);
+    let files = parts::parts(&section, provider, signers);
     let (tables, types) = tables(&section, &files, reference);
     let manifest = section.get("manifest").and_then(|item| manifest(&item, &tables));
     let examples = examples::examples(&section, version.as_deref().unwrap_or_default());

@@ -5,7 +5,7 @@
 use super::super::document::{Item, Section};
 use super::super::problem::did_you_mean;
 use crate::feed::FileName;
-use crate::normalise::mapping::{FilePart, NamePattern, NamePiece, PartRole};
+use crate::normalise::mapping::{Compression, FilePart, NamePattern, NamePiece, PartRole};
 use crate::normalise::names::{PLACEHOLDERS, PatternError, parse_pattern};
 
 /// The files of a mapping.
@@ -16,15 +16,17 @@ pub(super) struct Parts {
     pub(super) spoilt: Vec<String>,
 }
 
-/// Reads `[[mapping.file]]`.
-pub(super) fn parts(mapping: &Section<'_>, provider: &str) -> Parts {
+/// Reads `[[mapping.file]]`. `signers`: whether the provider's file lists keys that may sign.
+pub(super) fn parts(mapping: &Section<'_>, provider: &str, signers: bool) -> Parts {
     let mut parts: Vec<FilePart> = Vec::new();
+    let mut signatures = Vec::new();
     let mut spoilt = Vec::new();
     for section in mapping.sections("file") {
         let label = section.need("part").and_then(|item| item.filled().map(|text| (item.clone(), text.to_owned())));
-        let roles = [("data", PartRole::Data), ("sha256", PartRole::Sha256), ("control", PartRole::Control)];
-        let role = section.get("role").map_or(Some(PartRole::Data), |item| item.choice(&roles));
+        let role = section.get("role").map_or(Some(PartRole::Data), |item| item.choice(ROLES));
         let name = section.need("name").and_then(|item| pattern(&item).map(|pattern| (item, pattern)));
+        let compression = compression(&section, role, name.as_ref().map(|(_, name)| name));
+        let signs = section.get("signs");
         section.finish();
         let (label, part) = label.map_or((None, String::new()), |(item, part)| (Some(item), part));
         let (Some(label), Some(role), Some((item, name))) = (label, role, name) else {
@@ -37,12 +39,67 @@ pub(super) fn parts(mapping: &Section<'_>, provider: &str) -> Parts {
         if let Some(other) = parts.iter().find(|other| shape(&other.name, provider) == shape(&name, provider)) {
             item.problem(format!("a file could be this part or the part \"{}\": their names look the same", other.part));
         }
-        parts.push(FilePart { part, name, role });
+        if role == PartRole::Signature {
+            signatures.push((parts.len(), label, signs));
+        } else if let Some(signs) = signs {
+            signs.problem("has no effect: only a part of the role \"signature\" is for another");
+        }
+        parts.push(FilePart { part, name, role, compression, signs: None });
     }
     if spoilt.is_empty() && !parts.iter().any(|part| part.role == PartRole::Data) {
         mapping.problem("needs a [[mapping.file]] that holds data");
     }
+    for (at, label, signs) in signatures {
+        if !signers {
+            label.problem("there are no [[signers]] in this file whose signatures would be taken");
+        }
+        let signed = signed_part(&label, signs.as_ref(), &parts, &spoilt);
+        if let Some(part) = parts.get_mut(at) {
+            part.signs = signed;
+        }
+    }
     Parts { parts, spoilt }
+}
+
+/// What a file may be for, by the word in the settings.
+const ROLES: &[(&str, PartRole)] =
+    &[("data", PartRole::Data), ("sha256", PartRole::Sha256), ("control", PartRole::Control), ("signature", PartRole::Signature)];
+
+/// How a file is packed: as it is said, or as its name's ending says.
+fn compression(section: &Section<'_>, role: Option<PartRole>, name: Option<&NamePattern>) -> Compression {
+    let packings = [("none", Compression::Plain), ("gzip", Compression::Gzip)];
+    if let Some(item) = section.get("compression") {
+        if role.is_some_and(|role| role != PartRole::Data) {
+            item.problem("has no effect: only a file of rows is unpacked");
+        }
+        return item.choice(&packings).unwrap_or(Compression::Plain);
+    }
+    let ends_in_gz = |name: &NamePattern| name.text.to_ascii_lowercase().ends_with(".gz");
+    if role == Some(PartRole::Data) && name.is_some_and(ends_in_gz) { Compression::Gzip } else { Compression::Plain }
+}
+
+/// The part that a signature is for: the one it names, or the only one with rows.
+fn signed_part(label: &Item<'_>, signs: Option<&Item<'_>>, parts: &[FilePart], spoilt: &[String]) -> Option<String> {
+    let Some(item) = signs else {
+        let mut data = parts.iter().filter(|part| part.role == PartRole::Data);
+        let only = data.next().map(|part| part.part.clone());
+        if data.next().is_some() {
+            label.problem("needs signs: there are several parts with rows, and it is for one of them");
+            return None;
+        }
+        return only;
+    };
+    let name = item.filled()?;
+    match parts.iter().find(|part| part.part == name) {
+        Some(part) if part.role == PartRole::Signature => item.problem("a signature cannot be for a signature"),
+        Some(_) => return Some(name.to_owned()),
+        None if spoilt.iter().any(|part| part.is_empty() || part == name) => {}
+        None => {
+            let near = did_you_mean(name, parts.iter().map(|part| part.part.as_str()));
+            item.problem(format!("no [[mapping.file]] is called \"{name}\"{near}"));
+        }
+    }
+    None
 }
 
 /// Whether a pattern gives a whole date and a time of day.

@@ -12,13 +12,16 @@ use super::parts::{self, Parts};
 use super::skips;
 use crate::bedstate::LineType;
 use crate::normalise::mapping::{
-    Encoding, FIELDS, FilePart, HeaderLine, Join, LinesPerRow, PartRole, SnapshotTime, TableMapping, TotalRow, TrailerLine,
+    Compression, Encoding, FIELDS, FilePart, HeaderLine, Join, LinesPerRow, PartRole, SnapshotTime, TableMapping, TotalRow, TrailerLine,
 };
 use crate::normalise::reference::Reference;
 use toml::de::DeValue;
 
 /// Furthest position in a header or trailer line.
 const MAX_POSITION: u64 = 200;
+
+/// Most lines left out before the first one that counts: a title page is another kind of file.
+const MAX_SKIPPED: u64 = 50;
 
 /// What one table is read with.
 pub(super) struct Setting<'a> {
@@ -51,7 +54,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     let filled = |field: &str| fields.sources.contains_key(field) || lines.iter().any(|line| line.mapping.set.contains_key(field));
     let required = section.get("required").map(|item| required(&item, &filled)).unwrap_or_default();
 
-    let encodings = [("utf-8", Encoding::Utf8), ("windows-1252", Encoding::Windows1252)];
+    let encodings = [("utf-8", Encoding::Utf8), ("windows-1252", Encoding::Windows1252), ("utf-16", Encoding::Utf16)];
     let mapping = TableMapping {
         name: outline.name.clone(),
         file: file.unwrap_or_default().to_owned(),
@@ -60,6 +63,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         delimiter: section.get("delimiter").and_then(|item| delimiter(&item)).unwrap_or(b','),
         quoted: section.get("quoted").and_then(|item| item.flag()).unwrap_or(true),
         header: section.get("header").and_then(|item| item.flag()).unwrap_or(true),
+        skip_lines: section.get("skip_lines").and_then(|item| item.whole(0..=MAX_SKIPPED)).unwrap_or(0),
         columns: outline.columns.clone(),
         optional: section.get("optional").map(|item| columns::subset(&item, &outline.columns)).unwrap_or_default(),
         also_named: columns::also_named(&section, &outline.columns),
@@ -83,6 +87,12 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     };
     if !mapping.header && !mapping.also_named.is_empty() {
         section.problem("also_named has no effect: without a header the columns go by their order");
+    }
+    if mapping.skip_lines > 0 && !mapping.header && mapping.header_line.is_none() {
+        section.problem("skip_lines needs a header or a header_line: on a day without those lines it would leave out rows");
+    }
+    if mapping.member.is_some() && part.is_some_and(|part| part.compression == Compression::Gzip) {
+        section.problem("member has no effect: the file is gzip, which has no members");
     }
     if mapping.lines.is_empty() && !(mapping.tidy.split.is_empty() && mapping.skip.is_empty()) {
         section.problem("skip and split have no effect: the table makes no lines of its own");
@@ -139,18 +149,15 @@ fn header_line(item: &Item<'_>) -> Option<HeaderLine> {
     let starts = section.need("starts").and_then(|item| item.filled().map(str::to_owned));
     let place = |key| section.get(key).and_then(|item| position(&item));
     let (provider, sequence, at) = (place("provider"), place("sequence"), place("snapshot_at"));
-    let mut places: Vec<usize> = [provider, sequence, at].into_iter().flatten().collect();
-    places.sort_unstable();
-    if places.windows(2).any(|pair| pair.first() == pair.last()) {
-        section.problem("two things cannot stand at the same position");
-    }
+    let (dataset, kind, produced_at) = (place("dataset"), place("kind"), place("produced_at"));
+    apart(&section, &[provider, sequence, at, dataset, kind, produced_at]);
     let format = if at.is_some() { section.need("format") } else { section.get("format") };
     if let Some(format) = format.as_ref().filter(|_| !section.has("snapshot_at")) {
         format.problem("has no effect without snapshot_at");
     }
     let format = format.and_then(|item| formats::one(&item, Wanted::DateAndTime)).unwrap_or_default();
     section.finish();
-    Some(HeaderLine { starts: starts?, provider, sequence, snapshot_at: at.map(|at| (at, format)) })
+    Some(HeaderLine { starts: starts?, provider, sequence, snapshot_at: at.map(|at| (at, format)), dataset, kind, produced_at })
 }
 
 /// A position in a line that starts with a text of its own at position 1.
@@ -162,8 +169,20 @@ fn trailer_line(item: &Item<'_>) -> Option<TrailerLine> {
     let section = item.section()?;
     let starts = section.need("starts").and_then(|item| item.filled().map(str::to_owned));
     let rows = section.need("rows").and_then(|item| position(&item));
+    let place = |key| section.get(key).and_then(|item| position(&item));
+    let totals = [place("total_occ"), place("total_emp"), place("total_clo"), place("total_dem")];
+    apart(&section, &[&[rows], totals.as_slice()].concat());
     section.finish();
-    Some(TrailerLine { starts: starts?, rows: rows? })
+    Some(TrailerLine { starts: starts?, rows: rows?, totals })
+}
+
+/// Notes it where two things are said to stand at one position of a line.
+fn apart(section: &Section<'_>, places: &[Option<usize>]) {
+    let mut places: Vec<usize> = places.iter().copied().flatten().collect();
+    places.sort_unstable();
+    if places.windows(2).any(|pair| pair.first() == pair.last()) {
+        section.problem("two things cannot stand at the same position");
+    }
 }
 
 fn total_row(item: &Item<'_>, own: &Columns<'_>) -> Option<TotalRow> {

@@ -33,7 +33,7 @@ pub struct DeliveryView<'a> {
 #[must_use]
 pub fn delivery_page(view: &DeliveryView<'_>, zone: &TimeZone) -> String {
     let delivery = view.delivery;
-    let mut page = Html::page("Delivery", delivery.name.as_str());
+    let mut page = Html::page("Delivery", &delivery.name.shown());
     page.raw("<p role=\"status\">").text(stage_words(view.stage)).raw("</p>\n<dl>");
     page.term("Delivery", &delivery.id.to_string());
     page.term("Provider", &format!("{} {}", delivery.provider, view.provider_name));

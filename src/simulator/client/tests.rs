@@ -226,7 +226,7 @@ async fn only_the_expected_server_and_an_accepted_key_will_do() {
 fn a_private_key_is_read_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("RM1");
-    key(2).write_openssh_file(&path, russh::keys::ssh_key::LineEnding::LF).unwrap();
+    key(2).write_openssh_file(&path, ssh_key::LineEnding::LF).unwrap();
     assert_eq!(load_key(&path).unwrap().public_key(), key(2).public_key());
     std::fs::write(&path, "nothing").unwrap();
     assert!(load_key(&path).unwrap_err().to_string().starts_with("cannot read the private key "));

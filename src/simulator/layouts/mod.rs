@@ -14,6 +14,7 @@ use super::profile::Layout;
 use super::world::World;
 use crate::feed::{ProviderCode, SLOT_LENGTH};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use page::Page;
 
 /// One file of an extract, ready to be sent. Data files come before the control file that describes them.
@@ -33,6 +34,21 @@ pub struct Options {
     /// Care homes only: adds a row of a home that has registered but not finished its return. Its vacancies and the time of
     /// its last update are blank, so the row is rejected; its beds are not in the world's totals.
     pub incomplete_row: bool,
+    /// What clock the provider's system goes by.
+    pub clock: SourceClock,
+}
+
+/// What clock a simulated system writes its times by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceClock {
+    /// Local time, without saying whether it is summer time.
+    #[default]
+    Local,
+    /// Greenwich Mean Time all the year.
+    FixedGmt,
+    /// Local time with ` BST` or ` GMT` behind the moment of the extract where the data holds it (RM1, RMY, RY3), or UTC with
+    /// a `Z` where only the name does (NCC). The other two have no place for it and write plain local time.
+    Said,
 }
 
 /// One thing that goes wrong with an extract.
@@ -105,7 +121,9 @@ pub fn extract(world: &World, provider: &ProviderCode, at: Timestamp, options: &
     if let (false, Some(fault)) = (possible, options.fault) {
         return Err(ExtractError::NoSuchFault { provider: provider.clone(), fault });
     }
-    let page = Page { provider, organisation, zone: world.zone(), at, leak: options.fault == Some(Fault::NhsNumbers) };
+    let zone = if options.clock == SourceClock::FixedGmt { &TimeZone::UTC } else { world.zone() };
+    let says_offset = options.clock == SourceClock::Said;
+    let page = Page { provider, organisation, zone, at, says_offset, leak: options.fault == Some(Fault::NhsNumbers) };
     let mut files = match layout {
         Layout::Rm1 => rm1::write(&page),
         Layout::Rgp => rgp::write(&page),

@@ -32,7 +32,7 @@ pub(super) fn write(page: &Page<'_>, incomplete_row: bool) -> Vec<ExtractFile> {
         lines.push(line(fields.map(str::to_owned)));
     }
     let text = lines.join("\r\n") + "\r\n\r\n\r\n";
-    let name = format!("{}_CAREHOME_CAPACITY_{}.csv", page.provider, page.now("%Y%m%d%H%M"));
+    let name = format!("{}_CAREHOME_CAPACITY_{}.csv", page.provider, page.stamp_in_name("%Y%m%d%H%M"));
     vec![ExtractFile { name, bytes: text.into_bytes() }]
 }
 

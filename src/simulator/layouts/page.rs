@@ -15,6 +15,8 @@ pub(super) struct Page<'a> {
     pub(super) organisation: &'a Organisation,
     pub(super) zone: &'a TimeZone,
     pub(super) at: Timestamp,
+    /// Whether the moment of the extract is written with its offset.
+    pub(super) says_offset: bool,
     /// Whether NHS numbers leak into it.
     pub(super) leak: bool,
 }
@@ -23,6 +25,19 @@ impl<'a> Page<'a> {
     /// The moment of the extract in local time.
     pub(super) fn now(&self, format: &str) -> String {
         self.local(self.at, format)
+    }
+
+    /// The moment of the extract as the data holds it: with `BST` or `GMT` where this system says so.
+    pub(super) fn stamp(&self, format: &str) -> String {
+        if !self.says_offset {
+            return self.now(format);
+        }
+        self.at.to_zoned(self.zone.clone()).strftime(&format!("{format} %Z")).to_string()
+    }
+
+    /// The moment of the extract as a name holds it that is the only place of it: UTC with a `Z` where this system says so.
+    pub(super) fn stamp_in_name(&self, format: &str) -> String {
+        if self.says_offset { self.at.strftime(&format!("{format}Z")).to_string() } else { self.now(format) }
     }
 
     /// An earlier moment in local time; one that the world has only reached later is the moment of the extract.

@@ -13,7 +13,7 @@ const BEDS_IN_A_BAY: usize = 6;
 const MINUTES: &str = "%d/%m/%Y %H:%M";
 
 pub(super) fn write(page: &Page<'_>) -> Vec<ExtractFile> {
-    let now = page.now(MINUTES);
+    let now = page.stamp(MINUTES);
     let mut lines = vec![quoted(COLUMNS.into_iter().map(str::to_owned).chain(page.leaked_heading()))];
     for (row, (ward, number, bed)) in page.beds().enumerate() {
         let (status, patient) = match bed {

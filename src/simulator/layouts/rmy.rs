@@ -12,7 +12,7 @@ const COLUMNS: [&str; 12] =
 const SECONDS: &str = "%Y-%m-%dT%H:%M:%S";
 
 pub(super) fn write(page: &Page<'_>) -> Vec<ExtractFile> {
-    let now = page.now(SECONDS);
+    let now = page.stamp(SECONDS);
     let mut lines = vec![line(COLUMNS.into_iter().map(str::to_owned).chain(page.leaked_heading()))];
     for (row, (ward, number, bed)) in page.beds().enumerate() {
         let (state, reason, patient) = describe(bed);

@@ -44,7 +44,7 @@ fn bed_list(page: &Page<'_>) -> Vec<String> {
         "DischargeReady",
     ];
     let mut lines = vec![quoted(columns.into_iter().map(str::to_owned).chain(page.leaked_heading()))];
-    let now = page.now(SECONDS);
+    let now = page.stamp(SECONDS);
     for (row, (ward, number, bed)) in page.beds().enumerate() {
         let patient = match bed {
             Bed::Occupied(patient) => Some(patient),

@@ -19,6 +19,7 @@ fn said(text: &str, mapping: &TableMapping, limits: &Limits) -> (String, usize) 
 
 const HEAD: &str = "WHEN,SITE,WARD,BED,STATUS,SEX,AGE\n";
 const ROW: &str = "03/12/2018 10:15,RM102,W1,B1,OCC,F,83\n";
+const JOINED: &str = "The file was appended to itself, or two files were joined: send each extract as a file of its own.";
 const TOTAL: &str = "TOTAL,,,,1,,\n";
 
 #[test]
@@ -69,7 +70,7 @@ fn every_row_is_accounted_for_and_every_oddity_is_said() {
         (whole.replace("W1", "\"W\"1"), format!("STR-05 R Line 2: text after a closing quote; quotes inside a text must be doubled.|{quiet}"), 0),
         (
             format!("{HEAD}{ROW}{HEAD}TOTAL,,,,2,,\n"),
-            format!("STR-05 R Line 3: the first line is repeated among the rows; two files may have been joined.|{quiet}"),
+            format!("STR-05 F Line 3: the first line is repeated among the rows. {JOINED}|{quiet}"),
             1,
         ),
         (whole.replace("AGE", "SEX"), "STR-03 F Column SEX is there 2 times.|STR-03 F Column AGE is missing.|STR-08 I 1 total line skipped.".into(), 0),
@@ -98,7 +99,7 @@ fn every_row_is_accounted_for_and_every_oddity_is_said() {
         ),
         (
             "03/12/2018 10:15,RM102,W1,B1,OCC,Jane Example,83\n".into(),
-            "STR-03 F The first line has 0 of 7 agreed column names. Agreed are: WHEN, SITE, WARD, BED, STATUS, SEX, AGE.".into(),
+            "STR-03 F Line 1 should name the columns; it has 0 of 7 agreed names. Agreed are: WHEN, SITE, WARD, BED, STATUS, SEX, AGE.".into(),
             0,
         ),
         (format!("{HEAD}{}{TOTAL}", "x".repeat(MAX_RECORD_BYTES + 1)), format!("TRN-03 F Line 2 is longer than {MAX_RECORD_BYTES} bytes."), 0),
@@ -122,8 +123,11 @@ fn first_and_last_lines_say_what_they_say() {
         (whole.replace("T|1\n", ""), "STR-06 F The last line, which starts with T, is missing"),
         (whole.replace("T|1", "T|2"), "STR-06 F The file states 2 rows but has 1."),
         (whole.replace("H|", "X|"), "STR-03 F The first line must start with H."),
-        (format!("{whole}D|RM102|W1|B2|U|\n"), "STR-05 R Line 4: a row after the last line (line 3)."),
-        (whole.replace("T|1\n", "H|RM1|0001234|20181203101500|BEDSTATE\nT|2\n"), "STR-05 R Line 3: the first line is repeated"),
+        (
+            format!("{whole}D|RM102|W1|B2|U|\n"),
+            "STR-05 F Line 4: a row after the last line (line 3). Another file was appended to this one.",
+        ),
+        (whole.replace("T|1\n", "H|RM1|0001234|20181203101500|BEDSTATE\nT|2\n"), "STR-05 F Line 3: the first line is repeated"),
     ];
     for (text, expected) in rows {
         let (found, _) = said(&text, &pipes(), &Limits::default());

@@ -1,0 +1,60 @@
+//! Every seed of the two fuzz targets, and some thousand changed ones of a fixed sequence, under plain `cargo test`.
+
+use super::{assess, mapping};
+use std::path::PathBuf;
+
+/// The seeds of a target with their names.
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut seeds: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    seeds.sort();
+    assert!(seeds.len() >= 12, "{target} has only {} seeds", seeds.len());
+    seeds
+}
+
+/// Seeds with some bytes changed: the same in every run (a linear congruential generator, Knuth's MMIX constants).
+fn changed(seeds: &[(String, Vec<u8>)], count: usize) -> impl Iterator<Item = Vec<u8>> {
+    let mut state = 20_181_203_u64;
+    let mut below = move |end: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % end.max(1)
+    };
+    (0..count).map(move |_| {
+        let mut bytes = seeds[below(seeds.len())].1.clone();
+        for _ in 0..=below(4) {
+            let at = below(bytes.len());
+            match below(3) {
+                0 => bytes[at] = u8::try_from(below(256)).unwrap(),
+                1 => bytes.insert(at, b"\",|\n\r=0 "[below(8)]),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        bytes
+    })
+}
+
+#[test]
+fn p9_every_seed_of_the_assessment_target_holds_and_so_do_changed_ones() {
+    let seeds = seeds("assess");
+    for (name, bytes) in &seeds {
+        println!("{name}");
+        assess(bytes);
+    }
+    changed(&seeds, 400).for_each(|bytes| assess(&bytes));
+}
+
+#[test]
+fn p9_every_seed_of_the_mapping_target_holds_and_so_do_changed_ones() {
+    let seeds = seeds("mapping");
+    for (name, bytes) in &seeds {
+        println!("{name}");
+        mapping(bytes);
+    }
+    changed(&seeds, 200).for_each(|bytes| mapping(&bytes));
+}

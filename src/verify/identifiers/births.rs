@@ -1,0 +1,235 @@
+//! Dates of birth by their looks (IGV-03): full dates of many days, over decades.
+//!
+//! Owns which spellings are dates, and when the dates of a column are people's. Refuses clocks: how old a date is counts from
+//! the newest date of the same file.
+
+use std::collections::HashSet;
+
+/// Dates that must be in a column before it is judged.
+const FEWEST_DATES: u64 = 3;
+
+/// Share of a column's longer values that must be dates, in percent. A date in a text here and there is no column of births.
+const SHARE_PERCENT: u64 = 50;
+
+/// Years between the early tenth and the late tenth of a column's dates, from which on they are taken for births. Stays,
+/// closures and inspections lie within a few years of each other; the births of the people in a hospital do not.
+const SPREAD_YEARS: usize = 20;
+
+/// Years before the newest date of the file from which on dates are old, and the share of old dates, in percent, from which on
+/// they are taken for births: those of a ward for older people may all lie within twenty years.
+const OLD_YEARS: usize = 40;
+const OLD_PERCENT: u64 = 80;
+
+/// Share of a column's dates that must be of different days, in percent, and the number of days that is always enough. When
+/// wards were opened or beds were bought says a few days many times.
+const DAYS_PERCENT: u64 = 50;
+const DAYS_ENOUGH: usize = 500;
+
+/// The first year that is counted, and how many are.
+const FIRST_YEAR: u16 = 1890;
+const YEARS: usize = 200;
+
+/// Two digits of a year up to here are of this century: births of 1940 and later are told from plans for 2039.
+const LAST_SHORT_YEAR_OF_THIS_CENTURY: u16 = 39;
+
+/// A day as a text says it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Day {
+    year: u16,
+    month: u16,
+    day: u16,
+}
+
+/// The dates of one column.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Births {
+    dates: u64,
+    others: u64,
+    years: Vec<u64>,
+    days: HashSet<Day>,
+    /// The text seen last and what it was: a time that stands on every row is read once.
+    last: (String, Option<Day>),
+}
+
+/// The dates are people's: not even a trace of the program's own may show them.
+impl std::fmt::Debug for Births {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Births").field("dates", &self.dates).field("others", &self.others).finish_non_exhaustive()
+    }
+}
+
+impl Births {
+    /// Looks at one value.
+    pub(super) fn look(&mut self, field: &str) {
+        if self.last.0 != field {
+            field.clone_into(&mut self.last.0);
+            self.last.1 = day_in(field);
+        }
+        let Some(day) = self.last.1 else {
+            self.others += 1;
+            return;
+        };
+        self.dates += 1;
+        if self.days.len() < DAYS_ENOUGH {
+            self.days.insert(day);
+        }
+        if self.years.is_empty() {
+            self.years.resize(YEARS, 0);
+        }
+        if let Some(count) = self.years.get_mut(usize::from(day.year - FIRST_YEAR)) {
+            *count += 1;
+        }
+    }
+
+    /// The latest year of a date, counted from the first that is.
+    pub(super) fn newest_year(&self) -> Option<usize> {
+        self.years.iter().rposition(|count| *count > 0)
+    }
+
+    /// How many dates there are, if they are dates of birth; `newest` is the newest year of any column.
+    pub(super) fn found(&self, newest: Option<usize>) -> Option<u64> {
+        let all = self.dates.saturating_add(self.others);
+        let days = u64::try_from(self.days.len()).unwrap_or(u64::MAX);
+        let enough = self.dates >= FEWEST_DATES && self.dates * 100 >= all * SHARE_PERCENT && days >= FEWEST_DATES;
+        let different = self.days.len() >= DAYS_ENOUGH || days * 100 >= self.dates * DAYS_PERCENT;
+        if !enough || !different {
+            return None;
+        }
+        let tenth = self.dates / 10;
+        let spread = self.year_of_nth(self.dates - tenth)?.saturating_sub(self.year_of_nth(tenth + 1)?) >= SPREAD_YEARS;
+        let limit = newest?.saturating_sub(OLD_YEARS);
+        let old: u64 = self.years.iter().take(limit).sum();
+        (spread || old * 100 >= self.dates * OLD_PERCENT).then_some(self.dates)
+    }
+
+    /// The year of the date at a place (counted from 1) among the dates in their order.
+    fn year_of_nth(&self, nth: u64) -> Option<usize> {
+        let mut passed = 0;
+        self.years.iter().position(|count| {
+            passed += count;
+            passed >= nth
+        })
+    }
+}
+
+/// The day that a text says, with or without a time behind it; `None` where it is anything else.
+fn day_in(text: &str) -> Option<Day> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''));
+    let words: Vec<&str> = text.splitn(4, [' ', 'T', '\u{a0}']).filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
+        [day, month, year, ..] if month.starts_with(|c: char| c.is_ascii_alphabetic()) => day_of(&[day, month, year]),
+        [first, rest @ ..] if rest.iter().all(|word| is_a_time(word)) => match of_signs(first) {
+            Some(parts) => day_of(&parts),
+            None => packed(first),
+        },
+        _ => None,
+    }
+}
+
+fn of_signs(word: &str) -> Option<[&str; 3]> {
+    let sign = ['-', '/', '.'].into_iter().find(|sign| word.contains(*sign))?;
+    word.split(sign).collect::<Vec<_>>().try_into().ok()
+}
+
+fn is_a_time(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'+' | b'-' | b'Z' | b'A' | b'P' | b'M' | b'a' | b'p' | b'm'))
+}
+
+/// Three parts in the order day, month, year, or year, month, day.
+fn day_of(parts: &[&str; 3]) -> Option<Day> {
+    let [first, month, last] = parts;
+    let (day, year) = if first.len() == 4 { (last, first) } else { (first, last) };
+    let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()));
+    let month = number(month).or_else(|| named_month(month))?;
+    let full = match (number(year)?, year.len()) {
+        (year, 4) => year,
+        (year, 2) if year <= LAST_SHORT_YEAR_OF_THIS_CENTURY => 2000 + year,
+        (year, 2) => 1900 + year,
+        _ => return None,
+    };
+    valid(full, month, number(day)?)
+}
+
+/// Eight digits: year, month, day, or day, month, year.
+fn packed(text: &str) -> Option<Day> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u16>().ok();
+    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    valid(number(0..4)?, number(4..6)?, number(6..8)?).or_else(|| valid(number(4..8)?, number(2..4)?, number(0..2)?))
+}
+
+fn valid(year: u16, month: u16, day: u16) -> Option<Day> {
+    let last = FIRST_YEAR.saturating_add(u16::try_from(YEARS).unwrap_or(0));
+    let fits = (FIRST_YEAR..last).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    fits.then_some(Day { year, month, day })
+}
+
+fn named_month(text: &str) -> Option<u16> {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let start = text.get(..3)?.to_ascii_lowercase();
+    let at = MONTHS.iter().position(|month| *month == start)?;
+    u16::try_from(at + 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_read_in_every_usual_spelling() {
+        let births = ["14/02/1935", "1935-02-14", "14.02.1935", "14-Feb-1935", "14 Feb 1935", "14 February 1935", "19350214", "14021935"];
+        let others =
+            ["1935-02-14T00:00:00", "14/02/1935 00:00", "14 Feb 1935 00:00:00", "\"14/02/1935\"", "=\"14/02/1935\"", "'14/02/1935"];
+        for text in births.iter().chain(&others) {
+            assert!(day_in(text) == Some(Day { year: 1935, month: 2, day: 14 }), "{text}");
+        }
+        assert!(day_in("14/02/55") == Some(Day { year: 1955, month: 2, day: 14 }));
+        assert!(day_in("14-Feb-18") == Some(Day { year: 2018, month: 2, day: 14 }));
+        for text in [
+            "",
+            "Ward 12 beds",
+            "99999999",
+            "14/13/1935",
+            "1-1000000001",
+            "10:15:00",
+            "14/02",
+            "W21 Feb 1935x",
+            "12.5.1.2",
+            "e\u{301}14/02/1935",
+        ] {
+            assert!(day_in(text).is_none(), "{text}");
+        }
+    }
+
+    fn births(dates: impl IntoIterator<Item = String>) -> Births {
+        let mut births = Births::default();
+        dates.into_iter().for_each(|date| births.look(&date));
+        births
+    }
+
+    #[test]
+    fn igv_03_dates_over_decades_are_births_and_those_of_stays_are_not() {
+        let over = |first: u32, last: u32, count: u32| {
+            (0..count).map(move |n| format!("{:02}/{:02}/{}", n % 28 + 1, n % 12 + 1, first + n * (last - first) / (count - 1).max(1)))
+        };
+        let repeated = |text: &str, count: usize| vec![text.to_owned(); count];
+        let newest = Some(usize::from(2018 - FIRST_YEAR));
+        let rows: Vec<(&str, Vec<String>, bool)> = vec![
+            ("a whole hospital", over(1925, 2010, 100).collect(), true),
+            ("three people", over(1935, 1972, 3).collect(), true),
+            ("two people", over(1935, 1972, 2).collect(), false),
+            ("a ward for older people", over(1925, 1942, 30).collect(), true),
+            ("admissions of a year", over(2017, 2018, 100).collect(), false),
+            ("admissions to a secure unit", over(2003, 2018, 40).collect(), false),
+            ("admissions, and a blank written as 1900", over(2017, 2018, 50).chain(repeated("01/01/1900", 3)).collect(), false),
+            ("one time on every row", repeated("03/12/2018 10:15", 100), false),
+            ("when three wards were opened", (0..20).flat_map(|_| over(1960, 2010, 3)).collect(), false),
+            ("dates in some texts only", over(1925, 2010, 20).chain(repeated("awaiting transport", 21)).collect(), false),
+        ];
+        for (what, dates, expected) in rows {
+            assert_eq!(births(dates).found(newest).is_some(), expected, "{what}");
+        }
+        assert!(!format!("{:?}", births(over(1925, 2010, 3))).contains("19"));
+    }
+}

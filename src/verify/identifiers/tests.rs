@@ -1,0 +1,166 @@
+//! What seals a file and what does not, place by place.
+
+use super::*;
+
+/// A number that passes, and one that does not.
+const GOOD: &str = "9434765919";
+const BAD: &str = "9434765918";
+
+/// Numbers that pass, from the range that is never issued.
+fn numbers(count: usize) -> Vec<String> {
+    let passing = |n: u32| ten_digits(&format!("999{n:07}")).iter().any(TenDigits::pass).then(|| format!("999{n:07}"));
+    (0..).filter_map(passing).take(count).collect()
+}
+
+fn leaks(values: &[String], identifier: bool) -> u64 {
+    let mut scan = Scan::default();
+    values.iter().for_each(|value| scan.look(1, value));
+    let column = |label: &str, identifier| FileColumn { label: label.to_owned(), identifier };
+    let findings = scan.findings(&[column("A", false), column("B", identifier)], &[]);
+    assert!(findings.iter().all(|f| values.iter().all(|value| !f.message.contains(value)) && f.place.column.as_deref() == Some("B")));
+    findings.count_of(Rule::Igv02)
+}
+
+#[test]
+fn igv_02_three_numbers_and_four_in_five_of_a_column_seal_a_file() {
+    let values = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let written = |as_text: fn(&str) -> String| numbers(5).iter().map(|number| as_text(number)).collect::<Vec<_>>();
+    let every = |step: usize, count: usize| (0..count).map(|n| (1_000_000_000 + n * step).to_string()).collect::<Vec<_>>();
+    let rows: Vec<(&str, Vec<String>, u64)> = vec![
+        ("two", numbers(2), 0),
+        ("three", numbers(3), 1),
+        ("the same on three rows", values(&[GOOD, GOOD, GOOD]), 1),
+        ("four in five", values(&[GOOD, GOOD, GOOD, GOOD, BAD]), 1),
+        ("three in four", values(&[GOOD, GOOD, GOOD, BAD]), 0),
+        ("in texts", values(&["note 943 476 5919", "x 9434765919.", GOOD]), 1),
+        ("with spaces", written(|n| format!("{} {} {}", &n[..3], &n[3..6], &n[6..])), 1),
+        ("with spaces that do not break", written(|n| format!("{}\u{a0}{}\u{a0}{}", &n[..3], &n[3..6], &n[6..])), 1),
+        ("with dashes", written(|n| format!("{}-{}-{}", &n[..3], &n[3..6], &n[6..])), 1),
+        ("with dots", written(|n| format!("{}.{}.{}", &n[..3], &n[3..6], &n[6..])), 1),
+        ("as formulas", written(|n| format!("=\"{n}\"")), 1),
+        ("after an apostrophe", written(|n| format!("'{n}")), 1),
+        ("as fractions", written(|n| format!("{n}.0")), 1),
+        ("with exponents", written(|n| format!("{}.{}E+09", &n[..1], &n[1..])), 1),
+        ("with exponents, digits lost", written(|n| format!("{}.{}E+09", &n[..1], &n[1..6])), 0),
+        ("running numbers", every(1, 500), 0),
+        ("running numbers in steps of eleven", every(11, 500), 0),
+        ("any numbers", every(7_654_321, 500), 0),
+        ("hours", (0..24).map(|hour| format!("20181203{hour:02}")).collect(), 0),
+        ("one minute on every row", values(&["1812031018"; 50]), 0),
+        ("a telephone on every row", values(&["0160328612"; 50]), 0),
+        ("care homes", (0..500).map(|n| format!("1-{}", 1_000_000_000 + n)).collect(), 0),
+    ];
+    for (what, values, expected) in rows {
+        assert_eq!(leaks(&values, false), expected, "{what}");
+        assert_eq!(leaks(&values, true), 0, "{what}, in a declared column");
+    }
+}
+
+#[test]
+fn igv_02_where_few_values_stand_one_number_that_tells_by_itself_seals() {
+    let rows = [
+        ("H|RM1|943 476 5919", 1),
+        ("TOTAL,,,9434765919", 1),
+        ("# patient 9434765919", 1),
+        ("9434765918", 0),
+        ("H|RCX|0001234|20181203101500|BEDSTATE", 0),
+        ("H|RCX|0000000108|20181203|1543832105", 0),
+        ("sent 2018120310", 0),
+        ("tel 0160328612", 0),
+    ];
+    for (line, expected) in rows {
+        let mut scan = Scan::default();
+        scan.look_aside("The first line", 1, line.split(['|', ',']));
+        let findings = scan.findings(&[], &[]);
+        assert_eq!(findings.count_of(Rule::Igv02), expected, "{line}");
+        assert!(findings.iter().all(|found| !found.message.contains("943") && found.place.line == Some(1)));
+        assert_eq!(
+            check_beside("The control file", format!("dataset=BEDSTATE/1\nnote={line}\n").as_bytes()).is_some(),
+            expected == 1,
+            "{line}"
+        );
+    }
+    let names = [
+        ("beds_9434765919.csv", true),
+        ("beds 943 476 5919.csv", true),
+        ("NHS9434765919.csv", true),
+        ("beds_9434765918.csv", false),
+        ("RM1_BEDSTATE_20181203_1015.csv", false),
+        ("beds_2018120310.csv", false),
+        ("beds_0000000108.csv", false),
+    ];
+    for (name, expected) in names {
+        let finding = check_name(&FileName::parse(name.as_bytes()).unwrap());
+        assert_eq!(finding.is_some(), expected, "{name}");
+        assert!(finding.iter().all(|found| !found.message.contains("943")));
+    }
+    let digest = crate::feed::Digest::of(b"x");
+    assert_eq!(check_beside("The checksum file", format!("{digest}  RM1_BEDSTATE_20181203_1015.csv\n").as_bytes()), None);
+}
+
+#[test]
+fn igv_03_births_seal_but_agreed_times_and_declared_columns_do_not() {
+    let births: Vec<String> = (0..20).map(|n| format!("{:02}/0{}/{}", n + 1, n % 9 + 1, 1930 + n * 3)).collect();
+    let found = |column: FileColumn, times: &[&str]| {
+        let mut scan = Scan::default();
+        births.iter().for_each(|birth| scan.look(0, birth));
+        let findings = scan.findings(&[column], times);
+        assert!(findings.iter().all(|found| births.iter().all(|birth| !found.message.contains(birth))));
+        findings.count_of(Rule::Igv03)
+    };
+    let column = |identifier| FileColumn { label: "Ref".into(), identifier };
+    assert_eq!(found(column(false), &[]), 1);
+    assert_eq!(found(column(false), &["Other"]), 1);
+    assert_eq!(found(column(false), &["Ref"]), 0);
+    assert_eq!(found(column(true), &[]), 0);
+}
+
+fn zipped(content: &[u8]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.start_file("other.csv", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut writer, content).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut writer, content).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn a_file_that_was_not_read_is_looked_through_column_by_column() {
+    let rows = |separator: &str, number: &str| {
+        format!("ward{separator}when{separator}ref\n{}", format!("W1{separator}1234567890{separator}{number}\n").repeat(3))
+    };
+    let wide = |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect::<Vec<u8>>();
+    let rows: Vec<(Vec<u8>, &str)> = vec![
+        (rows(",", GOOD).into(), "IGV-02"),
+        (rows(";", GOOD).into(), "IGV-02"),
+        (rows("|", GOOD).into(), "IGV-02"),
+        (rows("\t", GOOD).into(), "IGV-02"),
+        (wide(&rows(",", GOOD)), "IGV-02"),
+        (rows(",", BAD).into(), ""),
+        (b"Ward,NHS No,State\nW1,,O\n".to_vec(), "IGV-01"),
+        (wide("Ward,Surname\nW1,Example\n"), "IGV-01"),
+        (b"Ward,State\nW1,O\n".to_vec(), ""),
+        (b"943 476 5919\n".to_vec(), "IGV-02"),
+        (b"PK\x03\x04 whatever \xff\xfe".to_vec(), ""),
+        (zipped(rows(",", GOOD).as_bytes()), "IGV-02"),
+        (zipped(rows(",", BAD).as_bytes()), ""),
+        (zipped(&zipped(rows(",", GOOD).as_bytes())), ""),
+        (gzipped(rows(",", GOOD).as_bytes()), "IGV-02"),
+        (gzipped(rows(",", BAD).as_bytes()), ""),
+        (Vec::new(), ""),
+    ];
+    for (bytes, expected) in rows {
+        let findings = scan_unread(&bytes, &[], 1 << 20);
+        let said: Vec<&str> = findings.iter().map(|finding| finding.rule.id()).collect();
+        assert!(
+            said.iter().all(|rule| *rule == expected) && said.is_empty() == expected.is_empty(),
+            "{said:?} {}",
+            String::from_utf8_lossy(&bytes)
+        );
+        assert!(findings.iter().all(|found| !found.message.contains("943") && !found.message.contains("Surname")));
+    }
+}

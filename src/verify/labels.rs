@@ -1,0 +1,102 @@
+//! Labels: wards whose code or name tells why people are there (IGV-04).
+//!
+//! Owns the matching of whole words. Refuses to know the words: an installation keeps its own list of them.
+
+use super::{WardKey, quoted};
+use crate::feed::{Finding, Findings, ProviderCode, Rule};
+use crate::normalise::reference::{Reference, TellingWord, Ward};
+use jiff::civil::Date;
+use std::collections::BTreeSet;
+
+/// Says once for each ward of the snapshot that its label needs an alias. A ward of the register that has an alias is shown
+/// by that, so its own name tells nobody anything.
+#[must_use]
+pub fn check<'l>(
+    wards: impl IntoIterator<Item = (&'l str, &'l str)>,
+    provider: &ProviderCode,
+    reference: &Reference,
+    day: Date,
+) -> Findings {
+    let mut findings = Findings::default();
+    if reference.telling_words.is_empty() {
+        return findings;
+    }
+    let mut seen: BTreeSet<WardKey> = BTreeSet::new();
+    let mut last = ("", "");
+    for (site, ward) in wards {
+        // Lines of one ward mostly follow each other.
+        if last == (site, ward) {
+            continue;
+        }
+        last = (site, ward);
+        if seen.insert((site.to_owned(), ward.to_owned())) {
+            findings.extend(judge(site, ward, provider, reference, day));
+        }
+    }
+    findings
+}
+
+fn judge(site: &str, code: &str, provider: &ProviderCode, reference: &Reference, day: Date) -> Option<Finding> {
+    let valid = |ward: &&Ward| ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to);
+    let is = |ward: &&Ward| ward.provider == *provider && ward.site_code == site && ward.ward_code == code;
+    let registered = reference.wards.iter().find(|ward| is(ward) && valid(ward));
+    if registered.is_some_and(|ward| ward.alias.is_some()) {
+        return None;
+    }
+    let texts = [Some(("code", code)), registered.map(|ward| ("registered name", ward.name.as_str()))];
+    let told = |(what, text): (&'static str, &str)| Some((what, reference.telling_words.iter().find(|word| stands_in(word, text))?));
+    let (what, word) = texts.into_iter().flatten().find_map(told)?;
+    let message = format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of);
+    Some(Finding::new(Rule::Igv04, message))
+}
+
+/// Whether the words stand in a text, one after the other, whole, whatever their case.
+fn stands_in(word: &TellingWord, text: &str) -> bool {
+    let (wanted, given) = (words(&word.word), words(text));
+    !wanted.is_empty() && given.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::testing::reference;
+
+    #[test]
+    fn igv_04_whole_words_of_code_and_name_are_looked_for_once_a_ward() {
+        let telling = |word: &str, tells_of: &str| TellingWord { word: word.into(), tells_of: tells_of.into() };
+        let list = vec![telling("HIV", "an infection"), telling("sexual health", "why people come")];
+        // The code, the name in the register (empty: not there), its alias, and whether it is told.
+        let rows = [
+            ("W1", "Ward 1", None, false),
+            ("HIV", "", None, true),
+            ("HIV-2", "", None, true),
+            ("hiv", "", None, true),
+            ("HIVES", "", None, false),
+            ("W1", "Ward 1 (HIV)", None, true),
+            ("W1", "Sexual Health, short stay", None, true),
+            ("W1", "Health, sexual", None, false),
+            ("W1", "Men's health", None, false),
+            ("W1", "Ward 1 (HIV)", Some("Ward 1"), false),
+        ];
+        let provider: ProviderCode = "RM1".parse().unwrap();
+        let day = "2018-12-03".parse().unwrap();
+        for (code, name, alias, expected) in rows {
+            let mut register = Reference { telling_words: list.clone(), ..reference() };
+            register.wards.truncate(1);
+            for ward in &mut register.wards {
+                ward.ward_code = if name.is_empty() { "OTHER".to_owned() } else { code.to_owned() };
+                (ward.name, ward.alias) = (name.to_owned(), alias.map(str::to_owned));
+            }
+            let site = register.wards[0].site_code.clone();
+            let wards = vec![(site.as_str(), code), ("X", "W9"), (site.as_str(), code)];
+            let findings = check(wards.clone(), &provider, &register, day);
+            assert_eq!(findings.count_of(Rule::Igv04), u64::from(expected), "{code} {name}");
+            register.telling_words.clear();
+            assert!(check(wards, &provider, &register, day).is_empty());
+        }
+    }
+}

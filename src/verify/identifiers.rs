@@ -44,7 +44,7 @@ pub struct Scan {
 }
 
 /// What one column's values look like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Column {
     /// Ten-digit values that are no times, and those of them that pass the check.
     seen: u64,
@@ -52,6 +52,8 @@ struct Column {
     /// The first different ones that pass.
     different: Vec<TenDigits>,
     births: Births,
+    /// The last text that holds no ten digits: a time that stands on every row is looked through once.
+    without: String,
 }
 
 impl Scan {
@@ -102,9 +104,24 @@ impl Scan {
     }
 }
 
+/// Without the text: it may be a person's.
+impl std::fmt::Debug for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Column").field("seen", &self.seen).field("passed", &self.passed).finish_non_exhaustive()
+    }
+}
+
 impl Column {
     fn look(&mut self, field: &str) {
-        for found in ten_digits(field).iter().filter(|found| !found.read_as_a_time()) {
+        self.births.look(field);
+        if self.without == field {
+            return;
+        }
+        let found = ten_digits(field);
+        if found.is_empty() {
+            field.clone_into(&mut self.without);
+        }
+        for found in found.iter().filter(|found| !found.read_as_a_time()) {
             self.seen += 1;
             if found.pass() {
                 self.passed += 1;
@@ -113,7 +130,6 @@ impl Column {
                 }
             }
         }
-        self.births.look(field);
     }
 
     fn holds_numbers(&self) -> bool {

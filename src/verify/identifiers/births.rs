@@ -64,15 +64,13 @@ impl Births {
         if self.last.0 != field {
             field.clone_into(&mut self.last.0);
             self.last.1 = day_in(field);
+            self.days.extend(self.last.1.filter(|_| self.days.len() < DAYS_ENOUGH));
         }
         let Some(day) = self.last.1 else {
             self.others += 1;
             return;
         };
         self.dates += 1;
-        if self.days.len() < DAYS_ENOUGH {
-            self.days.insert(day);
-        }
         if self.years.is_empty() {
             self.years.resize(YEARS, 0);
         }

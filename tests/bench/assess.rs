@@ -71,10 +71,16 @@ fn generate(folder: &Path, rows: usize) -> Result<(), Failure> {
             96..98 => "CLS-INF",
             _ => "CLS-STF",
         };
-        let (sex, age) =
-            if status == "OCC" { (["M", "F"][usize::from(below(2) == 1)], (18 + below(80)).to_string()) } else { ("", String::new()) };
-        let spec = ["100", "110", "300", "340"][bed / BEDS / BAYS % 4];
-        let kind = ["Acute Medical", "Surgical", "General Medical", "Respiratory"][bed / BEDS / BAYS % 4];
+        let (sex, age) = match status {
+            "OCC" => (if below(2) == 1 { "F" } else { "M" }, (18 + below(80)).to_string()),
+            _ => ("", String::new()),
+        };
+        let (spec, kind) = match bed / BEDS / BAYS % 4 {
+            0 => ("100", "Surgical"),
+            1 => ("110", "Orthopaedic"),
+            2 => ("300", "General Medical"),
+            _ => ("340", "Respiratory"),
+        };
         write!(
             text,
             "\"03/12/2018 10:15\",\"{site}\",\"{ward}\",\"Ward {} - {kind} Unit\",\"{bay}\",\"{number}\",\"{status}\",\"{sex}\",\"{age}\",\"{spec}\",\"IP\",\"\"\r\n",

@@ -157,6 +157,8 @@ impl Desk {
         let mut feed = known.feed.clone();
         feed.limits.max_file_bytes = 1 << 30;
         feed.limits.max_rows = 10_000_000;
+        // A ward that is registered and not in the file would reject it.
+        settings.reference.wards.retain(|ward| ward.provider != provider);
         let bytes = std::fs::read(file)?;
         let beds = bytes.iter().filter(|byte| **byte == b'\n').count().saturating_sub(2);
         for ward in 0..beds.div_ceil(BAYS * BEDS) {

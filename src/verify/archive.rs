@@ -58,10 +58,15 @@ fn read_members(
         left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
         members.insert((*name).to_owned(), content);
     }
-    for (name, _) in found.iter().filter(|(member, _)| !wanted.iter().any(|name| member.eq_ignore_ascii_case(name))) {
+    for (name, index) in found.iter().filter(|(member, _)| !wanted.iter().any(|name| member.eq_ignore_ascii_case(name))) {
         findings.extend(identifiers::check_text("The name of an archive's member", name));
-        let name = masked(&super::quoted(name));
-        findings.push(Finding::new(Rule::Str04, format!("The archive's member {name} was not agreed; it was not read.")));
+        let shown = masked(&super::quoted(name));
+        findings.push(Finding::new(Rule::Str04, format!("The archive's member {shown} was not agreed; it was not read.")));
+        // It is kept with the rest, so it is looked through for people's numbers all the same, as far as the limit goes.
+        if let Ok(content) = read_one(&mut archive, *index, left) {
+            left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
+            findings.append(identifiers::numbers_in(&content).in_part(&shown));
+        }
     }
     Ok(())
 }

@@ -9,10 +9,11 @@ pub use crate::feed::nhs_number::is_nhs_number;
 pub use names::names_a_person;
 
 use super::columns::{FileColumn, plain_name};
+use super::{archive, gzip};
 use crate::feed::nhs_number::{TenDigits, ten_digits};
 use crate::feed::{FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{FieldSource, Mapping, Reading, SnapshotTime, TableMapping};
-use births::Births;
+use births::{Births, Day, day_in};
 
 /// Values that must pass before a column counts as holding NHS numbers.
 const FEWEST_NUMBERS: u64 = 3;
@@ -51,6 +52,25 @@ struct Column {
     /// The first different ones that pass.
     different: Vec<TenDigits>,
     births: Births,
+    /// Values looked at, and the last of them with what it was: a time that stands on every row is read once.
+    values: u64,
+    last: Last,
+}
+
+/// A value and what it was.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Last {
+    text: String,
+    numbers: Vec<TenDigits>,
+    /// Once it was asked for.
+    day: Option<Option<Day>>,
+}
+
+/// The text may be a person's: not even a trace of the program's own may show it.
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Last").finish_non_exhaustive()
+    }
 }
 
 impl Scan {
@@ -103,7 +123,15 @@ impl Scan {
 
 impl Column {
     fn look(&mut self, field: &str) {
-        for found in ten_digits(field).iter().filter(|found| !found.read_as_a_time()) {
+        let look_for_births = self.births.want(self.values);
+        self.values += 1;
+        if self.last.text != field {
+            field.clone_into(&mut self.last.text);
+            self.last.numbers = ten_digits(field);
+            self.last.numbers.retain(|found| !found.read_as_a_time());
+            self.last.day = None;
+        }
+        for found in &self.last.numbers {
             self.seen += 1;
             if found.pass() {
                 self.passed += 1;
@@ -112,7 +140,9 @@ impl Column {
                 }
             }
         }
-        self.births.look(field);
+        if look_for_births {
+            self.births.note(*self.last.day.get_or_insert_with(|| day_in(field)));
+        }
     }
 
     fn holds_numbers(&self) -> bool {
@@ -156,40 +186,82 @@ pub fn check_beside(what: &str, bytes: &[u8]) -> Option<Finding> {
 }
 
 /// Looks for NHS numbers, and for names of columns about people, in a file that was not read as a table: one under a name
-/// that nobody agreed, or that is not what it should be. A leak is a leak under any name. Columns that one of the provider's
-/// mappings declares as identifiers are known to be there.
+/// that nobody agreed, or that is not what it should be. A leak is a leak under any name, and in any wrapping: what is packed
+/// is unpacked once, up to so many bytes.
 #[must_use]
-pub fn scan_unread(bytes: &[u8], mappings: &[Mapping]) -> Findings {
-    let text = readable(bytes);
-    let mut lines = text.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or_default();
-    let separator = SEPARATORS.into_iter().max_by_key(|sign| first.matches(*sign).count()).unwrap_or(',');
-    let cells =
-        |line: &str| -> Vec<String> { line.splitn(MAX_COLUMNS, separator).map(|cell| cell.trim().trim_matches('"').to_owned()).collect() };
-    let declared: Vec<String> = mappings
-        .iter()
-        .flat_map(|mapping| &mapping.tables)
-        .flat_map(|table| table.identifiers.iter().chain(table.identifiers.iter().filter_map(|name| table.also_named.get(name)).flatten()))
-        .map(|name| plain_name(name))
-        .collect();
-    let names: Vec<String> = cells(first).iter().map(|name| plain_name(name)).collect();
-    let column =
-        |(at, name): (usize, &String)| FileColumn { label: format!("column {} of the file", at + 1), identifier: declared.contains(name) };
-    let columns: Vec<FileColumn> = names.iter().enumerate().map(column).collect();
-    let mut scan = Scan::default();
-    scan.look_aside("The first line", 1, [first]);
-    for line in std::iter::once(first).chain(lines) {
-        line.splitn(MAX_COLUMNS, separator).enumerate().for_each(|(at, cell)| scan.look(at, cell));
+pub fn scan_unread(bytes: &[u8], mappings: &[Mapping], max_bytes: u64) -> Findings {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return archive::unpack(bytes, &[], max_bytes).1.only_what_seals();
     }
-    // Births are left out: whether such a column was agreed is not known where columns have no names.
-    let mut findings = Findings::default();
-    findings.extend(scan.findings(&columns, &[]).iter().filter(|finding| finding.rule == Rule::Igv02).cloned());
-    let telling = |(name, column): &(&String, &FileColumn)| names_a_person(name) && !column.identifier;
-    for (_, column) in names.iter().zip(&columns).filter(telling) {
-        let message = format!("Personal data column present: {}. The file is sealed.", column.label);
-        findings.push(Finding::new(Rule::Igv01, message).in_column(&column.label));
+    match gzip::unpack(bytes, max_bytes) {
+        Ok(content) => scan_text(&content, mappings),
+        Err(_) => scan_text(bytes, mappings),
+    }
+}
+
+/// The same for a text as it stands. A column that one of the provider's mappings has agreed is no surprise by its name.
+fn scan_text(bytes: &[u8], mappings: &[Mapping]) -> Findings {
+    let text = readable(bytes);
+    let known = |names: fn(&TableMapping) -> &[String]| -> Vec<String> {
+        let tables = mappings.iter().flat_map(|mapping| &mapping.tables);
+        let spelled = |table: &TableMapping, name: &String| -> Vec<String> {
+            std::iter::once(name).chain(table.also_named.get(name).into_iter().flatten()).map(|name| plain_name(name)).collect()
+        };
+        tables.flat_map(|table| names(table).iter().flat_map(|name| spelled(table, name)).collect::<Vec<_>>()).collect()
+    };
+    let (agreed, declared) = (known(|table| &table.columns), known(|table| &table.identifiers));
+    let names: Vec<String> = cells(first_line(&text)).map(plain_name).collect();
+    let mut findings = numbers_in_text(&text, |at| names.get(at).is_some_and(|name| declared.contains(name)));
+    for (at, name) in names.iter().enumerate() {
+        if names_a_person(name) && !agreed.contains(name) && !declared.contains(name) {
+            let label = label_of(at);
+            let message = format!("Personal data column present: {label}. The file is sealed.");
+            findings.push(Finding::new(Rule::Igv01, message).in_column(&label));
+        }
     }
     findings
+}
+
+/// Looks for NHS numbers alone, column by column, in a text that no mapping describes.
+#[must_use]
+pub fn numbers_in(bytes: &[u8]) -> Findings {
+    numbers_in_text(&readable(bytes), |_| false)
+}
+
+/// Births are left out: whether such a column was agreed is not known where columns have no names.
+fn numbers_in_text(text: &str, declared: impl Fn(usize) -> bool) -> Findings {
+    let mut scan = Scan::default();
+    let first = first_line(text);
+    scan.look_aside("The first line", 1, [first]);
+    let separator = separator_of(first);
+    for line in lines_of(text) {
+        line.splitn(MAX_COLUMNS, separator).enumerate().for_each(|(at, cell)| scan.look(at, cell));
+    }
+    let columns: Vec<FileColumn> = (0..MAX_COLUMNS).map(|at| FileColumn { label: label_of(at), identifier: declared(at) }).collect();
+    let mut findings = Findings::default();
+    findings.extend(scan.findings(&columns, &[]).iter().filter(|finding| finding.rule == Rule::Igv02).cloned());
+    findings
+}
+
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', '\r']).filter(|line| !line.trim().is_empty())
+}
+
+fn first_line(text: &str) -> &str {
+    lines_of(text).next().unwrap_or_default()
+}
+
+/// The separator that a line has most of.
+fn separator_of(line: &str) -> char {
+    SEPARATORS.into_iter().max_by_key(|sign| line.matches(*sign).count()).unwrap_or(',')
+}
+
+fn cells(line: &str) -> impl Iterator<Item = &str> {
+    line.splitn(MAX_COLUMNS, separator_of(line)).map(|cell| cell.trim().trim_matches('"'))
+}
+
+fn label_of(column: usize) -> String {
+    format!("column {} of the file", column + 1)
 }
 
 /// Bytes as text, whatever they are: of two bytes for each character, as some spreadsheets write, the noughts are left out.

@@ -5,9 +5,9 @@
 //! where it should. Refuses to judge: nothing here leads to a finding or a verdict.
 
 use super::control::{self, ControlRecord};
-use super::set::SetFile;
+use super::set::{self, SetFile};
 use super::structure::{self, TableRead};
-use super::{Feed, archive, envelope, manifest, opening, set, text};
+use super::{Feed, archive, envelope, manifest, opening, text};
 use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::uses::{self, Showing};
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,7 @@ use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, S
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
-use crate::normalise::table::RawTable;
+use crate::normalise::table::{RawTable, trimmed};
 
 /// One table as read, and what its own first and last lines say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,9 @@ impl<'a> Reader<'a> {
         } else {
             self.layout = columns::by_position(self.mapping);
         }
-        while let Some(record) = self.next_filled()? {
+        // One record's memory serves for all.
+        let mut record = Record::default();
+        while self.fill(&mut record)? {
             self.read_record(&record)?;
         }
         Ok(())
@@ -162,14 +164,20 @@ impl<'a> Reader<'a> {
 
     /// The next record that says anything. Blank ones are counted.
     fn next_filled(&mut self) -> Result<Option<Record<'a>>, Finding> {
+        let mut record = Record::default();
+        Ok(self.fill(&mut record)?.then_some(record))
+    }
+
+    /// The same, into a record that was used before; `false` where there is no more.
+    fn fill(&mut self, record: &mut Record<'a>) -> Result<bool, Finding> {
         loop {
-            match self.cutter.next_record() {
-                Ok(Some(record)) if record.is_blank() => self.blank_rows += 1,
-                Ok(Some(mut record)) => {
+            match self.cutter.read(record) {
+                Ok(true) if record.is_blank() => self.blank_rows += 1,
+                Ok(true) => {
                     record.line += self.skipped_lines;
-                    return Ok(Some(record));
+                    return Ok(true);
                 }
-                Ok(None) => return Ok(None),
+                Ok(false) => return Ok(false),
                 Err(Stopped::UnclosedQuote { opened }) => {
                     let opened = opened + self.skipped_lines;
                     self.data_rows += 1;
@@ -182,7 +190,7 @@ impl<'a> Reader<'a> {
                         .at_line(opened)
                         .with_severity(Severity::RejectFile),
                     );
-                    return Ok(None);
+                    return Ok(false);
                 }
                 Err(Stopped::TooLong { line }) => {
                     let line = line + self.skipped_lines;
@@ -313,11 +321,12 @@ impl<'a> Reader<'a> {
 
     /// Spares most rows the comparison with the column names.
     fn names_start_alike(&self, record: &Record<'_>) -> bool {
-        record.fields.first().map(|field| plain_name(field)) == self.header.first().cloned()
+        let (Some(field), Some(name)) = (record.fields.first(), self.header.first()) else { return false };
+        field.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).eq(name.chars())
     }
 
     fn keep(&mut self, record: &Record<'_>) {
-        let field = |position: &Option<usize>| position.and_then(|at| record.fields.get(at)).map_or("", |field| field.trim());
+        let field = |position: &Option<usize>| position.and_then(|at| record.fields.get(at)).map_or("", |field| trimmed(field));
         self.table.push(record.line, self.layout.positions.iter().map(field));
     }
 
@@ -338,7 +347,7 @@ impl<'a> Reader<'a> {
         self.trailer_line = Some(record.line);
         self.look_aside("The last line", record);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
-        self.announce(stated, record.line, "The last line");
+        self.announce(stated.as_deref(), record.line, "The last line");
         let mut total = |place: Option<usize>| {
             let place = place?;
             let stated = place.checked_sub(1).and_then(|at| field_at(record, at)).as_deref().and_then(announced_number);
@@ -352,8 +361,8 @@ impl<'a> Reader<'a> {
         self.facts.totals = StatedTotals { occupied, empty, closed, demand };
     }
 
-    fn announce(&mut self, stated: Option<String>, line: u64, who: &str) {
-        match stated.as_deref().and_then(announced_number) {
+    fn announce(&mut self, stated: Option<&str>, line: u64, who: &str) {
+        match stated.and_then(announced_number) {
             Some(number) if self.announced.is_none_or(|before| before == number) => self.announced = Some(number),
             Some(_) => {
                 self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line))
@@ -362,9 +371,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn field_of(&self, record: &Record<'_>, column: &str) -> Option<String> {
+    fn field_of<'r>(&self, record: &'r Record<'_>, column: &str) -> Option<&'r str> {
         let at = self.mapping.columns.iter().position(|name| name == column)?;
-        field_at(record, self.layout.positions.get(at).copied().flatten()?)
+        let at = self.layout.positions.get(at).copied().flatten()?;
+        record.fields.get(at).map(|field| trimmed(field))
     }
 
     /// Looks for leaks in what could not be cut, as if every line end and separator counted.

@@ -115,6 +115,19 @@ fn igv_03_births_seal_but_agreed_times_and_declared_columns_do_not() {
     assert_eq!(found(column(true), &[]), 0);
 }
 
+fn zipped(content: &[u8]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.start_file("other.csv", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut writer, content).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut writer, content).unwrap();
+    writer.finish().unwrap()
+}
+
 #[test]
 fn a_file_that_was_not_read_is_looked_through_column_by_column() {
     let rows = |separator: &str, number: &str| {
@@ -133,10 +146,15 @@ fn a_file_that_was_not_read_is_looked_through_column_by_column() {
         (b"Ward,State\nW1,O\n".to_vec(), ""),
         (b"943 476 5919\n".to_vec(), "IGV-02"),
         (b"PK\x03\x04 whatever \xff\xfe".to_vec(), ""),
+        (zipped(rows(",", GOOD).as_bytes()), "IGV-02"),
+        (zipped(rows(",", BAD).as_bytes()), ""),
+        (zipped(&zipped(rows(",", GOOD).as_bytes())), ""),
+        (gzipped(rows(",", GOOD).as_bytes()), "IGV-02"),
+        (gzipped(rows(",", BAD).as_bytes()), ""),
         (Vec::new(), ""),
     ];
     for (bytes, expected) in rows {
-        let findings = scan_unread(&bytes, &[]);
+        let findings = scan_unread(&bytes, &[], 1 << 20);
         let said: Vec<&str> = findings.iter().map(|finding| finding.rule.id()).collect();
         assert!(
             said.iter().all(|rule| *rule == expected) && said.is_empty() == expected.is_empty(),

@@ -95,7 +95,7 @@ impl Weekend {
         let mut judged = Vec::new();
         for (turn, sent) in sent.iter().enumerate() {
             let names: Vec<_> = sent.files.iter().map(|(name, _)| bedfeed::feed::FileName::parse(name.as_bytes()).unwrap()).collect();
-            let id = |part: usize| DeliveryId::new(sent.received, [u8::try_from(turn * 2 + part & 0xff).unwrap(); 10]);
+            let id = |part: usize| DeliveryId::new(sent.received, [u8::try_from((turn * 2 + part) & 0xff).unwrap(); 10]);
             let digests: Vec<Digest> = sent.files.iter().map(|(_, bytes)| Digest::of(bytes)).collect();
             let parts: Vec<Part<'_>> =
                 (0..names.len()).map(|n| Part { delivery: id(n), name: &names[n], sha256: digests[n], bytes: &sent.files[n].1 }).collect();

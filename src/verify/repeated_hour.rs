@@ -185,7 +185,12 @@ mod tests {
     }
 
     /// A snapshot of the past: slot, when it arrived, its number, its content.
-    fn past(&(slot, arrived, sequence, content): &(&str, &str, u32, &str)) -> PastSnapshot {
+    type Past = (&'static str, &'static str, u32, &'static str);
+
+    /// What is chosen, and for what: why, received, number, content, what was accepted, the choice.
+    type Row = (&'static str, &'static str, u32, &'static str, &'static [Past], &'static str);
+
+    fn past(&(slot, arrived, sequence, content): &Past) -> PastSnapshot {
         PastSnapshot {
             lead: DeliveryId::new(at(arrived), [1; 10]),
             files: Vec::new(),
@@ -202,7 +207,7 @@ mod tests {
     }
 
     /// What is chosen for a file that says 01:30, received at some time, with a number and a content.
-    fn chosen(received: &str, sequence: u32, content: &str, accepted: &[(&str, &str, u32, &str)]) -> String {
+    fn chosen(received: &str, sequence: u32, content: &str, accepted: &[Past]) -> String {
         let history = History { accepted: accepted.iter().map(past).collect(), same_hour: Vec::new() };
         let standing = Standing {
             received_at: at(received),
@@ -219,18 +224,18 @@ mod tests {
 
     #[test]
     fn the_surest_evidence_decides() {
-        let before = ("00:15:00", "00:18:00", 0, "before");
-        let rows: [(&str, &str, u32, &str, &[(&str, &str, u32, &str)], &str); 22] = [
+        const BEFORE: Past = ("00:15:00", "00:18:00", 0, "before");
+        let rows: [Row; 22] = [
             // The second reading would be in the future, but for five minutes.
-            ("on time", "00:33:00", 0, "x", &[before], "BST by Receipt"),
+            ("on time", "00:33:00", 0, "x", &[BEFORE], "BST by Receipt"),
             ("the last moment", "01:24:59", 0, "x", &[], "BST by Receipt"),
             ("a clock that is ahead", "01:25:00", 0, "x", &[("00:30:00", "00:33:00", 0, "y")], "GMT by FreeSlot"),
             // On time an hour later.
             ("the other file", "01:33:00", 0, "x", &[("00:30:00", "00:33:00", 0, "y")], "GMT by FreeSlot"),
             ("the other file, equal", "01:33:00", 0, "x", &[("00:30:00", "00:33:00", 0, "x")], "GMT by FreeSlot"),
-            ("silent for an hour", "01:33:00", 0, "x", &[before], "GMT by Receipt"),
+            ("silent for an hour", "01:33:00", 0, "x", &[BEFORE], "GMT by Receipt"),
             // A backlog: the next free slot.
-            ("in order", "03:00:00", 0, "x", &[before], "BST by Order"),
+            ("in order", "03:00:00", 0, "x", &[BEFORE], "BST by Order"),
             (
                 "in order, again",
                 "03:00:00",
@@ -247,7 +252,7 @@ mod tests {
                 &[("01:15:00", "03:00:00", 0, "b"), ("00:30:00", "03:00:00", 0, "x")],
                 "GMT by FreeSlot",
             ),
-            ("sent twice", "03:00:00", 0, "x", &[before, ("00:30:00", "03:00:00", 0, "x")], "BST by Content"),
+            ("sent twice", "03:00:00", 0, "x", &[BEFORE, ("00:30:00", "03:00:00", 0, "x")], "BST by Content"),
             ("at 01:33", "01:33:00", 0, "x", &[("00:15:00", "01:32:00", 0, "b")], "BST by Order"),
             ("a gap, then later ones", "03:00:00", 0, "x", &[("00:45:00", "03:00:00", 0, "b")], "GMT by Order"),
             ("two gaps", "03:00:00", 0, "x", &[("02:45:00", "02:48:00", 0, "b")], "BST by FreeSlot"),
@@ -260,7 +265,7 @@ mod tests {
             ("two slots on", "03:00:00", 12, "x", &[("00:00:00", "00:03:00", 10, "b")], "BST by Sequence"),
             ("a later one is there", "03:00:00", 7, "x", &[("01:00:00", "03:00:00", 9, "b")], "BST by Sequence"),
             ("over the wrap", "03:00:00", 3, "x", &[("00:45:00", "03:00:00", 9_999_999, "b")], "GMT by Sequence"),
-            ("a resend", "03:00:00", 5, "z", &[("00:30:00", "00:33:00", 5, "x"), before], "BST by Sequence"),
+            ("a resend", "03:00:00", 5, "z", &[("00:30:00", "00:33:00", 5, "x"), BEFORE], "BST by Sequence"),
         ];
         for (what, received, sequence, content, accepted, expected) in rows {
             assert_eq!(chosen(received, sequence, content, accepted), expected, "{what}");

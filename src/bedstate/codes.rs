@@ -42,7 +42,10 @@ macro_rules! code_list {
             type Err = UnknownCode;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|code| code.code() == text).ok_or(UnknownCode { list: $field })
+                match text {
+                    $($code => Ok(Self::$variant),)*
+                    _ => Err(UnknownCode { list: $field }),
+                }
             }
         }
 

@@ -10,6 +10,7 @@ use super::values;
 use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, is_treatment_function};
 use crate::feed::{Finding, Rule, Severity};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::str::FromStr;
 
 /// A line, what is wrong with it, and what is to be counted about it.
@@ -42,10 +43,10 @@ pub(super) enum Coding {
 }
 
 /// Makes the line that a row's plan describes.
-pub(super) fn make(
-    plan: &TablePlan<'_>,
-    line: &LinePlan<'_>,
-    row: &Row<'_>,
+pub(super) fn make<'d>(
+    plan: &'d TablePlan<'d>,
+    line: &'d LinePlan<'d>,
+    row: &'d Row<'d>,
     quantity: u32,
     reader: &Reader<'_>,
     places: &Places<'_>,
@@ -55,8 +56,8 @@ pub(super) fn make(
         row,
         line: Line { quantity, ..Line::new("", LineType::Demand) },
         line_type: None,
-        site: String::new(),
-        ward: String::new(),
+        site: Cow::Borrowed(""),
+        ward: Cow::Borrowed(""),
         findings: Vec::new(),
         refused: Vec::new(),
         gender: None,
@@ -88,29 +89,29 @@ struct Draft<'d> {
     row: &'d Row<'d>,
     line: Line,
     line_type: Option<LineType>,
-    site: String,
-    ward: String,
+    site: Cow<'d, str>,
+    ward: Cow<'d, str>,
     findings: Vec<Finding>,
     /// Fields whose text was refused: they are not blank as well.
     refused: Vec<Field>,
-    gender: Option<Person<Gender>>,
-    age: Option<Person<AgeBand>>,
+    gender: Option<Person<'d, Gender>>,
+    age: Option<Person<'d, AgeBand>>,
     repeated: Vec<(String, UkClock)>,
     dropped: Vec<String>,
     demand_ref: Option<Code>,
 }
 
 /// A person's gender or age as read.
-struct Person<T> {
+struct Person<'d, T> {
     value: Option<T>,
     /// A text was there that no code covers.
     unmapped: bool,
     constant: bool,
-    column: String,
+    column: &'d str,
 }
 
-impl Draft<'_> {
-    fn fill(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) {
+impl<'d> Draft<'d> {
+    fn fill(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>) {
         match field {
             Field::SiteCode => self.site = self.text(field, source, value).unwrap_or_default(),
             Field::WardCode => self.ward = self.text(field, source, value).unwrap_or_default(),
@@ -162,7 +163,7 @@ impl Draft<'_> {
         self.push(finding, &source.label);
     }
 
-    fn text(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) -> Option<String> {
+    fn text(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>) -> Option<Cow<'d, str>> {
         match value {
             Value::Blank => None,
             Value::Text(_) | Value::Fallback(_) => Some(plain(value)).filter(|text| !text.is_empty()),
@@ -174,7 +175,7 @@ impl Draft<'_> {
     }
 
     /// A text that is kept as it stands.
-    fn kept(&mut self, field: Field, source: &Source<'_>, value: Value<'_>, most: usize) -> Option<Code> {
+    fn kept(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>, most: usize) -> Option<Code> {
         let text = self.text(field, source, value)?;
         match values::check_text(&text, most) {
             Ok(()) => Some(Code::new(&text)),
@@ -186,7 +187,7 @@ impl Draft<'_> {
         }
     }
 
-    fn code<T: FromStr>(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) -> Option<T> {
+    fn code<T: FromStr>(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>) -> Option<T> {
         let text = self.text(field, source, value)?;
         let code = text.parse().ok();
         if code.is_none() {
@@ -195,7 +196,7 @@ impl Draft<'_> {
         code
     }
 
-    fn yes_no(&mut self, field: Field, source: &Source<'_>, value: Value<'_>) -> Option<bool> {
+    fn yes_no(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>) -> Option<bool> {
         let text = self.text(field, source, value)?;
         let answer = values::yes_no(&text);
         if answer.is_none() {
@@ -205,7 +206,7 @@ impl Draft<'_> {
     }
 
     /// An optional national code: one that is not on its list is left out and counted, for a bed must not be lost over it.
-    fn listed(&mut self, source: &Source<'_>, value: Value<'_>, valid: impl Fn(&str) -> bool) -> Option<Code> {
+    fn listed(&mut self, source: &'d Source<'d>, value: Value<'d>, valid: impl Fn(&str) -> bool) -> Option<Code> {
         let text = Some(plain(value)).filter(|text| !text.is_empty())?;
         if valid(&text) {
             return Some(Code::new(&text));
@@ -214,7 +215,7 @@ impl Draft<'_> {
         None
     }
 
-    fn quantity(&mut self, source: &Source<'_>, value: Value<'_>) {
+    fn quantity(&mut self, source: &'d Source<'d>, value: Value<'d>) {
         let Some(text) = self.text(Field::Quantity, source, value) else { return };
         match values::whole_number(&text) {
             Some(number) if (1..=99_999).contains(&number) => self.line.quantity = number,
@@ -229,10 +230,10 @@ impl Draft<'_> {
     fn person<T: FromStr + Copy + PartialEq>(
         &mut self,
         field: Field,
-        source: &Source<'_>,
-        value: Value<'_>,
+        source: &'d Source<'d>,
+        value: Value<'d>,
         unknown: T,
-    ) -> Option<Person<T>> {
+    ) -> Option<Person<'d, T>> {
         let (value, unmapped) = match value {
             Value::Blank => (None, false),
             Value::Text(code) => code.parse().map_or((Some(unknown), true), |code| (Some(code), false)),
@@ -247,10 +248,10 @@ impl Draft<'_> {
                 (None, false)
             }
         };
-        Some(Person { value, unmapped, constant: source.is_constant(), column: source.label.clone() })
+        Some(Person { value, unmapped, constant: source.is_constant(), column: &source.label })
     }
 
-    fn instant(&mut self, source: &Source<'_>, value: Value<'_>) -> Option<Timestamp> {
+    fn instant(&mut self, source: &'d Source<'d>, value: Value<'d>) -> Option<Timestamp> {
         let finding = match value {
             Value::Blank | Value::Fallback("") => return None,
             Value::Instant(Ok(Resolved { at, how })) => {
@@ -294,8 +295,8 @@ impl Draft<'_> {
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
         let line = Line {
-            site_code: Code::new(&located.site),
-            ward_code: Some(Code::new(&located.ward)).filter(|ward| !ward.is_empty()),
+            site_code: located.site.clone(),
+            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
             line_type: self.line_type.unwrap_or(LineType::Demand),
             gender,
             age_band,
@@ -344,15 +345,15 @@ fn is_bed(line_type: Option<LineType>) -> bool {
 }
 
 /// A gender or age, and how it came out; on a bed without a person it stays as sent, for the checks to refuse.
-fn coding<T: Copy + PartialEq>(read: Option<Person<T>>, unknown: T, is_person: bool) -> (Option<T>, Coding) {
+fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_person: bool) -> (Option<T>, Coding) {
     match read {
         read if !is_person => (read.and_then(|person| person.value), Coding::Known),
         None => (Some(unknown), Coding::NotCarried),
         Some(person) => match person.value {
             None if person.constant => (Some(unknown), Coding::NotCarried),
-            None => (Some(unknown), Coding::Unmapped(person.column)),
+            None => (Some(unknown), Coding::Unmapped(person.column.to_owned())),
             Some(value) if person.constant && value == unknown => (Some(value), Coding::NotCarried),
-            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column)),
+            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column.to_owned())),
             Some(value) => (Some(value), Coding::Known),
         },
     }
@@ -364,10 +365,10 @@ pub(super) fn shown(code: &str) -> String {
 }
 
 /// A value as plain text; blank where it is none.
-fn plain(value: Value<'_>) -> String {
+fn plain(value: Value<'_>) -> Cow<'_, str> {
     match value {
-        Value::Text(text) => text.into_owned(),
-        Value::Fallback(text) => text.to_owned(),
-        _ => String::new(),
+        Value::Text(text) => text,
+        Value::Fallback(text) => Cow::Borrowed(text),
+        _ => Cow::Borrowed(""),
     }
 }

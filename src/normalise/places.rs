@@ -4,8 +4,10 @@
 //! that is not registered stays what the extract calls it.
 
 use super::reference::{Reference, WardAlias};
+use crate::bedstate::Code;
 use crate::feed::ProviderCode;
 use jiff::civil::Date;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// One provider's sites and wards on one day.
@@ -13,14 +15,30 @@ pub(super) struct Places<'a> {
     sites: HashMap<&'a str, HashSet<&'a str>>,
     /// By source site (`None`: any) and source ward, both in lower case.
     aliases: HashMap<(Option<String>, String), &'a WardAlias>,
+    found: RefCell<Found>,
 }
+
+/// Places found before: rows of one ward come together, and a ward comes again in each bay.
+#[derive(Default)]
+struct Found {
+    /// By the lengths of site and ward, and then by site, ward and ward as written, one after the other.
+    places: HashMap<(usize, usize), HashMap<String, Located>>,
+    count: usize,
+    /// Where a key is put together; kept for its memory.
+    key: String,
+    last: String,
+    last_located: Option<((usize, usize), Located)>,
+}
+
+/// Places that are remembered at most: more than any provider has wards. Beyond, each is looked up anew.
+const MOST_REMEMBERED: usize = 1 << 14;
 
 /// Where a row is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Located {
-    pub(super) site: String,
+    pub(super) site: Code,
     /// Empty where the row names none.
-    pub(super) ward: String,
+    pub(super) ward: Code,
     /// Whether the register of other names gave the ward.
     pub(super) ward_aliased: bool,
     /// Whether the register of other names gave the site.
@@ -46,11 +64,35 @@ impl<'a> Places<'a> {
             let key = (alias.source_site.as_deref().map(str::to_lowercase), alias.source_ward.to_lowercase());
             aliases.entry(key).or_insert(alias);
         }
-        Self { sites, aliases }
+        Self { sites, aliases, found: RefCell::default() }
     }
 
     /// Finds a place by the site, and by the ward both as read and as written (`7` where the mapping makes it `07`).
     pub(super) fn locate(&self, site: &str, ward: &str, ward_as_written: &str) -> Located {
+        // Nothing below asks for another place, so this is never borrowed already.
+        let Ok(mut found) = self.found.try_borrow_mut() else { return self.look_up(site, ward, ward_as_written) };
+        let Found { places, count, key, last, last_located } = &mut *found;
+        let lengths = (site.len(), ward.len());
+        key.clear();
+        [site, ward, ward_as_written].iter().for_each(|piece| key.push_str(piece));
+        if let Some((_, located)) = last_located.as_ref().filter(|(its, _)| *its == lengths && key == last) {
+            return located.clone();
+        }
+        let known = places.get(&lengths).and_then(|places| places.get(key.as_str()));
+        let located = known.cloned().unwrap_or_else(|| {
+            let located = self.look_up(site, ward, ward_as_written);
+            if *count < MOST_REMEMBERED {
+                *count += 1;
+                places.entry(lengths).or_default().insert(key.clone(), located.clone());
+            }
+            located
+        });
+        last.clone_from(key);
+        *last_located = Some((lengths, located.clone()));
+        located
+    }
+
+    fn look_up(&self, site: &str, ward: &str, ward_as_written: &str) -> Located {
         let exact = Some(site.to_lowercase());
         let alias = |source_site: &Option<String>, ward: &str| self.aliases.get(&(source_site.clone(), ward.to_lowercase())).copied();
         let ward_alias = if ward.is_empty() {
@@ -66,8 +108,8 @@ impl<'a> Places<'a> {
         };
         let wards = self.sites.get(found_site);
         Located {
-            site: found_site.to_owned(),
-            ward: found_ward.to_owned(),
+            site: Code::new(found_site),
+            ward: Code::new(found_ward),
             ward_aliased: ward_alias.is_some(),
             site_aliased: ward_alias.is_some() || site_alias.is_some(),
             site_registered: wards.is_some(),

@@ -3,7 +3,7 @@
 //! Owns which lines a row can make and which columns are about a person. Refuses to read a row by itself.
 
 use super::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Reading, SnapshotTime, TableMapping};
-use super::sources::{Column, Columns, Count, Row, Source, holds, named};
+use super::sources::{Column, Columns, Count, Row, Source, Test, named};
 use super::table::RawTable;
 use super::values;
 use std::collections::{BTreeMap, HashSet};
@@ -84,19 +84,19 @@ pub(super) struct TablePlan<'a> {
     pub(super) columns: Columns<'a>,
     pub(super) lines: Vec<LinePlan<'a>>,
     /// Rows to leave out: when, and why.
-    skips: Vec<(Vec<(Column<'a>, &'a Condition)>, &'a str)>,
+    skips: Vec<(Vec<Test<'a>>, &'a str)>,
     pub(super) copies_by: Option<Column<'a>>,
-    /// Columns looked at for a spreadsheet's marks: all but those that hold times.
+    /// Columns in which a text bears a spreadsheet's marks; those that hold times are not looked at.
     pub(super) inspected: Vec<Column<'a>>,
     /// Every column that decides which line a row makes, with all conditions on it.
-    conditions: Vec<(Column<'a>, Vec<&'a Condition>)>,
+    conditions: Vec<(Column<'a>, Vec<Test<'a>>)>,
     /// Columns read for gender or age, and declared identifiers: never quoted.
     person: HashSet<String>,
 }
 
 /// One line that a row can make.
 pub(super) struct LinePlan<'a> {
-    when: Vec<(Column<'a>, &'a Condition)>,
+    when: Vec<Test<'a>>,
     pub(super) count: Option<Count<'a>>,
     pub(super) sources: Vec<(Field, Source<'a>)>,
     pub(super) required: Vec<Field>,
@@ -104,7 +104,7 @@ pub(super) struct LinePlan<'a> {
 
 impl LinePlan<'_> {
     pub(super) fn applies(&self, row: &Row<'_>) -> bool {
-        self.when.iter().all(|(column, condition)| holds(condition, row.text(*column)))
+        self.when.iter().all(|test| test.holds(row))
     }
 
     pub(super) fn source(&self, wanted: Field) -> Option<&Source<'_>> {
@@ -113,16 +113,18 @@ impl LinePlan<'_> {
 }
 
 impl<'a> TablePlan<'a> {
-    pub(super) fn new(table: &RawTable, mapping: &'a TableMapping, joined: Option<(&RawTable, &'a TableMapping)>) -> Self {
+    pub(super) fn new(table: &'a RawTable, mapping: &'a TableMapping, joined: Option<(&'a RawTable, &'a TableMapping)>) -> Self {
         let columns = Columns::new(table, mapping, joined);
         let lines = mapping.lines.iter().map(|line| line_plan(mapping, line, &columns)).collect();
-        let bound = |when: &'a BTreeMap<String, Condition>| when.iter().map(|(name, c)| (columns.column(name), c)).collect();
+        let bound =
+            |when: &'a BTreeMap<String, Condition>| when.iter().map(|(name, c)| Test::new(columns.column(name), c, &columns)).collect();
         let skips = mapping.skip.iter().map(|skip| (bound(&skip.when), skip.because.as_str())).collect();
-        let mut conditions: Vec<(Column<'a>, Vec<&Condition>)> = Vec::new();
+        let mut conditions: Vec<(Column<'a>, Vec<Test<'a>>)> = Vec::new();
         for (name, condition) in mapping.lines.iter().flat_map(|line| &line.when) {
+            let test = Test::new(columns.column(name), condition, &columns);
             match conditions.iter_mut().find(|(column, _)| column.name == name) {
-                Some((_, known)) => known.push(condition),
-                None => conditions.push((columns.column(name), vec![condition])),
+                Some((_, known)) => known.push(test),
+                None => conditions.push((test.column, vec![test])),
             }
         }
         let joined_identifiers =
@@ -135,7 +137,10 @@ impl<'a> TablePlan<'a> {
             lines,
             skips,
             copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
-            inspected: inspected.map(|name| columns.column(name)).collect(),
+            inspected: inspected
+                .map(|name| columns.column(name))
+                .filter(|column| columns.all(*column).any(|text| values::damage(text).is_some()))
+                .collect(),
             conditions,
             person,
             columns,
@@ -144,8 +149,7 @@ impl<'a> TablePlan<'a> {
 
     /// Why a row is left out, by the first reason that applies; `None` where it is not.
     pub(super) fn skipped(&self, row: &Row<'_>) -> Option<&'a str> {
-        let applies = |when: &[(Column<'a>, &Condition)]| when.iter().all(|(column, condition)| holds(condition, row.text(*column)));
-        self.skips.iter().find(|(when, _)| applies(when)).map(|(_, because)| *because)
+        self.skips.iter().find(|(when, _)| when.iter().all(|test| test.holds(row))).map(|(_, because)| *because)
     }
 
     /// A column with its value in words, the value only where the column is not about a person.
@@ -157,8 +161,7 @@ impl<'a> TablePlan<'a> {
     /// whose text fits no other line either.
     pub(super) fn blame(&self, row: &Row<'_>) -> Vec<(&'a str, String)> {
         let unmet_of = |line: &LinePlan<'a>| -> Vec<&'a str> {
-            let unmet = line.when.iter().filter(|(column, condition)| !holds(condition, row.text(*column)));
-            unmet.map(|(column, _)| column.name).collect()
+            line.when.iter().filter(|test| !test.holds(row)).map(|test| test.column.name).collect()
         };
         let by_line: Vec<Vec<&str>> = self.lines.iter().map(unmet_of).collect();
         let nearest = by_line.iter().map(Vec::len).min().unwrap_or(0);
@@ -180,14 +183,13 @@ impl<'a> TablePlan<'a> {
     pub(super) fn unspoken(&self, row: &Row<'_>) -> Vec<(&'a str, String)> {
         let lists = |column: &Column<'_>| {
             let conditions = self.conditions.iter().find(|(known, _)| known.name == column.name).map(|(_, conditions)| conditions);
-            conditions.is_some_and(|all| all.iter().all(|c| matches!(c, Condition::OneOf(_) | Condition::StartsWith(_))))
+            conditions.is_some_and(|all| all.iter().all(|test| matches!(test.condition, Condition::OneOf(_) | Condition::StartsWith(_))))
         };
         self.unmet(row).filter(lists).map(|column| self.complaint(column, row)).collect()
     }
 
     fn unmet<'s>(&'s self, row: &'s Row<'_>) -> impl Iterator<Item = Column<'a>> + 's {
-        let unmet = |conditions: &[&Condition], text: &str| !conditions.iter().any(|condition| holds(condition, text));
-        self.conditions.iter().filter(move |(column, conditions)| unmet(conditions, row.text(*column))).map(|(column, _)| *column)
+        self.conditions.iter().filter(|(_, tests)| !tests.iter().any(|test| test.holds(row))).map(|(column, _)| *column)
     }
 
     fn complaint(&self, column: Column<'a>, row: &Row<'_>) -> (&'a str, String) {
@@ -208,7 +210,7 @@ fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Colum
     fields.extend(line.set.iter().map(|(name, source)| (name.as_str(), source)));
     let sources = fields.into_iter().filter_map(|(name, source)| Some((Field::of(name)?, Source::new(source, columns))));
     LinePlan {
-        when: line.when.iter().map(|(name, condition)| (columns.column(name), condition)).collect(),
+        when: line.when.iter().map(|(name, condition)| Test::new(columns.column(name), condition, columns)).collect(),
         count: line.quantity.as_ref().map(|quantity| Count::new(quantity, columns)),
         sources: sources.collect(),
         required: table.required.iter().filter_map(|name| Field::of(name)).collect(),

@@ -191,7 +191,7 @@ impl Work<'_> {
         self.out.beds_short += u64::from(short);
         if made.is_empty() {
             let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
-            self.out.named_wards.extend(place.map(|located| (located.site, located.ward)));
+            self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
         }
         for made in made {
             self.tally.used(part, number, &made);

@@ -3,13 +3,15 @@
 //! Owns null tokens, code lists and the ways of reading a cell. Refuses to know which field the value is for.
 
 use super::mapping::{Condition, FieldSource, Mapping, Otherwise, Quantity, Reading, TableMapping};
-use super::table::{RawRow, RawTable};
+use super::table::{RawRow, RawTable, trimmed};
+use super::texts::Texts;
 use super::times::{self, Resolved, TimeProblem};
 use super::values;
 use crate::bedstate::AgeBand;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 /// What a reading may depend on beside the cell.
@@ -40,27 +42,73 @@ pub(super) struct Column<'a> {
 /// The columns that a table's mapping can name: its own and, as `table.column`, those of the table it joins.
 pub(super) struct Columns<'a> {
     cells: HashMap<String, Cell>,
-    null: &'a [String],
-    joined_null: &'a [String],
+    own: Vec<ColumnTexts<'a>>,
+    joined: Vec<ColumnTexts<'a>>,
+}
+
+/// The different texts of one column, and which of them are null tokens.
+struct ColumnTexts<'a> {
+    texts: &'a Texts,
+    /// By number; empty where none is.
+    null: Vec<bool>,
+}
+
+impl<'a> ColumnTexts<'a> {
+    fn of(table: &'a RawTable, null: &[String]) -> Vec<Self> {
+        let is_null = |text: &str| null.iter().any(|token| same(token, trimmed(text)));
+        let column = |texts: &'a Texts| {
+            let marks: Vec<bool> = texts.iter().map(is_null).collect();
+            Self { texts, null: if marks.contains(&true) { marks } else { Vec::new() } }
+        };
+        (0..table.columns.len()).filter_map(|at| table.texts(at)).map(column).collect()
+    }
+
+    /// The text of a number, trimmed; blank where it is a null token.
+    fn get(&self, number: u32) -> &'a str {
+        let null = !self.null.is_empty() && usize::try_from(number).is_ok_and(|at| self.null.get(at) == Some(&true));
+        if null { "" } else { trimmed(self.texts.get(number)) }
+    }
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn new(table: &RawTable, mapping: &'a TableMapping, joined: Option<(&RawTable, &'a TableMapping)>) -> Self {
+    pub(super) fn new(table: &'a RawTable, mapping: &TableMapping, joined: Option<(&'a RawTable, &TableMapping)>) -> Self {
         let own = table.columns.iter().enumerate().map(|(at, name)| (name.clone(), Cell::Own(at)));
         let mut cells: HashMap<String, Cell> = own.collect();
         if let Some((other, _)) = joined {
             cells.extend(other.columns.iter().enumerate().map(|(at, name)| (format!("{}.{name}", other.name), Cell::Joined(at))));
         }
-        Self { cells, null: &mapping.null, joined_null: joined.map_or(&[], |(_, mapping)| &mapping.null) }
+        let joined = joined.map_or_else(Vec::new, |(other, its)| ColumnTexts::of(other, &its.null));
+        Self { cells, own: ColumnTexts::of(table, &mapping.null), joined }
     }
 
-    pub(super) fn column(&self, name: &'a str) -> Column<'a> {
+    pub(super) fn column<'n>(&self, name: &'n str) -> Column<'n> {
         Column { name, cell: self.cells.get(name).copied().unwrap_or(Cell::Absent) }
+    }
+
+    fn texts(&self, cell: Cell) -> Option<&ColumnTexts<'a>> {
+        match cell {
+            Cell::Own(at) => self.own.get(at),
+            Cell::Joined(at) => self.joined.get(at),
+            Cell::Absent => None,
+        }
+    }
+
+    /// How many different texts a column has.
+    fn count(&self, column: Column<'_>) -> usize {
+        self.texts(column.cell).map_or(0, |column| column.texts.len())
+    }
+
+    /// The different texts of a column, as rows have them: trimmed, null tokens blank.
+    pub(super) fn all(&self, column: Column<'_>) -> impl Iterator<Item = &'a str> {
+        let texts = self.texts(column.cell);
+        texts
+            .into_iter()
+            .flat_map(|texts| (0..).map_while(move |number| (usize::try_from(number).ok()? < texts.texts.len()).then(|| texts.get(number))))
     }
 
     /// A row ready to be read, with the row that it joins.
     pub(super) fn row<'r>(&'r self, own: RawRow<'r>, joined: Option<RawRow<'r>>) -> Row<'r> {
-        Row { own, joined, null: self.null, joined_null: self.joined_null }
+        Row { own, joined, columns: self }
     }
 }
 
@@ -69,20 +117,45 @@ impl<'a> Columns<'a> {
 pub(super) struct Row<'r> {
     pub(super) own: RawRow<'r>,
     joined: Option<RawRow<'r>>,
-    null: &'r [String],
-    joined_null: &'r [String],
+    columns: &'r Columns<'r>,
 }
 
 impl<'r> Row<'r> {
     /// A column's text, trimmed; blank where it is a null token.
     pub(super) fn text(&self, column: Column<'_>) -> &'r str {
-        let (field, null) = match column.cell {
-            Cell::Own(at) => (self.own.field(at), self.null),
-            Cell::Joined(at) => (self.joined.map_or("", |row| row.field(at)), self.joined_null),
-            Cell::Absent => ("", self.null),
-        };
-        let text = field.trim();
-        if null.iter().any(|token| same(token, text)) { "" } else { text }
+        let number = self.number(column);
+        number.and_then(|number| Some(self.columns.texts(column.cell)?.get(number))).unwrap_or("")
+    }
+
+    /// The number of a column's text among the column's; none where the column always reads as blank here.
+    fn number(&self, column: Column<'_>) -> Option<u32> {
+        match column.cell {
+            Cell::Own(at) => self.own.number(at),
+            Cell::Joined(at) => self.joined.and_then(|row| row.number(at)),
+            Cell::Absent => None,
+        }
+    }
+}
+
+/// A condition on a column, with the answer for each of its texts worked out beforehand.
+pub(super) struct Test<'a> {
+    pub(super) column: Column<'a>,
+    pub(super) condition: &'a Condition,
+    /// By the text's number.
+    answers: Vec<bool>,
+    /// For a column that always reads as blank.
+    blank: bool,
+}
+
+impl<'a> Test<'a> {
+    pub(super) fn new(column: Column<'a>, condition: &'a Condition, columns: &Columns<'_>) -> Self {
+        let answers = columns.all(column).map(|text| holds(condition, text)).collect();
+        Self { column, condition, answers, blank: holds(condition, "") }
+    }
+
+    pub(super) fn holds(&self, row: &Row<'_>) -> bool {
+        let number = row.number(self.column).and_then(|number| usize::try_from(number).ok());
+        number.map_or(self.blank, |number| self.answers.get(number).copied().unwrap_or(self.blank))
     }
 }
 
@@ -128,13 +201,22 @@ pub(super) struct Source<'a> {
 enum Kind<'a> {
     Value(&'a str),
     Joined { columns: Vec<Column<'a>>, with: &'a str },
-    Column { column: Column<'a>, read: Read<'a> },
+    Column { column: Column<'a>, read: Read<'a>, known: Vec<OnceCell<Meaning>> },
 }
+
+/// Different texts of a column up to which it is remembered what each one means. A column with more of them says something new
+/// in most rows, and remembering would only cost memory.
+const MOST_REMEMBERED: usize = 1 << 16;
 
 enum Read<'a> {
     Text,
     PadZeros(usize),
-    Codes { codes: HashMap<String, &'a str>, otherwise: &'a Otherwise },
+    /// By the text in lower case: the code's place in the list.
+    Codes {
+        places: HashMap<String, usize>,
+        codes: Vec<&'a str>,
+        otherwise: &'a Otherwise,
+    },
     Instant(&'a [String]),
     AgeInYears,
     BirthDate(&'a [String]),
@@ -142,7 +224,7 @@ enum Read<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(source: &'a FieldSource, columns: &Columns<'a>) -> Self {
+    pub(super) fn new(source: &'a FieldSource, columns: &Columns<'_>) -> Self {
         match source {
             FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value) },
             FieldSource::Joined { columns: names, with } => Self {
@@ -154,7 +236,8 @@ impl<'a> Source<'a> {
                     Reading::Text => Read::Text,
                     Reading::PadZeros(width) => Read::PadZeros(*width),
                     Reading::Codes { codes, otherwise } => Read::Codes {
-                        codes: codes.iter().map(|(text, code)| (text.trim().to_lowercase(), code.as_str())).collect(),
+                        places: codes.keys().enumerate().map(|(at, text)| (text.trim().to_lowercase(), at)).collect(),
+                        codes: codes.values().map(String::as_str).collect(),
                         otherwise,
                     },
                     Reading::Instant { formats } => Read::Instant(formats),
@@ -162,7 +245,11 @@ impl<'a> Source<'a> {
                     Reading::BirthDate { formats } => Read::BirthDate(formats),
                     Reading::AgeRange => Read::AgeRange,
                 };
-                Self { label: column.clone(), kind: Kind::Column { column: columns.column(column), read } }
+                let bound = columns.column(column);
+                let texts = columns.count(bound);
+                let remembered = !matches!(read, Read::Text | Read::PadZeros(_)) && texts <= MOST_REMEMBERED;
+                let known = if remembered { vec![OnceCell::new(); texts] } else { Vec::new() };
+                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known } }
             }
         }
     }
@@ -181,8 +268,14 @@ impl<'a> Source<'a> {
             Kind::Value(value) => Cow::Borrowed(value),
             Kind::Column { column, .. } => Cow::Borrowed(row.text(*column)),
             Kind::Joined { columns, with } => {
-                let filled: Vec<&str> = columns.iter().map(|column| row.text(*column)).filter(|text| !text.is_empty()).collect();
-                Cow::Owned(filled.join(with))
+                let mut joined = String::new();
+                for text in columns.iter().map(|column| row.text(*column)).filter(|text| !text.is_empty()) {
+                    if !joined.is_empty() {
+                        joined.push_str(with);
+                    }
+                    joined.push_str(text);
+                }
+                Cow::Owned(joined)
             }
         }
     }
@@ -192,32 +285,82 @@ impl<'a> Source<'a> {
     where
         'a: 'v,
     {
-        let raw = self.raw(row);
-        let Kind::Column { read, .. } = &self.kind else {
+        let Kind::Column { column, read, known } = &self.kind else {
+            let raw = self.raw(row);
             return if raw.is_empty() { Value::Blank } else { Value::Text(raw) };
         };
-        if let Read::Codes { codes, otherwise } = read {
-            return match (codes.get(&raw.to_lowercase()), otherwise) {
-                (Some(&""), _) => Value::Blank,
-                (Some(code), _) => Value::Text(Cow::Borrowed(code)),
-                (None, _) if raw.is_empty() => Value::Blank,
-                (None, Otherwise::Code(code)) => Value::Fallback(code),
-                (None, Otherwise::Reject) => Value::NotListed,
-            };
+        let raw = row.text(*column);
+        let number = row.number(*column).and_then(|number| usize::try_from(number).ok());
+        let meaning = match number.and_then(|number| known.get(number)) {
+            Some(known) => *known.get_or_init(|| read.meaning(raw, reader)),
+            None => read.meaning(raw, reader),
+        };
+        match meaning {
+            Meaning::Blank => Value::Blank,
+            Meaning::Text => Value::Text(read.text(raw)),
+            Meaning::Code(at) => Value::Text(Cow::Borrowed(read.code(at))),
+            Meaning::Fallback => Value::Fallback(read.fallback()),
+            Meaning::NotListed => Value::NotListed,
+            Meaning::Band(band) => Value::Band(band),
+            Meaning::Instant(instant) => Value::Instant(instant),
         }
-        if raw.is_empty() {
-            return Value::Blank;
-        }
-        match read {
-            Read::PadZeros(width) => Value::Text(Cow::Owned(values::pad_zeros(&raw, *width).into_owned())),
+    }
+}
+
+/// What a text means: a [`Value`] that borrows nothing, to be remembered.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Blank,
+    Text,
+    /// By its place in the list.
+    Code(usize),
+    Fallback,
+    NotListed,
+    Band(Option<AgeBand>),
+    Instant(Result<Resolved, TimeProblem>),
+}
+
+impl<'a> Read<'a> {
+    fn meaning(&self, raw: &str, reader: &Reader<'_>) -> Meaning {
+        match self {
+            Read::Codes { places, codes, otherwise } => match (places.get(&raw.to_lowercase()), otherwise) {
+                (Some(at), _) if codes.get(*at) == Some(&"") => Meaning::Blank,
+                (Some(at), _) => Meaning::Code(*at),
+                (None, _) if raw.is_empty() => Meaning::Blank,
+                (None, Otherwise::Code(_)) => Meaning::Fallback,
+                (None, Otherwise::Reject) => Meaning::NotListed,
+            },
+            _ if raw.is_empty() => Meaning::Blank,
             Read::Instant(formats) => {
                 let mapping = reader.mapping;
-                Value::Instant(times::resolve(&raw, formats, mapping.zone, mapping.march_gap, reader.snapshot_at))
+                Meaning::Instant(times::resolve(raw, formats, mapping.zone, mapping.march_gap, reader.snapshot_at))
             }
-            Read::AgeInYears => Value::Band(values::age_in_years(&raw)),
-            Read::BirthDate(formats) => Value::Band(values::birth_date(&raw, formats, reader.day)),
-            Read::AgeRange => Value::Band(values::age_range(&raw)),
-            Read::Text | Read::Codes { .. } => Value::Text(raw),
+            Read::AgeInYears => Meaning::Band(values::age_in_years(raw)),
+            Read::BirthDate(formats) => Meaning::Band(values::birth_date(raw, formats, reader.day)),
+            Read::AgeRange => Meaning::Band(values::age_range(raw)),
+            Read::Text | Read::PadZeros(_) => Meaning::Text,
+        }
+    }
+
+    /// A text that is taken as one.
+    fn text<'v>(&self, raw: &'v str) -> Cow<'v, str> {
+        match self {
+            Read::PadZeros(width) => values::pad_zeros(raw, *width),
+            _ => Cow::Borrowed(raw),
+        }
+    }
+
+    fn code(&self, at: usize) -> &'a str {
+        match self {
+            Read::Codes { codes, .. } => codes.get(at).copied().unwrap_or(""),
+            _ => "",
+        }
+    }
+
+    fn fallback(&self) -> &'a str {
+        match self {
+            Read::Codes { otherwise: Otherwise::Code(code), .. } => code,
+            _ => "",
         }
     }
 }

@@ -121,6 +121,17 @@ impl<'t> RawRow<'t> {
     }
 }
 
+/// A text without the spaces around it. Most texts have none, which two bytes tell.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        [only] if only.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 impl PartialEq for RawRow<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.line == other.line && self.fields().eq(other.fields())

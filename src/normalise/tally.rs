@@ -140,5 +140,5 @@ impl Tally {
 }
 
 fn key(located: &Located) -> WardKey {
-    (located.site.clone(), located.ward.clone())
+    (located.site.to_string(), located.ward.to_string())
 }

@@ -296,6 +296,7 @@ impl<'a> Judgement<'a> {
         let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
         let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
         let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
+        debug_assert!(findings.iter().all(Finding::is_of_the_catalogue), "{:?}", findings.iter().find(|f| !f.is_of_the_catalogue()));
         self.report.findings = findings;
         if verdict == Verdict::Sealed {
             // What stands in the ward's column may be what leaked.

@@ -6,7 +6,7 @@ use super::{WardKey, quoted};
 use crate::feed::{Finding, Findings, ProviderCode, Rule};
 use crate::normalise::reference::{Reference, TellingWord, Ward};
 use jiff::civil::Date;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Says once for each ward of the snapshot that its label needs an alias. A ward of the register that has an alias is shown
 /// by that, so its own name tells nobody anything.
@@ -21,6 +21,11 @@ pub fn check<'l>(
     if reference.telling_words.is_empty() {
         return findings;
     }
+    let valid = |ward: &&Ward| ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to);
+    let mut registered: HashMap<(&str, &str), &Ward> = HashMap::new();
+    for ward in reference.wards.iter().filter(|ward| ward.provider == *provider).filter(valid) {
+        registered.entry((&ward.site_code, &ward.ward_code)).or_insert(ward);
+    }
     let mut seen: BTreeSet<WardKey> = BTreeSet::new();
     let mut last = ("", "");
     for (site, ward) in wards {
@@ -30,16 +35,13 @@ pub fn check<'l>(
         }
         last = (site, ward);
         if seen.insert((site.to_owned(), ward.to_owned())) {
-            findings.extend(judge(site, ward, provider, reference, day));
+            findings.extend(judge(ward, registered.get(&(site, ward)).copied(), reference));
         }
     }
     findings
 }
 
-fn judge(site: &str, code: &str, provider: &ProviderCode, reference: &Reference, day: Date) -> Option<Finding> {
-    let valid = |ward: &&Ward| ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to);
-    let is = |ward: &&Ward| ward.provider == *provider && ward.site_code == site && ward.ward_code == code;
-    let registered = reference.wards.iter().find(|ward| is(ward) && valid(ward));
+fn judge(code: &str, registered: Option<&Ward>, reference: &Reference) -> Option<Finding> {
     if registered.is_some_and(|ward| ward.alias.is_some()) {
         return None;
     }

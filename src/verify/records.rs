@@ -3,6 +3,7 @@
 //! Owns separators, quotes and line ends. Refuses meaning. Written by hand because a receipt must name the line on which
 //! a quote was opened and never closed, which general readers of CSV do not tell.
 
+use crate::normalise::table::trimmed;
 use std::borrow::Cow;
 
 /// Longest record in bytes. A bed row has a few hundred; free text that long does not belong here.
@@ -29,17 +30,6 @@ impl Record<'_> {
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.fields.iter().all(|field| trimmed(field).is_empty())
-    }
-}
-
-/// A text without the spaces around it. Most texts have none, which two bytes tell.
-#[must_use]
-pub fn trimmed(text: &str) -> &str {
-    match text.as_bytes() {
-        [] => text,
-        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
-        [only] if only.is_ascii_graphic() => text,
-        _ => text.trim(),
     }
 }
 

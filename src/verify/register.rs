@@ -73,9 +73,9 @@ pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<
         findings.extend(differs(ward.0, ward.1));
     }
     if beside.beds {
+        let by_ward: HashMap<(&str, &str), &Sum<'_>> = sums.iter().map(|sum| ((sum.site, sum.code), sum)).collect();
         for (key, ward) in ordered(register) {
-            let sum = sums.iter().find(|sum| (sum.site, sum.code) == key);
-            findings.extend(missing_or_other_size(ward, sum, beside));
+            findings.extend(missing_or_other_size(ward, by_ward.get(&key).copied(), beside));
         }
     }
     let mixed: u64 = sums.iter().map(|sum| sum.mixed).sum();

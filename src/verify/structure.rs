@@ -10,7 +10,7 @@ use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, S
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
-use crate::normalise::table::RawTable;
+use crate::normalise::table::{RawTable, trimmed};
 
 /// One table as read, and what its own first and last lines say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub fn announced_number(text: &str) -> Option<u64> {
     }
     digits.parse().ok()
 }
+
+mod joined;
 
 struct Reader<'a> {
     /// The whole text, with the lines that were skipped.
@@ -152,7 +154,9 @@ impl<'a> Reader<'a> {
         } else {
             self.layout = columns::by_position(self.mapping);
         }
-        while let Some(record) = self.next_filled()? {
+        // One record's memory serves for all.
+        let mut record = Record::default();
+        while self.fill(&mut record)? {
             self.read_record(&record)?;
         }
         Ok(())
@@ -160,14 +164,20 @@ impl<'a> Reader<'a> {
 
     /// The next record that says anything. Blank ones are counted.
     fn next_filled(&mut self) -> Result<Option<Record<'a>>, Finding> {
+        let mut record = Record::default();
+        Ok(self.fill(&mut record)?.then_some(record))
+    }
+
+    /// The same, into a record that was used before; `false` where there is no more.
+    fn fill(&mut self, record: &mut Record<'a>) -> Result<bool, Finding> {
         loop {
-            match self.cutter.next_record() {
-                Ok(Some(record)) if record.is_blank() => self.blank_rows += 1,
-                Ok(Some(mut record)) => {
+            match self.cutter.read(record) {
+                Ok(true) if record.is_blank() => self.blank_rows += 1,
+                Ok(true) => {
                     record.line += self.skipped_lines;
-                    return Ok(Some(record));
+                    return Ok(true);
                 }
-                Ok(None) => return Ok(None),
+                Ok(false) => return Ok(false),
                 Err(Stopped::UnclosedQuote { opened }) => {
                     let opened = opened + self.skipped_lines;
                     self.data_rows += 1;
@@ -180,7 +190,7 @@ impl<'a> Reader<'a> {
                         .at_line(opened)
                         .with_severity(Severity::RejectFile),
                     );
-                    return Ok(None);
+                    return Ok(false);
                 }
                 Err(Stopped::TooLong { line }) => {
                     let line = line + self.skipped_lines;
@@ -294,35 +304,6 @@ impl<'a> Reader<'a> {
         self.scan.look_aside(what, record.line, record.fields.iter().map(AsRef::as_ref));
     }
 
-    /// What tells that a file was appended to itself or to another: then no count of its beds can be believed.
-    fn joined(&self, record: &Record<'_>) -> Option<Finding> {
-        let line = record.line;
-        let whole = |message: String| Some(Finding::new(Rule::Str05, message).with_severity(Severity::RejectFile));
-        if let Some(after) = self.trailer_line {
-            return whole(format!("Line {line}: a row after the last line (line {after}). Another file was appended to this one."));
-        }
-        let header_line = self.mapping.header_line.as_ref().is_some_and(|header| starts(record, &header.starts));
-        let repeated = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
-        let names = self.mapping.header && ((self.names_start_alike(record) && repeated()) || self.names_are_glued_on(record));
-        if !header_line && !names {
-            return None;
-        }
-        let message = format!("Line {line}: the first line is repeated among the rows.");
-        // Without a row before it nothing can be there twice: the names were only written two times.
-        if self.data_rows == 1 {
-            return Some(Finding::new(Rule::Str05, message));
-        }
-        whole(format!("{message} The file was appended to itself, or two files were joined: send each extract as a file of its own."))
-    }
-
-    /// Whether the column names follow on the same line as a row: the first of two files had no line end.
-    fn names_are_glued_on(&self, record: &Record<'_>) -> bool {
-        let width = self.header.len();
-        width > 1
-            && record.count.saturating_add(1) == width.saturating_mul(2)
-            && record.fields.iter().skip(width).map(|field| plain_name(field)).eq(self.header.iter().skip(1).cloned())
-    }
-
     /// Why a record cannot be a row.
     fn problem_with(&self, record: &Record<'_>) -> Option<Finding> {
         let line = record.line;
@@ -340,11 +321,12 @@ impl<'a> Reader<'a> {
 
     /// Spares most rows the comparison with the column names.
     fn names_start_alike(&self, record: &Record<'_>) -> bool {
-        record.fields.first().map(|field| plain_name(field)) == self.header.first().cloned()
+        let (Some(field), Some(name)) = (record.fields.first(), self.header.first()) else { return false };
+        field.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).eq(name.chars())
     }
 
     fn keep(&mut self, record: &Record<'_>) {
-        let field = |position: &Option<usize>| position.and_then(|at| record.fields.get(at)).map_or("", |field| field.trim());
+        let field = |position: &Option<usize>| position.and_then(|at| record.fields.get(at)).map_or("", |field| trimmed(field));
         self.table.push(record.line, self.layout.positions.iter().map(field));
     }
 
@@ -365,7 +347,7 @@ impl<'a> Reader<'a> {
         self.trailer_line = Some(record.line);
         self.look_aside("The last line", record);
         let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
-        self.announce(stated, record.line, "The last line");
+        self.announce(stated.as_deref(), record.line, "The last line");
         let mut total = |place: Option<usize>| {
             let place = place?;
             let stated = place.checked_sub(1).and_then(|at| field_at(record, at)).as_deref().and_then(announced_number);
@@ -379,8 +361,8 @@ impl<'a> Reader<'a> {
         self.facts.totals = StatedTotals { occupied, empty, closed, demand };
     }
 
-    fn announce(&mut self, stated: Option<String>, line: u64, who: &str) {
-        match stated.as_deref().and_then(announced_number) {
+    fn announce(&mut self, stated: Option<&str>, line: u64, who: &str) {
+        match stated.and_then(announced_number) {
             Some(number) if self.announced.is_none_or(|before| before == number) => self.announced = Some(number),
             Some(_) => {
                 self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line))
@@ -389,9 +371,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn field_of(&self, record: &Record<'_>, column: &str) -> Option<String> {
+    fn field_of<'r>(&self, record: &'r Record<'_>, column: &str) -> Option<&'r str> {
         let at = self.mapping.columns.iter().position(|name| name == column)?;
-        field_at(record, self.layout.positions.get(at).copied().flatten()?)
+        let at = self.layout.positions.get(at).copied().flatten()?;
+        record.fields.get(at).map(|field| trimmed(field))
     }
 
     /// Looks for leaks in what could not be cut, as if every line end and separator counted.

@@ -101,8 +101,13 @@ fn check_characters(text: &str) -> Result<(), Finding> {
         return Err(not_text("Not text: the file holds NUL bytes. It may be a binary file, or was damaged on the way."));
     }
     // Tabs, line ends, form feeds and the end-of-file mark of old systems (0x1A) belong to text.
-    let stray = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1a}');
-    let controls = text.chars().filter(stray).count();
+    let belongs = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1a}');
+    // Most files are plain ASCII, of which many bytes can be looked at in one step.
+    let controls = if text.is_ascii() {
+        text.bytes().filter(|byte| byte.is_ascii_control() && !belongs(char::from(*byte))).count()
+    } else {
+        text.chars().filter(|c| c.is_control() && !belongs(*c)).count()
+    };
     if controls > STRAY_CONTROLS && controls.saturating_mul(100) > text.len() {
         return Err(not_text("Not text: the file is full of control characters, as a binary file is."));
     }

@@ -104,29 +104,33 @@ fn summary_key(line: &Line) -> Option<impl Hash + Eq + '_> {
 
 /// Groups of lines with an equal key, in the order of the file; groups of one are left out.
 ///
-/// Nearly all lines stand alone, so what is kept of each is its number alone, at a place that its key's hash gives: four bytes
-/// twice over, where a map of the keys would take as much as the lines.
+/// Nearly all lines stand alone, so what is kept of each is its number and half of its key's hash, at a place that the other
+/// half gives: eight bytes twice over, where a map of the keys would take as much as the lines. Lines themselves are looked at
+/// again only where the hash is the same.
 fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
+    const NUMBER: u64 = 0xffff_ffff;
     let hasher = RandomState::new();
-    // One more than the line's number; 0 is free. At most half of them are taken.
-    let mut slots = vec![0_u32; lines.len().saturating_mul(2).next_power_of_two()];
+    // The line's number, one more than it is, below the hash's half; 0 is free. At most half of the slots are taken.
+    let mut slots = vec![0_u64; lines.len().saturating_mul(2).next_power_of_two()];
     let mask = slots.len().saturating_sub(1);
     let mut groups: BTreeMap<usize, Vec<&PlacedLine>> = BTreeMap::new();
-    for (at, placed) in lines.iter().enumerate() {
+    for (placed, number) in lines.iter().zip(1_u64..NUMBER) {
         let Some(own) = key(&placed.line) else { continue };
-        let mut slot = usize::try_from(hasher.hash_one(&own)).unwrap_or_default() & mask;
-        loop {
-            let Some(taken) = slots.get_mut(slot) else { break };
-            let earlier = usize::try_from(*taken).ok().and_then(|taken| taken.checked_sub(1));
-            let Some(earlier) = earlier else {
-                *taken = u32::try_from(at + 1).unwrap_or_default();
+        let hash = hasher.hash_one(&own);
+        let mut at = usize::try_from(hash & NUMBER).unwrap_or_default() & mask;
+        while let Some(slot) = slots.get_mut(at) {
+            if *slot == 0 {
+                *slot = (hash & !NUMBER) | number;
                 break;
-            };
-            if let Some(first) = lines.get(earlier).filter(|first| key(&first.line).is_some_and(|other| other == own)) {
+            }
+            let alike = *slot & !NUMBER == hash & !NUMBER;
+            let earlier = usize::try_from((*slot & NUMBER) - 1).ok().filter(|_| alike);
+            let first = earlier.and_then(|earlier| Some((earlier, lines.get(earlier)?)));
+            if let Some((earlier, first)) = first.filter(|(_, first)| key(&first.line).is_some_and(|other| other == own)) {
                 groups.entry(earlier).or_insert_with(|| vec![first]).push(placed);
                 break;
             }
-            slot = (slot + 1) & mask;
+            at = (at + 1) & mask;
         }
     }
     groups.into_values().collect()

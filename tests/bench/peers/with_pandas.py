@@ -11,7 +11,8 @@ WHEN = "%d/%m/%Y %H:%M"
 
 
 def check(path):
-    frame = pandas.read_csv(path, dtype="category", keep_default_na=False)
+    # Read as texts: read as categories at once, 01 would become the number 1.
+    frame = pandas.read_csv(path, dtype=str, keep_default_na=False).astype("category")
     if list(frame.columns) != COLUMNS:
         return 1
     wrong = 0

@@ -320,15 +320,11 @@ fn texts_and_rows() -> Vec<Row> {
             15,
             bed(
                 "columns = [\"Ward\", \"Spec\", \"Bed\"]\nwhole_numbers = [\"Ward\", \"Spec\", \"Bed\"]",
-                "ward_code = { column = \"Ward\", pad = 2 }\ntreatment_function = { column = \"Spec\", pad = 3 }\nbed_ref = \"Bed\"\nbed_base = { column = \"Spec\", pad = 3, codes = { \"072\" = \"DAY\", 300 = \"COR\" } }",
+                "ward_code = { column = \"Ward\", pad = 2 }\nbed_ref = \"Bed\"\nbed_base = { column = \"Spec\", pad = 3, codes = { \"072\" = \"DAY\", 300 = \"COR\" } }",
             ),
             "Ward,Spec,Bed\n 7.0 ,300.0,\"1,007\"\n7,72,2\n07,072,3\n",
             READY,
-            &[
-                "ward_code=07 treatment_function=300 bed_ref=1007 bed_base=COR",
-                "ward_code=07 treatment_function=072 bed_ref=2 bed_base=DAY",
-                "ward_code=07 treatment_function=072 bed_ref=3 bed_base=DAY",
-            ],
+            &["ward_code=07 bed_ref=1007 bed_base=COR", "ward_code=07 bed_ref=2 bed_base=DAY", "ward_code=07 bed_ref=3 bed_base=DAY"],
         ),
         Row {
             said: &["STR-08 rows left out, well-baby cots: 2", "STR-08 rows left out, discharge lounge: 1"],

@@ -158,9 +158,11 @@ fn compare(feed: &Feed, mapping: &Mapping, settings: &Settings, row: &DeliveryRo
     let recorded = row.report.as_ref();
     let version = recorded.and_then(|report| report.mapping.clone()).unwrap_or_default();
     let after = judge(feed, mapping, settings, files);
-    // The mapping in force then, where the settings still have it word for word.
+    // The mapping in force then, where the settings still have it: word for word, or as another version than the one tried
+    // (to end a version changes its text).
     let hash = recorded.and_then(|report| report.mapping_hash);
-    let before = feed.mappings.iter().find(|known| Some(known.hash) == hash).map(|known| judge(feed, known, settings, files));
+    let still = |known: &&Mapping| Some(known.hash) == hash || (known.version == version && known.version != mapping.version);
+    let before = feed.mappings.iter().find(still).map(|known| judge(feed, known, settings, files));
     let mut differs = Vec::new();
     match (&after.verdict, &before) {
         (Verdict::Accepted(new), Some(Assessment { verdict: Verdict::Accepted(old), .. })) => {

@@ -203,7 +203,7 @@ fn colours_are_for_terminals_and_lines_are_cut_to_the_width() {
     let config = repository().join("config/bedfeed.toml");
     let sum = "RM1_BEDSTATE_20181203_1015.csv.sha256";
     let given = ["--config", config.to_str().unwrap(), "--provider", "RM1", "RM1_BEDSTATE_20181203_1015.csv", sum];
-    let run = |columns, extra: &[&str]| check_in(&dir, columns, &[&given[..], extra].concat()).fine().stdout;
+    let run = |columns, extra: &[&str]| check_in(&dir, columns, &[&given[..], extra].concat()).stdout;
     assert!(!run(None, &[]).contains('\u{1b}'), "a pipe is not coloured");
     let coloured = run(None, &["--color", "always"]);
     assert!(coloured.contains("\u{1b}[1;31m^^^^^^\u{1b}[0m"), "{coloured}");

@@ -33,9 +33,9 @@ fn loaded(kind: &str, limits: &str) -> Result<Limits, String> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("providers")).unwrap();
     let shipped = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/providers/RM1.toml")).unwrap();
-    // The mapping's examples stand in a folder beside the shipped file; limits are nothing to them.
-    let shipped: Vec<&str> = shipped.lines().filter(|line| !line.starts_with("example = ")).collect();
-    let text = shipped.join("\n").replace("kind = \"acute\"", &format!("kind = \"{kind}\""));
+    // Its example stands in files that are not beside it here.
+    let plain: String = shipped.lines().filter(|line| !line.starts_with("example = ")).map(|line| format!("{line}\n")).collect();
+    let text = plain.replace("kind = \"acute\"", &format!("kind = \"{kind}\""));
     let text = text.replacen("[[mapping]]", &format!("[limits]\n{limits}\n[[mapping]]"), 1);
     std::fs::write(dir.path().join("providers/RM1.toml"), text).unwrap();
     let main = dir.path().join("bedfeed.toml");

@@ -9,7 +9,7 @@ mod judging;
 
 use bedfeed::bedstate::{Line, csv_text};
 use bedfeed::config;
-use bedfeed::feed::{Findings, Severity};
+use bedfeed::feed::{Findings, Rule, Severity};
 use bedfeed::verify::{History, Verdict};
 use judging::{Desk, Files, at, folder, path};
 use std::collections::BTreeMap;
@@ -128,9 +128,9 @@ fn judged(desk: &Desk, code: &str, table: &str) -> (Findings, Vec<Line>) {
     (assessment.report.findings, lines)
 }
 
-/// Whether bedfeed finds nothing wrong at all.
+/// Whether bedfeed finds nothing wrong with the table. That care homes' figures are old is true, and says nothing of it.
 fn is_clean(findings: &Findings) -> bool {
-    findings.iter().all(|finding| finding.severity < Severity::Warning)
+    findings.iter().all(|finding| finding.severity < Severity::Warning || finding.rule == Rule::Tim08)
 }
 
 /// What `frictionless` says of tables, by name: whether they are valid, and what is wrong first. One run for all of them.
@@ -229,25 +229,30 @@ const BEYOND: [(&str, &str, &str); 8] = [
 fn frictionless_and_bedfeed_agree_about_good_and_damaged_tables() {
     let dir = tempfile::tempdir().unwrap();
     let (shipped, own) = (Desk::shipped(), own_layout(dir.path()));
+    // The small tables tell of one ward with two beds: nothing else is missing from them.
+    let mut small = own_layout(dir.path());
+    let wards = &mut small.settings.reference.wards;
+    wards.retain(|ward| ward.provider.as_str() == "RM1" && ward.ward_code == "W21");
+    wards.iter_mut().for_each(|ward| ward.registered_beds = 2);
     let mut tables = BTreeMap::new();
     let mut clean = BTreeMap::new();
-    let mut add = |name: String, code: &str, text: String| {
-        let (findings, lines) = judged(&own, code, &text);
+    let mut add = |name: String, desk: &Desk, code: &str, text: String| {
+        let (findings, lines) = judged(desk, code, &text);
         clean.insert(name.clone(), (is_clean(&findings), findings));
         tables.insert(name, text);
         lines
     };
     for code in PROVIDERS {
         let (lines, text) = table_of(&shipped, code);
-        let again = add(format!("{code}.csv"), code, text);
+        let again = add(format!("{code}.csv"), &own, code, text);
         assert_eq!(again, lines, "{code}: the table says what the lines say");
     }
-    add("good.csv".to_owned(), "RM1", changed("line_type", "", ""));
+    add("good.csv".to_owned(), &small, "RM1", changed("line_type", "", ""));
     for (number, (field, line, value)) in WRONG.into_iter().enumerate() {
-        add(format!("wrong-{number:02}-{field}-{line}.csv"), "RM1", changed(field, line, value));
+        add(format!("wrong-{number:02}-{field}-{line}.csv"), &small, "RM1", changed(field, line, value));
     }
     for (number, (field, line, value)) in BEYOND.into_iter().enumerate() {
-        add(format!("beyond-{number:02}-{field}-{line}.csv"), "RM1", changed(field, line, value));
+        add(format!("beyond-{number:02}-{field}-{line}.csv"), &small, "RM1", changed(field, line, value));
     }
     let told = frictionless(dir.path(), &tables);
     assert_eq!(told.len(), tables.len());

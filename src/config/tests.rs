@@ -119,7 +119,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
         let dir = folder(&[("bedfeed.toml", text), ("providers/RM1.toml", PROVIDER)]);
         let settings = load_in(&dir).unwrap_or_else(|problems| panic!("{problems}"));
         // The folder and the text differ; what they mean must not.
-        Settings { file: PathBuf::new(), fingerprint: Digest::of(b""), ..settings }
+        Settings { file: PathBuf::new(), folders: Vec::new(), fingerprint: Digest::of(b""), ..settings }
     };
     let minimal = "state_dir = \"/var/lib/bedfeed\"";
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));

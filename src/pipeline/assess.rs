@@ -232,8 +232,7 @@ impl<'a> Judgement<'a> {
         let before = rejections.rows;
         verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
         sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
-        let day = local_day(snapshot_at);
-        let register = register::Register::new(reference, &feed.provider, day);
+        let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&set.tables, mapping));

@@ -82,7 +82,11 @@ fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessm
         Some(PicturedMapping { version: mapping.version.clone(), from: mapping.from, to: mapping.to, author: mapping.author.clone() });
     picture.tables = outline.tables.iter().map(|table| pictured_table(mapping, table)).collect();
     picture.stated = stated(mapping, outline, assessment.report.totals.as_ref());
-    if assessment.verdict != Verdict::Sealed {
+    if assessment.verdict == Verdict::Sealed {
+        // A name that nobody agreed may itself be what identifies somebody.
+        let not_agreed = picture.tables.iter_mut().flat_map(|table| &mut table.columns).filter(|column| column.agreed.is_none());
+        not_agreed.for_each(|column| column.sent_as = None);
+    } else {
         picture.lines = lines(&assessment.report.findings, &outline.tables, mapping.tables.len() > 1);
     }
 }

@@ -85,7 +85,7 @@ fn p7_a_crash_at_any_point_ends_with_exactly_the_ciphertext() {
             "all of it written, not renamed",
             Box::new(move |house| {
                 ready(house);
-                std::fs::rename(house.aside("original.age"), house.aside("original.age.part")).unwrap();
+                move_durably(&house.aside("original.age"), &house.aside("original.age.part")).unwrap();
                 House::put(&house.accepted(), BYTES, 0o600);
             }),
         ),
@@ -120,7 +120,7 @@ fn p7_a_crash_at_any_point_ends_with_exactly_the_ciphertext() {
             house.store().settle(house.id, SEALED, Some(&Report::default())).unwrap();
             assert_eq!(house.opened(), BYTES, "{what}");
             assert_eq!(house.names(), ["findings.json", "original.age"], "{what}");
-            assert!(!house.accepted().exists(), "{what}");
+            assert!(!house.accepted().try_exists().unwrap(), "{what}");
             let mode = std::fs::metadata(house.aside("original.age")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o400, "{what}");
         }
@@ -128,7 +128,7 @@ fn p7_a_crash_at_any_point_ends_with_exactly_the_ciphertext() {
         // A start without the key, because it was taken out of the settings, changes nothing.
         House::put(&house.accepted(), b"\0\0", 0o600);
         Store::new(house.dir.path()).settle(house.id, SEALED, Some(&Report::default())).unwrap();
-        assert!(house.opened() == BYTES && !house.accepted().exists(), "{what}");
+        assert!(house.opened() == BYTES && !house.accepted().try_exists().unwrap(), "{what}");
     }
 }
 
@@ -186,7 +186,7 @@ fn a_discarded_one_is_purged_wherever_a_crash_left_it() {
         left(&house);
         for _ in 0..2 {
             house.store().settle(house.id, Place::Purged, Some(&Report::default())).unwrap();
-            assert!(!house.accepted().exists(), "row {at}");
+            assert!(!house.accepted().try_exists().unwrap(), "row {at}");
             assert!(house.names().iter().all(|name| name == "findings.json"), "row {at}: {:?}", house.names());
         }
     }

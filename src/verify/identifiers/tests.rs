@@ -12,6 +12,18 @@ fn numbers(count: usize) -> Vec<String> {
     (0..).filter_map(passing).take(count).collect()
 }
 
+fn grouped(number: &str, sign: &str) -> String {
+    let (first, rest) = number.split_at(3);
+    let (second, third) = rest.split_at(3);
+    format!("{first}{sign}{second}{sign}{third}")
+}
+
+/// As a spreadsheet writes it with so many digits of its fraction.
+fn scientific(number: &str, digits: usize) -> String {
+    let (whole, fraction) = number.split_at(1);
+    format!("{whole}.{}E+09", fraction.split_at(digits).0)
+}
+
 fn leaks(values: &[String], identifier: bool) -> u64 {
     let mut scan = Scan::default();
     values.iter().for_each(|value| scan.look(1, value));
@@ -24,7 +36,7 @@ fn leaks(values: &[String], identifier: bool) -> u64 {
 #[test]
 fn igv_02_three_numbers_and_four_in_five_of_a_column_seal_a_file() {
     let values = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let written = |as_text: fn(&str) -> String| numbers(5).iter().map(|number| as_text(number)).collect::<Vec<_>>();
+    let written = |as_text: &dyn Fn(&str) -> String| numbers(5).iter().map(|number| as_text(number)).collect::<Vec<_>>();
     let every = |step: usize, count: usize| (0..count).map(|n| (1_000_000_000 + n * step).to_string()).collect::<Vec<_>>();
     let rows: Vec<(&str, Vec<String>, u64)> = vec![
         ("two", numbers(2), 0),
@@ -33,15 +45,15 @@ fn igv_02_three_numbers_and_four_in_five_of_a_column_seal_a_file() {
         ("four in five", values(&[GOOD, GOOD, GOOD, GOOD, BAD]), 1),
         ("three in four", values(&[GOOD, GOOD, GOOD, BAD]), 0),
         ("in texts", values(&["note 943 476 5919", "x 9434765919.", GOOD]), 1),
-        ("with spaces", written(|n| format!("{} {} {}", &n[..3], &n[3..6], &n[6..])), 1),
-        ("with spaces that do not break", written(|n| format!("{}\u{a0}{}\u{a0}{}", &n[..3], &n[3..6], &n[6..])), 1),
-        ("with dashes", written(|n| format!("{}-{}-{}", &n[..3], &n[3..6], &n[6..])), 1),
-        ("with dots", written(|n| format!("{}.{}.{}", &n[..3], &n[3..6], &n[6..])), 1),
-        ("as formulas", written(|n| format!("=\"{n}\"")), 1),
-        ("after an apostrophe", written(|n| format!("'{n}")), 1),
-        ("as fractions", written(|n| format!("{n}.0")), 1),
-        ("with exponents", written(|n| format!("{}.{}E+09", &n[..1], &n[1..])), 1),
-        ("with exponents, digits lost", written(|n| format!("{}.{}E+09", &n[..1], &n[1..6])), 0),
+        ("with spaces", written(&|n| grouped(n, " ")), 1),
+        ("with spaces that do not break", written(&|n| grouped(n, "\u{a0}")), 1),
+        ("with dashes", written(&|n| grouped(n, "-")), 1),
+        ("with dots", written(&|n| grouped(n, ".")), 1),
+        ("as formulas", written(&|n| format!("=\"{n}\"")), 1),
+        ("after an apostrophe", written(&|n| format!("'{n}")), 1),
+        ("as fractions", written(&|n| format!("{n}.0")), 1),
+        ("with exponents", written(&|n| scientific(n, 9)), 1),
+        ("with exponents, digits lost", written(&|n| scientific(n, 5)), 0),
         ("running numbers", every(1, 500), 0),
         ("running numbers in steps of eleven", every(11, 500), 0),
         ("any numbers", every(7_654_321, 500), 0),

@@ -728,3 +728,40 @@ fn a_reader_that_goes_away_is_no_error_to_speak_of() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
     }
 }
+
+#[test]
+fn a_new_mapping_is_tried_on_the_files_that_were_accepted_last() {
+    let service = running(&["RZZ"]);
+    let (name, text) = good("RZZ", minutes_ago(1), 0b1011);
+    service.send("RZZ", "inbox", [(name.as_str(), &text)]);
+    service.settled(1);
+    let tried = service.bedfeed(&["mapping", "test", "--provider", "RZZ"]).fine().stdout;
+    assert!(tried.contains("1 snapshots tried: 1 come out the same, 0 differ"), "{tried}");
+
+    // From 2040 on, an empty bed awaits cleaning, and nobody's age is read any more.
+    let settings = std::fs::read_to_string(service.provider_file("RZZ")).unwrap();
+    let (_, mapping) = settings.split_once("[[mapping]]").unwrap();
+    let ages = "{ column = \"age\", as = \"age in years\" }";
+    assert!(mapping.contains(ages) && mapping.contains("\"RDY\""));
+    let next = mapping
+        .replace("rzz-1", "rzz-2")
+        .replace("2018-04-01", "2040-01-01")
+        .replace("\"RDY\"", "\"CLN\"")
+        .replace(ages, "{ value = \"AXX\" }");
+    service.edit("providers/RZZ.toml", "version = \"rzz-1\"\nfrom = 2018-04-01", "version = \"rzz-1\"\nfrom = 2018-04-01\nto = 2040-01-01");
+    service.append("providers/RZZ.toml", &format!("\n[[mapping]]{next}"));
+    let (occupied, empty) = (truth(0b1011).0 + truth(0b1011).1, 20 - truth(0b1011).0 - truth(0b1011).1);
+    let ran = service.bedfeed(&["mapping", "test", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let said = ran.json();
+    assert_eq!((&said[0]["mapping"], &said[0]["snapshots"][0]["before"]), (&json!("rzz-2"), &json!("rzz-1")));
+    let differs = said[0]["snapshots"][0]["differs"].to_string();
+    assert!(differs.contains(&format!("available now: {empty} -> 0")), "{differs}");
+    assert!(differs.contains("age_band differs") && !differs.contains("A8"), "{differs}");
+    assert!(differs.contains("and 17 more lines") && occupied > 0, "{differs}");
+    let ran = service.bedfeed(&["mapping", "test", "--mapping", "rzz-3"]);
+    assert_eq!(ran.code, Some(64));
+    // Nothing was changed by all this.
+    service.settled(1);
+    assert_eq!(service.deliveries().len(), 1);
+}

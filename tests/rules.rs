@@ -674,6 +674,11 @@ fn page() -> String {
         };
         writeln!(page, "| {rule} | {does} | {} | {} | {release} |", rule.meaning(), rule.advice()).unwrap();
     }
+    page.push_str("\n## What they say\n\nA finding says one of these, with a place, a count or a code where braces stand. Nothing else is ever said, and no value of a\ncolumn about a person.\n");
+    for rule in Rule::ALL {
+        write!(page, "\n**{rule}**\n\n").unwrap();
+        rule.messages().iter().for_each(|message| writeln!(page, "- {message}").unwrap());
+    }
     page
 }
 

@@ -28,14 +28,6 @@ impl DeliveryId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    /// When it arrived, to the millisecond.
-    #[must_use]
-    pub fn arrived_at(&self) -> Timestamp {
-        let since = self.0.get_timestamp().map_or((0, 0), |at| at.to_unix());
-        let seconds = i64::try_from(since.0).unwrap_or(0);
-        Timestamp::new(seconds, i32::try_from(since.1).unwrap_or(0)).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
     /// The last twelve characters: enough to tell deliveries apart in a table.
     #[must_use]
     pub fn short(&self) -> String {

@@ -13,6 +13,7 @@ mod local;
 pub mod nhs_number;
 mod provider;
 mod report;
+mod messages;
 mod rules;
 mod slot;
 mod stage;

@@ -109,7 +109,7 @@ pub fn masked(text: &str) -> String {
 #[must_use]
 pub fn ten_digits(text: &str) -> Vec<TenDigits> {
     let text = text.get(..MAX_LOOKED_AT).unwrap_or_else(|| start_of(text));
-    if text.bytes().filter(u8::is_ascii_digit).count() < DIGITS {
+    if !may_hold(text) {
         return Vec::new();
     }
     if let Some(found) = scientific(text).or_else(|| only_digits(text)) {
@@ -122,6 +122,22 @@ pub fn ten_digits(text: &str) -> Vec<TenDigits> {
         found.extend(in_a_row(text, rest).or_else(|| in_groups(text, runs.get(..at).unwrap_or_default(), rest)));
     }
     found
+}
+
+/// Whether the runs of digits in a text are of lengths that could make a number: spares nearly all texts a closer look.
+fn may_hold(text: &str) -> bool {
+    let (mut all, mut run, mut lengths, mut possible) = (0_usize, 0_usize, [0_usize; 4], false);
+    for byte in text.bytes().chain(std::iter::once(0)) {
+        if byte.is_ascii_digit() {
+            (all, run) = (all + 1, run + 1);
+        } else if run > 0 {
+            let [_, b, c, d] = lengths;
+            lengths = [b, c, d, run];
+            run = 0;
+            possible |= matches!(lengths, [.., DIGITS] | [_, 3, 3, 4] | [1, 3, 3, 3] | [_, _, 1, 9]);
+        }
+    }
+    possible || all == DIGITS
 }
 
 /// Signs that stand between the groups of a number: spaces of any width, dashes of any length, dots, low lines, slashes; and

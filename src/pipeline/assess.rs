@@ -232,7 +232,8 @@ impl<'a> Judgement<'a> {
         let before = rejections.rows;
         verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
         sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
-        let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
+        let day = local_day(snapshot_at);
+        let register = register::Register::new(reference, &feed.provider, day);
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&set.tables, mapping));
@@ -296,6 +297,7 @@ impl<'a> Judgement<'a> {
         let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
         let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
         let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
+        debug_assert!(findings.iter().all(Finding::is_of_the_catalogue), "{:?}", findings.iter().find(|f| !f.is_of_the_catalogue()));
         self.report.findings = findings;
         if verdict == Verdict::Sealed {
             // What stands in the ward's column may be what leaked.

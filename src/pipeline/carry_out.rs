@@ -278,6 +278,7 @@ impl Inner {
     /// The report of a delivery that was decided on without being read.
     fn report_alone(&self, row: &DeliveryRow, finding: Finding) -> Report {
         let mut report = Report { assessed_at: self.clock.now(), parts: vec![("file".to_owned(), row.delivery.id)], ..Report::default() };
+        debug_assert!(finding.is_of_the_catalogue(), "{finding:?}");
         report.findings.push(finding);
         report
     }

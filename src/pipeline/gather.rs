@@ -79,7 +79,7 @@ pub(super) fn reach(feed: &Feed, parts: &[DeliveryRow], back: SignedDuration) ->
     let slots: BTreeSet<Slot> = hours.into_iter().flat_map(same_hour_slots).collect();
     Reach {
         since: received_at.saturating_sub(back).unwrap_or(received_at),
-        names: parts.iter().map(|row| row.delivery.name.to_string()).collect(),
+        names: parts.iter().map(|row| row.delivery.name.as_str().to_owned()).collect(),
         slots: slots.into_iter().collect(),
     }
 }
@@ -206,7 +206,7 @@ mod tests {
             let (id, sha256, received_at) = (sent.id, sent.sha256, sent.received_at);
             let lead = delivery(1).id;
             let (slot, report) = (Slot::containing(at("10:15")), report.clone());
-            PastRow { id, lead, name: sent.name.to_string(), sha256, received_at, slot, version: 1, report }
+            PastRow { id, lead, name: sent.name.as_str().to_owned(), sha256, received_at, slot, version: 1, report }
         };
         let rows = vec![row(1, "20181203_1015.csv"), row(2, "20181203_1015.csv.sha256")];
         let lead = rows[0].lead;

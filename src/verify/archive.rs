@@ -163,7 +163,23 @@ mod tests {
         let good = zip_of(&[("a.csv", b"some,text,that,is,long,enough\n1,2,3,4,5,6\n")]);
         let mut damaged = good.clone();
         damaged[40] ^= 0x5a;
-        let rows: [(Vec<u8>, u64, &str); 9] = [
+        let mut encrypted = good.clone();
+        // The flag stands in the member's own header and in the list at the end.
+        let listed = encrypted.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
+        encrypted[6] |= 1;
+        encrypted[listed + 8] |= 1;
+        let two = zip_of(&[("a.csv", b"x"), ("b.csv", b"y")]);
+        let same_name: Vec<u8> = {
+            let places: Vec<usize> = (0..two.len() - 5).filter(|at| &two[*at..at + 5] == b"b.csv").collect();
+            let mut bytes = two.clone();
+            places.iter().for_each(|at| bytes[*at] = b'a');
+            bytes
+        };
+        let rows: [(Vec<u8>, u64, &str); 13] = [
+            (encrypted, ROOM, "is encrypted"),
+            (same_name, ROOM, ""),
+            (zip_of(&[("..\\a.csv", b"x")]), ROOM, "unsafe name"),
+            (zip_of(&[("C:a.csv", b"x")]), ROOM, "unsafe name"),
             (b"not a zip".to_vec(), ROOM, "not a zip archive"),
             (good[..good.len() / 2].to_vec(), ROOM, "cut short"),
             (damaged, ROOM, "damaged"),

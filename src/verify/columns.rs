@@ -5,7 +5,6 @@
 
 use super::records::Record;
 use super::{identifiers, quoted};
-use crate::feed::nhs_number::masked;
 use crate::feed::{Finding, Findings, Rule};
 use crate::normalise::mapping::TableMapping;
 
@@ -124,7 +123,7 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
         return FileColumn { label: number, identifier: true };
     }
     // A column that is named like a person's number gives it away by its name.
-    let written = header.fields.get(at).map(|field| masked(&quoted(field.trim()))).unwrap_or_default();
+    let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
     let label = if trusted { written } else { number };
     if identifiers::names_a_person(name) {
         let message = format!("Personal data column present: {label}. The file is sealed.");

@@ -13,7 +13,7 @@ use super::{archive, gzip};
 use crate::feed::nhs_number::{TenDigits, ten_digits};
 use crate::feed::{FileName, Finding, Findings, Rule};
 use crate::normalise::mapping::{FieldSource, Mapping, Reading, SnapshotTime, TableMapping};
-use births::Births;
+use births::{Births, Day, day_in};
 
 /// Values that must pass before a column counts as holding NHS numbers.
 const FEWEST_NUMBERS: u64 = 3;
@@ -44,7 +44,7 @@ pub struct Scan {
 }
 
 /// What one column's values look like.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Column {
     /// Ten-digit values that are no times, and those of them that pass the check.
     seen: u64,
@@ -52,8 +52,25 @@ struct Column {
     /// The first different ones that pass.
     different: Vec<TenDigits>,
     births: Births,
-    /// The last text that holds no ten digits: a time that stands on every row is looked through once.
-    without: String,
+    /// Values looked at, and the last of them with what it was: a time that stands on every row is read once.
+    values: u64,
+    last: Last,
+}
+
+/// A value and what it was.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Last {
+    text: String,
+    numbers: Vec<TenDigits>,
+    /// Once it was asked for.
+    day: Option<Option<Day>>,
+}
+
+/// The text may be a person's: not even a trace of the program's own may show it.
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Last").finish_non_exhaustive()
+    }
 }
 
 impl Scan {
@@ -104,24 +121,17 @@ impl Scan {
     }
 }
 
-/// Without the text: it may be a person's.
-impl std::fmt::Debug for Column {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Column").field("seen", &self.seen).field("passed", &self.passed).finish_non_exhaustive()
-    }
-}
-
 impl Column {
     fn look(&mut self, field: &str) {
-        self.births.look(field);
-        if self.without == field {
-            return;
+        let look_for_births = self.births.want(self.values);
+        self.values += 1;
+        if self.last.text != field {
+            field.clone_into(&mut self.last.text);
+            self.last.numbers = ten_digits(field);
+            self.last.numbers.retain(|found| !found.read_as_a_time());
+            self.last.day = None;
         }
-        let found = ten_digits(field);
-        if found.is_empty() {
-            field.clone_into(&mut self.without);
-        }
-        for found in found.iter().filter(|found| !found.read_as_a_time()) {
+        for found in &self.last.numbers {
             self.seen += 1;
             if found.pass() {
                 self.passed += 1;
@@ -129,6 +139,9 @@ impl Column {
                     self.different.push(found.clone());
                 }
             }
+        }
+        if look_for_births {
+            self.births.note(*self.last.day.get_or_insert_with(|| day_in(field)));
         }
     }
 

@@ -41,6 +41,7 @@ pub use rows::PlacedLine;
 pub use totals::{Rejections, WardKey};
 
 use crate::bedstate::Snapshot;
+use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, Finding, Findings, ProviderCode, ProviderKind, Rule};
 use crate::normalise::mapping::Mapping;
 use jiff::SignedDuration;
@@ -112,9 +113,10 @@ pub fn conclude(snapshot: Option<Snapshot>, repeats: Option<DeliveryId>, finding
 /// Most characters of a text from outside that a finding repeats.
 pub(crate) const MAX_QUOTED_CHARS: usize = 40;
 
-/// A text from outside as a finding may repeat it: short, without control characters.
+/// A text from outside as a finding may repeat it: short, without control characters, an NHS number as stars (columns may
+/// have slipped).
 pub(crate) fn quoted(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_QUOTED_CHARS).collect()
+    masked(text).chars().filter(|c| !c.is_control()).take(MAX_QUOTED_CHARS).collect()
 }
 
 /// What is agreed with one provider about its feed: everything the checks need, from the settings.

@@ -162,7 +162,7 @@ impl Night<'_> {
     fn backlog_reaches_first(&self) -> bool {
         let before = self.first.slot.previous();
         self.standing.history.accepted.iter().filter(|past| past.slot == before).any(|past| {
-            let arrived = past.lead.arrived_at();
+            let arrived = past.received_at;
             let just_now = self.standing.received_at.duration_since(arrived) < SLOT_LENGTH;
             just_now && arrived.duration_since(before.start()) > self.late()
         })

@@ -75,6 +75,8 @@ pub fn announced_number(text: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
+mod joined;
+
 struct Reader<'a> {
     /// The whole text, with the lines that were skipped.
     text: &'a str,
@@ -300,35 +302,6 @@ impl<'a> Reader<'a> {
     /// Looks for leaks in a line that is no row.
     fn look_aside(&mut self, what: &str, record: &Record<'_>) {
         self.scan.look_aside(what, record.line, record.fields.iter().map(AsRef::as_ref));
-    }
-
-    /// What tells that a file was appended to itself or to another: then no count of its beds can be believed.
-    fn joined(&self, record: &Record<'_>) -> Option<Finding> {
-        let line = record.line;
-        let whole = |message: String| Some(Finding::new(Rule::Str05, message).with_severity(Severity::RejectFile));
-        if let Some(after) = self.trailer_line {
-            return whole(format!("Line {line}: a row after the last line (line {after}). Another file was appended to this one."));
-        }
-        let header_line = self.mapping.header_line.as_ref().is_some_and(|header| starts(record, &header.starts));
-        let repeated = || record.fields.iter().map(|field| plain_name(field)).eq(self.header.iter().cloned());
-        let names = self.mapping.header && ((self.names_start_alike(record) && repeated()) || self.names_are_glued_on(record));
-        if !header_line && !names {
-            return None;
-        }
-        let message = format!("Line {line}: the first line is repeated among the rows.");
-        // Without a row before it nothing can be there twice: the names were only written two times.
-        if self.data_rows == 1 {
-            return Some(Finding::new(Rule::Str05, message));
-        }
-        whole(format!("{message} The file was appended to itself, or two files were joined: send each extract as a file of its own."))
-    }
-
-    /// Whether the column names follow on the same line as a row: the first of two files had no line end.
-    fn names_are_glued_on(&self, record: &Record<'_>) -> bool {
-        let width = self.header.len();
-        width > 1
-            && record.count.saturating_add(1) == width.saturating_mul(2)
-            && record.fields.iter().skip(width).map(|field| plain_name(field)).eq(self.header.iter().skip(1).cloned())
     }
 
     /// Why a record cannot be a row.

@@ -202,7 +202,8 @@ impl Service {
             copy_folder(&repository().join("config").join(folder), &service.dir().join(folder));
         }
         for file in names(&service.dir().join("providers")) {
-            let code = file.strip_suffix(".toml").unwrap();
+            // Beside the settings stands the folder of their examples.
+            let Some(code) = file.strip_suffix(".toml") else { continue };
             let key = make_key(&service.key(code));
             service.append(&format!("providers/{file}"), &format!("\n[[keys]]\nowner = \"night job\"\npublic_key = \"{key}\"\n"));
         }

@@ -485,8 +485,82 @@ fn an_archive_is_one_snapshot() {
     for (n, (case, expected)) in rows.into_iter().enumerate() {
         assert_eq!(case.said(), expected, "row {n}: {}", case.messages());
     }
+    // An archive in an archive is not looked into, and neither is a packed one.
+    let inner = zip_of(&[("beds.csv", &beds)]);
+    let nested = case(&[("list.csv", list), ("beds.csv", "nested"), ("wards.csv", wards)]).with(|case| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in [("list.csv", list.as_bytes()), ("beds.csv", inner.as_slice()), ("wards.csv", wards.as_bytes())] {
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        case.files[0].1 = writer.finish().unwrap().into_inner();
+    });
+    assert!(nested.said().starts_with("R STR-02F") && nested.messages().contains("zip archive"), "{}", nested.messages());
     let text = Case::new(beds_feed(), &[(NAME, "")]).with(|case| case.files[0].1 = zip_of(&[("beds.csv", &beds)]));
     assert!(text.messages().contains("zip archive or a spreadsheet"));
+}
+
+#[test]
+fn a_packed_file_is_unpacked_and_nothing_else_is() {
+    let text = thirty_beds();
+    let packed = |bytes: &[u8]| {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    };
+    let packed_feed = || feed(&[("beds", PartRole::Data, "{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}.csv.gz")], vec![beds()]);
+    let file = "RM1_BEDS_20181203_1015.csv.gz";
+    let case = |bytes: Vec<u8>| Case::new(packed_feed(), &[(file, "")]).with(|case| case.files[0].1 = bytes.clone());
+    let (first, second) = text.as_bytes().split_at(700);
+    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let rows = [
+        (case(packed(text.as_bytes())), "A"),
+        (case([packed(first), packed(second)].concat()), "A"),
+        (case(packed(&utf16)), "A STR-02W"),
+        // A whole stream that holds half of the rows: the total row tells.
+        (case(packed(first)), "R STR-05R STR-10F STR-06F ROW-99F"),
+        (case(packed(&packed(text.as_bytes()))), "R STR-02F"),
+        (case(packed(&zip_of(&[("beds.csv", &text)]))), "R STR-02F"),
+        (case(text.clone().into_bytes()), "R TRN-03F"),
+        (case(packed(b"")), "R STR-01F"),
+    ];
+    for (n, (case, expected)) in rows.into_iter().enumerate() {
+        let (mut said, mut wanted) =
+            (case.said().split(' ').map(str::to_owned).collect::<Vec<_>>(), expected.split(' ').collect::<Vec<_>>());
+        said.sort();
+        wanted.sort_unstable();
+        assert_eq!(said, wanted, "row {n}: {}", case.messages());
+    }
+    let plain = Case::new(beds_feed(), &[(NAME, "")]).with(|case| case.files[0].1 = packed(text.as_bytes()));
+    assert!(plain.said().starts_with("R STR-02F") && plain.messages().contains("gzip"), "{}", plain.messages());
+}
+
+#[test]
+fn first_and_last_lines_are_compared_as_a_control_record_is() {
+    let stating = || {
+        let mut feed = feed(&[("pipes", PartRole::Data, "beds_{seq}.txt")], vec![pipes()]);
+        let table = &mut feed.mappings[0].tables[0];
+        let header = table.header_line.as_mut().unwrap();
+        (header.dataset, header.kind, header.produced_at) = (Some(5), Some(6), Some(7));
+        table.trailer_line.as_mut().unwrap().totals = [Some(3), Some(4), Some(5), Some(6)];
+        feed
+    };
+    let good = "H|RM1|0001234|20181203101500|BEDSTATE/1|FULL|20181203101530\nD|RM102|W1|B1|U|\nD|RM102|W2|B1|U|\nT|2|0|2|0|0\n";
+    let case = |text: &str| Case::new(stating(), &[("beds_0001234.txt", text)]).with(|case| case.released = true);
+    let rows = [
+        (good.to_owned(), "A PLA-05W"),
+        (good.replace("T|2|0|2", "T|2|0|3"), "R STR-07F"),
+        (good.replace("BEDSTATE/1", "BEDSTATE/3"), "R STR-09F"),
+        (good.replace("FULL", "PART"), "R STR-09F"),
+        (good.replace("101530", "091530"), "A TIM-09W"),
+    ];
+    for (text, expected) in rows {
+        let (said, messages) = (case(&text).said(), case(&text).messages());
+        let mut words = expected.split(' ');
+        assert!(said.starts_with(words.next().unwrap()) && words.all(|word| said.contains(word)), "{text}: {said}: {messages}");
+    }
+    assert!(case(&good.replace("FULL", "TEST")).assess().test);
+    assert!(!case(good).assess().test);
 }
 
 #[test]

@@ -25,6 +25,10 @@ const OLD_PERCENT: u64 = 80;
 const DAYS_PERCENT: u64 = 50;
 const DAYS_ENOUGH: usize = 500;
 
+/// Values of a column after which only every sixteenth is looked at for dates: by then it is known what the column holds.
+const MANY: u64 = 10_000;
+const STEP: u64 = 16;
+
 /// The first year that is counted, and how many are.
 const FIRST_YEAR: u16 = 1890;
 const YEARS: usize = 200;
@@ -47,8 +51,6 @@ pub(super) struct Births {
     others: u64,
     years: Vec<u64>,
     days: HashSet<Day>,
-    /// The text seen last and what it was: a time that stands on every row is read once.
-    last: (String, Option<Day>),
 }
 
 /// The dates are people's: not even a trace of the program's own may show them.
@@ -59,18 +61,21 @@ impl std::fmt::Debug for Births {
 }
 
 impl Births {
-    /// Looks at one value.
-    pub(super) fn look(&mut self, field: &str) {
-        if self.last.0 != field {
-            field.clone_into(&mut self.last.0);
-            self.last.1 = day_in(field);
-            self.days.extend(self.last.1.filter(|_| self.days.len() < DAYS_ENOUGH));
-        }
-        let Some(day) = self.last.1 else {
+    /// Whether the next value is to be looked at, rather than counted for what those before it were.
+    pub(super) fn want(&self, number: u64) -> bool {
+        number < MANY || number.is_multiple_of(STEP)
+    }
+
+    /// Notes what one value is.
+    pub(super) fn note(&mut self, day: Option<Day>) {
+        let Some(day) = day else {
             self.others += 1;
             return;
         };
         self.dates += 1;
+        if self.days.len() < DAYS_ENOUGH {
+            self.days.insert(day);
+        }
         if self.years.is_empty() {
             self.years.resize(YEARS, 0);
         }
@@ -111,7 +116,7 @@ impl Births {
 }
 
 /// The day that a text says, with or without a time behind it; `None` where it is anything else.
-fn day_in(text: &str) -> Option<Day> {
+pub(super) fn day_in(text: &str) -> Option<Day> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''));
     let words: Vec<&str> = text.splitn(4, [' ', 'T', '\u{a0}']).filter(|word| !word.is_empty()).collect();
     match words.as_slice() {
@@ -202,7 +207,7 @@ mod tests {
 
     fn births(dates: impl IntoIterator<Item = String>) -> Births {
         let mut births = Births::default();
-        dates.into_iter().for_each(|date| births.look(&date));
+        dates.into_iter().for_each(|date| births.note(day_in(&date)));
         births
     }
 

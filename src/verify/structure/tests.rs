@@ -183,3 +183,96 @@ fn igv_02_numbers_are_found_in_any_column_but_a_declared_one() {
     let pipes_text = format!("H|RM1|1|20181203101500|B\n{}T|3\n", format!("D|RM102|W1|B1|U|{numbers}\n").repeat(3));
     assert_eq!(said(&pipes_text, &pipes(), &Limits::default()).0, "");
 }
+
+#[test]
+fn lines_before_the_names_are_skipped_and_other_layouts_are_named() {
+    let whole = format!("{HEAD}{ROW}{TOTAL}");
+    let quiet = "STR-08 I 1 total line skipped.";
+    let titled = format!("Beds; printed \"today\n\n{whole}");
+    let not_names = |line: u32| format!("STR-03 F Line {line} should name the columns; it has 0 of 7 agreed names.");
+    // The text, how many lines are skipped, how the findings start, and how many rows are kept.
+    let rows: [(String, usize, String, usize); 9] = [
+        (titled.clone(), 2, quiet.into(), 1),
+        (titled.replace('\n', "\r\n"), 2, quiet.into(), 1),
+        (titled.replace("F,83", "F"), 2, "STR-05 R Line 4: 6 fields, expected 7.".into(), 0),
+        (titled.replace(",W1", ",\"W1"), 2, "STR-05 F A quote opened on line 4 is not closed".into(), 0),
+        // A line more, and none at all.
+        (
+            titled.replacen('"', "", 1),
+            0,
+            "STR-03 F The column names stand on line 3; line 1 was agreed (skip_lines).|STR-03 F Line 1".into(),
+            0,
+        ),
+        (whole.clone(), 1, format!("STR-03 F The column names stand on line 1; line 2 was agreed (skip_lines).|{}", not_names(2)), 0),
+        (whole.replace(',', ";"), 0, format!("STR-03 F The fields are separated by semicolons; commas were agreed.|{quiet}"), 0),
+        (titled.replace(',', "\t"), 2, format!("STR-03 F The fields are separated by tabs; commas were agreed.|{quiet}"), 0),
+        ("x".into(), 3, "STR-01 F The file has neither column names nor rows.".into(), 0),
+    ];
+    for (text, skip_lines, expected, kept) in rows {
+        let mapping = TableMapping { skip_lines, ..beds() };
+        let (found, rows) = said(&text, &mapping, &Limits::default());
+        assert!(found.starts_with(&expected) && rows == kept, "{text}: {found}, {rows} rows");
+    }
+    let read_titled = read(&titled, &TableMapping { skip_lines: 2, ..beds() }, &Limits::default());
+    assert_eq!(read_titled.table.rows().next().unwrap().line, 4, "lines are counted in the file as sent");
+    for (delimiter, text) in [(b';', ";"), (b'\t', "\t"), (b'|', "|")] {
+        let mapping = TableMapping { delimiter, ..beds() };
+        let reordered = whole.replace("WHEN,SITE", "SITE,WHEN").replace("03/12/2018 10:15,RM102", "RM102,03/12/2018 10:15");
+        let reordered = reordered.replace("TOTAL,,", ",TOTAL,").replace(',', text);
+        let read = read(&reordered, &mapping, &Limits::default());
+        let first: Vec<&str> = read.table.rows().next().unwrap().fields().collect();
+        assert_eq!(first[..2], ["03/12/2018 10:15", "RM102"], "columns in another order");
+        assert_eq!(read.rows, 1);
+    }
+}
+
+#[test]
+fn str_05_a_file_that_was_appended_to_is_refused_however_it_was_done() {
+    let whole = format!("{HEAD}{ROW}{TOTAL}");
+    let joined = "the first line is repeated among the rows. The file was appended to itself";
+    let mut no_total = beds();
+    no_total.total_row = None;
+    let pipes_text = "H|RM1|1|20181203101500|B\nD|RM102|W1|B1|U|\nT|1\n";
+    let rows = [
+        (format!("{HEAD}{ROW}{HEAD}{ROW}"), no_total.clone(), format!("STR-05 F Line 3: {joined}")),
+        (format!("{whole}{whole}"), beds(), format!("STR-05 F Line 4: {joined}")),
+        (format!("{HEAD}{ROW}\u{feff}{HEAD}{ROW}"), no_total.clone(), format!("STR-05 F Line 3: {joined}")),
+        (format!("{HEAD}{}{HEAD}{ROW}", ROW.trim_end()), no_total.clone(), format!("STR-05 F Line 2: {joined}")),
+        (format!("{HEAD}{ROW}{}{HEAD}", ROW.trim_end()), no_total.clone(), format!("STR-05 F Line 3: {joined}")),
+        (format!("{HEAD}{ROW}{HEAD}"), no_total.clone(), format!("STR-05 F Line 3: {joined}")),
+        // Names that stand twice before any row double nothing.
+        (format!("{HEAD}{HEAD}{ROW}"), no_total.clone(), "STR-05 R Line 2: the first line is repeated among the rows.".to_owned()),
+        (pipes_text.repeat(2), pipes(), "STR-05 F Line 4: a row after the last line (line 3). Another file".to_owned()),
+        (pipes_text.replace("T|1\n", "\u{feff}").repeat(2), pipes(), format!("STR-05 F Line 3: {joined}")),
+        (format!("TYPE|SITE|WARD|BED|STATUS|DOB\n{pipes_text}"), pipes(), "STR-03 F The first line must start with H.".to_owned()),
+    ];
+    for (text, mapping, expected) in rows {
+        let (found, _) = said_loosely(&text, &mapping, &Limits::default());
+        let letters: Vec<String> = read(&text, &mapping, &Limits::default())
+            .findings
+            .iter()
+            .map(|f| format!("{} {} {}", f.rule, if f.severity == Severity::RejectFile { 'F' } else { 'R' }, f.message))
+            .collect();
+        assert!(letters.iter().any(|finding| finding.starts_with(&expected)), "{text}: {found}");
+    }
+    let mut bare = pipes();
+    (bare.header_line, bare.trailer_line) = (None, None);
+    let (found, kept) = said("Type|Site|Ward|Bed|Status|DOB\nD|RM102|W1|B1|U|\n", &bare, &Limits::default());
+    assert_eq!((found.as_str(), kept), ("STR-05 R Line 1: it names the columns, which was not agreed for this file.", 1));
+}
+
+#[test]
+fn first_and_last_lines_may_say_what_a_control_record_says() {
+    let mut mapping = pipes();
+    let header = mapping.header_line.as_mut().unwrap();
+    (header.dataset, header.kind, header.produced_at) = (Some(5), Some(6), Some(7));
+    mapping.trailer_line.as_mut().unwrap().totals = [Some(3), Some(4), None, Some(5)];
+    let text = "H|RM1|1|20181203101500|BEDSTATE|RESEND|20181203101530\nD|RM102|W1|B1|U|\nT|1|0|1|0\n";
+    let facts = read(text, &mapping, &Limits::default()).facts;
+    let (dataset, kind, produced_at) = (facts.dataset.unwrap(), facts.kind.unwrap(), facts.produced_at.unwrap());
+    assert_eq!([dataset.as_str(), kind.as_str(), produced_at.as_str()], ["BEDSTATE", "RESEND", "20181203101530"]);
+    assert_eq!(facts.totals, StatedTotals { occupied: Some(0), empty: Some(1), closed: None, demand: Some(0) });
+    let (found, _) = said(&text.replace("T|1|0|1|0", "T|1|0|one"), &mapping, &Limits::default());
+    let unstated = "STR-07 F The last line states no sum at position";
+    assert_eq!(found, format!("{unstated} 4.|{unstated} 5."));
+}

@@ -93,6 +93,7 @@ impl Rule {
                 "Column {column} is there {times} times.",
                 "Line {line} should name the columns; it has {matched} of {columns} agreed names. Agreed are: {names}.",
                 "The first line must start with {text}.",
+                "The fields are separated by {separator}; {agreed} were agreed.",
                 "The column names stand on line {line}; line {agreed} was agreed (skip_lines).",
             ],
             Self::Str04 => {
@@ -102,7 +103,9 @@ impl Rule {
                 "Line {line}: {fields} fields, expected {agreed}.",
                 "Line {line}: text after a closing quote; quotes inside a text must be doubled.",
                 "A quote opened on line {line} is not closed within {limit} lines. Nothing after it could be read.",
-                "Line {line}: a row after the last line (line {last}). Another file was appended to this one. The file was appended to itself, or two files were joined: send each extract as a file of its own.",
+                "Line {line}: a row after the last line (line {last}). Another file was appended to this one.",
+                "Line {line}: it names the columns, which was not agreed for this file.",
+                "Line {line}: the first line is repeated among the rows.",
                 "Line {line}: the first line is repeated among the rows. The file was appended to itself, or two files were joined: send each extract as a file of its own.",
             ],
             Self::Str06 => &[

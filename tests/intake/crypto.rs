@@ -101,6 +101,7 @@ async fn only_what_is_offered_can_be_agreed_on() {
     assert!(run.ok, "a user's RSA key with SHA-2: {}", run.stderr);
     let run = house.sftp_as("RM1", "rsa", "PubkeyAcceptedAlgorithms=ssh-rsa", "ls").await;
     assert!(!run.ok, "never with SHA-1");
+    until("the last client is gone", || house.counters.read().open == 0).await;
     let counts = house.close_and_count().await;
     let closed = |reason: &str| counts.closed.iter().find(|(name, _)| *name == reason).unwrap().1;
     assert_eq!(closed("no_common_algorithm"), 3, "{counts:?}");

@@ -126,6 +126,8 @@ impl Work<'_> {
         let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
         let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
+        // Most tables make a line a row.
+        self.out.lines.reserve(table.len());
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;

@@ -184,6 +184,9 @@ pub fn check_rejections(
 /// Decides whether too many wards are unknown (REF-03).
 #[must_use]
 pub fn check_unknown_wards(lines: &[PlacedLine], unknown: &BTreeMap<WardKey, u64>, limits: &Limits) -> Option<Finding> {
+    if unknown.is_empty() {
+        return None;
+    }
     let wards = u64::try_from(unknown.values().filter(|beds| **beds > 0).count()).unwrap_or(u64::MAX);
     let beds: u64 = unknown.values().sum();
     let beds_of = |placed: &PlacedLine| if placed.line.line_type == LineType::Demand { 0 } else { u64::from(placed.line.quantity) };

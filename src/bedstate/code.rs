@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -12,11 +13,11 @@ const IN_PLACE: usize = 14;
 
 /// A code of a site, ward, bay or bed, or of a list that is not the dataset's own. Nearly always at most twelve letters and
 /// digits, which are kept in place; a longer one is shared, so that neither kind allocates when it is copied.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Code(Kept);
 
 /// A text that fits is always in place, so that equal texts are kept equally.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Kept {
     InPlace { length: u8, bytes: [u8; IN_PLACE] },
     Shared(Arc<String>),
@@ -49,6 +50,19 @@ impl Code {
         match &self.0 {
             Kept::InPlace { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
             Kept::Shared(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// Two words where the text is in place. As equal texts are kept equally, they hash equally.
+impl Hash for Code {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Kept::InPlace { length, bytes: [a, b, c, d, e, f, g, h, i, j, k, l, m, n] } => {
+                state.write_u64(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]));
+                state.write_u64(u64::from_le_bytes([*i, *j, *k, *l, *m, *n, 0, *length]));
+            }
+            Kept::Shared(text) => text.hash(state),
         }
     }
 }

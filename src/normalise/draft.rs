@@ -4,7 +4,7 @@
 
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, TablePlan};
-use super::sources::{Reader, Row, Source, Value};
+use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
 use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, is_treatment_function};
@@ -51,27 +51,17 @@ pub(super) fn make<'d>(
     reader: &Reader<'_>,
     places: &Places<'_>,
 ) -> Made {
-    let mut draft = Draft {
-        plan,
-        row,
-        line: Line { quantity, ..Line::new("", LineType::Demand) },
-        line_type: None,
-        site: Cow::Borrowed(""),
-        ward: Cow::Borrowed(""),
-        findings: Vec::new(),
-        refused: Vec::new(),
-        gender: None,
-        age: None,
-        repeated: Vec::new(),
-        dropped: Vec::new(),
-        demand_ref: None,
-    };
+    let mut draft = Draft::new(plan, row, quantity);
     for (field, source) in &line.sources {
-        let value = source.read(row, reader);
-        if line.required.contains(field) && matches!(value, Value::Blank | Value::Fallback("")) {
-            draft.missing(*field, Some(source));
+        let alone = || {
+            let mut alone = Draft::new(plan, row, 1);
+            alone.read(line, *field, source, reader);
+            alone.as_filled(*field)
+        };
+        match source.filled(row).and_then(|known| known.get_or_init(alone).as_deref()) {
+            Some(known) => draft.take(*field, known),
+            None => draft.read(line, *field, source, reader),
         }
-        draft.fill(*field, source, value);
     }
     draft.finish(line, places)
 }
@@ -111,6 +101,68 @@ struct Person<'d, T> {
 }
 
 impl<'d> Draft<'d> {
+    fn new(plan: &'d TablePlan<'d>, row: &'d Row<'d>, quantity: u32) -> Self {
+        Self {
+            plan,
+            row,
+            line: Line { quantity, ..Line::new("", LineType::Demand) },
+            line_type: None,
+            site: Cow::Borrowed(""),
+            ward: Cow::Borrowed(""),
+            findings: Vec::new(),
+            refused: Vec::new(),
+            gender: None,
+            age: None,
+            repeated: Vec::new(),
+            dropped: Vec::new(),
+            demand_ref: None,
+        }
+    }
+
+    fn read(&mut self, line: &LinePlan<'_>, field: Field, source: &'d Source<'d>, reader: &Reader<'_>) {
+        let value = source.read(self.row, reader);
+        if line.required.contains(&field) && matches!(value, Value::Blank | Value::Fallback("")) {
+            self.missing(field, Some(source));
+        }
+        self.fill(field, source, value);
+    }
+
+    /// The line as far as it is filled; none where something is to be said or counted besides, which each row has to do anew.
+    fn as_filled(self, field: Field) -> Filled {
+        let known = field != Field::LineType || self.line_type.is_some();
+        let silent = known && self.findings.is_empty() && self.refused.is_empty() && self.repeated.is_empty() && self.dropped.is_empty();
+        let line_type = self.line_type.unwrap_or(self.line.line_type);
+        silent.then(|| Box::new(Line { line_type, ..self.line }))
+    }
+
+    /// Takes a field from a line on which it alone is filled.
+    fn take(&mut self, field: Field, from: &Line) {
+        let line = &mut self.line;
+        match field {
+            Field::LineType => self.line_type = Some(from.line_type),
+            Field::BayCode => line.bay_code.clone_from(&from.bay_code),
+            Field::BedRef => line.bed_ref.clone_from(&from.bed_ref),
+            Field::DemandFor => line.demand_for.clone_from(&from.demand_for),
+            Field::BedStatus => line.bed_status = from.bed_status,
+            Field::EmptyState => line.empty_state = from.empty_state,
+            Field::ClosedReason => line.closed_reason = from.closed_reason,
+            Field::BedBase => line.bed_base = from.bed_base,
+            Field::BedSex => line.bed_sex = from.bed_sex,
+            Field::Ready => line.ready = from.ready,
+            Field::EddBand => line.edd_band = from.edd_band,
+            Field::LosBand => line.los_band = from.los_band,
+            Field::DemandSource => line.demand_source = from.demand_source,
+            Field::SideRoom => line.side_room = from.side_room,
+            Field::InBedNow => line.in_bed_now = from.in_bed_now,
+            Field::CareLevel => line.care_level.clone_from(&from.care_level),
+            Field::TreatmentFunction => line.treatment_function.clone_from(&from.treatment_function),
+            Field::WaitFrom => line.wait_from = from.wait_from,
+            Field::SourceUpdatedAt => line.source_updated_at = from.source_updated_at,
+            // These do not stand alone, and so are never kept.
+            Field::SiteCode | Field::WardCode | Field::Gender | Field::AgeBand | Field::Quantity | Field::DemandRef => {}
+        }
+    }
+
     fn fill(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>) {
         match field {
             Field::SiteCode => self.site = self.text(field, source, value).unwrap_or_default(),

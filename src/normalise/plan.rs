@@ -72,6 +72,12 @@ impl Field {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
     }
 
+    /// Whether what a text makes of it depends on nothing else of the row, and stands on the line as it is. Places and persons
+    /// are settled when the whole line is known.
+    fn stands_alone(self) -> bool {
+        !matches!(self, Self::SiteCode | Self::WardCode | Self::Gender | Self::AgeBand | Self::Quantity | Self::DemandRef)
+    }
+
     /// The field's name in the dataset.
     pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, field)| *field == self).map_or("", |(name, _)| name)
@@ -208,7 +214,11 @@ fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Colum
     let mut fields: BTreeMap<&str, &FieldSource> = table.fields.iter().map(|(name, source)| (name.as_str(), source)).collect();
     fields.retain(|name, _| !line.omit.iter().any(|left_out| left_out == name));
     fields.extend(line.set.iter().map(|(name, source)| (name.as_str(), source)));
-    let sources = fields.into_iter().filter_map(|(name, source)| Some((Field::of(name)?, Source::new(source, columns))));
+    let bound = |(name, source)| {
+        let (field, source) = (Field::of(name)?, Source::new(source, columns));
+        Some((field, if field.stands_alone() { source.remembering(columns) } else { source }))
+    };
+    let sources = fields.into_iter().filter_map(bound);
     LinePlan {
         when: line.when.iter().map(|(name, condition)| Test::new(columns.column(name), condition, columns)).collect(),
         count: line.quantity.as_ref().map(|quantity| Count::new(quantity, columns)),

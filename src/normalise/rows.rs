@@ -77,6 +77,7 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
         out: Normalised::default(),
         tally: Tally::default(),
         references: HashMap::new(),
+        spare: Vec::new(),
     };
     for table in tables {
         let described = mapping.tables.iter().find(|described| described.name == table.name);
@@ -99,6 +100,8 @@ struct Work<'a> {
     tally: Tally,
     /// References of requests, and the line that had each first. They go nowhere else.
     references: HashMap<Code, u64>,
+    /// Where a row's lines are made; kept for its memory.
+    spare: Vec<Made>,
 }
 
 impl Work<'_> {
@@ -126,6 +129,8 @@ impl Work<'_> {
         let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
         let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
+        // Most tables make a line a row.
+        self.out.lines.reserve(table.len());
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
@@ -156,8 +161,9 @@ impl Work<'_> {
     fn row(&mut self, plan: &TablePlan<'_>, part: &Arc<str>, row: &Row<'_>, unfit: &[Unfit]) {
         let number = row.own.line;
         self.inspect(plan, part, row);
-        let Outcome { made, findings: own, short } = if unfit.is_empty() {
-            self.lines_of(plan, row)
+        let spare = std::mem::take(&mut self.spare);
+        let Outcome { mut made, findings: own, short } = if unfit.is_empty() {
+            self.lines_of(plan, row, spare)
         } else {
             Outcome { findings: unfit.iter().map(refuse_form).collect(), ..Outcome::default() }
         };
@@ -193,10 +199,11 @@ impl Work<'_> {
             let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
             self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
         }
-        for made in made {
+        for made in made.drain(..) {
             self.tally.used(part, number, &made);
             self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
         }
+        self.spare = made;
     }
 
     /// Whether a row asks for a bed under a reference that an earlier row has: each waiting patient counts once (XRO-08).
@@ -215,8 +222,8 @@ impl Work<'_> {
         false
     }
 
-    /// The lines a row makes, and what is wrong with the row beside them.
-    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>) -> Outcome {
+    /// The lines a row makes, and what is wrong with the row beside them. The lines go into a vector that is given empty.
+    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>, mut made: Vec<Made>) -> Outcome {
         let refuse = |(column, said): (&str, String)| Finding::new(Rule::Ref04, said).in_column(column);
         let mut applying = plan.lines.iter().filter(|line| line.applies(row));
         match plan.per_row {
@@ -230,11 +237,12 @@ impl Work<'_> {
                         let column = line.count.as_ref().map_or("", |count| count.column());
                         findings.push(Finding::new(Rule::Row02, format!("{column} is 0: a row counts at least 1")).in_column(column));
                     }
-                    Outcome { made: vec![self.make(plan, line, row, counted.quantity)], findings, short: 0 }
+                    made.push(self.make(plan, line, row, counted.quantity));
+                    Outcome { made, findings, short: 0 }
                 }
             },
             LinesPerRow::Each => {
-                let mut outcome = Outcome { findings: plan.unspoken(row).into_iter().map(refuse).collect(), ..Outcome::default() };
+                let mut outcome = Outcome { findings: plan.unspoken(row).into_iter().map(refuse).collect(), made, short: 0 };
                 let mut short = None;
                 for line in applying {
                     let counted = count(line, row);

@@ -7,7 +7,7 @@ use super::table::{RawRow, RawTable, trimmed};
 use super::texts::Texts;
 use super::times::{self, Resolved, TimeProblem};
 use super::values;
-use crate::bedstate::AgeBand;
+use crate::bedstate::{AgeBand, Line};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::borrow::Cow;
@@ -196,7 +196,15 @@ pub(super) struct Source<'a> {
     /// The columns in words, for messages; empty for a constant.
     pub(super) label: String,
     kind: Kind<'a>,
+    /// What each text makes of a line's field, by the text's number: filled in when it is met first.
+    filled: Vec<OnceCell<Filled>>,
 }
+
+/// A line on which nothing but one field is filled; none where the text leaves more to be said than that.
+pub(super) type Filled = Option<Box<Line>>;
+
+/// Different texts of a column up to which it is kept what each makes of a line's field: a line takes more room than a meaning.
+const MOST_FILLED: usize = 1 << 12;
 
 enum Kind<'a> {
     Value(&'a str),
@@ -226,8 +234,9 @@ enum Read<'a> {
 impl<'a> Source<'a> {
     pub(super) fn new(source: &'a FieldSource, columns: &Columns<'_>) -> Self {
         match source {
-            FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value) },
+            FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value), filled: Vec::new() },
             FieldSource::Joined { columns: names, with } => Self {
+                filled: Vec::new(),
                 label: names.join(" and "),
                 kind: Kind::Joined { columns: names.iter().map(|name| columns.column(name)).collect(), with },
             },
@@ -249,8 +258,30 @@ impl<'a> Source<'a> {
                 let texts = columns.count(bound);
                 let remembered = !matches!(read, Read::Text | Read::PadZeros(_)) && texts <= MOST_REMEMBERED;
                 let known = if remembered { vec![OnceCell::new(); texts] } else { Vec::new() };
-                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known } }
+                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known }, filled: Vec::new() }
             }
+        }
+    }
+
+    /// Makes room to keep what each text makes of a line's field.
+    pub(super) fn remembering(mut self, columns: &Columns<'_>) -> Self {
+        let texts = match &self.kind {
+            Kind::Value(_) => 1,
+            Kind::Column { column, .. } => columns.count(*column),
+            Kind::Joined { .. } => 0,
+        };
+        if texts <= MOST_FILLED {
+            self.filled = vec![OnceCell::new(); texts];
+        }
+        self
+    }
+
+    /// Where it is kept what a row's text makes of the field.
+    pub(super) fn filled(&self, row: &Row<'_>) -> Option<&OnceCell<Filled>> {
+        match &self.kind {
+            Kind::Value(_) => self.filled.first(),
+            Kind::Column { column, .. } => self.filled.get(usize::try_from(row.number(*column)?).ok()?),
+            Kind::Joined { .. } => None,
         }
     }
 

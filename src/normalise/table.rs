@@ -49,7 +49,7 @@ impl RawTable {
             let text = fields.next().unwrap_or("");
             // The same as in the row before, very often: site, ward, time.
             let last = before.and_then(|before| self.numbers.get(before + column)).copied();
-            let number = last.filter(|last| texts.get(*last) == text).unwrap_or_else(|| texts.number(text));
+            let number = last.filter(|last| texts.is(*last, text)).unwrap_or_else(|| texts.number(text));
             self.numbers.push(number);
         }
     }

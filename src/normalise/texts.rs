@@ -3,7 +3,7 @@
 //! Owns their place in memory and finding one again. A bed-state file says the same few hundred things over and over: what is
 //! worked out for a text once need not be worked out for each cell. Refuses to know what a text means.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The different texts of one column.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,15 @@ impl Texts {
         self.ends.get(at).and_then(|end| self.joined.get(start..*end)).unwrap_or("")
     }
 
+    /// Whether the text of a number is this one.
+    #[must_use]
+    pub fn is(&self, number: u32, text: &str) -> bool {
+        let Ok(at) = usize::try_from(number) else { return false };
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let own = self.ends.get(at).and_then(|end| self.joined.as_bytes().get(start..*end));
+        own.is_some_and(|own| are_equal(own, text.as_bytes()))
+    }
+
     /// All of them, by number.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
@@ -62,7 +71,7 @@ impl Texts {
         }
         let mut at = self.index.place(text);
         while let Some(number) = self.index.taken(at) {
-            if self.get(number) == text {
+            if self.is(number, text) {
                 return number;
             }
             at = self.index.next(at);
@@ -118,10 +127,88 @@ impl Index {
     }
 }
 
+/// Whether bytes are equal. Up to sixteen are compared as two numbers that may overlap: calling the library's comparison costs more
+/// than comparing so few.
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
+        4..8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
+        8..=16 => one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk(),
+        _ => one == other,
+    }
+}
+
+/// Makes hashes of short keys, with a number that is drawn for each maker: for groups whose order does not depend on it.
+#[derive(Clone, Debug)]
+pub struct Keyed(u64);
+
+impl Keyed {
+    /// Draws the number.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(RandomState::new().hash_one(0_u8))
+    }
+}
+
+impl Default for Keyed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = KeyedHasher;
+
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher { state: self.0, key: self.0.rotate_left(32) }
+    }
+}
+
+/// What a key comes to so far.
+#[derive(Clone, Debug)]
+pub struct KeyedHasher {
+    state: u64,
+    key: u64,
+}
+
+impl Hasher for KeyedHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.state = hash(bytes, self.state ^ self.key);
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.state = mixed(self.state ^ value, ODD ^ self.key);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(u64::try_from(value).unwrap_or(u64::MAX));
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_usize(value.cast_unsigned());
+    }
+
+    fn finish(&self) -> u64 {
+        mixed(self.state, ODD)
+    }
+}
+
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A hash for short texts: eight bytes at a time are multiplied, and the product's halves put together. The standard library's
 /// costs three times as much for a text of five letters, and this is asked for every cell.
 fn hash(bytes: &[u8], key: u64) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
     last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
@@ -153,6 +240,20 @@ mod tests {
             ["OCC", "", "VAC", "Ward 21 – General", "VAC-DIRTY", "VAC-DIRTX", "12345678", "123456789"]
         );
         assert_eq!((texts.number("VAC"), texts.number("new"), texts.get(8), texts.get(9)), (2, 8, "new", ""));
+    }
+
+    #[test]
+    fn bytes_are_equal_where_all_of_them_are() {
+        let text = b"abcdefghijklmnopqrst";
+        for length in 0..=text.len() {
+            let one = &text[..length];
+            assert!(are_equal(one, &one.to_vec()) && !are_equal(one, b"abcdefghijklmnopqrstu"));
+            for at in 0..length {
+                let mut other = one.to_vec();
+                other[at] = b'X';
+                assert!(!are_equal(one, &other), "{length} {at}");
+            }
+        }
     }
 
     #[test]

@@ -238,7 +238,10 @@ impl<'a> Judgement<'a> {
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
-        let labels = lines.iter().filter_map(|placed| Some((placed.line.site_code.as_str(), placed.line.ward_code.as_deref()?)));
+        let places = lines.iter().filter_map(|placed| Some((&placed.line.site_code, placed.line.ward_code.as_ref()?)));
+        let mut last = None;
+        // Lines of one ward mostly follow each other.
+        let labels = places.filter(|place| last.replace(*place) != Some(*place)).map(|(site, ward)| (site.as_str(), ward.as_str()));
         self.findings.append(labels::check(labels, &feed.provider, reference, local_day(snapshot_at)));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside =

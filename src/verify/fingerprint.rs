@@ -3,7 +3,7 @@
 //!
 //! Refuses to be a proof: a fingerprint finds figures that stand still by mistake, not on purpose.
 
-use crate::bedstate::{AgeBand, Gender, Line, LineType};
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType};
 use crate::feed::Persons;
 use std::hash::{Hash, Hasher};
 
@@ -33,14 +33,28 @@ pub fn persons<'a>(lines: impl Iterator<Item = &'a Line>) -> Persons {
 
 fn of_line(line: &Line) -> u64 {
     let mut mix = Mix::default();
-    (line.site_code.as_str(), line.line_type, line.quantity, line.ward_code.as_deref(), line.bay_code.as_deref()).hash(&mut mix);
-    (line.bed_ref.as_deref(), line.bed_status, line.empty_state, line.closed_reason, line.bed_base, line.bed_sex).hash(&mut mix);
-    (line.side_room, line.care_level.as_deref(), line.treatment_function.as_deref()).hash(&mut mix);
+    (Text(&line.site_code), line.line_type, line.quantity, text(&line.ward_code), text(&line.bay_code)).hash(&mut mix);
+    (text(&line.bed_ref), line.bed_status, line.empty_state, line.closed_reason, line.bed_base, line.bed_sex).hash(&mut mix);
+    (line.side_room, text(&line.care_level), text(&line.treatment_function)).hash(&mut mix);
     (line.gender, line.age_band, line.ready, line.edd_band, line.los_band).hash(&mut mix);
-    (line.demand_source, line.demand_for.as_deref(), line.in_bed_now).hash(&mut mix);
+    (line.demand_source, text(&line.demand_for), line.in_bed_now).hash(&mut mix);
     let seconds = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_second);
     (seconds(line.wait_from), seconds(line.source_updated_at)).hash(&mut mix);
     mix.finish()
+}
+
+/// A code that is mixed in as its text is: its bytes, and one that ends them.
+struct Text<'a>(&'a Code);
+
+fn text(code: &Option<Code>) -> Option<Text<'_>> {
+    code.as_ref().map(Text)
+}
+
+impl Hash for Text<'_> {
+    fn hash<H: Hasher>(&self, mix: &mut H) {
+        mix.write(self.0.as_bytes());
+        mix.write_u8(0xff);
+    }
 }
 
 /// A multiply-and-rotate hash with numbers of our own. The library's default one may change between its versions, and a
@@ -56,10 +70,10 @@ impl Mix {
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            self.add(u64::from_le_bytes(word));
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.add(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
+            self.add(rest.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte)));
         }
     }
 

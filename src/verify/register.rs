@@ -5,7 +5,7 @@
 
 use super::totals::Rejections;
 use super::{Limits, PlacedLine, WardKey, quoted};
-use crate::bedstate::{AgeBand, BedBase, BedSex, Gender, Line, LineType};
+use crate::bedstate::{AgeBand, BedBase, BedSex, Code, Gender, Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
 use crate::normalise::reference::{Reference, Ward};
 use jiff::civil::Date;
@@ -121,17 +121,17 @@ struct Sum<'l> {
 
 fn sum<'l>(lines: &'l [PlacedLine], register: &Register<'l>) -> Vec<Sum<'l>> {
     let mut sums: Vec<Sum<'l>> = Vec::new();
-    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut places: HashMap<(&Code, &Code), usize> = HashMap::new();
     let mut last = None;
     for placed in lines.iter().filter(|placed| placed.line.line_type != LineType::Demand) {
-        let Some(code) = placed.line.ward_code.as_deref() else { continue };
-        let key = (placed.line.site_code.as_str(), code);
+        let Some(code) = &placed.line.ward_code else { continue };
+        let key = (&placed.line.site_code, code);
         // Lines of a ward mostly follow each other.
         let at = match last {
             Some((known, at)) if known == key => at,
-            _ => *places.entry(key).or_insert_with(|| {
-                let ward = register.ward(key.0, key.1);
-                let (site, code) = key;
+            _ => *places.entry((key.0, key.1)).or_insert_with(|| {
+                let (site, code) = (key.0.as_str(), key.1.as_str());
+                let ward = register.ward(site, code);
                 let blank = (None, None, false);
                 let (other_sex, other_function, same_function) = blank;
                 sums.push(Sum { site, code, ward, beds: 0, other_sex, other_function, same_function, mixed: 0, outside: 0 });
@@ -186,6 +186,9 @@ fn says_another_sex(line: &Line, ward: &Ward) -> bool {
 
 /// Whether nobody of a band can be of the ages that a ward is for.
 fn outside(band: AgeBand, ward: &Ward) -> bool {
+    if ward.min_age.is_none() && ward.max_age.is_none() {
+        return false;
+    }
     let Some(youngest) = band.lower_bound() else { return false };
     let oldest = if band == AgeBand::A90 { OLDEST } else { youngest + BAND - 1 };
     ward.min_age.is_some_and(|min| oldest < min) || ward.max_age.is_some_and(|max| youngest > max)

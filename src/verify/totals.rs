@@ -7,8 +7,9 @@ use super::rows::PlacedLine;
 use super::{Limits, quoted};
 use crate::bedstate::{Line, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
+use crate::normalise::texts::Keyed;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
 /// Repeated beds up to which only their rows are rejected.
@@ -61,8 +62,8 @@ fn ward_of(line: &Line) -> Option<WardKey> {
 /// file, and so do not lose any.
 pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings: &mut Findings) {
     let beds = repeated(lines, |line| {
-        let bed = line.bed_ref.as_deref().filter(|_| line.line_type != LineType::Demand)?;
-        Some((line.site_code.as_str(), line.ward_code.as_deref(), bed))
+        let bed = line.bed_ref.as_ref().filter(|_| line.line_type != LineType::Demand)?;
+        Some((&line.site_code, &line.ward_code, bed))
     });
     let many = beds.len() > FEW_REPEATED_BEDS;
     let severity = if many { Severity::RejectFile } else { Severity::RejectRow };
@@ -109,7 +110,7 @@ fn summary_key(line: &Line) -> Option<impl Hash + Eq + '_> {
 /// again only where the hash is the same.
 fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
     const NUMBER: u64 = 0xffff_ffff;
-    let hasher = RandomState::new();
+    let hasher = Keyed::new();
     // The line's number, one more than it is, below the hash's half; 0 is free. At most half of the slots are taken.
     let mut slots = vec![0_u64; lines.len().saturating_mul(2).next_power_of_two()];
     let mask = slots.len().saturating_sub(1);
@@ -183,6 +184,9 @@ pub fn check_rejections(
 /// Decides whether too many wards are unknown (REF-03).
 #[must_use]
 pub fn check_unknown_wards(lines: &[PlacedLine], unknown: &BTreeMap<WardKey, u64>, limits: &Limits) -> Option<Finding> {
+    if unknown.is_empty() {
+        return None;
+    }
     let wards = u64::try_from(unknown.values().filter(|beds| **beds > 0).count()).unwrap_or(u64::MAX);
     let beds: u64 = unknown.values().sum();
     let beds_of = |placed: &PlacedLine| if placed.line.line_type == LineType::Demand { 0 } else { u64::from(placed.line.quantity) };

@@ -56,7 +56,7 @@ pub(super) fn make<'d>(
         let alone = || {
             let mut alone = Draft::new(plan, row, 1);
             alone.read(line, *field, source, reader);
-            alone.as_filled(*field)
+            alone.into_filled(*field)
         };
         match source.filled(row).and_then(|known| known.get_or_init(alone).as_deref()) {
             Some(known) => draft.take(*field, known),
@@ -128,7 +128,7 @@ impl<'d> Draft<'d> {
     }
 
     /// The line as far as it is filled; none where something is to be said or counted besides, which each row has to do anew.
-    fn as_filled(self, field: Field) -> Filled {
+    fn into_filled(self, field: Field) -> Filled {
         let known = field != Field::LineType || self.line_type.is_some();
         let silent = known && self.findings.is_empty() && self.refused.is_empty() && self.repeated.is_empty() && self.dropped.is_empty();
         let line_type = self.line_type.unwrap_or(self.line.line_type);

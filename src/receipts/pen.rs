@@ -198,7 +198,7 @@ mod tests {
         let lines: Vec<&str> = shown.lines().collect();
         assert!(lines.iter().all(|line| wide(line) <= 60), "{shown}");
         assert!(lines[0].contains("…x") && lines[0].contains(",BAD,") && lines[0].ends_with('…'), "{shown}");
-        let column = |line: &str, what: &str| line.chars().collect::<String>().find(what).map(|at| wide(&line[..at]));
+        let column = |line: &str, what: &str| line.split_once(what).map(|(before, _)| wide(before));
         assert_eq!(column(lines[0], "BAD"), column(lines[1], "^^^"), "{shown}");
     }
 

@@ -12,7 +12,7 @@ pub const DATASET: &str = "BEDSTATE/1";
 /// `quantity` identical beds or patients. Provider, slot and snapshot time stand on the snapshot, not on each line.
 ///
 /// Nothing here identifies a person. Ward type, class and group come from the reference data when the line is loaded.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Line {
     /// ODS site code or registered local id (a care home's CQC location id); at most 12 characters.
     pub site_code: Code,
@@ -62,6 +62,13 @@ pub struct Line {
     pub wait_from: Option<Timestamp>,
     /// The age of this row, where a file gathers rows of different ages.
     pub source_updated_at: Option<Timestamp>,
+}
+
+/// A line tells of one person: what it says of that person must not end up in a log by way of a debugging format.
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").field("line_type", &self.line_type).field("quantity", &self.quantity).finish_non_exhaustive()
+    }
 }
 
 impl Line {

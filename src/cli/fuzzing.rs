@@ -140,7 +140,7 @@ fn check(feed: &Feed, reference: &Reference, files: &[(FileName, Vec<u8>)], rece
     assert_eq!(judge(&parts, &context), assessment, "judged again, it is another");
     keeps_account(&assessment);
     if assessment.verdict == Verdict::Sealed {
-        assert!(assessment.preview.is_empty(), "lines of a sealed file are shown");
+        assert!(assessment.report.unknown_wards.is_empty(), "codes of a sealed file are shown");
     }
     for (_, bytes) in files {
         says_no_number_of(bytes, &assessment);

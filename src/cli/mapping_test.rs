@@ -1,6 +1,7 @@
 //! `bedfeed mapping test`: a mapping's examples, and what it would make of files that were accepted lately.
 //!
-//! Owns the comparison of two readings of one snapshot. Refuses to show a person's gender or age, and to change anything.
+//! Owns the comparison of two readings of one snapshot. Refuses to show what a line says of a person, and to change
+//! anything.
 
 use super::args::MappingTest;
 use super::table::plain;
@@ -10,6 +11,7 @@ use crate::config::{Provider, Settings};
 use crate::feed::{DeliveryId, Digest, FileName, Outcome, Report, Severity, Slot, Totals};
 use crate::ledger::{self, DeliveryRow, Filter, Reader};
 use crate::normalise::mapping::Mapping;
+use crate::normalise::uses::PERSON_FIELDS;
 use crate::pipeline::assess::{Assessment, Context, Part, assess};
 use crate::quarantine::Store;
 use crate::verify::{Feed, History, Verdict};
@@ -22,8 +24,6 @@ use std::io::{self, Write};
 const MOST: u32 = 672;
 /// Most differing lines that are shown of one snapshot.
 const SHOWN_LINES: usize = 3;
-/// Fields about a person: that they differ is said, not how.
-const PERSON: [&str; 2] = ["gender", "age_band"];
 
 /// Tries the mappings. The examples came out already, or the settings would not have loaded.
 pub(super) fn test(arguments: &MappingTest, out: &mut dyn Write) -> Result<Ending, Failure> {
@@ -251,7 +251,11 @@ fn difference(old: Option<&Line>, new: Option<&Line>) -> String {
         let (old, new) = (before.get(name), after.get(name));
         let alike = shown(old) == shown(new);
         (!alike).then(|| {
-            if PERSON.contains(&name.as_str()) { format!("{name} differs") } else { format!("{name} {} -> {}", shown(old), shown(new)) }
+            if PERSON_FIELDS.contains(&name.as_str()) {
+                format!("{name} differs")
+            } else {
+                format!("{name} {} -> {}", shown(old), shown(new))
+            }
         })
     };
     let differing: Vec<String> = names.iter().filter_map(one).collect();
@@ -272,7 +276,7 @@ fn tell(trial: &Trial, out: &mut dyn Write) -> Result<(), Failure> {
     let differing = snapshots.iter().filter(|tried| !tried.differs.is_empty());
     for tried in differing.clone() {
         let slot = tried.slot.map_or_else(String::new, |slot| format!(", slot {slot}"));
-        writeln!(out, "  {} ({}{slot}), read by {} then:", plain(tried.file.as_str()), tried.delivery.short(), plain(&tried.before))?;
+        writeln!(out, "  {} ({}{slot}), read by {} then:", plain(&tried.file.to_string()), tried.delivery.short(), plain(&tried.before))?;
         for difference in &tried.differs {
             writeln!(out, "    {difference}")?;
         }
@@ -290,4 +294,44 @@ fn tell(trial: &Trial, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "  {gone} more are no longer kept")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bedstate::{AgeBand, EddBand, Gender, LineType, LosBand, Ready};
+
+    #[test]
+    fn of_a_person_it_is_said_that_something_differs_and_not_how() {
+        let bed = || Line::new("RM1", LineType::Occupied);
+        let rows: Vec<(Line, &str)> = vec![
+            (Line { ward_code: Some("W1".into()), ..bed() }, "ward_code blank -> W1"),
+            (Line { gender: Some(Gender::Female), ..bed() }, "gender differs"),
+            (Line { age_band: Some(AgeBand::A85), ..bed() }, "age_band differs"),
+            (Line { ready: Some(Ready::Delayed), ..bed() }, "ready differs"),
+            (Line { edd_band: Some(EddBand::Today), ..bed() }, "edd_band differs"),
+            (Line { los_band: Some(LosBand::L21), ..bed() }, "los_band differs"),
+            (Line { wait_from: Some("2018-12-03T09:59:00Z".parse().unwrap()), ..bed() }, "wait_from differs"),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(difference(Some(&bed()), Some(&line)), expected);
+        }
+    }
+
+    #[test]
+    fn a_number_in_a_name_is_shown_as_stars() {
+        let tried = Tried {
+            delivery: DeliveryId::new(Timestamp::UNIX_EPOCH, [1; 10]),
+            file: FileName::parse(b"beds_9434765919.csv").unwrap(),
+            slot: None,
+            before: "1".to_owned(),
+            differs: vec!["demand: 1 -> 2".to_owned()],
+        };
+        let trial =
+            Trial { provider: "RM1".to_owned(), mapping: "2".to_owned(), from: Date::MIN, examples: 0, snapshots: vec![tried], gone: 0 };
+        let mut out = Vec::new();
+        tell(&trial, &mut out).unwrap_or_else(|_| panic!("written to memory"));
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("beds_") && !text.contains("9434765919"), "{text}");
+    }
 }

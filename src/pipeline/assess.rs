@@ -22,11 +22,8 @@ use crate::verify::{
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// Lines shown by a dry run.
-pub const PREVIEW_LINES: usize = 10;
-
 /// One delivery to be judged: a snapshot by itself, or one part of a set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Part<'a> {
     /// Which delivery.
     pub delivery: DeliveryId,
@@ -36,6 +33,13 @@ pub struct Part<'a> {
     pub sha256: Digest,
     /// Its bytes.
     pub bytes: &'a [u8],
+}
+
+/// A whole extract must not end up in a log by way of a debugging format.
+impl std::fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").field("delivery", &self.delivery).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// What deliveries are judged against.
@@ -64,8 +68,6 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// Whether the sender marked this as a test: never loaded, whatever the verdict.
     pub test: bool,
-    /// The first lines, accepted or not; none of a sealed file.
-    pub preview: Vec<Line>,
 }
 
 /// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
@@ -296,7 +298,6 @@ impl<'a> Judgement<'a> {
     }
 
     fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {
-        let preview: Vec<Line> = snapshot.iter().flat_map(|snapshot| &snapshot.lines).take(PREVIEW_LINES).cloned().collect();
         let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
         let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
         debug_assert!(findings.iter().all(Finding::is_of_the_catalogue), "{:?}", findings.iter().find(|f| !f.is_of_the_catalogue()));
@@ -305,8 +306,7 @@ impl<'a> Judgement<'a> {
             // What stands in the ward's column may be what leaked.
             self.report.unknown_wards.clear();
         }
-        let preview = if verdict == Verdict::Sealed { Vec::new() } else { preview };
-        Assessment { report: self.report, verdict, test: self.test, preview }
+        Assessment { report: self.report, verdict, test: self.test }
     }
 }
 

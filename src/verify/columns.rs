@@ -125,7 +125,7 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
     // A column that is named like a person's number gives it away by its name.
     let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
     let label = if trusted { written } else { number };
-    if identifiers::names_a_person(name) {
+    if header.fields.get(at).is_some_and(|field| identifiers::names_a_person(field)) {
         let message = format!("Personal data column present: {label}. The file is sealed.");
         findings.push(Finding::new(Rule::Igv01, message).in_column(&label));
     } else if trusted {

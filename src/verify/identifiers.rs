@@ -210,10 +210,11 @@ fn scan_text(bytes: &[u8], mappings: &[Mapping]) -> Findings {
         tables.flat_map(|table| names(table).iter().flat_map(|name| spelled(table, name)).collect::<Vec<_>>()).collect()
     };
     let (agreed, declared) = (known(|table| &table.columns), known(|table| &table.identifiers));
-    let names: Vec<String> = cells(first_line(&text)).map(plain_name).collect();
+    let written: Vec<&str> = cells(first_line(&text)).collect();
+    let names: Vec<String> = written.iter().map(|name| plain_name(name)).collect();
     let mut findings = numbers_in_text(&text, |at| names.get(at).is_some_and(|name| declared.contains(name)));
-    for (at, name) in names.iter().enumerate() {
-        if names_a_person(name) && !agreed.contains(name) && !declared.contains(name) {
+    for (at, (name, written)) in names.iter().zip(written).enumerate() {
+        if names_a_person(written) && !agreed.contains(name) && !declared.contains(name) {
             let label = label_of(at);
             let message = format!("Personal data column present: {label}. The file is sealed.");
             findings.push(Finding::new(Rule::Igv01, message).in_column(&label));

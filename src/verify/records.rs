@@ -13,7 +13,7 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 pub const MAX_QUOTED_LINES: u64 = 100;
 
 /// One record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The line it starts on, from 1.
     pub line: u64,
@@ -23,6 +23,13 @@ pub struct Record<'a> {
     pub count: usize,
     /// Whether text follows a closing quote, as in `"St "Example" House"`: what was meant cannot be known.
     pub stray_quote: bool,
+}
+
+/// A row must not end up in a log by way of a debugging format.
+impl std::fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("line", &self.line).field("count", &self.count).finish_non_exhaustive()
+    }
 }
 
 impl Record<'_> {
@@ -49,7 +56,7 @@ pub enum Stopped {
 }
 
 /// Cuts text into records, one at a time. Wholly empty lines are counted, not returned.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cutter<'a> {
     text: &'a str,
     /// The byte of the text at which the next record starts.
@@ -62,6 +69,13 @@ pub struct Cutter<'a> {
     pub empty_lines: u64,
     /// What was left when cutting stopped, from the start of the record that could not be cut.
     pub unread: &'a str,
+}
+
+/// The text of a whole extract must not end up in a log by way of a debugging format.
+impl std::fmt::Debug for Cutter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cutter").finish_non_exhaustive()
+    }
 }
 
 impl<'a> Cutter<'a> {

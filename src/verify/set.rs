@@ -24,7 +24,7 @@ const FIRST_LINE: &str = "The first line";
 const LAST_LINE: &str = "The last line";
 
 /// One file of a set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SetFile<'a> {
     /// Its name as sent.
     pub name: &'a FileName,
@@ -32,6 +32,13 @@ pub struct SetFile<'a> {
     pub sha256: Digest,
     /// Its bytes.
     pub bytes: &'a [u8],
+}
+
+/// A whole extract must not end up in a log by way of a debugging format.
+impl std::fmt::Debug for SetFile<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetFile").field("name", &self.name).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 /// A set as opened by one mapping.

@@ -23,12 +23,19 @@ const STRAY_CONTROLS: usize = 8;
 const UTF16_SAMPLE: usize = 1024;
 
 /// Text, and what had to be done to read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Text<'a> {
     /// The text, without a byte order mark.
     pub text: Cow<'a, str>,
     /// A warning, where it was not in the agreed encoding (STR-02).
     pub warning: Option<Finding>,
+}
+
+/// A whole extract must not end up in a log by way of a debugging format.
+impl std::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Text").field("bytes", &self.text.len()).field("warning", &self.warning).finish_non_exhaustive()
+    }
 }
 
 /// Reads bytes as text. A byte order mark wins over the agreed encoding.

@@ -3,7 +3,7 @@
 //! Owns which spellings are dates, and when the dates of a column are people's. Refuses clocks: how old a date is counts from
 //! the newest date of the same file.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 /// Dates that must be in a column before it is judged.
 const FEWEST_DATES: u64 = 3;
@@ -11,13 +11,13 @@ const FEWEST_DATES: u64 = 3;
 /// Share of a column's longer values that must be dates, in percent. A date in a text here and there is no column of births.
 const SHARE_PERCENT: u64 = 50;
 
-/// Years between the early tenth and the late tenth of a column's dates, from which on they are taken for births. Stays,
+/// Years between the early tenth and the late tenth of a column's days, from which on they are taken for births. Stays,
 /// closures and inspections lie within a few years of each other; the births of the people in a hospital do not.
-const SPREAD_YEARS: usize = 20;
+const SPREAD_YEARS: u16 = 20;
 
 /// Years before the newest date of the file from which on dates are old, and the share of old dates, in percent, from which on
 /// they are taken for births: those of a ward for older people may all lie within twenty years.
-const OLD_YEARS: usize = 40;
+const OLD_YEARS: u16 = 40;
 const OLD_PERCENT: u64 = 80;
 
 /// Share of a column's dates that must be of different days, in percent, and the number of days that is always enough. When
@@ -29,15 +29,26 @@ const DAYS_ENOUGH: usize = 500;
 const MANY: u64 = 10_000;
 const STEP: u64 = 16;
 
-/// The first year that is counted, and how many are.
+/// The first year that is counted, and the first that no longer is. So there are only so many days to keep.
 const FIRST_YEAR: u16 = 1890;
-const YEARS: usize = 200;
+const NO_YEAR: u16 = 2090;
+
+/// Years beyond those that systems write where they have no date. Such a date says as little as a blank.
+const YEARS_FOR_NONE: &[u16] = &[1, 1753, 2099, 2999, 3000, 9999];
+
+/// Days within them that systems write for the same reason: the noughts of their calendars.
+const DAYS_FOR_NONE: &[Day] = &[
+    Day { year: 1899, month: 12, day: 30 },
+    Day { year: 1899, month: 12, day: 31 },
+    Day { year: 1900, month: 1, day: 1 },
+    Day { year: 1970, month: 1, day: 1 },
+];
 
 /// Two digits of a year up to here are of this century: births of 1940 and later are told from plans for 2039.
 const LAST_SHORT_YEAR_OF_THIS_CENTURY: u16 = 39;
 
 /// A day as a text says it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Day {
     year: u16,
     month: u16,
@@ -49,8 +60,8 @@ pub(super) struct Day {
 pub(super) struct Births {
     dates: u64,
     others: u64,
-    years: Vec<u64>,
-    days: HashSet<Day>,
+    /// The different days, and on how many rows each stands.
+    days: BTreeMap<Day, u64>,
 }
 
 /// The dates are people's: not even a trace of the program's own may show them.
@@ -72,46 +83,55 @@ impl Births {
             self.others += 1;
             return;
         };
+        if day.stands_for_none() {
+            return;
+        }
         self.dates += 1;
-        if self.days.len() < DAYS_ENOUGH {
-            self.days.insert(day);
-        }
-        if self.years.is_empty() {
-            self.years.resize(YEARS, 0);
-        }
-        if let Some(count) = self.years.get_mut(usize::from(day.year - FIRST_YEAR)) {
-            *count += 1;
-        }
+        *self.days.entry(day).or_default() += 1;
     }
 
-    /// The latest year of a date, counted from the first that is.
-    pub(super) fn newest_year(&self) -> Option<usize> {
-        self.years.iter().rposition(|count| *count > 0)
+    /// The latest year of a date.
+    pub(super) fn newest_year(&self) -> Option<u16> {
+        self.days.last_key_value().map(|(day, _)| day.year)
     }
 
-    /// How many dates there are, if they are dates of birth; `newest` is the newest year of any column.
-    pub(super) fn found(&self, newest: Option<usize>) -> Option<u64> {
+    /// How many dates there are, if they are dates of birth; `newest` is the newest year of any column. Each day counts once,
+    /// however many rows it stands on.
+    pub(super) fn found(&self, newest: Option<u16>) -> Option<u64> {
         let all = self.dates.saturating_add(self.others);
-        let days = u64::try_from(self.days.len()).unwrap_or(u64::MAX);
-        let enough = self.dates >= FEWEST_DATES && self.dates * 100 >= all * SHARE_PERCENT && days >= FEWEST_DATES;
-        let different = self.days.len() >= DAYS_ENOUGH || days * 100 >= self.dates * DAYS_PERCENT;
+        let count = u64::try_from(self.days.len()).unwrap_or(u64::MAX);
+        let enough = self.dates >= FEWEST_DATES && self.dates * 100 >= all * SHARE_PERCENT && count >= FEWEST_DATES;
+        let different = self.days.len() >= DAYS_ENOUGH || count * 100 >= self.dates * DAYS_PERCENT;
         if !enough || !different {
             return None;
         }
-        let tenth = self.dates / 10;
-        let spread = self.year_of_nth(self.dates - tenth)?.saturating_sub(self.year_of_nth(tenth + 1)?) >= SPREAD_YEARS;
         let limit = newest?.saturating_sub(OLD_YEARS);
-        let old: u64 = self.years.iter().take(limit).sum();
-        (spread || old * 100 >= self.dates * OLD_PERCENT).then_some(self.dates)
+        let old = u64::try_from(self.days.keys().filter(|day| day.year < limit).count()).unwrap_or(u64::MAX);
+        (self.spread() >= SPREAD_YEARS || old * 100 >= count * OLD_PERCENT).then_some(self.dates)
     }
 
-    /// The year of the date at a place (counted from 1) among the dates in their order.
-    fn year_of_nth(&self, nth: u64) -> Option<usize> {
-        let mut passed = 0;
-        self.years.iter().position(|count| {
-            passed += count;
-            passed >= nth
-        })
+    /// Years from the early tenth to the late tenth of the days. A first or last day that stands on several rows is left out:
+    /// few days have no tenth, and then a day that somebody writes for "not known" would be all the spread there is.
+    fn spread(&self) -> u16 {
+        let days: Vec<(&Day, &u64)> = self.days.iter().collect();
+        let days = match days.as_slice() {
+            [(_, rows), rest @ ..] if **rows > 1 => rest,
+            all => all,
+        };
+        let days = match days {
+            [rest @ .., (_, rows)] if **rows > 1 => rest,
+            all => all,
+        };
+        let tenth = days.len() / 10;
+        let early = days.get(tenth).map_or(0, |(day, _)| day.year);
+        let late = days.iter().rev().nth(tenth).map_or(0, |(day, _)| day.year);
+        late.saturating_sub(early)
+    }
+}
+
+impl Day {
+    fn stands_for_none(self) -> bool {
+        YEARS_FOR_NONE.contains(&self.year) || DAYS_FOR_NONE.contains(&self)
     }
 }
 
@@ -163,8 +183,8 @@ fn packed(text: &str) -> Option<Day> {
 }
 
 fn valid(year: u16, month: u16, day: u16) -> Option<Day> {
-    let last = FIRST_YEAR.saturating_add(u16::try_from(YEARS).unwrap_or(0));
-    let fits = (FIRST_YEAR..last).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let known = (FIRST_YEAR..NO_YEAR).contains(&year) || YEARS_FOR_NONE.contains(&year);
+    let fits = known && (1..=12).contains(&month) && (1..=31).contains(&day);
     fits.then_some(Day { year, month, day })
 }
 
@@ -217,7 +237,10 @@ mod tests {
             (0..count).map(move |n| format!("{:02}/{:02}/{}", n % 28 + 1, n % 12 + 1, first + n * (last - first) / (count - 1).max(1)))
         };
         let repeated = |text: &str, count: usize| vec![text.to_owned(); count];
-        let newest = Some(usize::from(2018 - FIRST_YEAR));
+        let newest = Some(2018);
+        let december = |count: u32, none: &str, blanks: usize| {
+            (0..count).map(|n| format!("{:02}/12/2018", n % 28 + 1)).chain(repeated(none, blanks)).collect::<Vec<_>>()
+        };
         let rows: Vec<(&str, Vec<String>, bool)> = vec![
             ("a whole hospital", over(1925, 2010, 100).collect(), true),
             ("three people", over(1935, 1972, 3).collect(), true),
@@ -226,6 +249,18 @@ mod tests {
             ("admissions of a year", over(2017, 2018, 100).collect(), false),
             ("admissions to a secure unit", over(2003, 2018, 40).collect(), false),
             ("admissions, and a blank written as 1900", over(2017, 2018, 50).chain(repeated("01/01/1900", 3)).collect(), false),
+            ("discharges of a month, and a blank written as 1900 on 2 of 10", december(8, "01/01/1900", 2), false),
+            ("the same on 3 of 20", december(17, "01/01/1900", 3), false),
+            ("the same on 5 of 35", december(30, "01/01/1900", 5), false),
+            ("written as the end of time", december(8, "31/12/9999", 2), false),
+            ("written as 1753", december(8, "1753-01-01 00:00:00", 2), false),
+            ("written as 1899", december(8, "30-Dec-1899", 2), false),
+            ("written as 1970", december(8, "1970-01-01", 1), false),
+            ("written as a day that nobody else takes", december(8, "04/07/1950", 2), false),
+            ("births, and a blank written as 1900 on more rows", over(1925, 2010, 20).chain(repeated("01/01/1900", 30)).collect(), true),
+            ("births, and a blank written as 1753 on more rows", over(1925, 2010, 20).chain(repeated("1753-01-01", 30)).collect(), true),
+            ("births of people who stand on two rows each", over(1935, 2000, 5).chain(over(1935, 2000, 5)).collect(), true),
+            ("nothing but blanks", repeated("01/01/1900", 20), false),
             ("one time on every row", repeated("03/12/2018 10:15", 100), false),
             ("when three wards were opened", (0..20).flat_map(|_| over(1960, 2010, 3)).collect(), false),
             ("dates in some texts only", over(1925, 2010, 20).chain(repeated("awaiting transport", 21)).collect(), false),

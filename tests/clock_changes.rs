@@ -91,24 +91,22 @@ impl Weekend {
 
     /// Judges extracts in the order given, each with what was accepted before it.
     fn judge(&self, feed: &Feed, sent: &[Sent]) -> Vec<Assessment> {
+        self.judge_all(feed, sent).0
+    }
+
+    /// The same, and what had been accepted in the end.
+    fn judge_all(&self, feed: &Feed, sent: &[Sent]) -> (Vec<Assessment>, History) {
         let mut history = History::default();
         let mut judged = Vec::new();
         for (turn, sent) in sent.iter().enumerate() {
-            let names: Vec<_> = sent.files.iter().map(|(name, _)| bedfeed::feed::FileName::parse(name.as_bytes()).unwrap()).collect();
-            let id = |part: usize| DeliveryId::new(sent.received, [u8::try_from((turn * 2 + part) & 0xff).unwrap(); 10]);
-            let digests: Vec<Digest> = sent.files.iter().map(|(_, bytes)| Digest::of(bytes)).collect();
-            let parts: Vec<Part<'_>> =
-                (0..names.len()).map(|n| Part { delivery: id(n), name: &names[n], sha256: digests[n], bytes: &sent.files[n].1 }).collect();
-            let (received_at, reference) = (sent.received, &self.reference);
-            let context = Context { feed, reference, history: &history, received_at, now: received_at, released: false };
-            let assessment = assess(&parts, &context);
+            let assessment = self.judge_one(feed, turn, sent, &history);
             if let Verdict::Accepted(verified) = &assessment.verdict {
                 let snapshot = verified.snapshot();
                 let version = history.accepted.iter().filter(|past| past.slot == snapshot.slot).count();
                 history.accepted.push(PastSnapshot {
-                    lead: id(0),
-                    files: sent.files.iter().map(|(name, _)| name.clone()).zip(digests).collect(),
-                    received_at,
+                    lead: sent.id(turn, 0),
+                    files: sent.files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
+                    received_at: sent.received,
                     slot: snapshot.slot,
                     version: u32::try_from(version).unwrap() + 1,
                     snapshot_at: snapshot.snapshot_at,
@@ -121,7 +119,25 @@ impl Weekend {
             }
             judged.push(assessment);
         }
-        judged
+        (judged, history)
+    }
+
+    /// Judges the extract that came as number `turn` against some past.
+    fn judge_one(&self, feed: &Feed, turn: usize, sent: &Sent, history: &History) -> Assessment {
+        let names: Vec<_> = sent.files.iter().map(|(name, _)| bedfeed::feed::FileName::parse(name.as_bytes()).unwrap()).collect();
+        let part = |(n, name)| {
+            let bytes = &sent.files[n].1;
+            Part { delivery: sent.id(turn, n), name, sha256: Digest::of(bytes), bytes }
+        };
+        let parts: Vec<Part<'_>> = names.iter().enumerate().map(part).collect();
+        let (received_at, reference) = (sent.received, &self.reference);
+        assess(&parts, &Context { feed, reference, history, received_at, now: received_at, released: false })
+    }
+}
+
+impl Sent {
+    fn id(&self, turn: usize, part: usize) -> DeliveryId {
+        DeliveryId::new(self.received, [u8::try_from((turn * 2 + part) & 0xff).unwrap(); 10])
     }
 }
 
@@ -307,6 +323,44 @@ fn systems_that_stay_on_gmt_or_say_their_offset_leave_no_doubt_in_any_order() {
             for assessment in &judged {
                 let expected = if clock == SourceClock::Said { TimeRule::Offset } else { TimeRule::FixedGmt };
                 assert_eq!(assessment.report.time_rule, Some(expected), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn judged_again_with_all_that_came_since_says_the_same() {
+    let weekend = Weekend::new();
+    let mut noise = Noise(20_181_122);
+    let (sunday, _) = SUNDAYS[0];
+    let back: Timestamp = format!("{sunday}T03:00:00Z").parse().unwrap();
+    for layout in Layout::ALL {
+        let feed = weekend.feed(layout, SourceClock::Local);
+        for round in 0..6 {
+            // Some never come; the others of both hours come all at once, in order or not, a second apart.
+            let mut sent = weekend.written(layout, &night(sunday), SourceClock::Local);
+            sent.retain(|_| noise.below(3) > 0);
+            let (mut dark, others): (Vec<Sent>, Vec<Sent>) = sent.drain(..).partition(|sent| is_dark(sent.meant, sunday));
+            if round % 2 == 1 {
+                for n in (1..dark.len()).rev() {
+                    dark.swap(n, noise.below(n + 1));
+                }
+            }
+            for (sent, second) in dark.iter_mut().zip(0..) {
+                sent.received = back.saturating_add(SignedDuration::from_secs(second)).unwrap();
+            }
+            let (before, after): (Vec<Sent>, Vec<Sent>) = others.into_iter().partition(|sent| sent.received < back);
+            let sent: Vec<Sent> = before.into_iter().chain(dark).chain(after).collect();
+            let (judged, past) = weekend.judge_all(&feed, &sent);
+            for (turn, (sent, then)) in sent.iter().zip(&judged).enumerate() {
+                // A delivery does not meet itself.
+                let mut others = past.clone();
+                others.accepted.retain(|past| past.lead != sent.id(turn, 0));
+                let now = weekend.judge_one(&feed, turn, sent, &others);
+                // A repetition is one whenever the other came: that alone may differ.
+                if !matches!(now.verdict, Verdict::Duplicate { .. }) {
+                    assert_eq!(now.report, then.report, "{layout:?} {} of round {round}", sent.meant);
+                }
             }
         }
     }

@@ -394,6 +394,11 @@ fn loaded_once(service: &Service) {
     assert!(found.iter().all(|row| row["times"] == 1), "{found:?}");
     let lines = service.query("SELECT count(*) AS lines FROM fact_bed_line GROUP BY snapshot_key");
     assert!(lines.iter().all(|row| row["lines"] == BEDS), "{lines:?}");
+    // However often loading was tried, the warehouse says what was decided at first.
+    for issue in service.query("SELECT delivery_id AS id, message FROM ingest_issue WHERE message IS NOT NULL") {
+        let decided = service.ledger(&format!("SELECT report FROM delivery WHERE id = '{}'", issue["id"].as_str().unwrap()));
+        assert!(decided[0]["report"].as_str().unwrap().contains(issue["message"].as_str().unwrap()), "{issue} {decided:?}");
+    }
 }
 
 #[test]

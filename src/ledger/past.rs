@@ -8,18 +8,26 @@ use super::read::Reader;
 use crate::feed::{Coverage, DeliveryId, Digest, Folder, Persons, ProviderCode, Slot, Totals};
 use jiff::Timestamp;
 use rusqlite::{Params, Row, params};
+use std::collections::BTreeSet;
 
 /// Most rows that one look at the past gives: ninety days of a feed of a single file.
 const MAX_ROWS: u32 = 10_000;
+
+/// Most deliveries that one look gives of one name, or of one slot.
+const MAX_ALIKE: u32 = 100;
 
 /// Which part of a feed's past to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Everything accepted that arrived at or after this, and the newest before it.
     pub since: Timestamp,
-    /// Everything accepted under these names, however long ago.
+    /// Nothing that arrived after this, except under the names: when the delivery itself arrived.
+    pub until: Timestamp,
+    /// Only what had been judged by then: where a judgement is made over. `None`: whenever it was.
+    pub judged_by: Option<Timestamp>,
+    /// What was accepted under these names, whenever it came: the newest before the rest, and all that came after.
     pub names: Vec<String>,
-    /// The newest version of each of these slots, for its sums alone.
+    /// The newest version of each of these slots that had arrived, for its sums alone.
     pub slots: Vec<Slot>,
 }
 
@@ -56,6 +64,12 @@ pub struct PastRow {
 /// The part of a report that later deliveries are compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct PastReport {
+    /// When it was judged.
+    #[serde(default)]
+    pub assessed_at: Option<Timestamp>,
+    /// The deliveries that were judged together.
+    #[serde(default)]
+    pub parts: Vec<(String, DeliveryId)>,
     /// When the figures were true in the source.
     pub snapshot_at: Option<Timestamp>,
     /// The sender's own running number.
@@ -74,6 +88,12 @@ pub struct PastReport {
     pub fingerprint: Option<u64>,
 }
 
+impl PastRow {
+    fn was_judged_by(&self, at: Option<Timestamp>) -> bool {
+        at.is_none_or(|at| self.report.assessed_at.is_none_or(|judged| judged <= at))
+    }
+}
+
 const COLUMNS: &str = "SELECT id, lead, name, sha256, received_at, slot, version, report FROM delivery";
 
 impl Reader {
@@ -82,33 +102,79 @@ impl Reader {
     /// # Errors
     /// A query failed, or something stored cannot be read.
     pub fn past(&self, provider: &ProviderCode, reach: &Reach) -> Result<Past, LedgerError> {
-        let (provider, since) = (provider.as_str(), stamp(reach.since));
+        let (provider, since, until) = (provider.as_str(), stamp(reach.since), stamp(reach.until));
         let mut accepted = self.past_where(
-            "provider = ?1 AND received_at >= ?2 AND lead IS NOT NULL ORDER BY received_at DESC, id DESC LIMIT ?3",
-            params![provider, since, MAX_ROWS],
+            "provider = ?1 AND received_at >= ?2 AND received_at <= ?3 AND lead IS NOT NULL ORDER BY received_at DESC, id DESC LIMIT ?4",
+            params![provider, since, until, MAX_ROWS],
         )?;
-        let mut older = self.past_where(
+        accepted.extend(self.past_where(
             "provider = ?1 AND lead = id AND slot < ?2 AND received_at < ?3 ORDER BY slot DESC, version DESC LIMIT 1",
             params![provider, Slot::containing(reach.since).to_string(), since],
-        )?;
+        )?);
         for name in &reach.names {
-            older.extend(self.past_where(
-                "provider = ?1 AND folder = ?2 AND name = ?3 AND received_at < ?4 AND lead IS NOT NULL ORDER BY received_at DESC LIMIT 1",
+            let of_name = "provider = ?1 AND folder = ?2 AND name = ?3 AND lead IS NOT NULL";
+            accepted.extend(self.past_where(
+                &format!("{of_name} AND received_at < ?4 ORDER BY received_at DESC LIMIT 1"),
                 params![provider, Folder::Inbox.as_str(), name, since],
             )?);
-        }
-        older.retain(|row| !accepted.iter().any(|known| known.id == row.id));
-        accepted.extend(older);
-        accepted.sort_by_key(|row| (row.received_at, row.id));
-        accepted.dedup_by_key(|row| row.id);
-        let mut slots = Vec::with_capacity(reach.slots.len());
-        for slot in &reach.slots {
-            slots.extend(self.past_where(
-                "provider = ?1 AND slot = ?2 AND lead = id ORDER BY version DESC LIMIT 1",
-                params![provider, slot.to_string()],
+            accepted.extend(self.past_where(
+                &format!("{of_name} AND received_at > ?4 ORDER BY received_at LIMIT ?5"),
+                params![provider, Folder::Inbox.as_str(), name, until, MAX_ALIKE],
             )?);
         }
+        accepted.retain(|row| row.was_judged_by(reach.judged_by));
+        let accepted = self.with_all_parts(accepted)?;
+        let mut slots = Vec::with_capacity(reach.slots.len());
+        for slot in &reach.slots {
+            slots.extend(self.newest_of(provider, *slot, reach)?);
+        }
         Ok(Past { accepted, slots })
+    }
+
+    /// All that was accepted for one slot, whenever it came, in the order of its arrival. The index over slots makes this
+    /// cheap.
+    ///
+    /// # Errors
+    /// A query failed, or something stored cannot be read.
+    pub fn accepted_for(&self, provider: &ProviderCode, slot: Slot, judged_by: Option<Timestamp>) -> Result<Vec<PastRow>, LedgerError> {
+        let mut leads = self.leads_of(provider.as_str(), slot)?;
+        leads.retain(|row| row.was_judged_by(judged_by));
+        self.with_all_parts(leads)
+    }
+
+    fn leads_of(&self, provider: &str, slot: Slot) -> Result<Vec<PastRow>, LedgerError> {
+        self.past_where(
+            "provider = ?1 AND slot = ?2 AND lead = id ORDER BY version DESC LIMIT ?3",
+            params![provider, slot.to_string(), MAX_ALIKE],
+        )
+    }
+
+    /// The delivery that leads the newest version of a slot whose last part had arrived, with that part's time of arrival.
+    fn newest_of(&self, provider: &str, slot: Slot, reach: &Reach) -> Result<Option<PastRow>, LedgerError> {
+        for mut row in self.leads_of(provider, slot)? {
+            for (_, part) in row.report.parts.iter().filter(|(_, part)| *part != row.id) {
+                let of_part = self.past_where("id = ?1", [part.to_string()])?;
+                row.received_at = of_part.iter().map(|part| part.received_at).fold(row.received_at, Timestamp::max);
+            }
+            if row.received_at <= reach.until && row.was_judged_by(reach.judged_by) {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds the parts that were judged together with some of these and are not among them, so that a snapshot counts as
+    /// arrived with its last part only; sorts all by arrival.
+    fn with_all_parts(&self, mut rows: Vec<PastRow>) -> Result<Vec<PastRow>, LedgerError> {
+        let known: BTreeSet<DeliveryId> = rows.iter().map(|row| row.id).collect();
+        let others: BTreeSet<DeliveryId> =
+            rows.iter().flat_map(|row| &row.report.parts).map(|(_, part)| *part).filter(|part| !known.contains(part)).collect();
+        for part in others {
+            rows.extend(self.past_where("id = ?1 AND lead IS NOT NULL", [part.to_string()])?);
+        }
+        rows.sort_by_key(|row| (row.received_at, row.id));
+        rows.dedup_by_key(|row| row.id);
+        Ok(rows)
     }
 
     fn past_where(&self, condition: &str, values: impl Params) -> Result<Vec<PastRow>, LedgerError> {

@@ -1,9 +1,9 @@
 //! What the ledger promises, tried on a real file.
 
-use super::{Act, AlertToSend, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
+use super::{Act, AlertToSend, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, PastRow, Reach, Reader};
 use crate::feed::testing::delivery;
-use crate::feed::{ClientSeen, DeliveryId, Negotiated, Report, Slot, SnapshotRef, Stage};
-use jiff::Timestamp;
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Negotiated, Report, Slot, SnapshotRef, Stage};
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use std::path::PathBuf;
 
@@ -199,7 +199,7 @@ async fn a_file_set_aside_long_ago_is_still_the_last_word_until_a_good_one_comes
     }
     bench.append(vec![moved(good.id, ready(good.id, 1))]).await.unwrap();
     bench.append(vec![moved(bad.id, Stage::Quarantined { sealed: false, discarded: false })]).await.unwrap();
-    let weeks_later = bench.now + jiff::SignedDuration::from_hours(24 * 21);
+    let weeks_later = bench.now + SignedDuration::from_hours(24 * 21);
     let rows = bench.reader().for_judging(&good.provider, weeks_later).unwrap();
     assert_eq!(rows.iter().map(|row| row.delivery.id).collect::<Vec<_>>(), [good.id, bad.id]);
 }
@@ -266,4 +266,73 @@ async fn a_warning_is_known_by_its_key_once_it_was_queued() {
     assert!(bench.reader().knows_alert(key).unwrap());
     bench.append(vec![Event::AlertDelivered { key: key.to_owned(), channel: "log".to_owned() }]).await.unwrap();
     assert!(bench.reader().knows_alert(key).unwrap(), "for ever");
+}
+
+/// Puts a snapshot of two parts into a ledger: the numbers of its parts, when each arrived and when they were judged (minutes
+/// after ten), its slot, its version.
+async fn accept(bench: &Bench, [beds, sums]: [(u8, i64); 2], judged: i64, slot: &str, version: u32) {
+    let minute = |minutes: i64| at("2018-12-03T10:00:00Z") + SignedDuration::from_mins(minutes);
+    let sent = [beds, sums].map(|(number, arrived)| {
+        let (id, received_at) = (DeliveryId::new(minute(arrived), [number; 10]), minute(arrived));
+        Delivery { id, received_at, ..delivery(number) }
+    });
+    let parts = sent.iter().map(|delivery| (delivery.name.as_str().to_owned(), delivery.id)).collect();
+    let report = Report { assessed_at: minute(judged), parts, ..Report::default() };
+    let snapshot = SnapshotRef { lead: sent[0].id, slot: slot.parse().unwrap(), version };
+    for delivery in &sent {
+        bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
+    }
+    let stage = Stage::Ready { snapshot, attempts: 0, retry_at: minute(judged) };
+    let moved = |delivery: &Delivery| Event::Moved {
+        delivery: delivery.id,
+        stage: stage.clone(),
+        report: Some(Box::new(report.clone())),
+        note: None,
+    };
+    bench.append(sent.iter().map(moved).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_past_of_a_delivery_is_what_had_arrived_before_it() {
+    const SLOT: &str = "2018-12-02T10:00Z";
+    let bench = Bench::new();
+    accept(&bench, [(1, 1), (2, 5)], 5, SLOT, 1).await;
+    // A correction whose second part comes late, and one that comes later altogether.
+    accept(&bench, [(3, 10), (4, 20)], 20, SLOT, 2).await;
+    accept(&bench, [(5, 30), (6, 31)], 31, SLOT, 3).await;
+    // One that came early and was judged late: a person had to release it.
+    accept(&bench, [(7, 2), (8, 3)], 40, "2018-12-02T10:15Z", 1).await;
+    let rows = [
+        // Until which minute, judged by which, the names asked for; what is found, and the slot's version and arrival.
+        (0, None, vec![], "", None),
+        (1, None, vec![], "1 2", None),
+        (5, None, vec![], "1 7 8 2", Some((1, 5))),
+        (15, None, vec![], "1 7 8 2 3 4", Some((1, 5))),
+        (15, Some(20), vec![], "1 2 3 4", Some((1, 5))),
+        (20, None, vec![], "1 7 8 2 3 4", Some((2, 20))),
+        (59, None, vec![], "1 7 8 2 3 4 5 6", Some((3, 31))),
+        (59, Some(20), vec![], "1 2 3 4", Some((2, 20))),
+        // A file of the same name counts whenever it came.
+        (5, None, vec!["file 5.csv"], "1 7 8 2 5 6", Some((1, 5))),
+    ];
+    let provider = delivery(1).provider;
+    let minute = |minutes: i64| at("2018-12-03T10:00:00Z") + SignedDuration::from_mins(minutes);
+    for (until, judged_by, names, expected, newest) in rows {
+        let reach = Reach {
+            since: minute(-60),
+            until: minute(until),
+            judged_by: judged_by.map(minute),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            slots: vec![SLOT.parse().unwrap()],
+        };
+        let past = bench.reader().past(&provider, &reach).unwrap();
+        let number = |row: &PastRow| row.name.trim_start_matches("file ").trim_end_matches(".csv").to_owned();
+        let found: Vec<String> = past.accepted.iter().map(number).collect();
+        assert_eq!(found.join(" "), expected, "until {until}, judged by {judged_by:?}");
+        let slot = past.slots.first().map(|row| (row.version, row.received_at));
+        assert_eq!(slot, newest.map(|(version, arrived)| (version, minute(arrived))), "until {until}, judged by {judged_by:?}");
+    }
+    let of_slot =
+        |judged_by: Option<i64>| bench.reader().accepted_for(&provider, SLOT.parse().unwrap(), judged_by.map(minute)).unwrap().len();
+    assert_eq!((of_slot(None), of_slot(Some(20)), of_slot(Some(4))), (6, 4, 0));
 }

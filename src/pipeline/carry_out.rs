@@ -10,13 +10,16 @@ use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::{Feed, Verdict, Verified};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 /// How far back accepted snapshots are looked at: older files are held for a person anyway.
 const HISTORY: SignedDuration = SignedDuration::from_hours(48);
 /// The same for a file that a person released, which may be much older.
 const RELEASED_HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
+
+/// Slots that a delivery may turn out to fill while it is judged: the two readings of the repeated hour, and back.
+const MOST_SLOTS: usize = 3;
 
 /// Why a step could not be carried out. The delivery stays where it stands and the step is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +78,7 @@ impl Inner {
                     let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
                     self.move_all(std::slice::from_ref(old), &aside, report).await?;
                 }
-                let past = self.past(feed, row, &rows).await?;
-                let judged = self.assess_rows(feed, row.delivery.id, rows, &past).await?;
+                let judged = self.judge_against_past(feed, row, rows, None).await?;
                 self.decide(feed, judged).await
             }
         }
@@ -97,14 +99,21 @@ impl Inner {
             Ok(false) => {}
             Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
         }
-        let past = self.past(feed, row, &rows).await?;
-        let judged = self.assess_rows(feed, snapshot.lead, rows, &past).await?;
-        match judged.assessment.verdict {
-            Verdict::Accepted(verified) => self.load(&judged.rows, verified, judged.assessment.report, snapshot, attempts).await,
+        let decided = row.report.clone();
+        let judged = self.judge_against_past(feed, row, rows, decided.as_ref().map(|report| report.assessed_at)).await?;
+        let Judged { rows, assessment, .. } = judged;
+        match assessment.verdict {
+            Verdict::Accepted(verified) => match decided {
+                // What the ledger and the receipt say is what the warehouse is told.
+                Some(decided) if says_the_same(&assessment.report, &decided) => {
+                    self.load(&rows, verified, decided, snapshot, attempts).await
+                }
+                _ => self.accept(feed, rows, verified, assessment.report, Some(snapshot)).await,
+            },
             // The settings changed in between, and by today's the file is not good.
             Verdict::Rejected | Verdict::Sealed | Verdict::Duplicate { .. } => {
-                let sealed = matches!(judged.assessment.verdict, Verdict::Sealed);
-                self.set_aside(&judged.rows, judged.assessment.report, sealed).await
+                let sealed = matches!(assessment.verdict, Verdict::Sealed);
+                self.set_aside(&rows, assessment.report, sealed).await
             }
         }
     }
@@ -123,17 +132,31 @@ impl Inner {
             Verdict::Duplicate { of } => self.move_all(&rows, &Stage::Duplicate { of }, report).await,
             Verdict::Rejected => self.set_aside(&rows, report, false).await,
             Verdict::Sealed => self.set_aside(&rows, report, true).await,
-            Verdict::Accepted(verified) => {
-                let Some(lead) = lead_of(&rows, &report) else { return Ok(()) };
-                let slot = verified.snapshot().slot;
-                let provider = feed.provider.clone();
-                let version = self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1);
-                let snapshot = SnapshotRef { lead, slot, version };
-                let ready = Stage::Ready { snapshot, attempts: 0, retry_at: self.clock.now() };
-                self.move_all(&rows, &ready, report.clone()).await?;
-                self.load(&rows, verified, report, snapshot, 0).await
-            }
+            Verdict::Accepted(verified) => self.accept(feed, rows, verified, report, None).await,
         }
+    }
+
+    /// Records that a snapshot is to be loaded, and loads it. `before`: the place it had until it was judged by other
+    /// settings, which it keeps where its slot is the same.
+    async fn accept(
+        &self,
+        feed: &Feed,
+        rows: Vec<DeliveryRow>,
+        verified: Verified,
+        report: Report,
+        before: Option<SnapshotRef>,
+    ) -> Result<(), PipelineError> {
+        let Some(lead) = lead_of(&rows, &report) else { return Ok(()) };
+        let slot = verified.snapshot().slot;
+        let provider = feed.provider.clone();
+        let version = match before {
+            Some(before) if before.slot == slot => before.version,
+            _ => self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1),
+        };
+        let snapshot = SnapshotRef { lead, slot, version };
+        let ready = Stage::Ready { snapshot, attempts: 0, retry_at: self.clock.now() };
+        self.move_all(&rows, &ready, report.clone()).await?;
+        self.load(&rows, verified, report, snapshot, 0).await
     }
 
     async fn load(
@@ -250,10 +273,34 @@ impl Inner {
         }
     }
 
-    async fn past(&self, feed: &Arc<Feed>, row: &DeliveryRow, parts: &[DeliveryRow]) -> Result<Past, PipelineError> {
-        let reach = reach(feed, parts, if row.released { RELEASED_HISTORY } else { HISTORY });
+    /// Judges deliveries against what was accepted before them. `judged_by`: where that is done over, when it was done: the
+    /// past is then the same, so the verdict is too.
+    async fn judge_against_past(
+        &self,
+        feed: &Arc<Feed>,
+        row: &DeliveryRow,
+        rows: Vec<DeliveryRow>,
+        judged_by: Option<Timestamp>,
+    ) -> Result<Judged, PipelineError> {
+        let reach = reach(feed, &rows, if row.released { RELEASED_HISTORY } else { HISTORY }, judged_by);
         let provider = feed.provider.clone();
-        Ok(self.ledger.read(move |reader| reader.past(&provider, &reach)).await?)
+        let mut past = self.ledger.read(move |reader| reader.past(&provider, &reach)).await?;
+        let mut judged = self.assess_rows(feed, row.delivery.id, rows, &past).await?;
+        // Which slot it fills is known only now. What that slot holds counts whenever it came: nothing is loaded twice.
+        for _ in 0..MOST_SLOTS {
+            let Some(slot) = judged.assessment.report.slot else { break };
+            let provider = feed.provider.clone();
+            let mut own = self.ledger.read(move |reader| reader.accepted_for(&provider, slot, judged_by)).await?;
+            own.retain(|row| !past.accepted.iter().any(|known| known.id == row.id));
+            own.retain(|row| !judged.rows.iter().any(|judged| judged.delivery.id == row.id));
+            if own.is_empty() {
+                break;
+            }
+            past.accepted.extend(own);
+            past.accepted.sort_by_key(|row| (row.received_at, row.id));
+            judged = self.assess_rows(feed, row.delivery.id, judged.rows, &past).await?;
+        }
+        Ok(judged)
     }
 
     /// All deliveries that were judged together with one, itself included.
@@ -296,6 +343,11 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
     }
+}
+
+/// Whether two judgements of one delivery conclude the same, whenever they were made.
+fn says_the_same(report: &Report, decided: &Report) -> bool {
+    *decided == Report { assessed_at: decided.assessed_at, ..report.clone() }
 }
 
 /// The delivery that leads a snapshot: the first part with rows, which the assessment lists first.

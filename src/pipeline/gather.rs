@@ -64,8 +64,8 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
 }
 
 /// Which part of the past some deliveries are judged against together. It depends on their names and times of arrival alone,
-/// so judging again looks at the same past.
-pub(super) fn reach(feed: &Feed, parts: &[DeliveryRow], back: SignedDuration) -> Reach {
+/// so judging again looks at the same past. `judged_by`: where a judgement is made over, when it was made.
+pub(super) fn reach(feed: &Feed, parts: &[DeliveryRow], back: SignedDuration, judged_by: Option<Timestamp>) -> Reach {
     let received_at = parts.iter().map(|row| row.delivery.received_at).max().unwrap_or_default();
     // The hour of the figures is not known before the files are read; the names or else the time of arrival tell it.
     let named = parts.iter().find_map(|row| {
@@ -79,6 +79,8 @@ pub(super) fn reach(feed: &Feed, parts: &[DeliveryRow], back: SignedDuration) ->
     let slots: BTreeSet<Slot> = hours.into_iter().flat_map(same_hour_slots).collect();
     Reach {
         since: received_at.saturating_sub(back).unwrap_or(received_at),
+        until: received_at,
+        judged_by,
         names: parts.iter().map(|row| row.delivery.name.as_str().to_owned()).collect(),
         slots: slots.into_iter().collect(),
     }
@@ -221,7 +223,7 @@ mod tests {
     fn the_hour_that_is_looked_at_is_the_names_and_that_of_the_arrival() {
         let feed = feed(&[("beds", PartRole::Data, DATA)], vec![beds()]);
         let hours = |name: &str| {
-            let reach = reach(&feed, &[row(1, name, "x", Folder::Inbox)], SignedDuration::from_hours(48));
+            let reach = reach(&feed, &[row(1, name, "x", Folder::Inbox)], SignedDuration::from_hours(48), None);
             let days = reach.slots.iter().filter(|slot| slot.start() >= at("00:00") - SignedDuration::from_hours(24));
             days.map(|slot| slot.start().strftime("%H:%M").to_string()).collect::<Vec<_>>().join(" ")
         };

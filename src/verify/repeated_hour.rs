@@ -65,10 +65,17 @@ struct Reading<'a> {
     past: Vec<&'a PastSnapshot>,
 }
 
+impl<'a> Standing<'a> {
+    /// What had been accepted when it arrived: what came since must not change what is chosen.
+    fn past(&self) -> impl Iterator<Item = &'a PastSnapshot> {
+        self.history.until(self.received_at)
+    }
+}
+
 impl<'a> Reading<'a> {
     fn of(at: Timestamp, standing: &Standing<'a>) -> Self {
         let slot = Slot::meant_at(at, standing.early);
-        Self { slot, past: standing.history.accepted.iter().filter(|past| past.slot == slot).collect() }
+        Self { slot, past: standing.past().filter(|past| past.slot == slot).collect() }
     }
 
     fn is_filled(&self) -> bool {
@@ -89,7 +96,7 @@ impl Night<'_> {
         let number = self.standing.sequence?;
         let (mut first_fits, mut second_fits) = (true, true);
         let mut nearest: Option<(i64, Slot)> = None;
-        for past in &self.standing.history.accepted {
+        for past in self.standing.past() {
             let Some(ahead) = past.sequence.map(|past| steps(past, number)) else { continue };
             if ahead.abs() > NEAR || past.slot.slots_after(self.first.slot).abs() > NEAR {
                 continue;
@@ -146,7 +153,7 @@ impl Night<'_> {
     }
 
     fn newest(&self) -> Option<Slot> {
-        self.standing.history.accepted.iter().map(|past| past.slot).max()
+        self.standing.past().map(|past| past.slot).max()
     }
 
     /// Whether the file arrives when that of the second reading should.
@@ -161,7 +168,7 @@ impl Night<'_> {
     /// Whether the slot before the first reading was filled a moment ago by a file that was late: a backlog is being sent.
     fn backlog_reaches_first(&self) -> bool {
         let before = self.first.slot.previous();
-        self.standing.history.accepted.iter().filter(|past| past.slot == before).any(|past| {
+        self.standing.past().filter(|past| past.slot == before).any(|past| {
             let arrived = past.received_at;
             let just_now = self.standing.received_at.duration_since(arrived) < SLOT_LENGTH;
             just_now && arrived.duration_since(before.start()) > self.late()
@@ -269,6 +276,22 @@ mod tests {
         ];
         for (what, received, sequence, content, accepted, expected) in rows {
             assert_eq!(chosen(received, sequence, content, accepted), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_arrived_since_changes_nothing() {
+        const BEFORE: [Past; 2] = [("01:00:00", "03:00:01", 0, "a"), ("01:15:00", "03:00:02", 0, "b")];
+        let since: [&[Past]; 5] = [
+            &[],
+            &[("01:45:00", "03:00:03", 0, "c"), ("02:00:00", "03:00:04", 0, "d")],
+            &[("00:30:00", "03:00:03", 0, "c")],
+            &[("00:15:00", "03:00:03", 0, "late")],
+            &[("00:45:00", "03:00:03", 3, "numbered")],
+        ];
+        for since in since {
+            let accepted = [&BEFORE, since].concat();
+            assert_eq!(chosen("03:00:02", 2, "x", &accepted), "GMT by Order", "{since:?}");
         }
     }
 

@@ -197,7 +197,7 @@ fn far_apart(stated: Timestamp, others: &[(&str, Reading)]) -> Option<Finding> {
     (!far.is_empty()).then(|| Finding::new(Rule::Tim01, message()))
 }
 
-/// Judges a snapshot time against receipt and the past: future, late, held, replacing, back-filled.
+/// Judges a snapshot time against receipt and what had been accepted then: future, late, held, replacing, back-filled.
 #[must_use]
 pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, history: &History) -> Findings {
     let mut findings = Findings::default();
@@ -216,10 +216,10 @@ pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, 
         let minutes = (late.as_secs() + 59) / 60;
         findings.push(Finding::new(Rule::Tim03, format!("Late by {minutes} min.")));
     }
-    if let Some(version) = history.accepted.iter().filter(|past| past.slot == slot).map(|past| past.version).max() {
+    if let Some(version) = history.until(received_at).filter(|past| past.slot == slot).map(|past| past.version).max() {
         findings.push(Finding::new(Rule::Tim04, format!("This slot already has version {version}.")));
     }
-    if history.accepted.iter().any(|past| past.slot > slot) {
+    if history.until(received_at).any(|past| past.slot > slot) {
         findings.push(Finding::new(Rule::Tim04, "Back-filled into history: newer figures are current."));
     }
     findings

@@ -221,6 +221,7 @@ fn times_are_judged_at_receipt() {
     let received = |at_: &str| Case::good().with(|case| case.received_at = at(at_));
     let stated = |text: &str| Case::edited("03/12/2018 10:15", text);
     let history = |slot: &str| Case::good().with(|case| case.history.accepted.push(past(slot, 3, &[])));
+    let since = |slot: &str| history(slot).with(|case| case.history.accepted[0].received_at = at("2018-12-03T12:00:00Z"));
     let rows = [
         (received("2018-12-03T10:20:00Z"), "A"),
         (received("2018-12-03T10:20:01Z"), "A TIM-03W"),
@@ -237,6 +238,9 @@ fn times_are_judged_at_receipt() {
         (history("2018-12-03T10:00Z"), "A"),
         (history("2018-12-03T10:15Z"), "A TIM-04W"),
         (history("2018-12-03T10:30Z"), "A TIM-04W"),
+        // What arrived since is no reason: judging again after an outage says what was said then.
+        (since("2018-12-03T10:15Z"), "A"),
+        (since("2018-12-03T10:30Z"), "A"),
     ];
     for (n, (case, expected)) in rows.into_iter().enumerate() {
         assert_eq!(case.said(), expected, "row {n}: {}", case.messages());

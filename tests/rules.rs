@@ -11,8 +11,9 @@
 
 mod judging;
 
+use bedfeed::bedstate::Ward;
 use bedfeed::feed::{DeliveryId, Digest, Persons, Rule, Severity, Slot, Totals};
-use bedfeed::normalise::mapping::{Compression, FieldSource, FilePart, PartRole, Reading};
+use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip};
 use bedfeed::normalise::names::parse_pattern;
 use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
@@ -44,6 +45,8 @@ struct Input {
     control: Vec<(&'static str, &'static str)>,
     /// The purpose of a signature that is sent too.
     signed_for: Option<&'static str>,
+    /// What is changed about the register.
+    registered: fn(&mut Vec<Ward>),
 }
 
 fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
@@ -59,6 +62,7 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         prefix: b"",
         control: Vec::new(),
         signed_for: None,
+        registered: |_| {},
     }
 }
 
@@ -194,6 +198,12 @@ impl Input {
         self.feed(must_sign)
     }
 
+    /// The register allows that ward W02 is not there.
+    fn w02_may_be_absent(mut self) -> Self {
+        self.registered = |wards| wards.iter_mut().filter(|ward| ward.ward_code == "W02").for_each(|ward| ward.may_be_absent = true);
+        self
+    }
+
     fn files(&self) -> Files {
         let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
         let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
@@ -234,6 +244,8 @@ impl Input {
 
     /// Every rule that speaks of it, with the severity's letter.
     fn findings(&self, desk: &Desk) -> (BTreeSet<String>, String) {
+        let mut desk = desk.clone();
+        (self.registered)(&mut desk.settings.reference.wards);
         let files = self.files();
         let mut feed = desk.feed(self.provider).clone();
         (self.change)(&mut feed);
@@ -340,6 +352,12 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
     ]
 }
 
+/// The rows of ward W02 are none of the dataset.
+fn without_w02(feed: &mut Feed) {
+    let when = [("WARD_CODE".to_owned(), Condition::OneOf(vec!["W02".to_owned()]))].into();
+    feed.mappings[0].tables[0].skip.push(Skip { when, because: "no beds".to_owned() });
+}
+
 /// Rules on lines and the register.
 fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
     let crowded = || rgp().edit("1,Women's,40", "1,Women's,39");
@@ -348,6 +366,10 @@ fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Xro03, "W", crowded(), rgp()),
         (Rule::Xro03, "F", crowded(), crowded().edit("Trauma,40", "Trauma,41")),
         (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().edit_some(",W02,", ",W01,", 49)),
+        // The mapping leaves all rows of a ward out, and the register allows that there are none.
+        (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().feed(without_w02)),
+        (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().edit(",W02,", ",W01,").w02_may_be_absent()),
+        (Rule::Xro04, "I", rm1().edit(",W02,", ",W01,").w02_may_be_absent(), rm1().w02_may_be_absent()),
         (Rule::Xro04, "W", ncc().edit(NCC_END, "General Nursing,10,9,0,1,N,03/12/2018 09:14\n"), ncc()),
         (Rule::Xro05, "W", rm1().edit_some(",W01,", ",W02,", 6), rm1().edit_some(",W01,", ",W02,", 5)),
         (Rule::Xro06, "W", rmy().edit("Occupied,Female", "Occupied,Male"), rmy()),

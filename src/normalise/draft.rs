@@ -84,6 +84,11 @@ pub(super) fn locate(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>, pl
     (!located.ward.is_empty()).then_some(located)
 }
 
+/// Whether a line of a row, whatever else it would be, is no request for a bed.
+pub(super) fn may_be_bed(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    line.source(Field::LineType).is_none_or(|source| plain(source.read(row, reader)) != LineType::Demand.code())
+}
+
 struct Draft<'d> {
     plan: &'d TablePlan<'d>,
     row: &'d Row<'d>,

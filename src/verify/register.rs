@@ -221,11 +221,19 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
         // Where all its rows were rejected, that is what is wrong.
         None if beside.rejections.by_ward.contains_key(&key) => return None,
         None => {
+            if ward.may_be_absent {
+                let said = format!("{} is not in the snapshot, as the register allows: {registered} beds are registered.", named(ward));
+                return Some(Finding::new(Rule::Xro04, said).with_severity(Severity::Information));
+            }
             let said = format!("{} is missing from the snapshot: {registered} beds are registered.", named(ward));
             let severity = if limits.wards_may_vanish { Severity::Warning } else { Severity::RejectFile };
             return Some(Finding::new(Rule::Xro04, said).with_severity(severity));
         }
     };
+    // A ward that need not be told of at all may as well be told of with none.
+    if beds == 0 && ward.may_be_absent {
+        return None;
+    }
     let apart = beds.abs_diff(registered);
     // Rejected rows are beds that were there.
     let differs = apart > u64::from(limits.register_beds)
@@ -282,7 +290,7 @@ mod tests {
     fn lines_are_compared_with_the_register() {
         type Change = fn(&mut Vec<PlacedLine>);
         let none: Change = |_| {};
-        let rows: [(Change, fn(&mut Ward), &str); 16] = [
+        let rows: [(Change, fn(&mut Ward), &str); 17] = [
             (none, |_| {}, ""),
             (none, |ward| ward.registered_beds = 17, ""),
             (none, |ward| ward.registered_beds = 18, "XRO-05 Ward W1 at site RM102: 15 beds, register 18."),
@@ -293,6 +301,11 @@ mod tests {
                 |lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")),
                 |_| {},
                 "XRO-04 Ward W1 at site RM102 is missing from the snapshot: 15 beds are registered.",
+            ),
+            (
+                |lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")),
+                |ward| ward.may_be_absent = true,
+                "XRO-04 Ward W1 at site RM102 is not in the snapshot, as the register allows: 15 beds are registered.",
             ),
             (|lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")), |ward| ward.registered_beds = 0, ""),
             (none, |ward| ward.bed_sex = BedSex::Female, "XRO-06 Mixed-sex placement or coding: 15 patients in beds for the other sex."),

@@ -360,11 +360,17 @@ fn without_w02(feed: &mut Feed) {
 
 /// Rules on lines and the register.
 fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
-    let crowded = || rgp().edit("1,Women's,40", "1,Women's,39");
+    // Eighty patients in fewer open beds.
+    let crowded = |beds: u32| rgp().edit("1,Women's,40", &format!("1,Women's,{beds}"));
     vec![
         (Rule::Ref06, "W", rmy().edit(",Female,Low", ",Male,Low"), rmy()),
-        (Rule::Xro03, "W", crowded(), rgp()),
-        (Rule::Xro03, "F", crowded(), crowded().edit("Trauma,40", "Trauma,41")),
+        (Rule::Xro03, "W", crowded(39), rgp()),
+        (Rule::Xro03, "F", crowded(32), crowded(33)),
+        (Rule::Xro03, "W", crowded(33), rgp()),
+        // An empty bed elsewhere makes up for one.
+        (Rule::Xro03, "F", crowded(32), crowded(32).edit("Trauma,40", "Trauma,41")),
+        (Rule::Xro03, "F", crowded(33).feed(|feed| feed.limits.crowded_percent = 9), crowded(33)),
+        (Rule::Xro03, "F", crowded(32), crowded(32).feed(|feed| feed.limits.crowded_beds = 8)),
         (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().edit_some(",W02,", ",W01,", 49)),
         // The mapping leaves all rows of a ward out, and the register allows that there are none.
         (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().feed(without_w02)),

@@ -260,7 +260,7 @@ impl<'a> Judgement<'a> {
         }
         if mapping.coverage.beds {
             self.findings.extend(plausibility::check(&totals, &register));
-            self.findings.extend(register::check_provider(&totals, normalised.beds_short));
+            self.findings.extend(register::check_provider(&totals, normalised.beds_short, &feed.limits));
         }
         self.compare_with_the_past(mapping, snapshot_at, &lines);
         Snapshot {

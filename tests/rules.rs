@@ -12,7 +12,7 @@
 mod judging;
 
 use bedfeed::bedstate::Ward;
-use bedfeed::feed::{DeliveryId, Digest, Persons, Rule, Severity, Slot, Totals};
+use bedfeed::feed::{DeliveryId, Digest, Findings, Persons, Rule, Severity, Slot, Totals};
 use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip};
 use bedfeed::normalise::names::parse_pattern;
 use bedfeed::verify::signature::{NAMESPACE, Signer};
@@ -243,7 +243,7 @@ impl Input {
     }
 
     /// Every rule that speaks of it, with the severity's letter.
-    fn findings(&self, desk: &Desk) -> (BTreeSet<String>, String) {
+    fn findings(&self, desk: &Desk) -> (BTreeSet<String>, String, Findings) {
         let mut desk = desk.clone();
         (self.registered)(&mut desk.settings.reference.wards);
         let files = self.files();
@@ -270,7 +270,7 @@ impl Input {
         let report = assessment.report;
         let said = report.findings.counts().map(|(rule, severity, _)| format!("{rule} {}", letter(severity))).collect();
         let messages = report.findings.iter().map(|finding| format!("{} {}\n", finding.rule, finding.message)).collect();
-        (said, messages)
+        (said, messages, report.findings)
     }
 }
 
@@ -468,6 +468,27 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
     ]
 }
 
+/// Warnings about rows: at least one finding says where.
+const WARNS_OF_ROWS: [Rule; 11] = [
+    Rule::Tim07,
+    Rule::Tim08,
+    Rule::Ref03,
+    Rule::Ref05,
+    Rule::Ref06,
+    Rule::Ref07,
+    Rule::Row06,
+    Rule::Row07,
+    Rule::Xro03,
+    Rule::Xro08,
+    Rule::Igv04,
+];
+
+/// Rules about rows that name no column, and why.
+const NO_COLUMN: [(Rule, &str); 2] = [
+    (Rule::Str05, "the row has another number of fields, so none of them is sure to be in its column"),
+    (Rule::Row06, "the mapping says isolation by a constant, and nothing of a side room"),
+];
+
 /// How the last row of `ncc` ends.
 const NCC_END: &str = "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n";
 
@@ -664,14 +685,21 @@ fn every_rule_is_tripped_and_just_not_tripped() {
     rows.extend(of_the_register());
     rows.extend(of_the_past());
     for base in bases {
-        let (said, messages) = base.findings(&desk);
+        let (said, messages, _) = base.findings(&desk);
         assert!(!said.iter().any(|said| said.ends_with(" F") || said.ends_with(" R")), "{}: {said:?}\n{messages}", base.provider);
     }
     for (n, (rule, severity, trips, just_not)) in rows.iter().enumerate() {
         let wanted = format!("{rule} {severity}");
-        let (said, messages) = trips.findings(&desk);
+        let (said, messages, findings) = trips.findings(&desk);
         assert!(said.contains(&wanted), "row {n} must trip {wanted}: {said:?}\n{messages}");
-        let (said, messages) = just_not.findings(&desk);
+        let own: Vec<_> = findings.iter().filter(|finding| finding.rule == *rule && letter(finding.severity) == *severity).collect();
+        let placed = own.iter().filter(|finding| finding.place.line.is_some());
+        let placed = placed
+            .filter(|finding| finding.place.column.is_some() || NO_COLUMN.iter().any(|(of_no_column, _)| of_no_column == rule))
+            .count();
+        let (all, some) = (*severity == "R", *severity == "W" && WARNS_OF_ROWS.contains(rule));
+        assert!(!(all && placed < own.len() || some && placed == 0), "row {n}, {wanted}: a finding about a row has no place: {own:#?}");
+        let (said, messages, _) = just_not.findings(&desk);
         assert!(!said.contains(&wanted), "row {n} must just not trip {wanted}: {said:?}\n{messages}");
     }
     let tripped: BTreeSet<Rule> = rows.iter().map(|(rule, ..)| *rule).collect();

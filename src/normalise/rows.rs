@@ -202,8 +202,9 @@ impl Work<'_> {
             let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
             self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
         }
+        let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
         for made in made {
-            self.tally.used(part, number, &made);
+            self.tally.used(part, number, &made, ward_column);
             self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
         }
     }

@@ -3,10 +3,12 @@
 //! Owns the sums by ward and their comparison with the reference data. Refuses to repeat a person's sex or age: those rules
 //! say a number and nothing else.
 
+use super::lines::at_field;
 use super::totals::Rejections;
 use super::{Limits, PlacedLine, WardKey, quoted};
 use crate::bedstate::{AgeBand, BedBase, BedSex, Gender, Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
+use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, Ward};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashMap};
@@ -61,6 +63,8 @@ pub struct Beside<'a> {
     pub rejections: &'a Rejections,
     /// Whether the feed tells of beds.
     pub beds: bool,
+    /// The mapping, for the names of columns.
+    pub mapping: &'a Mapping,
     /// The feed's limits.
     pub limits: &'a Limits,
 }
@@ -70,7 +74,7 @@ pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<
     let mut findings = Findings::default();
     let sums = sum(lines, register);
     for ward in sums.iter().filter_map(|sum| Some((sum, sum.ward?))) {
-        findings.extend(differs(ward.0, ward.1));
+        findings.extend(differs(ward.0, ward.1, beside.mapping));
     }
     if beside.beds {
         let by_ward: HashMap<(&str, &str), &Sum<'_>> = sums.iter().map(|sum| ((sum.site, sum.code), sum)).collect();
@@ -194,15 +198,15 @@ fn outside(band: AgeBand, ward: &Ward) -> bool {
     ward.min_age.is_some_and(|min| oldest < min) || ward.max_age.is_some_and(|max| youngest > max)
 }
 
-fn differs(sum: &Sum<'_>, ward: &Ward) -> Vec<Finding> {
+fn differs(sum: &Sum<'_>, ward: &Ward, mapping: &Mapping) -> Vec<Finding> {
     let said = |what: &str| format!("{}: {what} differs from the register, which is kept.", named(ward));
     let mut findings = Vec::new();
     if let Some(first) = sum.other_sex {
-        findings.push(first.finding(Rule::Ref06, said("bed_sex")));
+        findings.push(at_field(first, Rule::Ref06, said("bed_sex"), mapping, &["bed_sex"]));
     }
     // Single beds are used by other services every day; that all of them are is another ward than the registered one.
     if let Some(first) = sum.other_function.filter(|_| !sum.same_function) {
-        findings.push(first.finding(Rule::Ref06, said("treatment_function")));
+        findings.push(at_field(first, Rule::Ref06, said("treatment_function"), mapping, &["treatment_function"]));
     }
     findings
 }
@@ -267,7 +271,7 @@ fn keep_the_registers_sex(lines: &mut [PlacedLine], register: &Register<'_>, war
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::reference;
+    use crate::verify::testing::{beds_feed, reference};
 
     /// What is said of fifteen beds on each of W1 and W2, after a change of the lines and of the register's W1.
     fn said(change: impl Fn(&mut Vec<PlacedLine>), registered: impl Fn(&mut Ward)) -> Vec<String> {
@@ -284,7 +288,11 @@ mod tests {
         let mut lines: Vec<PlacedLine> = beds.zip(2..).map(|(line, row)| PlacedLine { part: "beds".into(), row, line }).collect();
         change(&mut lines);
         let (named, rejections, limits) = (BTreeSet::new(), Rejections::default(), Limits::default());
-        let found = check(&mut lines, &register, &Beside { named: &named, rejections: &rejections, beds: true, limits: &limits });
+        let found = check(
+            &mut lines,
+            &register,
+            &Beside { named: &named, rejections: &rejections, beds: true, mapping: &beds_feed().mappings[0], limits: &limits },
+        );
         assert!(lines.iter().all(|placed| placed.line.bay_code.is_some() || placed.line.bed_sex != Some(BedSex::Female)));
         found.iter().map(|finding| format!("{} {}", finding.rule, finding.message)).collect()
     }

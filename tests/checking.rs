@@ -78,6 +78,8 @@ fn an_offending_line_is_shown_with_its_column_marked_and_persons_masked() {
         (with(5, "Z"), shown(&ward, "Z"), "^", birth.as_str()),
         (with(5, ""), shown(&ward, ""), "^", birth.as_str()),
         (with(2, "=SUM"), shown("=SUM", &status), "^^^^", birth.as_str()),
+        // Nothing is rejected, and the ward that is not registered is shown where it stands first.
+        (with(2, "NEW9"), shown("NEW9", &status), "^^^^", birth.as_str()),
         // A value under a name that is not its own: fields have slipped, and nothing is shown.
         (whole.replacen("|O|", "|", 1), ["***"; 9].join("|"), "", bed.as_str()),
         (with(2, "1234567890"), shown("***", &status), "^^^", "1234567890"),
@@ -106,6 +108,7 @@ fn shown_at<'s>(line: &str, shown: &'s str) -> &'s str {
     let field = match line {
         _ if line.contains("|Z|") => "Z|",
         _ if line.contains("=SUM") => "=SUM|",
+        _ if line.contains("NEW9") => "NEW9|",
         _ if line.contains("1234567890") => "***|",
         // A blank field is marked at the separator behind it.
         _ => "|",

@@ -125,7 +125,7 @@ impl Weekend {
     /// Judges the extract that came as number `turn` against some past.
     fn judge_one(&self, feed: &Feed, turn: usize, sent: &Sent, history: &History) -> Assessment {
         let names: Vec<_> = sent.files.iter().map(|(name, _)| bedfeed::feed::FileName::parse(name.as_bytes()).unwrap()).collect();
-        let part = |(n, name)| {
+        let part = |(n, name): (usize, _)| {
             let bytes = &sent.files[n].1;
             Part { delivery: sent.id(turn, n), name, sha256: Digest::of(bytes), bytes }
         };

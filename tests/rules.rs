@@ -11,8 +11,9 @@
 
 mod judging;
 
-use bedfeed::feed::{DeliveryId, Digest, Persons, Rule, Severity, Slot, Totals};
-use bedfeed::normalise::mapping::{Compression, FieldSource, FilePart, PartRole, Reading};
+use bedfeed::bedstate::Ward;
+use bedfeed::feed::{DeliveryId, Digest, Findings, Persons, Rule, Severity, Slot, Totals};
+use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip};
 use bedfeed::normalise::names::parse_pattern;
 use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
@@ -44,6 +45,8 @@ struct Input {
     control: Vec<(&'static str, &'static str)>,
     /// The purpose of a signature that is sent too.
     signed_for: Option<&'static str>,
+    /// What is changed about the register.
+    registered: fn(&mut Vec<Ward>),
 }
 
 fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input {
@@ -59,6 +62,7 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         prefix: b"",
         control: Vec::new(),
         signed_for: None,
+        registered: |_| {},
     }
 }
 
@@ -194,6 +198,12 @@ impl Input {
         self.feed(must_sign)
     }
 
+    /// The register allows that ward W02 is not there.
+    fn w02_may_be_absent(mut self) -> Self {
+        self.registered = |wards| wards.iter_mut().filter(|ward| ward.ward_code == "W02").for_each(|ward| ward.may_be_absent = true);
+        self
+    }
+
     fn files(&self) -> Files {
         let bytes = |text: &str| [self.prefix, text.as_bytes()].concat();
         let mut files: Files = self.texts.iter().map(|(_, name, text)| (name.clone(), bytes(text))).collect();
@@ -233,7 +243,9 @@ impl Input {
     }
 
     /// Every rule that speaks of it, with the severity's letter.
-    fn findings(&self, desk: &Desk) -> (BTreeSet<String>, String) {
+    fn findings(&self, desk: &Desk) -> (BTreeSet<String>, String, Findings) {
+        let mut desk = desk.clone();
+        (self.registered)(&mut desk.settings.reference.wards);
         let files = self.files();
         let mut feed = desk.feed(self.provider).clone();
         (self.change)(&mut feed);
@@ -258,7 +270,7 @@ impl Input {
         let report = assessment.report;
         let said = report.findings.counts().map(|(rule, severity, _)| format!("{rule} {}", letter(severity))).collect();
         let messages = report.findings.iter().map(|finding| format!("{} {}\n", finding.rule, finding.message)).collect();
-        (said, messages)
+        (said, messages, report.findings)
     }
 }
 
@@ -340,14 +352,30 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
     ]
 }
 
+/// The rows of ward W02 are none of the dataset.
+fn without_w02(feed: &mut Feed) {
+    let when = [("WARD_CODE".to_owned(), Condition::OneOf(vec!["W02".to_owned()]))].into();
+    feed.mappings[0].tables[0].skip.push(Skip { when, because: "no beds".to_owned() });
+}
+
 /// Rules on lines and the register.
 fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
-    let crowded = || rgp().edit("1,Women's,40", "1,Women's,39");
+    // Eighty patients in fewer open beds.
+    let crowded = |beds: u32| rgp().edit("1,Women's,40", &format!("1,Women's,{beds}"));
     vec![
         (Rule::Ref06, "W", rmy().edit(",Female,Low", ",Male,Low"), rmy()),
-        (Rule::Xro03, "W", crowded(), rgp()),
-        (Rule::Xro03, "F", crowded(), crowded().edit("Trauma,40", "Trauma,41")),
+        (Rule::Xro03, "W", crowded(39), rgp()),
+        (Rule::Xro03, "F", crowded(32), crowded(33)),
+        (Rule::Xro03, "W", crowded(33), rgp()),
+        // An empty bed elsewhere makes up for one.
+        (Rule::Xro03, "F", crowded(32), crowded(32).edit("Trauma,40", "Trauma,41")),
+        (Rule::Xro03, "F", crowded(33).feed(|feed| feed.limits.crowded_percent = 9), crowded(33)),
+        (Rule::Xro03, "F", crowded(32), crowded(32).feed(|feed| feed.limits.crowded_beds = 8)),
         (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().edit_some(",W02,", ",W01,", 49)),
+        // The mapping leaves all rows of a ward out, and the register allows that there are none.
+        (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().feed(without_w02)),
+        (Rule::Xro04, "F", rm1().edit(",W02,", ",W01,"), rm1().edit(",W02,", ",W01,").w02_may_be_absent()),
+        (Rule::Xro04, "I", rm1().edit(",W02,", ",W01,").w02_may_be_absent(), rm1().w02_may_be_absent()),
         (Rule::Xro04, "W", ncc().edit(NCC_END, "General Nursing,10,9,0,1,N,03/12/2018 09:14\n"), ncc()),
         (Rule::Xro05, "W", rm1().edit_some(",W01,", ",W02,", 6), rm1().edit_some(",W01,", ",W02,", 5)),
         (Rule::Xro06, "W", rmy().edit("Occupied,Female", "Occupied,Male"), rmy()),
@@ -439,6 +467,27 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Pla06, "W", unknown(9), unknown(8)),
     ]
 }
+
+/// Warnings about rows: at least one finding says where.
+const WARNS_OF_ROWS: [Rule; 11] = [
+    Rule::Tim07,
+    Rule::Tim08,
+    Rule::Ref03,
+    Rule::Ref05,
+    Rule::Ref06,
+    Rule::Ref07,
+    Rule::Row06,
+    Rule::Row07,
+    Rule::Xro03,
+    Rule::Xro08,
+    Rule::Igv04,
+];
+
+/// Rules about rows that name no column, and why.
+const NO_COLUMN: [(Rule, &str); 2] = [
+    (Rule::Str05, "the row has another number of fields, so none of them is sure to be in its column"),
+    (Rule::Row06, "the mapping says isolation by a constant, and nothing of a side room"),
+];
 
 /// How the last row of `ncc` ends.
 const NCC_END: &str = "Transitional/Short stay,10,9,0,1,N,03/12/2018 09:14\n";
@@ -636,14 +685,21 @@ fn every_rule_is_tripped_and_just_not_tripped() {
     rows.extend(of_the_register());
     rows.extend(of_the_past());
     for base in bases {
-        let (said, messages) = base.findings(&desk);
+        let (said, messages, _) = base.findings(&desk);
         assert!(!said.iter().any(|said| said.ends_with(" F") || said.ends_with(" R")), "{}: {said:?}\n{messages}", base.provider);
     }
     for (n, (rule, severity, trips, just_not)) in rows.iter().enumerate() {
         let wanted = format!("{rule} {severity}");
-        let (said, messages) = trips.findings(&desk);
+        let (said, messages, findings) = trips.findings(&desk);
         assert!(said.contains(&wanted), "row {n} must trip {wanted}: {said:?}\n{messages}");
-        let (said, messages) = just_not.findings(&desk);
+        let own: Vec<_> = findings.iter().filter(|finding| finding.rule == *rule && letter(finding.severity) == *severity).collect();
+        let placed = own.iter().filter(|finding| finding.place.line.is_some());
+        let placed = placed
+            .filter(|finding| finding.place.column.is_some() || NO_COLUMN.iter().any(|(of_no_column, _)| of_no_column == rule))
+            .count();
+        let (all, some) = (*severity == "R", *severity == "W" && WARNS_OF_ROWS.contains(rule));
+        assert!(!(all && placed < own.len() || some && placed == 0), "row {n}, {wanted}: a finding about a row has no place: {own:#?}");
+        let (said, messages, _) = just_not.findings(&desk);
         assert!(!said.contains(&wanted), "row {n} must just not trip {wanted}: {said:?}\n{messages}");
     }
     let tripped: BTreeSet<Rule> = rows.iter().map(|(rule, ..)| *rule).collect();

@@ -21,7 +21,7 @@ pub struct Site {
 }
 
 /// A ward of a site. CSV columns: `provider_code,site_code,ward_code,ward_name,ward_type,ward_class,bed_group,bed_sex,
-/// min_age,max_age,treatment_function,registered_beds,bed_base,alias,valid_from,valid_to`.
+/// min_age,max_age,treatment_function,registered_beds,bed_base,alias,valid_from,valid_to`, and `may_be_absent`, which may be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ward {
     /// Whose.
@@ -48,6 +48,8 @@ pub struct Ward {
     pub treatment_function: Option<String>,
     /// Beds it has on paper.
     pub registered_beds: u32,
+    /// Whether a snapshot may do without it, as of a day-case ward that the hospital's system does not list at night.
+    pub may_be_absent: bool,
     /// The base its beds belong to.
     pub bed_base: BedBase,
     /// Shown instead of the name where the name would tell too much.

@@ -235,6 +235,8 @@ fn of_plausibility(section: &Section<'_>, default: &Limits) -> Limits {
         name_reuse: section.get("name_reuse").and_then(|item| item.choice(&reuse)).or(default.name_reuse),
         register_beds: count("register_beds").unwrap_or(default.register_beds),
         register_percent: percent("register_percent").unwrap_or(default.register_percent),
+        crowded_beds: count("crowded_beds").unwrap_or(default.crowded_beds),
+        crowded_percent: percent("crowded_percent").unwrap_or(default.crowded_percent),
         open_change_beds: count("open_change_beds").unwrap_or(default.open_change_beds),
         open_change_percent: percent("open_change_percent").unwrap_or(default.open_change_percent),
         open_change_reject_percent: percent("open_change_reject_percent").unwrap_or(default.open_change_reject_percent),

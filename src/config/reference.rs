@@ -40,26 +40,28 @@ const WARD_COLUMNS: &[&str] = &[
     "valid_from",
     "valid_to",
 ];
+/// May be left out: a register from before it was known still loads.
+const WARD_OPTIONAL: &[&str] = &["may_be_absent"];
 const ALIAS_COLUMNS: &[&str] = &["provider_code", "source_site", "source_ward", "site_code", "ward_code", "valid_from", "valid_to"];
 
 /// Reads the files that are there: name, path and bytes of each.
 pub(super) fn read(files: &BTreeMap<&'static str, (PathBuf, Vec<u8>)>) -> (Reference, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut sheet = |name: &str, columns: &[&'static str], take: &mut dyn FnMut(&Sheet)| {
+    let mut sheet = |name: &str, columns: &[&'static str], optional: &[&'static str], take: &mut dyn FnMut(&Sheet)| {
         if let Some((path, bytes)) = files.get(name) {
-            let sheet = Sheet::read(path, bytes, columns);
+            let sheet = Sheet::read(path, bytes, columns, optional);
             take(&sheet);
             problems.extend(sheet.into_problems());
         }
     };
     let mut reference = Reference::default();
-    sheet("ward_types.csv", &["code", "meaning"], &mut |it| reference.ward_types = list(it));
-    sheet("ward_classes.csv", &["code", "meaning"], &mut |it| reference.ward_classes = list(it));
-    sheet("bed_groups.csv", &["code", "meaning"], &mut |it| reference.bed_groups = list(it));
-    sheet("sites.csv", SITE_COLUMNS, &mut |it| reference.sites = sites(it));
-    sheet("wards.csv", WARD_COLUMNS, &mut |it| reference.wards = wards(it, &reference));
-    sheet("ward_aliases.csv", ALIAS_COLUMNS, &mut |it| reference.aliases = aliases(it, &reference));
-    sheet("ward_telling_words.csv", &["word", "tells_of"], &mut |it| reference.telling_words = telling_words(it));
+    sheet("ward_types.csv", &["code", "meaning"], &[], &mut |it| reference.ward_types = list(it));
+    sheet("ward_classes.csv", &["code", "meaning"], &[], &mut |it| reference.ward_classes = list(it));
+    sheet("bed_groups.csv", &["code", "meaning"], &[], &mut |it| reference.bed_groups = list(it));
+    sheet("sites.csv", SITE_COLUMNS, &[], &mut |it| reference.sites = sites(it));
+    sheet("wards.csv", WARD_COLUMNS, WARD_OPTIONAL, &mut |it| reference.wards = wards(it, &reference));
+    sheet("ward_aliases.csv", ALIAS_COLUMNS, &[], &mut |it| reference.aliases = aliases(it, &reference));
+    sheet("ward_telling_words.csv", &["word", "tells_of"], &[], &mut |it| reference.telling_words = telling_words(it));
     (reference, problems)
 }
 
@@ -143,6 +145,7 @@ fn ward(row: &Row<'_>, reference: &Reference) -> Option<Ward> {
     }
     let treatment_function = treatment_function(row);
     let registered_beds = row.parsed("registered_beds", "a whole number of beds");
+    let may_be_absent = row.flag("may_be_absent");
     let bed_base = row.parsed("bed_base", "a code of bed_base (COR, ESC, DAY, TMP)");
     let alias = Some(row.text("alias")).filter(|alias| !alias.is_empty()).map(str::to_owned);
     Some(Ward {
@@ -158,6 +161,7 @@ fn ward(row: &Row<'_>, reference: &Reference) -> Option<Ward> {
         max_age,
         treatment_function,
         registered_beds: registered_beds?,
+        may_be_absent,
         bed_base: bed_base?,
         alias,
         valid_from: days.from,
@@ -305,6 +309,19 @@ mod tests {
             let wards = format!("{WARDS}{}", GOOD_WARD.replacen(find, replace, 1));
             let (_, problems) = read_texts(&[("sites.csv", SITES.as_bytes()), ("wards.csv", wards.as_bytes())]);
             assert!(problems.len() == 1 && problems[0].starts_with(&format!("wards.csv:{expected}")), "{replace}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_ward_may_be_absent_where_an_optional_column_says_so() {
+        let header = WARDS.replace("valid_to\n", "valid_to,may_be_absent\n");
+        let rows =
+            [("", Ok(false)), ("Y", Ok(true)), ("n", Ok(false)), ("maybe", Err("2: may_be_absent: \"maybe\" is neither Y nor empty"))];
+        for (text, expected) in rows {
+            let wards = format!("{header}{}", GOOD_WARD.replace("2018,\n", &format!("2018,,{text}\n")));
+            let (reference, problems) = read_texts(&[("wards.csv", wards.as_bytes())]);
+            let said = problems.first().map(|problem| problem.trim_start_matches("wards.csv:"));
+            assert_eq!(said.map_or_else(|| Ok(reference.wards[0].may_be_absent), Err), expected, "{text}");
         }
     }
 

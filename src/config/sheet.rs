@@ -23,8 +23,8 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// Cuts a file into rows; each of `columns` must be there, in any order, and no other.
-    pub(super) fn read(path: &Path, bytes: &[u8], columns: &[&'static str]) -> Self {
+    /// Cuts a file into rows; each of `columns` must be there, those of `optional` may be, in any order, and no other.
+    pub(super) fn read(path: &Path, bytes: &[u8], columns: &[&'static str], optional: &[&'static str]) -> Self {
         let mut sheet = Self { path: path.to_owned(), rows: Vec::new(), places: BTreeMap::new(), problems: RefCell::default() };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if let Err(error) = std::str::from_utf8(bytes) {
@@ -41,7 +41,7 @@ impl Sheet {
                 return sheet;
             }
         };
-        if !sheet.find_columns(&header, columns) {
+        if !sheet.find_columns(&header, columns, optional) {
             return sheet;
         }
         for record in reader.records() {
@@ -63,12 +63,13 @@ impl Sheet {
         self.problems.into_inner()
     }
 
-    fn find_columns(&mut self, header: &StringRecord, columns: &[&'static str]) -> bool {
+    fn find_columns(&mut self, header: &StringRecord, columns: &[&'static str], optional: &[&'static str]) -> bool {
+        let all = || columns.iter().chain(optional).copied();
         let mut fine = true;
         for (place, name) in header.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-            let known = columns.iter().find(|column| fold(column) == fold(name));
+            let known = all().find(|column| fold(column) == fold(name));
             match known {
-                None => self.report(1, place + 1, name, &format!("unknown column{}", did_you_mean(name, columns.iter().copied()))),
+                None => self.report(1, place + 1, name, &format!("unknown column{}", did_you_mean(name, all()))),
                 Some(column) if self.places.contains_key(column) => self.report(1, place + 1, name, "the column stands twice"),
                 Some(column) => {
                     self.places.insert(column, place);
@@ -168,6 +169,18 @@ impl<'a> Row<'a> {
     /// A cell read by its type, or empty.
     pub(super) fn optional<T: FromStr>(&self, column: &'static str, wanted: &str) -> Option<T> {
         if self.text(column).is_empty() { None } else { self.parsed(column, wanted) }
+    }
+
+    /// A cell that says `Y`, or nothing (also `N`). A column that is not there says nothing.
+    pub(super) fn flag(&self, column: &'static str) -> bool {
+        match self.text(column) {
+            "Y" | "y" => true,
+            "" | "N" | "n" => false,
+            other => {
+                self.problem(column, &format!("\"{}\" is neither Y nor empty", start_of(other)));
+                false
+            }
+        }
     }
 
     /// The days a row is in force: `valid_from`, `valid_to`.

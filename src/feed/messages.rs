@@ -243,7 +243,10 @@ impl Rule {
                 "Occupied exceeds open on ward {ward}, by {beds}: counted as patients beyond its open beds",
                 "Occupied exceeds open: {occupied} beds occupied of {open} open, in all wards together.",
             ],
-            Self::Xro04 => &["Ward {ward} at site {site} is missing from the snapshot: {beds} beds are registered."],
+            Self::Xro04 => &[
+                "Ward {ward} at site {site} is missing from the snapshot: {beds} beds are registered.",
+                "Ward {ward} at site {site} is not in the snapshot, as the register allows: {beds} beds are registered.",
+            ],
             Self::Xro05 => &["Ward {ward} at site {site}: {beds} beds, register {registered}."],
             Self::Xro06 => &["Mixed-sex placement or coding: {count} patients in beds for the other sex."],
             Self::Xro07 => &["{count} persons outside the age range of their ward."],

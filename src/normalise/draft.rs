@@ -74,6 +74,11 @@ pub(super) fn locate(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>, pl
     (!located.ward.is_empty()).then_some(located)
 }
 
+/// Whether a line of a row, whatever else it would be, is no request for a bed.
+pub(super) fn may_be_bed(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    line.source(Field::LineType).is_none_or(|source| plain(source.read(row, reader)) != LineType::Demand.code())
+}
+
 struct Draft<'d> {
     plan: &'d TablePlan<'d>,
     row: &'d Row<'d>,
@@ -337,7 +342,9 @@ impl<'d> Draft<'d> {
         }
         if self.line.bed_ref.is_some() && self.line.quantity != 1 {
             let said = format!("one bed cannot count {} times: a row with a bed has a count of 1", self.line.quantity);
-            self.findings.push(Finding::new(Rule::Row02, said));
+            let of_count = || plan.count.as_ref().map_or("", |count| count.column());
+            let column = plan.source(Field::Quantity).map_or_else(of_count, |source| source.label.as_str());
+            self.push(Finding::new(Rule::Row02, said), column);
         }
         if self.demand_ref.is_some() && is_bed(self.line_type) {
             let column = plan.source(Field::DemandRef).map_or("", |source| source.label.as_str());

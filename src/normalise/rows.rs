@@ -50,7 +50,7 @@ pub struct Normalised {
     pub rejected_wards: BTreeMap<WardKey, u64>,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
-    /// Wards of rows that rightly made no line: they are told of, with no bed.
+    /// Wards of rows that rightly made no line, or that the mapping leaves out: they are told of, with no bed.
     pub named_wards: BTreeSet<WardKey>,
     /// Beds by which more are occupied on wards than the same rows say are open (XRO-03).
     pub beds_short: u64,
@@ -137,6 +137,7 @@ impl Work<'_> {
             let row = plan.columns.row(raw, partners.of(raw));
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
+                self.tell_of_ward(&plan, &row);
                 continue;
             }
             if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
@@ -155,6 +156,14 @@ impl Work<'_> {
             self.out.findings.push(Finding::new(Rule::Str08, format!("rows left out, {because}: {rows}")).in_part(part));
         }
         partners.say(part, &mut self.out.findings);
+    }
+
+    /// Notes the ward of a row that the mapping leaves out: the provider told of it, so it is not missing (XRO-04). A patient
+    /// who waits may be on any ward, and says nothing of its beds.
+    fn tell_of_ward(&mut self, plan: &TablePlan<'_>, row: &Row<'_>) {
+        let of_beds = plan.lines.iter().filter(|line| draft::may_be_bed(line, row, &self.reader));
+        let place = of_beds.filter_map(|line| draft::locate(line, row, &self.reader, &self.places)).next();
+        self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
     }
 
     /// Makes a row's lines; all of them are used, or none.
@@ -199,8 +208,9 @@ impl Work<'_> {
             let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
             self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
         }
+        let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
         for made in made.drain(..) {
-            self.tally.used(part, number, &made);
+            self.tally.used(part, number, &made, ward_column);
             self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
         }
         self.spare = made;

@@ -29,18 +29,20 @@ pub(super) struct Tally {
     repeated: BTreeMap<(Spot, &'static str), u64>,
     /// Codes that are on no national list, and the first line.
     dropped: BTreeMap<Spot, (u64, u64)>,
-    unknown_ward_beds: BTreeMap<WardKey, u64>,
+    /// Beds on wards that are not registered, and the first row: its part, column and line.
+    unknown_ward_beds: BTreeMap<WardKey, (u64, Spot, u64)>,
     rejected_wards: BTreeMap<WardKey, u64>,
 }
 
 impl Tally {
-    /// Counts a line that is used.
-    pub(super) fn used(&mut self, part: &str, row: u64, made: &Made) {
+    /// Counts a line that is used; `ward_column` names the column that its ward stands in.
+    pub(super) fn used<'c>(&mut self, part: &str, row: u64, made: &Made, ward_column: impl Fn() -> &'c str) {
         let quantity = u64::from(made.line.quantity);
         let located = &made.located;
         if !located.ward.is_empty() && !located.ward_registered {
             let beds = if made.line.line_type == LineType::Demand { 0 } else { quantity };
-            *self.unknown_ward_beds.entry(key(located)).or_default() += beds;
+            let first = || (0, (part.to_owned(), ward_column().to_owned()), row);
+            self.unknown_ward_beds.entry(key(located)).or_insert_with(first).0 += beds;
         }
         for column in &made.dropped {
             let (values, _) = self.dropped.entry((part.to_owned(), column.clone())).or_insert((0, row));
@@ -97,13 +99,14 @@ impl Tally {
             let said = format!("values in {column} that are on no national list, left out: {values}, the first here");
             findings.push(Finding::new(Rule::Ref07, said).in_part(part).in_column(column).at_line(*first));
         }
-        for ((site, ward), beds) in &self.unknown_ward_beds {
+        for ((site, ward), (beds, (part, column), first)) in &self.unknown_ward_beds {
             let said = format!("beds on ward {} at site {}, which is not registered: {beds}", shown(ward), shown(site));
-            findings.push(Finding::new(Rule::Ref03, said));
+            let finding = Finding::new(Rule::Ref03, said).in_part(part).at_line(*first);
+            findings.push(if column.is_empty() { finding } else { finding.in_column(column) });
         }
         into.persons = self.persons;
         into.persons_unknown = self.persons_unknown;
-        into.unknown_ward_beds = self.unknown_ward_beds;
+        into.unknown_ward_beds = self.unknown_ward_beds.into_iter().map(|(ward, (beds, ..))| (ward, beds)).collect();
         into.rejected_wards = self.rejected_wards;
     }
 

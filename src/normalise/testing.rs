@@ -29,6 +29,7 @@ pub(crate) fn ward(provider: &str, site: &str, code: &str) -> Ward {
         max_age: None,
         treatment_function: None,
         registered_beds: 10,
+        may_be_absent: false,
         bed_base: BedBase::Core,
         alias: None,
         valid_from: None,

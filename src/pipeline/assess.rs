@@ -232,22 +232,23 @@ impl<'a> Judgement<'a> {
         let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
         let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
         let before = rejections.rows;
-        verify::rows::check(&mut lines, &mut rejections, &mut self.findings);
-        sums::check_repeats(&mut lines, &mut rejections, &mut self.findings);
+        verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
+        sums::check_repeats(&mut lines, mapping, &mut rejections, &mut self.findings);
         let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
-        let places = lines.iter().filter_map(|placed| Some((&placed.line.site_code, placed.line.ward_code.as_ref()?)));
-        let mut last = None;
-        // Lines of one ward mostly follow each other.
-        let labels = places.filter(|place| last.replace(*place) != Some(*place)).map(|(site, ward)| (site.as_str(), ward.as_str()));
-        self.findings.append(labels::check(labels, &feed.provider, reference, local_day(snapshot_at)));
+        self.findings.append(labels::check(&lines, mapping, &feed.provider, reference, local_day(snapshot_at)));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
-        let beside =
-            register::Beside { named: &normalised.named_wards, rejections: &rejections, beds: mapping.coverage.beds, limits: &feed.limits };
+        let beside = register::Beside {
+            named: &normalised.named_wards,
+            rejections: &rejections,
+            beds: mapping.coverage.beds,
+            mapping,
+            limits: &feed.limits,
+        };
         self.findings.append(register::check(&mut lines, &register, &beside));
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
@@ -265,7 +266,7 @@ impl<'a> Judgement<'a> {
         }
         if mapping.coverage.beds {
             self.findings.extend(plausibility::check(&totals, &register));
-            self.findings.extend(register::check_provider(&totals, normalised.beds_short));
+            self.findings.extend(register::check_provider(&totals, normalised.beds_short, &feed.limits));
         }
         self.compare_with_the_past(mapping, snapshot_at, &lines);
         Snapshot {

@@ -2,21 +2,18 @@
 //!
 //! Owns the matching of whole words. Refuses to know the words: an installation keeps its own list of them.
 
-use super::{WardKey, quoted};
-use crate::feed::{Finding, Findings, ProviderCode, Rule};
+use super::lines::at_field;
+use super::{PlacedLine, WardKey, quoted};
+use crate::feed::{Findings, ProviderCode, Rule};
+use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, TellingWord, Ward};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashMap};
 
-/// Says once for each ward of the snapshot that its label needs an alias. A ward of the register that has an alias is shown
+/// Says once for each ward of the snapshot, at its first line, that its label needs an alias. A ward of the register that has an alias is shown
 /// by that, so its own name tells nobody anything.
 #[must_use]
-pub fn check<'l>(
-    wards: impl IntoIterator<Item = (&'l str, &'l str)>,
-    provider: &ProviderCode,
-    reference: &Reference,
-    day: Date,
-) -> Findings {
+pub fn check(lines: &[PlacedLine], mapping: &Mapping, provider: &ProviderCode, reference: &Reference, day: Date) -> Findings {
     let mut findings = Findings::default();
     if reference.telling_words.is_empty() {
         return findings;
@@ -28,28 +25,29 @@ pub fn check<'l>(
     }
     let mut seen: BTreeSet<WardKey> = BTreeSet::new();
     let mut last = ("", "");
-    for (site, ward) in wards {
+    for placed in lines {
+        let (site, Some(ward)) = (placed.line.site_code.as_str(), placed.line.ward_code.as_deref()) else { continue };
         // Lines of one ward mostly follow each other.
         if last == (site, ward) {
             continue;
         }
         last = (site, ward);
         if seen.insert((site.to_owned(), ward.to_owned())) {
-            findings.extend(judge(ward, registered.get(&(site, ward)).copied(), reference));
+            let said = judge(ward, registered.get(&(site, ward)).copied(), reference);
+            findings.extend(said.map(|said| at_field(placed, Rule::Igv04, said, mapping, &["ward_code"])));
         }
     }
     findings
 }
 
-fn judge(code: &str, registered: Option<&Ward>, reference: &Reference) -> Option<Finding> {
+fn judge(code: &str, registered: Option<&Ward>, reference: &Reference) -> Option<String> {
     if registered.is_some_and(|ward| ward.alias.is_some()) {
         return None;
     }
     let texts = [Some(("code", code)), registered.map(|ward| ("registered name", ward.name.as_str()))];
     let told = |(what, text): (&'static str, &str)| Some((what, reference.telling_words.iter().find(|word| stands_in(word, text))?));
     let (what, word) = texts.into_iter().flatten().find_map(told)?;
-    let message = format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of);
-    Some(Finding::new(Rule::Igv04, message))
+    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of))
 }
 
 /// Whether the words stand in a text, one after the other, whole, whatever their case.
@@ -65,7 +63,9 @@ fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::reference;
+    use crate::bedstate::{Line, LineType};
+    use crate::feed::Finding;
+    use crate::verify::testing::{beds_feed, reference};
 
     #[test]
     fn igv_04_whole_words_of_code_and_name_are_looked_for_once_a_ward() {
@@ -94,11 +94,20 @@ mod tests {
                 (ward.name, ward.alias) = (name.to_owned(), alias.map(str::to_owned));
             }
             let site = register.wards[0].site_code.clone();
-            let wards = vec![(site.as_str(), code), ("X", "W9"), (site.as_str(), code)];
-            let findings = check(wards.clone(), &provider, &register, day);
+            let placed = |((site, ward), row): ((&str, &str), u64)| {
+                let mut line = Line::new(site, LineType::Empty);
+                line.ward_code = Some(ward.into());
+                PlacedLine { part: "beds".into(), row, line }
+            };
+            let lines: Vec<PlacedLine> =
+                [("X", "W9"), (site.as_str(), code), (site.as_str(), code)].into_iter().zip(2..).map(placed).collect();
+            let mapping = &beds_feed().mappings[0];
+            let findings = check(&lines, mapping, &provider, &register, day);
             assert_eq!(findings.count_of(Rule::Igv04), u64::from(expected), "{code} {name}");
+            let at = |finding: &Finding| (finding.place.line, finding.place.column.clone());
+            assert!(findings.iter().all(|finding| at(finding) == (Some(3), Some("WARD".to_owned()))), "{findings:?}");
             register.telling_words.clear();
-            assert!(check(wards, &provider, &register, day).is_empty());
+            assert!(check(&lines, mapping, &provider, &register, day).is_empty());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Limits: every number that a rule compares with, for one feed. The key of each in the provider's `[limits]` has the same name.
 //!
 //! Owns the defaults, by the kind of provider, and where each comes from. Refuses to learn: a limit that followed the data
-//! would let the fault pass that it is there to find. `docs/limits.md` shows all of them to people.
+//! would let the fault pass that it is there to find. `docs/rule-limits.md` shows all of them to people.
 
 use crate::feed::{EARLY_TOLERANCE, ProviderKind};
 use jiff::SignedDuration;
@@ -51,6 +51,10 @@ pub struct Limits {
     pub register_beds: u32,
     /// The same, in percent of the registered beds; both must be passed.
     pub register_percent: u32,
+    /// Patients by which a whole provider may have more than open beds before the file is rejected (XRO-03).
+    pub crowded_beds: u32,
+    /// The same, in percent of the open beds; the larger of the two counts.
+    pub crowded_percent: u32,
     /// Open beds by which a provider may change in a slot before it is said (PLA-01).
     pub open_change_beds: u32,
     /// The same, in percent of the beds open before; the larger of the two counts.
@@ -119,6 +123,8 @@ impl Default for Limits {
             name_reuse: None,
             register_beds: 2,
             register_percent: 10,
+            crowded_beds: 5,
+            crowded_percent: 10,
             open_change_beds: 5,
             open_change_percent: 5,
             open_change_reject_percent: 30,

@@ -6,7 +6,7 @@ use super::register::Register;
 use super::{Limits, PlacedLine, Rejections, quoted};
 use crate::bedstate::{BedStatus, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
-use crate::normalise::mapping::{FieldSource, Mapping};
+use crate::normalise::mapping::{FieldSource, LineMapping, Mapping, TableMapping};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -51,18 +51,20 @@ pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mu
 /// The start of a wait: after the snapshot it is impossible, months before it a wrong date, days before it worth a look.
 fn wait(placed: &PlacedLine, since: Timestamp, against: &Against<'_>) -> Option<Finding> {
     let (limits, waited) = (against.limits, against.snapshot_at.duration_since(since));
-    let column = column_of(against.mapping, &placed.part, "wait_from");
-    let what = column.unwrap_or("the start of a wait");
+    let column = || column_of(against.mapping, placed, "wait_from").unwrap_or_else(|| "the start of a wait".to_owned());
     let (said, severity) = if waited < -limits.wait_ahead {
-        (format!("{what} is after the snapshot: a wait cannot start in the future."), Severity::RejectRow)
+        (format!("{} is after the snapshot: a wait cannot start in the future.", column()), Severity::RejectRow)
     } else if waited > limits.wait_longest {
-        (format!("{what} is more than {} before the snapshot: check the date.", span(limits.wait_longest)), Severity::RejectRow)
+        (format!("{} is more than {} before the snapshot: check the date.", column(), span(limits.wait_longest)), Severity::RejectRow)
     } else if waited > limits.wait_long {
-        (format!("{what} is more than {} before the snapshot: does this patient still wait?", span(limits.wait_long)), Severity::Warning)
+        (
+            format!("{} is more than {} before the snapshot: does this patient still wait?", column(), span(limits.wait_long)),
+            Severity::Warning,
+        )
     } else {
         return None;
     };
-    Some(in_column(placed.finding(Rule::Tim07, said).with_severity(severity), column))
+    Some(at_field(placed, Rule::Tim07, said, against.mapping, &["wait_from"]).with_severity(severity))
 }
 
 /// A length of time as people say it.
@@ -102,8 +104,7 @@ impl<'a> Old<'a> {
         if self.stale > 0 {
             said.push_str(&format!(", {} of them older than {}: these cannot be relied on", self.stale, span(limits.update_stale)));
         }
-        let column = column_of(against.mapping, &first.part, "source_updated_at");
-        Some(in_column(first.finding(Rule::Tim08, format!("{said}; the first is here.")), column))
+        Some(at_field(first, Rule::Tim08, format!("{said}; the first is here."), against.mapping, &["source_updated_at"]))
     }
 }
 
@@ -121,30 +122,41 @@ fn coding(placed: &PlacedLine, against: &Against<'_>) -> Option<Finding> {
     let ward = line.ward_code.as_deref().unwrap_or_default();
     if isolated {
         let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted(ward));
-        return Some(in_column(placed.finding(Rule::Row06, said), column_of(against.mapping, &placed.part, "side_room")));
+        return Some(at_field(placed, Rule::Row06, said, against.mapping, &["side_room", "bed_status"]));
     }
     let registered = against.register.ward(&line.site_code, ward)?;
     let elsewhere = !CRITICAL.contains(&registered.ward_class.as_str());
     let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted(ward));
-    elsewhere.then(|| in_column(placed.finding(Rule::Row06, said()), column_of(against.mapping, &placed.part, "care_level")))
+    elsewhere.then(|| at_field(placed, Rule::Row06, said(), against.mapping, &["care_level"]))
 }
 
-fn in_column(finding: Finding, column: Option<&str>) -> Finding {
-    match column {
-        Some(column) => finding.in_column(column),
+/// A finding at a line's row, in the provider's column for the first of some fields that has one.
+pub(super) fn at_field(placed: &PlacedLine, rule: Rule, message: impl Into<String>, mapping: &Mapping, fields: &[&str]) -> Finding {
+    let finding = placed.finding(rule, message);
+    match fields.iter().find_map(|field| column_of(mapping, placed, field)) {
+        Some(column) => finding.in_column(&column),
         None => finding,
     }
 }
 
-/// The provider's column that fills a field of a part's lines, where it is one column.
-#[must_use]
-pub(super) fn column_of<'m>(mapping: &'m Mapping, part: &str, field: &str) -> Option<&'m str> {
-    let table = mapping.tables.iter().filter(|table| table.member.as_deref().unwrap_or(&table.file) == part);
-    let mut sources = table.flat_map(|table| table.lines.iter().filter_map(|line| line.set.get(field)).chain(table.fields.get(field)));
-    sources.find_map(|source| match source {
-        FieldSource::Column { column, .. } => Some(column.as_str()),
-        FieldSource::Value(_) | FieldSource::Joined { .. } => None,
+/// The provider's column that fills a field of a line, or its columns where several are put together. `None` where the mapping
+/// says a constant for lines of this type.
+fn column_of(mapping: &Mapping, placed: &PlacedLine, field: &str) -> Option<String> {
+    let kind = placed.line.line_type.code();
+    let tables = mapping.tables.iter().filter(|table| table.member.as_deref().unwrap_or(&table.file) == &*placed.part);
+    let lines = tables.flat_map(|table| table.lines.iter().map(move |line| (table, line)));
+    let of_kind = lines.filter(|(table, line)| !matches!(source(table, line, "line_type"), Some(FieldSource::Value(code)) if code != kind));
+    of_kind.filter_map(|(table, line)| source(table, line, field)).find_map(|source| match source {
+        FieldSource::Column { column, .. } => Some(column.clone()),
+        FieldSource::Joined { columns, .. } => Some(columns.join(" and ")),
+        FieldSource::Value(_) => None,
     })
+}
+
+/// What fills a field of a line: its own source, or else its table's.
+fn source<'m>(table: &'m TableMapping, line: &'m LineMapping, field: &str) -> Option<&'m FieldSource> {
+    let of_table = || table.fields.get(field).filter(|_| !line.omit.iter().any(|omitted| omitted == field));
+    line.set.get(field).or_else(of_table)
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //! Owns the sums by ward and their comparison with the reference data. Refuses to repeat a person's sex or age: those rules
 //! say a number and nothing else.
 
+use super::lines::at_field;
 use super::totals::Rejections;
 use super::{Limits, PlacedLine, WardKey, quoted};
 use crate::bedstate::{AgeBand, BedBase, BedSex, Code, Gender, Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
+use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, Ward};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashMap};
@@ -61,6 +63,8 @@ pub struct Beside<'a> {
     pub rejections: &'a Rejections,
     /// Whether the feed tells of beds.
     pub beds: bool,
+    /// The mapping, for the names of columns.
+    pub mapping: &'a Mapping,
     /// The feed's limits.
     pub limits: &'a Limits,
 }
@@ -70,7 +74,7 @@ pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<
     let mut findings = Findings::default();
     let sums = sum(lines, register);
     for ward in sums.iter().filter_map(|sum| Some((sum, sum.ward?))) {
-        findings.extend(differs(ward.0, ward.1));
+        findings.extend(differs(ward.0, ward.1, beside.mapping));
     }
     if beside.beds {
         let by_ward: HashMap<(&str, &str), &Sum<'_>> = sums.iter().map(|sum| ((sum.site, sum.code), sum)).collect();
@@ -93,12 +97,15 @@ pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<
 }
 
 /// More beds occupied than open, over the whole provider: `short` beds are missing on some wards, and all the empty ones of
-/// the others do not make up for them (XRO-03). On a single ward that happens, and is said where its row is read.
+/// the others do not make up for them (XRO-03). A few patients beyond the open beds are a hospital in winter; many are counts
+/// that are wrong. On a single ward it is said where its row is read.
 #[must_use]
-pub fn check_provider(totals: &Totals, short: u64) -> Option<Finding> {
-    let open = (totals.occupied + totals.empty).saturating_sub(short);
-    let message = || format!("Occupied exceeds open: {} beds occupied of {open} open, in all wards together.", totals.occupied);
-    (short > totals.empty).then(|| Finding::new(Rule::Xro03, message()).with_severity(Severity::RejectFile))
+pub fn check_provider(totals: &Totals, short: u64, limits: &Limits) -> Option<Finding> {
+    let beyond = short.checked_sub(totals.empty).filter(|beyond| *beyond > 0)?;
+    let open = totals.occupied.saturating_sub(beyond);
+    let said = format!("Occupied exceeds open: {} beds occupied of {open} open, in all wards together.", totals.occupied);
+    let many = beyond > u64::from(limits.crowded_beds) && beyond * 100 > open * u64::from(limits.crowded_percent);
+    Some(Finding::new(Rule::Xro03, said).with_severity(if many { Severity::RejectFile } else { Severity::Warning }))
 }
 
 /// What the lines of one ward say together.
@@ -194,15 +201,15 @@ fn outside(band: AgeBand, ward: &Ward) -> bool {
     ward.min_age.is_some_and(|min| oldest < min) || ward.max_age.is_some_and(|max| youngest > max)
 }
 
-fn differs(sum: &Sum<'_>, ward: &Ward) -> Vec<Finding> {
+fn differs(sum: &Sum<'_>, ward: &Ward, mapping: &Mapping) -> Vec<Finding> {
     let said = |what: &str| format!("{}: {what} differs from the register, which is kept.", named(ward));
     let mut findings = Vec::new();
     if let Some(first) = sum.other_sex {
-        findings.push(first.finding(Rule::Ref06, said("bed_sex")));
+        findings.push(at_field(first, Rule::Ref06, said("bed_sex"), mapping, &["bed_sex"]));
     }
     // Single beds are used by other services every day; that all of them are is another ward than the registered one.
     if let Some(first) = sum.other_function.filter(|_| !sum.same_function) {
-        findings.push(first.finding(Rule::Ref06, said("treatment_function")));
+        findings.push(at_field(first, Rule::Ref06, said("treatment_function"), mapping, &["treatment_function"]));
     }
     findings
 }
@@ -224,11 +231,19 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
         // Where all its rows were rejected, that is what is wrong.
         None if beside.rejections.by_ward.contains_key(&key) => return None,
         None => {
+            if ward.may_be_absent {
+                let said = format!("{} is not in the snapshot, as the register allows: {registered} beds are registered.", named(ward));
+                return Some(Finding::new(Rule::Xro04, said).with_severity(Severity::Information));
+            }
             let said = format!("{} is missing from the snapshot: {registered} beds are registered.", named(ward));
             let severity = if limits.wards_may_vanish { Severity::Warning } else { Severity::RejectFile };
             return Some(Finding::new(Rule::Xro04, said).with_severity(severity));
         }
     };
+    // A ward that need not be told of at all may as well be told of with none.
+    if beds == 0 && ward.may_be_absent {
+        return None;
+    }
     let apart = beds.abs_diff(registered);
     // Rejected rows are beds that were there.
     let differs = apart > u64::from(limits.register_beds)
@@ -259,7 +274,7 @@ fn keep_the_registers_sex(lines: &mut [PlacedLine], register: &Register<'_>, war
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::reference;
+    use crate::verify::testing::{beds_feed, reference};
 
     /// What is said of fifteen beds on each of W1 and W2, after a change of the lines and of the register's W1.
     fn said(change: impl Fn(&mut Vec<PlacedLine>), registered: impl Fn(&mut Ward)) -> Vec<String> {
@@ -276,7 +291,11 @@ mod tests {
         let mut lines: Vec<PlacedLine> = beds.zip(2..).map(|(line, row)| PlacedLine { part: "beds".into(), row, line }).collect();
         change(&mut lines);
         let (named, rejections, limits) = (BTreeSet::new(), Rejections::default(), Limits::default());
-        let found = check(&mut lines, &register, &Beside { named: &named, rejections: &rejections, beds: true, limits: &limits });
+        let found = check(
+            &mut lines,
+            &register,
+            &Beside { named: &named, rejections: &rejections, beds: true, mapping: &beds_feed().mappings[0], limits: &limits },
+        );
         assert!(lines.iter().all(|placed| placed.line.bay_code.is_some() || placed.line.bed_sex != Some(BedSex::Female)));
         found.iter().map(|finding| format!("{} {}", finding.rule, finding.message)).collect()
     }
@@ -286,7 +305,7 @@ mod tests {
         type Change = fn(&mut Vec<PlacedLine>);
         type Registered = fn(&mut Ward);
         let none: Change = |_| {};
-        let rows: [(Change, Registered, &str); 16] = [
+        let rows: [(Change, Registered, &str); 17] = [
             (none, |_| {}, ""),
             (none, |ward| ward.registered_beds = 17, ""),
             (none, |ward| ward.registered_beds = 18, "XRO-05 Ward W1 at site RM102: 15 beds, register 18."),
@@ -297,6 +316,11 @@ mod tests {
                 |lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")),
                 |_| {},
                 "XRO-04 Ward W1 at site RM102 is missing from the snapshot: 15 beds are registered.",
+            ),
+            (
+                |lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")),
+                |ward| ward.may_be_absent = true,
+                "XRO-04 Ward W1 at site RM102 is not in the snapshot, as the register allows: 15 beds are registered.",
             ),
             (|lines| lines.retain(|l| l.line.ward_code.as_deref() == Some("W2")), |ward| ward.registered_beds = 0, ""),
             (none, |ward| ward.bed_sex = BedSex::Female, "XRO-06 Mixed-sex placement or coding: 15 patients in beds for the other sex."),
@@ -335,10 +359,25 @@ mod tests {
     }
 
     #[test]
-    fn xro_03_empty_beds_elsewhere_make_up_for_a_crowded_ward() {
-        let totals = Totals { occupied: 90, empty: 4, ..Totals::default() };
-        assert_eq!(check_provider(&totals, 4), None);
-        let said = check_provider(&totals, 5).unwrap();
-        assert_eq!((said.severity, said.message.contains("90 beds occupied of 89 open")), (Severity::RejectFile, true));
+    fn xro_03_empty_beds_elsewhere_make_up_for_a_crowded_ward_and_many_patients_too_many_reject() {
+        use Severity::{RejectFile, Warning};
+        // Occupied, empty, short, and what is said of them.
+        let rows = [
+            (90, 4, 4, None),
+            (90, 4, 5, Some((Warning, "90 beds occupied of 89 open"))),
+            // Two full wards and a boarder.
+            (57, 0, 1, Some((Warning, "57 beds occupied of 56 open"))),
+            (15, 0, 5, Some((Warning, "15 beds occupied of 10 open"))),
+            (15, 0, 6, Some((RejectFile, "15 beds occupied of 9 open"))),
+            (110, 0, 10, Some((Warning, "110 beds occupied of 100 open"))),
+            (111, 0, 11, Some((RejectFile, "111 beds occupied of 100 open"))),
+            (1338, 0, 557, Some((RejectFile, "1338 beds occupied of 781 open"))),
+        ];
+        for (occupied, empty, short, expected) in rows {
+            let totals = Totals { occupied, empty, ..Totals::default() };
+            let said = check_provider(&totals, short, &Limits::default());
+            assert_eq!(said.as_ref().map(|said| said.severity), expected.map(|(severity, _)| severity), "{occupied} {empty} {short}");
+            assert!(said.is_none_or(|said| expected.is_some_and(|(_, text)| said.message.contains(text))), "{occupied} {empty} {short}");
+        }
     }
 }

@@ -4,8 +4,10 @@
 //! whole, since nothing says which of its statements is true.
 
 use super::Rejections;
+use super::lines::at_field;
 use crate::bedstate::{BedStatus, Line, LineType};
 use crate::feed::{Finding, Findings, Rule};
+use crate::normalise::mapping::Mapping;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,14 +30,14 @@ impl PlacedLine {
 }
 
 /// Checks every line by itself and leaves out the rows that fail.
-pub fn check(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings: &mut Findings) {
+pub fn check(lines: &mut Vec<PlacedLine>, mapping: &Mapping, rejections: &mut Rejections, findings: &mut Findings) {
     let mut failed = BTreeSet::new();
     for placed in lines.iter() {
         let problems = problems(&placed.line);
         if !problems.is_empty() {
             failed.insert((Arc::clone(&placed.part), placed.row));
         }
-        findings.extend(problems.into_iter().map(|(rule, message)| placed.finding(rule, message)));
+        findings.extend(problems.into_iter().map(|(rule, field, message)| at_field(placed, rule, message, mapping, &[field, "line_type"])));
     }
     rejections.leave_out(lines, &failed);
 }
@@ -97,21 +99,22 @@ fn filled(line: &Line) -> [bool; 14] {
     ]
 }
 
-fn problems(line: &Line) -> Vec<(Rule, String)> {
+/// What is wrong with a line: the rule, the field, and the message.
+fn problems(line: &Line) -> Vec<(Rule, &'static str, String)> {
     use LineType::{Closed, Demand, Empty, Occupied};
     let mut found = Vec::new();
     let kind = line.line_type;
     let own = bit(kind);
     for ((field, needed, allowed), filled) in FIELDS.iter().zip(filled(line)) {
         if !filled && needed & own != 0 {
-            found.push((Rule::Row03, format!("{field} needed for {kind}.")));
+            found.push((Rule::Row03, *field, format!("{field} needed for {kind}.")));
         }
         if filled && allowed & own == 0 {
-            found.push((Rule::Row04, format!("{field} not allowed for {kind}.")));
+            found.push((Rule::Row04, *field, format!("{field} not allowed for {kind}.")));
         }
     }
     if line.bed_ref.is_some() && line.quantity != 1 && kind != Demand {
-        found.push((Rule::Row02, "Quantity invalid: a single bed counts as one.".to_owned()));
+        found.push((Rule::Row02, "quantity", "Quantity invalid: a single bed counts as one.".to_owned()));
     }
     let agrees = match line.bed_status {
         None => true,
@@ -123,7 +126,7 @@ fn problems(line: &Line) -> Vec<(Rule, String)> {
     };
     if !agrees && kind != Demand {
         let status = line.bed_status.map(BedStatus::code).unwrap_or_default();
-        found.push((Rule::Row05, format!("Status conflict: {kind} with bed status {status}.")));
+        found.push((Rule::Row05, "bed_status", format!("Status conflict: {kind} with bed status {status}.")));
     }
     found
 }
@@ -132,6 +135,7 @@ fn problems(line: &Line) -> Vec<(Rule, String)> {
 mod tests {
     use super::*;
     use crate::bedstate::{AgeBand, ClosedReason, DemandSource, EmptyState, Gender};
+    use crate::verify::testing::beds_feed;
 
     fn line(kind: LineType) -> Line {
         let mut line = Line::new("RM102", kind);
@@ -179,7 +183,7 @@ mod tests {
         for (kind, change, expected) in rows {
             let mut line = line(kind);
             change(&mut line);
-            let said: Vec<String> = problems(&line).iter().map(|(rule, message)| format!("{rule} {message}")).collect();
+            let said: Vec<String> = problems(&line).iter().map(|(rule, _, message)| format!("{rule} {message}")).collect();
             assert_eq!(said.join("|"), expected);
         }
     }
@@ -192,7 +196,7 @@ mod tests {
         wrong.gender = Some(Gender::Male);
         let mut lines = vec![placed(2, line(LineType::Occupied)), placed(2, wrong), placed(3, line(LineType::Empty))];
         let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
-        check(&mut lines, &mut rejections, &mut findings);
+        check(&mut lines, &beds_feed().mappings[0], &mut rejections, &mut findings);
         assert_eq!(lines.iter().map(|l| l.row).collect::<Vec<_>>(), [3]);
         assert_eq!((rejections.rows, findings.count_of(Rule::Row03), findings.count_of(Rule::Row04)), (1, 1, 1));
         assert_eq!(rejections.by_ward.get(&("RM102".to_owned(), "W21".to_owned())), Some(&1));

@@ -220,6 +220,7 @@ pub(crate) fn reference() -> Reference {
         max_age: None,
         treatment_function: None,
         registered_beds: 15,
+        may_be_absent: false,
         bed_base: crate::bedstate::BedBase::Core,
         alias: None,
         valid_from: None,

@@ -5,7 +5,7 @@
 
 use super::repeated_hour::{Standing, choose};
 use super::{Feed, History};
-use crate::feed::{Finding, Findings, RepeatedBy, Rule, Severity, Slot, UkClock};
+use crate::feed::{Finding, Findings, Place, RepeatedBy, Rule, Severity, Slot, UkClock};
 use crate::normalise::mapping::{Mapping, SnapshotTime, TableMapping};
 use crate::normalise::table::RawTable;
 use crate::normalise::times::{How, Reading, Resolved, TimeProblem, read, read_civil};
@@ -55,41 +55,44 @@ impl<'a> Clockwork<'a> {
             SnapshotTime::FileName => match name {
                 Some(name) => {
                     let reading = self.named(name);
-                    self.take(reading, "The time in the file name", None);
+                    self.take(reading, "The time in the file name", Place::default());
                 }
                 None => self.fail(Finding::new(Rule::Tim01, "The file name does not say when the figures were true.")),
             },
             SnapshotTime::HeaderLine => {
                 let format = table.header_line.as_ref().and_then(|line| line.snapshot_at.as_ref()).map(|(_, format)| format.clone());
                 let reading = self.read(header_line.unwrap_or_default(), &format.into_iter().collect::<Vec<_>>());
-                self.take(reading, "The time in the first line", None);
+                self.take(reading, "The time in the first line", Place::default());
             }
-            SnapshotTime::Column { column, formats } => self.column(rows, column, formats),
+            SnapshotTime::Column { column, formats } => {
+                let part = table.member.as_deref().unwrap_or(&table.file);
+                self.column(rows, part, column, formats);
+            }
         }
     }
 
-    fn column(&mut self, table: &RawTable, column: &str, formats: &[String]) {
+    fn column(&mut self, table: &RawTable, part: &str, column: &str, formats: &[String]) {
         let Some(at) = table.column(column) else { return };
         let mut spellings: Vec<&str> = Vec::new();
         for row in table.rows() {
+            let place = || Place { part: Some(part.to_owned()), line: Some(row.line), column: Some(column.to_owned()) };
             let text = row.field(at);
             if text.is_empty() {
                 let message = format!("Line {}: the snapshot time in {column} is missing.", row.line);
-                self.fail(Finding::new(Rule::Tim01, message).at_line(row.line).in_column(column));
+                self.fail(Finding { place: place(), ..Finding::new(Rule::Tim01, message) });
                 return;
             }
             if spellings.contains(&text) {
                 continue;
             }
             if spellings.len() == MAX_SPELLINGS {
-                self.fail(
-                    Finding::new(Rule::Tim01, format!("{column} holds many different times; a file is of one moment.")).in_column(column),
-                );
+                let message = format!("{column} holds many different times; a file is of one moment.");
+                self.fail(Finding { place: place(), ..Finding::new(Rule::Tim01, message) });
                 return;
             }
             spellings.push(text);
             let reading = self.read(text, formats);
-            self.take(reading, &format!("The time in {column}"), Some(row.line));
+            self.take(reading, &format!("The time in {column}"), place());
             if self.unreadable {
                 return;
             }
@@ -108,7 +111,7 @@ impl<'a> Clockwork<'a> {
         Ok(Reading::Sure(Resolved { at, how: How::Offset }))
     }
 
-    fn take(&mut self, reading: Result<Reading, TimeProblem>, what: &str, line: Option<u64>) {
+    fn take(&mut self, reading: Result<Reading, TimeProblem>, what: &str, place: Place) {
         let mut finding = match reading {
             Ok(reading) => return self.stated.push(reading),
             Err(TimeProblem::Missing) => {
@@ -116,7 +119,7 @@ impl<'a> Clockwork<'a> {
             }
             Err(TimeProblem::Unreadable) => Finding::new(Rule::Tim01, format!("{what} cannot be read in the agreed format.")),
         };
-        finding.place.line = line;
+        finding.place = place;
         self.fail(finding);
     }
 

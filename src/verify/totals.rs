@@ -3,10 +3,12 @@
 //! Owns repeated beds and lines (XRO-01, XRO-02), and the point at which rejected rows, unknown wards or unknown persons
 //! make the whole file unsafe (ROW-99, REF-03, REF-05). Refuses to judge a line by itself.
 
+use super::lines::at_field;
 use super::rows::PlacedLine;
 use super::{Limits, quoted};
 use crate::bedstate::{Line, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
+use crate::normalise::mapping::Mapping;
 use crate::normalise::texts::Keyed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hash};
@@ -60,7 +62,7 @@ fn ward_of(line: &Line) -> Option<WardKey> {
 
 /// Finds beds and summary lines that are there more than once. One or two repeated beds lose their rows; more reject the
 /// file, and so do not lose any.
-pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, findings: &mut Findings) {
+pub fn check_repeats(lines: &mut Vec<PlacedLine>, mapping: &Mapping, rejections: &mut Rejections, findings: &mut Findings) {
     let beds = repeated(lines, |line| {
         let bed = line.bed_ref.as_ref().filter(|_| line.line_type != LineType::Demand)?;
         Some((&line.site_code, &line.ward_code, bed))
@@ -74,7 +76,7 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
         let ward = quoted(first.line.ward_code.as_deref().unwrap_or_default());
         let more = if group.len() > lines.len() { " and more" } else { "" };
         let message = format!("Bed on ward {ward} is listed {} times, on lines {}{more}.", group.len(), lines.join(", "));
-        findings.push(first.finding(Rule::Xro01, message).with_severity(severity));
+        findings.push(at_field(first, Rule::Xro01, message, mapping, &["bed_ref"]).with_severity(severity));
         if !many {
             failed.extend(group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)));
         }
@@ -83,7 +85,8 @@ pub fn check_repeats(lines: &mut Vec<PlacedLine>, rejections: &mut Rejections, f
         let rows: BTreeSet<PlacedRow> = group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)).collect();
         for placed in group.iter().filter(|placed| !failed.contains(&(Arc::clone(&placed.part), placed.row))) {
             let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
-            findings.push(placed.finding(Rule::Xro02, format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len())));
+            let said = format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len());
+            findings.push(at_field(placed, Rule::Xro02, said, mapping, &["ward_code", "site_code"]));
         }
         failed.extend(rows);
     }
@@ -217,6 +220,7 @@ pub fn check_unknown_persons(persons: u64, unknown: u64, limits: &Limits) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::testing::beds_feed;
 
     fn beds(count: u32) -> Vec<PlacedLine> {
         let mut line = Line::new("RM102", LineType::Empty);
@@ -263,7 +267,7 @@ mod tests {
         for (quantity, expected) in rows {
             let mut lines = vec![demand(2, quantity), demand(3, quantity)];
             let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
-            check_repeats(&mut lines, &mut rejections, &mut findings);
+            check_repeats(&mut lines, &beds_feed().mappings[0], &mut rejections, &mut findings);
             assert_eq!((rejections.rows, findings.count_of(Rule::Xro02)), (expected, expected));
         }
     }

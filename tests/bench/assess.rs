@@ -187,6 +187,7 @@ impl Desk {
                 max_age: None,
                 treatment_function: None,
                 registered_beds: u32::try_from((beds - ward * BAYS * BEDS).min(BAYS * BEDS))?,
+                may_be_absent: false,
                 bed_base: BedBase::Core,
                 alias: None,
                 valid_from: None,

@@ -41,6 +41,7 @@ pub(crate) fn at(text: &str) -> Timestamp {
 }
 
 /// The shipped settings.
+#[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) settings: Settings,
 }

@@ -112,7 +112,7 @@ fn layout_a_rm1_rows_that_cannot_be_used_are_rejected_with_every_reason() {
             "REF-05 W 8 SEX: SEX is blank or not agreed: counted as not known",
             "REF-05 W 9 SEX: SEX is blank or not agreed: counted as not known",
             "REF-07 W 8 SPEC: values in SPEC that are on no national list, left out: 1, the first here",
-            "REF-03 W - -: beds on ward \"W99\" at site \"RM102\", which is not registered: 1",
+            "REF-03 W 8 WARD_CODE: beds on ward \"W99\" at site \"RM102\", which is not registered: 1",
         ],
     );
     assert_eq!((found.persons, found.persons_unknown), (2, 2));

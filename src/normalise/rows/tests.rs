@@ -1,7 +1,7 @@
 //! Rows become lines: each field kind, each rule, and strange text in every cell.
 
 use super::*;
-use crate::normalise::mapping::Reading;
+use crate::normalise::mapping::{Condition, Reading, Skip};
 use crate::normalise::testing::*;
 
 const WINTER: &str = "2018-12-03T10:15:00Z";
@@ -90,7 +90,7 @@ fn a_bed_counts_one_and_a_count_has_its_limits() {
     let rows = [
         ("B1|1", ""),
         ("|99,999", ""),
-        ("B1|3", "ROW-02 R 2 -: one bed cannot count 3 times: a row with a bed has a count of 1"),
+        ("B1|3", "ROW-02 R 2 N: one bed cannot count 3 times: a row with a bed has a count of 1"),
         ("|0", "ROW-02 R 2 N: N is 0: a row counts at least 1"),
         ("|100000", "ROW-02 R 2 N: N is more than 99,999"),
         ("|5.00E+01", "ROW-02 R 2 N: N \"5.00E+01\" is not a whole number"),
@@ -250,4 +250,13 @@ fn p9_ten_thousand_bad_rows_leave_a_bounded_account() {
     assert_eq!((found.rows.rejected, found.rows.used, found.persons_unknown), (5_000, 5_000, 5_000));
     assert_eq!(found.findings.count_of(Rule::Ref04), 5_000);
     assert!(found.findings.iter().count() < 100);
+}
+
+#[test]
+fn xro_04_a_ward_whose_rows_are_left_out_is_told_of_and_a_patient_who_waits_tells_of_none() {
+    let skip = Skip { when: [("KIND".into(), Condition::OneOf(vec!["COT".into()]))].into(), because: "no beds".into() };
+    let described = beds(&["WARD", "TYPE", "KIND"]).with(|t| t.skip = vec![skip]).line(line().set("empty_state=RDY"));
+    let found = run(&mapping(vec![described]), &["W21|EMP|", "5E1|EMP|COT", "W22|DEM|COT"]);
+    assert_eq!((found.rows.used, found.rows.skipped), (1, 2));
+    assert_eq!(found.named_wards, [("RM102".to_owned(), "5E1".to_owned())].into());
 }

@@ -55,6 +55,7 @@ pub(super) fn reference() -> Reference {
                 max_age: number(&row[9]),
                 treatment_function: filled(&row[10]),
                 registered_beds: row[11].parse().unwrap(),
+                may_be_absent: false,
                 bed_base: row[12].parse().unwrap(),
                 alias: filled(&row[13]),
                 valid_from: date(&row[14]),

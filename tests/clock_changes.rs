@@ -12,7 +12,7 @@
 
 mod judging;
 
-use bedfeed::feed::{DeliveryId, Digest, LONDON, ProviderCode, RepeatedBy, Rule, Slot, TimeRule, local_day_slots};
+use bedfeed::feed::{DeliveryId, Digest, FileName, LONDON, ProviderCode, RepeatedBy, Report, Rule, Slot, TimeRule, local_day_slots};
 use bedfeed::normalise::mapping::SourceZone;
 use bedfeed::normalise::names::parse_pattern;
 use bedfeed::normalise::reference::Reference;
@@ -124,12 +124,10 @@ impl Weekend {
 
     /// Judges the extract that came as number `turn` against some past.
     fn judge_one(&self, feed: &Feed, turn: usize, sent: &Sent, history: &History) -> Assessment {
-        let names: Vec<_> = sent.files.iter().map(|(name, _)| bedfeed::feed::FileName::parse(name.as_bytes()).unwrap()).collect();
-        let part = |(n, name): (usize, _)| {
-            let bytes = &sent.files[n].1;
-            Part { delivery: sent.id(turn, n), name, sha256: Digest::of(bytes), bytes }
-        };
-        let parts: Vec<Part<'_>> = names.iter().enumerate().map(part).collect();
+        let names: Vec<_> = sent.files.iter().map(|(name, _)| FileName::parse(name.as_bytes()).unwrap()).collect();
+        let with_bytes = names.iter().zip(&sent.files).enumerate();
+        let parts: Vec<Part<'_>> =
+            with_bytes.map(|(n, (name, (_, bytes)))| Part { delivery: sent.id(turn, n), name, sha256: Digest::of(bytes), bytes }).collect();
         let (received_at, reference) = (sent.received, &self.reference);
         assess(&parts, &Context { feed, reference, history, received_at, now: received_at, released: false })
     }
@@ -353,6 +351,9 @@ fn judged_again_with_all_that_came_since_says_the_same() {
             let sent: Vec<Sent> = before.into_iter().chain(dark).chain(after).collect();
             let (judged, past) = weekend.judge_all(&feed, &sent);
             for (turn, (sent, then)) in sent.iter().zip(&judged).enumerate() {
+                // The ledger keeps a report as it is: that is what it is compared with when loading is tried again.
+                let kept: Report = serde_json::from_str(&serde_json::to_string(&then.report).unwrap()).unwrap();
+                assert_eq!(kept, then.report, "{layout:?} {}", sent.meant);
                 // A delivery does not meet itself.
                 let mut others = past.clone();
                 others.accepted.retain(|past| past.lead != sent.id(turn, 0));

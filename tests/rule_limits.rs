@@ -79,6 +79,8 @@ fn limits_that_contradict_each_other_are_refused() {
         ("open_change_percent = 31", "open_change_reject_percent must not be less than open_change_percent"),
         ("name_reuse = \"maybe\"", "name_reuse"),
         ("frozen_after = -1", "frozen_after"),
+        ("frozen_after = 193", "frozen_after"),
+        ("no_demand_after = \"49h\"", "no_demand_after"),
     ];
     for (text, expected) in rows {
         let problems = loaded("acute", text).unwrap_err();
@@ -95,6 +97,7 @@ fn limits_that_contradict_each_other_are_refused() {
         };
         let other = if key == "update_old" { "\"8d\"".to_owned() } else { other };
         let other = if key == "wait_longest" { "\"61d\"".to_owned() } else { other };
+        let other = if key == "no_demand_after" { "\"48h\"".to_owned() } else { other };
         let other = if key == "hold_after" { "\"2d\"".to_owned() } else { other };
         let other = if key == "clock_drift" { "\"11m\"".to_owned() } else { other };
         let other = if key == "early_tolerance" { "\"3m\"".to_owned() } else { other };

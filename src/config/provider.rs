@@ -10,6 +10,7 @@ use crate::intake::{Account, Quota};
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
 use crate::schedule::FeedSchedule;
+use crate::verify::history::{REACH, REACH_SLOTS};
 use crate::verify::{Feed, Limits, NameReuse};
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -242,8 +243,12 @@ fn of_plausibility(section: &Section<'_>, default: &Limits) -> Limits {
         open_change_reject_percent: percent("open_change_reject_percent").unwrap_or(default.open_change_reject_percent),
         occupied_change_beds: count("occupied_change_beds").unwrap_or(default.occupied_change_beds),
         occupied_change_percent: percent("occupied_change_percent").unwrap_or(default.occupied_change_percent),
-        frozen_after: count("frozen_after").unwrap_or(default.frozen_after),
-        no_demand_after: duration("no_demand_after").unwrap_or(default.no_demand_after),
+        // Beyond the past that is looked at, a limit would never be reached.
+        frozen_after: section.get("frozen_after").and_then(|item| item.whole(0..=REACH_SLOTS)).unwrap_or(default.frozen_after),
+        no_demand_after: section
+            .get("no_demand_after")
+            .and_then(|item| item.duration(SignedDuration::ZERO..=REACH))
+            .unwrap_or(default.no_demand_after),
         demand_factor: count("demand_factor").unwrap_or(default.demand_factor),
         unknown_persons_rise: percent("unknown_persons_rise").unwrap_or(default.unknown_persons_rise),
         ..default.clone()

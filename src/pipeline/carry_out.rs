@@ -9,13 +9,12 @@ use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef
 use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
+use crate::verify::history::REACH;
 use crate::verify::{Feed, Verdict, Verified};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
-/// How far back accepted snapshots are looked at: older files are held for a person anyway.
-const HISTORY: SignedDuration = SignedDuration::from_hours(48);
-/// The same for a file that a person released, which may be much older.
+/// How far back accepted snapshots are looked at for a file that a person released, which may be much older.
 const RELEASED_HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// Slots that a delivery may turn out to fill while it is judged: the two readings of the repeated hour, and back.
@@ -108,7 +107,7 @@ impl Inner {
                 Some(decided) if says_the_same(&assessment.report, &decided) => {
                     self.load(&rows, verified, decided, snapshot, attempts).await
                 }
-                _ => self.accept(feed, rows, verified, assessment.report, Some(snapshot)).await,
+                _ => self.accept(feed, rows, verified, assessment.report, Some((snapshot, attempts))).await,
             },
             // The settings changed in between, and by today's the file is not good.
             Verdict::Rejected | Verdict::Sealed | Verdict::Duplicate { .. } => {
@@ -137,26 +136,27 @@ impl Inner {
     }
 
     /// Records that a snapshot is to be loaded, and loads it. `before`: the place it had until it was judged by other
-    /// settings, which it keeps where its slot is the same.
+    /// settings, which it keeps where its slot is the same, and how often loading was tried.
     async fn accept(
         &self,
         feed: &Feed,
         rows: Vec<DeliveryRow>,
         verified: Verified,
         report: Report,
-        before: Option<SnapshotRef>,
+        before: Option<(SnapshotRef, u32)>,
     ) -> Result<(), PipelineError> {
         let Some(lead) = lead_of(&rows, &report) else { return Ok(()) };
         let slot = verified.snapshot().slot;
         let provider = feed.provider.clone();
         let version = match before {
-            Some(before) if before.slot == slot => before.version,
+            Some((before, _)) if (before.slot, before.lead) == (slot, lead) => before.version,
             _ => self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1),
         };
         let snapshot = SnapshotRef { lead, slot, version };
-        let ready = Stage::Ready { snapshot, attempts: 0, retry_at: self.clock.now() };
+        let attempts = before.map_or(0, |(_, attempts)| attempts);
+        let ready = Stage::Ready { snapshot, attempts, retry_at: self.clock.now() };
         self.move_all(&rows, &ready, report.clone()).await?;
-        self.load(&rows, verified, report, snapshot, 0).await
+        self.load(&rows, verified, report, snapshot, attempts).await
     }
 
     async fn load(
@@ -282,7 +282,7 @@ impl Inner {
         rows: Vec<DeliveryRow>,
         judged_by: Option<Timestamp>,
     ) -> Result<Judged, PipelineError> {
-        let reach = reach(feed, &rows, if row.released { RELEASED_HISTORY } else { HISTORY }, judged_by);
+        let reach = reach(feed, &rows, if row.released { RELEASED_HISTORY } else { REACH }, judged_by);
         let provider = feed.provider.clone();
         let mut past = self.ledger.read(move |reader| reader.past(&provider, &reach)).await?;
         let mut judged = self.assess_rows(feed, row.delivery.id, rows, &past).await?;

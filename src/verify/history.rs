@@ -5,7 +5,13 @@
 use crate::feed::{Coverage, DeliveryId, Digest, LONDON, Persons, Slot, Totals};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+/// How far back accepted snapshots are looked at: older files are held for a person anyway. No limit may ask for more.
+pub const REACH: SignedDuration = SignedDuration::from_hours(48);
+
+/// Slots within that reach.
+pub const REACH_SLOTS: u64 = 192;
 
 /// Days of the same hour that demand and coding are compared with.
 const DAYS: i32 = 28;

@@ -652,7 +652,7 @@ fn quirks_that_come_on_other_days() {
 
     // RGP: another month's column names in another order, numbers with separators and decimals, a dash for no ward beds.
     let beds = "Closed,Beds Open,Ward Number,ward NAME,Occ  Male,Occ-Female,Closed reason,Escalation beds,,\n\
-                1.0,\"1,030\",2,Ward 2,\"1,000\",20,Flood,-,,\n";
+                1.0,\"1,030\",2.0,Ward 2,\"1,000\",20,Flood,-,,\n";
     let files: Files = vec![
         ("JPUH beds 03-12-2018 1015.csv".to_owned(), beds.as_bytes().to_vec()),
         ("jpuh waiting 03-12-2018 1015.CSV".to_owned(), b"Patient location,Sex,Age,Specialty,Decision to admit\n".to_vec()),
@@ -743,17 +743,25 @@ fn quirks_that_come_on_other_days() {
     ];
     check_rows(&desk, "RMY", &files, RECEIVED, &rows);
 
-    // RY3: an occupied bed on the list of closures, a reason nobody mapped, an age that nobody entered.
-    let list = b"\"FileName\",\"RowCount\"\n\"BedList\",\"2\"\n\"BedClosure\",\"1\"\n\"StepDown\",\"0\"\n";
+    // RY3: an occupied bed on the list of closures (the patient is still there), a reason nobody mapped, an age that nobody entered.
+    let list = b"\"FileName\",\"RowCount\"\n\"BedList\",\"3\"\n\"BedClosure\",\"2\"\n\"StepDown\",\"0\"\n";
     let beds = b"\"RowIdentifier\",\"IDOrganisation\",\"DateExtract\",\"UnitName\",\"WardName\",\"BedName\",\"Occupied\",\"Gender\",\"AgeYears\",\"DischargeReady\"\n\
         \"1\",\"RY3\",\"03 Dec 2018 10:15:00\",\"unit east\",\"ward east\",\"E-01\",\"TRUE\",\"\",\"\",\"\"\n\
-        \"2\",\"RY3\",\"03 Dec 2018 10:15:00\",\"Unit East\",\"Ward East\",\"E-02\",\"TRUE\",\"Male\",\"44\",\"FALSE\"\n";
-    let closures = b"\"UnitName\",\"WardName\",\"BedName\",\"DateClosed\",\"Reason\"\n\"Unit East\",\"Ward East\",\"E-02\",\"03 Dec 2018 00:00:00\",\"Flooring\"\n";
+        \"2\",\"RY3\",\"03 Dec 2018 10:15:00\",\"Unit East\",\"Ward East\",\"E-02\",\"TRUE\",\"Male\",\"44\",\"FALSE\"\n\
+        \"3\",\"RY3\",\"03 Dec 2018 10:15:00\",\"Unit East\",\"Ward East\",\"E-03\",\"FALSE\",\"\",\"\",\"FALSE\"\n";
+    let closures = b"\"UnitName\",\"WardName\",\"BedName\",\"DateClosed\",\"Reason\"\n\
+        \"Unit East\",\"Ward East\",\"E-02\",\"03 Dec 2018 00:00:00\",\"Flooring\"\n\
+        \"Unit East\",\"Ward East\",\"E-03\",\"03 Dec 2018 00:00:00\",\"Flooring\"\n";
     let stepdown = b"\"RowIdentifier\",\"UnitName\",\"Gender\",\"AgeYears\",\"DateAccepted\"\n";
     let zip = zip_of(&[("SRManifest.csv", list), ("bedlist.csv", beds), ("BedClosure.csv", closures), ("StepDown.csv", stepdown)]);
-    let rows: [Row; 2] = [
+    let rows: [Row; 3] = [
         ("BedList.csv", 2, &["site_code=RY3SA line_type=OCC ward_code=EAST bed_ref=E-01 bed_status=O bed_base=COR gender=X age_band=AXX"]),
-        ("BedList.csv", 3, &["site_code=RY3SA line_type=CLO ward_code=EAST bed_ref=E-02 bed_status=C closed_reason=OTH bed_base=COR"]),
+        (
+            "BedList.csv",
+            3,
+            &["site_code=RY3SA line_type=OCC ward_code=EAST bed_ref=E-02 bed_status=O bed_base=COR gender=1 age_band=A40 ready=N"],
+        ),
+        ("BedList.csv", 4, &["site_code=RY3SA line_type=CLO ward_code=EAST bed_ref=E-03 bed_status=C closed_reason=OTH bed_base=COR"]),
     ];
     check_rows(&desk, "RY3", &vec![("RY3_20181203_101502.zip".to_owned(), zip)], RECEIVED, &rows);
 

@@ -1,11 +1,12 @@
 //! Archives: the agreed members of a zip, unpacked in memory within limits (TRN-03).
 //!
 //! Owns member names, sizes and damage. Refuses folders, paths, encryption, and members that nobody agreed: those are
-//! never read. Nothing is ever written to disk.
+//! never used, only looked through for people. Nothing is ever written to disk.
 
 use super::identifiers;
 use crate::feed::nhs_number::masked;
 use crate::feed::{Finding, Findings, Rule};
+use crate::normalise::mapping::Mapping;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -18,12 +19,13 @@ pub const MAX_RATIO: u64 = 200;
 /// Unpacks the wanted members, by the name they were wanted by. Letter case of member names is ignored.
 ///
 /// The findings say what was wrong with the archive; members that could be read are there nevertheless. `max_bytes` bounds
-/// the sum of what is unpacked.
+/// the sum of what is unpacked. What was not wanted is looked through for people; a column that one of the `mappings` has
+/// agreed is no surprise there by its name.
 #[must_use]
-pub fn unpack(bytes: &[u8], wanted: &[&str], max_bytes: u64) -> (BTreeMap<String, Vec<u8>>, Findings) {
+pub fn unpack(bytes: &[u8], wanted: &[&str], mappings: &[Mapping], max_bytes: u64) -> (BTreeMap<String, Vec<u8>>, Findings) {
     let mut findings = Findings::default();
     let mut members = BTreeMap::new();
-    if let Err(finding) = read_members(bytes, wanted, max_bytes, &mut members, &mut findings) {
+    if let Err(finding) = read_members(bytes, wanted, mappings, max_bytes, &mut members, &mut findings) {
         findings.push(finding);
     }
     (members, findings)
@@ -32,6 +34,7 @@ pub fn unpack(bytes: &[u8], wanted: &[&str], max_bytes: u64) -> (BTreeMap<String
 fn read_members(
     bytes: &[u8],
     wanted: &[&str],
+    mappings: &[Mapping],
     max_bytes: u64,
     members: &mut BTreeMap<String, Vec<u8>>,
     findings: &mut Findings,
@@ -62,10 +65,10 @@ fn read_members(
         findings.extend(identifiers::check_text("The name of an archive's member", name));
         let shown = masked(&super::quoted(name));
         findings.push(Finding::new(Rule::Str04, format!("The archive's member {shown} was not agreed; it was not read.")));
-        // It is kept with the rest, so it is looked through for people's numbers all the same, as far as the limit goes.
+        // It is kept with the rest, so it is looked through for people all the same, as far as the limit goes.
         if let Ok(content) = read_one(&mut archive, *index, left) {
             left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
-            findings.append(identifiers::numbers_in(&content).in_part(&shown));
+            findings.append(identifiers::scan_member(&content, mappings).in_part(&shown));
         }
     }
     Ok(())
@@ -142,14 +145,14 @@ mod tests {
     }
 
     fn messages(bytes: &[u8], wanted: &[&str], max_bytes: u64) -> String {
-        let (_, findings) = unpack(bytes, wanted, max_bytes);
+        let (_, findings) = unpack(bytes, wanted, &[], max_bytes);
         findings.iter().map(|f| format!("{} {}", f.rule, f.message)).collect::<Vec<_>>().join("|")
     }
 
     #[test]
     fn the_agreed_members_are_unpacked_whatever_their_letter_case() {
         let zip = zip_of(&[("bedlist.CSV", b"a,b\n"), ("BedClosure.csv", b"c\n")]);
-        let (members, findings) = unpack(&zip, &["BedList.csv", "BedClosure.csv"], ROOM);
+        let (members, findings) = unpack(&zip, &["BedList.csv", "BedClosure.csv"], &[], ROOM);
         assert!(findings.is_empty(), "{findings:?}");
         assert_eq!(members.get("BedList.csv").map(Vec::as_slice), Some(b"a,b\n".as_slice()));
         assert_eq!(members.len(), 2);
@@ -201,9 +204,30 @@ mod tests {
     #[test]
     fn str_04_a_member_that_was_not_agreed_is_not_read() {
         let zip = zip_of(&[("a.csv", b"x"), ("patients.csv", b"y")]);
-        let (members, findings) = unpack(&zip, &["a.csv"], ROOM);
+        let (members, findings) = unpack(&zip, &["a.csv"], &[], ROOM);
         assert_eq!(members.len(), 1);
         assert_eq!(findings.count_of(Rule::Str04), 1);
         assert!(!findings.reject_file());
+    }
+
+    #[test]
+    fn a_member_that_was_not_agreed_is_looked_through_for_people() {
+        let names = format!("\"Surname\",\"Forename\",\"DOB\"\r\n{}", "\"Example\",\"Ann\",\"x\"\r\n".repeat(60));
+        let births: String = (0..60).map(|n| format!("W1,{:02}/03/{}\n", n % 28 + 1, 1925 + n)).collect();
+        let rows: [(String, &[&str]); 6] = [
+            (names, &["IGV-01"; 3]),
+            (births, &["IGV-03"]),
+            (format!("ward,said\n{}W2,see 943 476 5919\n", "W1,none\n".repeat(30)), &["IGV-02"]),
+            ("moved 943 476 5919 this morning\n".to_owned(), &["IGV-02"]),
+            (format!("ward,ref\n{}", "W1,9434765918\n".repeat(3) + "W1,9434765919\n"), &[]),
+            ("ward,free\nW1,3\n".to_owned(), &[]),
+        ];
+        for (content, expected) in rows {
+            let (_, findings) = unpack(&zip_of(&[("a.csv", b"x"), ("patients.csv", content.as_bytes())]), &["a.csv"], &[], ROOM);
+            assert_eq!(findings.seal_file(), !expected.is_empty(), "{content}");
+            let said: Vec<&str> = findings.iter().map(|f| f.rule.id()).filter(|rule| rule.starts_with("IGV")).collect();
+            assert_eq!(said, expected, "{content}");
+            assert!(findings.iter().all(|f| !f.message.contains("Example") && !f.message.contains("943")), "{content}");
+        }
     }
 }

@@ -74,6 +74,26 @@ impl std::fmt::Debug for Last {
 }
 
 impl Scan {
+    /// Looks through a text that no mapping describes.
+    fn of_text(text: &str) -> Self {
+        let mut scan = Self::default();
+        let first = first_line(text);
+        scan.look_aside("The first line", 1, [first]);
+        let separator = separator_of(first);
+        for line in lines_of(text) {
+            line.splitn(MAX_COLUMNS, separator).enumerate().for_each(|(at, cell)| scan.look(at, cell.trim().trim_matches('"')));
+        }
+        scan
+    }
+
+    /// The columns with too few ten-digit values to compare, all of which tell by themselves.
+    fn few(&self, columns: &[FileColumn]) -> Findings {
+        let told = self.columns.iter().zip(columns).filter(|(seen, column)| seen.holds_few_numbers() && !column.identifier);
+        let mut findings = Findings::default();
+        findings.extend(told.map(|(_, column)| in_few_words(&column.label).in_column(&column.label)));
+        findings
+    }
+
     /// Looks at one field of the column at a position.
     pub fn look(&mut self, column: usize, field: &str) {
         if field.len() < FEWEST_CHARS || field.bytes().filter(u8::is_ascii_digit).count() < FEWEST_DIGITS {
@@ -145,6 +165,10 @@ impl Column {
         }
     }
 
+    fn holds_few_numbers(&self) -> bool {
+        (1..FEWEST_NUMBERS).contains(&self.seen) && self.passed == self.seen && self.different.iter().all(TenDigits::are_of_an_issued_range)
+    }
+
     fn holds_numbers(&self) -> bool {
         let share = self.passed.saturating_mul(100) >= self.seen.saturating_mul(SHARE_PERCENT);
         let different = self.different.len() >= DIFFERENT || self.different.iter().all(TenDigits::are_of_an_issued_range);
@@ -191,16 +215,31 @@ pub fn check_beside(what: &str, bytes: &[u8]) -> Option<Finding> {
 #[must_use]
 pub fn scan_unread(bytes: &[u8], mappings: &[Mapping], max_bytes: u64) -> Findings {
     if bytes.starts_with(b"PK\x03\x04") {
-        return archive::unpack(bytes, &[], max_bytes).1.only_what_seals();
+        return archive::unpack(bytes, &[], mappings, max_bytes).1.only_what_seals();
     }
     match gzip::unpack(bytes, max_bytes) {
-        Ok(content) => scan_text(&content, mappings),
-        Err(_) => scan_text(bytes, mappings),
+        Ok(content) => scan_text(&content, mappings, Expects::Something),
+        Err(_) => scan_text(bytes, mappings, Expects::Something),
     }
 }
 
+/// The same for an archive's member that nobody agreed, already unpacked.
+#[must_use]
+pub fn scan_member(bytes: &[u8], mappings: &[Mapping]) -> Findings {
+    scan_text(bytes, mappings, Expects::Nothing)
+}
+
+/// What a text that is not read should have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expects {
+    /// An agreed file: its times may stand in columns whose names are lost, so dates say nothing.
+    Something,
+    /// Nothing was agreed: dates of birth count, and one number that has few others to be compared with.
+    Nothing,
+}
+
 /// The same for a text as it stands. A column that one of the provider's mappings has agreed is no surprise by its name.
-fn scan_text(bytes: &[u8], mappings: &[Mapping]) -> Findings {
+fn scan_text(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Findings {
     let text = readable(bytes);
     let known = |names: fn(&TableMapping) -> &[String]| -> Vec<String> {
         let tables = mappings.iter().flat_map(|mapping| &mapping.tables);
@@ -212,7 +251,17 @@ fn scan_text(bytes: &[u8], mappings: &[Mapping]) -> Findings {
     let (agreed, declared) = (known(|table| &table.columns), known(|table| &table.identifiers));
     let written: Vec<&str> = cells(first_line(&text)).collect();
     let names: Vec<String> = written.iter().map(|name| plain_name(name)).collect();
-    let mut findings = numbers_in_text(&text, |at| names.get(at).is_some_and(|name| declared.contains(name)));
+    let listed = |list: &[String], at: usize| names.get(at).is_some_and(|name| list.contains(name));
+    let scan = Scan::of_text(&text);
+    let columns: Vec<FileColumn> =
+        (0..MAX_COLUMNS).map(|at| FileColumn { label: label_of(at), identifier: listed(&declared, at) }).collect();
+    let times: Vec<String> = (0..MAX_COLUMNS).filter(|at| listed(&agreed, *at)).map(label_of).collect();
+    let times: Vec<&str> = times.iter().map(String::as_str).collect();
+    let mut findings = scan.findings(&columns, &times);
+    match expects {
+        Expects::Something => findings = of_numbers(&findings),
+        Expects::Nothing => findings.append(scan.few(&columns)),
+    }
     for (at, (name, written)) in names.iter().zip(written).enumerate() {
         if names_a_person(written) && !agreed.contains(name) && !declared.contains(name) {
             let label = label_of(at);
@@ -223,25 +272,11 @@ fn scan_text(bytes: &[u8], mappings: &[Mapping]) -> Findings {
     findings
 }
 
-/// Looks for NHS numbers alone, column by column, in a text that no mapping describes.
-#[must_use]
-pub fn numbers_in(bytes: &[u8]) -> Findings {
-    numbers_in_text(&readable(bytes), |_| false)
-}
-
 /// Births are left out: whether such a column was agreed is not known where columns have no names.
-fn numbers_in_text(text: &str, declared: impl Fn(usize) -> bool) -> Findings {
-    let mut scan = Scan::default();
-    let first = first_line(text);
-    scan.look_aside("The first line", 1, [first]);
-    let separator = separator_of(first);
-    for line in lines_of(text) {
-        line.splitn(MAX_COLUMNS, separator).enumerate().for_each(|(at, cell)| scan.look(at, cell));
-    }
-    let columns: Vec<FileColumn> = (0..MAX_COLUMNS).map(|at| FileColumn { label: label_of(at), identifier: declared(at) }).collect();
-    let mut findings = Findings::default();
-    findings.extend(scan.findings(&columns, &[]).iter().filter(|finding| finding.rule == Rule::Igv02).cloned());
-    findings
+fn of_numbers(findings: &Findings) -> Findings {
+    let mut only = Findings::default();
+    only.extend(findings.iter().filter(|finding| finding.rule == Rule::Igv02).cloned());
+    only
 }
 
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {

@@ -105,7 +105,7 @@ fn data<'m>(bytes: &[u8], part: &FilePart, mapping: &'m Mapping, feed: &Feed, fo
     wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
     wanted.sort_unstable();
     wanted.dedup();
-    let (members, _) = archive::unpack(bytes, &wanted, feed.limits.max_file_bytes);
+    let (members, _) = archive::unpack(bytes, &wanted, &[], feed.limits.max_file_bytes);
     let of_member = |table: &'m TableMapping| TableOutline::of(members.get(table.member.as_ref()?)?, mapping, table, feed);
     found.tables.extend(tables.into_iter().filter_map(of_member));
     if let Some(manifest) = &mapping.manifest {

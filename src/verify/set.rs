@@ -213,7 +213,7 @@ impl<'a> Opening<'a> {
             wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
             wanted.sort_unstable();
             wanted.dedup();
-            let (members, findings) = archive::unpack(file.bytes, &wanted, self.feed.limits.max_file_bytes);
+            let (members, findings) = archive::unpack(file.bytes, &wanted, &self.feed.mappings, self.feed.limits.max_file_bytes);
             self.usable &= !findings.reject_file();
             self.findings.append(findings);
             for table in tables() {

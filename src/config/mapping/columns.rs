@@ -6,6 +6,8 @@ use super::super::document::{Item, Section};
 use super::super::problem::{did_you_mean, fold};
 use super::tidy;
 use crate::normalise::mapping::Tidy;
+use crate::verify::columns::plain_name;
+use crate::verify::identifiers::names_a_person;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a table before its lines are read.
@@ -122,14 +124,25 @@ impl<'a> Columns<'a> {
 /// Reads a table's name and columns.
 pub(super) fn outline(section: &Section<'_>) -> Outline {
     let name = section.need("name").and_then(|item| item.filled().map(str::to_owned)).unwrap_or_default();
-    let columns = match section.need("columns") {
-        Some(item) => distinct(&item),
-        None => Vec::new(),
-    };
+    let listed = section.need("columns");
+    let columns = listed.as_ref().map(distinct).unwrap_or_default();
     let identifiers = section.get("identifiers").map(|item| subset(&item, &columns)).unwrap_or_default();
+    if let Some(listed) = &listed {
+        check_names(listed, &identifiers);
+    }
     let null = section.get("null").map(|item| item.texts()).unwrap_or_default();
     let tidy = tidy::tidy(section, &columns, &identifiers);
     Outline { name, columns, identifiers, null, tidy }
+}
+
+/// Notes columns whose names say that they hold people's identities, though nobody declared it: they would be kept and shown.
+fn check_names(listed: &Item<'_>, identifiers: &[String]) {
+    for element in listed.elements() {
+        let Some(column) = element.filled() else { continue };
+        if names_a_person(column) && !identifiers.iter().any(|declared| declared == column) {
+            element.problem(format!("\"{column}\" names a person: list it under identifiers"));
+        }
+    }
 }
 
 /// The columns of a list, each of which must be among the agreed ones.
@@ -148,7 +161,7 @@ pub(super) fn subset(item: &Item<'_>, columns: &[String]) -> Vec<String> {
 }
 
 /// Reads `also_named`: other spellings by column. No spelling may mean two columns.
-pub(super) fn also_named(section: &Section<'_>, columns: &[String]) -> BTreeMap<String, Vec<String>> {
+pub(super) fn also_named(section: &Section<'_>, columns: &[String], identifiers: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut taken: BTreeMap<String, String> = columns.iter().map(|column| (fold(column), column.clone())).collect();
     let mut all = BTreeMap::new();
     for entry in section.get("also_named").map(|item| item.entries()).unwrap_or_default() {
@@ -161,6 +174,9 @@ pub(super) fn also_named(section: &Section<'_>, columns: &[String]) -> BTreeMap<
         let mut names = Vec::new();
         for element in entry.elements() {
             let Some(name) = element.filled() else { continue };
+            if names_a_person(name) && !identifiers.iter().any(|declared| declared == column) {
+                element.problem(format!("\"{name}\" names a person: list {column} under identifiers"));
+            }
             match taken.insert(fold(name), column.to_owned()) {
                 Some(other) if other != column => element.problem(format!("\"{name}\" already means the column \"{other}\"")),
                 _ => names.push(name.to_owned()),

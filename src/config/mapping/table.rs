@@ -66,7 +66,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         skip_lines: section.get("skip_lines").and_then(|item| item.whole(0..=MAX_SKIPPED)).unwrap_or(0),
         columns: outline.columns.clone(),
         optional: section.get("optional").map(|item| columns::subset(&item, &outline.columns)).unwrap_or_default(),
-        also_named: columns::also_named(&section, &outline.columns),
+        also_named: columns::also_named(&section, &outline.columns, &outline.identifiers),
         identifiers: outline.identifiers.clone(),
         null: outline.null.clone(),
         tidy: outline.tidy.clone(),

@@ -46,6 +46,25 @@ fn a_mapping_that_names_what_is_not_there_is_refused_with_the_nearest_name() {
 }
 
 #[test]
+fn a_column_named_for_a_person_must_be_declared() {
+    let columns = "\"SPEC\", \"DOB\", \"AT\"]\n";
+    check(
+        columns,
+        "\"SPEC\", \"DOB\", \"AT\", \"Surname\", \"NHS No\"]\n",
+        &[
+            "21: mapping[0].table[0].columns[8]: \"Surname\" names a person: list it under identifiers",
+            "21: mapping[0].table[0].columns[9]: \"NHS No\" names a person: list it under identifiers",
+        ],
+    );
+    check("identifiers = [\"DOB\"]\n", "", &["21: mapping[0].table[0].columns[6]: \"DOB\" names a person: list it under identifiers"]);
+    check(
+        "snapshot_at",
+        "also_named = { AT = [\"Patient name\"], DOB = [\"Date of birth\"] }\nsnapshot_at",
+        &["23: mapping[0].table[0].also_named.AT[0]: \"Patient name\" names a person: list AT under identifiers"],
+    );
+}
+
+#[test]
 fn codes_that_the_dataset_does_not_have_are_refused() {
     let at = |rest: &str| format!("29: mapping[0].table[0].line[0].set.{rest}");
     let set = |text: &str| format!("{text}, gender = {{");

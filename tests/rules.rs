@@ -515,6 +515,10 @@ fn always_ended(feed: &mut Feed) {
     feed.mappings[0].tables[0].final_newline = Some(true);
 }
 
+fn extra_rejects(feed: &mut Feed) {
+    feed.mappings[0].tables[0].reject_extra = true;
+}
+
 fn never_ended(feed: &mut Feed) {
     feed.mappings[0].tables[0].final_newline = Some(false);
 }
@@ -564,6 +568,18 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             "W",
             rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n"),
             rgp().edit("Esc beds open\n", "Esc beds open,\n").edit("0,,\n", "0,,,\n"),
+        ),
+        (
+            Rule::Str04,
+            "F",
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n").feed(extra_rejects),
+            rgp().edit("Esc beds open\n", "Esc beds open,\n").edit("0,,\n", "0,,,\n").feed(extra_rejects),
+        ),
+        (
+            Rule::Str04,
+            "F",
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n").feed(extra_rejects),
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n"),
         ),
         (Rule::Str05, "R", rcx().edit("|430|C", "|430|C|x"), rcx().edit("|430|C", "|430|C|")),
         (Rule::Str05, "F", rgp().edit("Women's", "\"Women's"), rgp().edit("Women's", "\"Women's\"")),

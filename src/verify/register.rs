@@ -300,8 +300,9 @@ mod tests {
     #[test]
     fn lines_are_compared_with_the_register() {
         type Change = fn(&mut Vec<PlacedLine>);
+        type Registered = fn(&mut Ward);
         let none: Change = |_| {};
-        let rows: [(Change, fn(&mut Ward), &str); 17] = [
+        let rows: [(Change, Registered, &str); 17] = [
             (none, |_| {}, ""),
             (none, |ward| ward.registered_beds = 17, ""),
             (none, |ward| ward.registered_beds = 18, "XRO-05 Ward W1 at site RM102: 15 beds, register 18."),

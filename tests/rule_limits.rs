@@ -101,6 +101,7 @@ fn limits_that_contradict_each_other_are_refused() {
         let other = if key == "hold_after" { "\"2d\"".to_owned() } else { other };
         let other = if key == "clock_drift" { "\"11m\"".to_owned() } else { other };
         let other = if key == "early_tolerance" { "\"3m\"".to_owned() } else { other };
+        let other = if key == "name_tolerance" { "\"16m\"".to_owned() } else { other };
         let other = if key == "future_tolerance" { "\"6m\"".to_owned() } else { other };
         match loaded("acute", &format!("{key} = {other}")) {
             Ok(limits) => assert_ne!(limits, Limits::of(ProviderKind::Acute), "{key} = {other}"),

@@ -17,6 +17,7 @@ use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart,
 use bedfeed::normalise::names::parse_pattern;
 use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
+use jiff::SignedDuration;
 use judging::{Desk, Files, at, letter, path, zip_of};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
@@ -33,6 +34,7 @@ struct Input {
     /// Slots filled before, and whether by this very content.
     past: Vec<(&'static str, bool)>,
     change: fn(&mut Feed),
+    change_too: fn(&mut Feed),
     /// What is changed about the past, given the number that equal lines have in common.
     told: fn(&mut History, u64),
     /// Taken out of the set.
@@ -56,6 +58,7 @@ fn input(provider: &'static str, texts: &[(&'static str, &str, &str)]) -> Input 
         received: "2018-12-03T10:18:00Z",
         past: Vec::new(),
         change: |_| {},
+        change_too: |_| {},
         told: |_, _| {},
         without: "",
         checksum: None,
@@ -166,6 +169,12 @@ impl Input {
         self
     }
 
+    /// Changes the feed after what is changed already.
+    fn feed_too(mut self, change: fn(&mut Feed)) -> Self {
+        self.change_too = change;
+        self
+    }
+
     fn told(mut self, told: fn(&mut History, u64)) -> Self {
         self.told = told;
         self
@@ -249,6 +258,7 @@ impl Input {
         let files = self.files();
         let mut feed = desk.feed(self.provider).clone();
         (self.change)(&mut feed);
+        (self.change_too)(&mut feed);
         let data: Vec<u8> = files.iter().take(1).flat_map(|(_, bytes)| Digest::of(bytes).0).collect();
         let fingerprint = desk.judge_by(&feed, &files, &History::default(), at(self.received)).report.fingerprint.unwrap_or_default();
         let past = |(slot, same): &(&str, bool)| PastSnapshot {
@@ -400,7 +410,7 @@ fn called(history: &mut History, name: &str) {
 /// The same hour on so many days before: demand, and how well persons were coded.
 fn usually(history: &mut History, days: i64, demand: u64) {
     let persons = Persons { counted: 100, gender_unknown: 0, age_unknown: 0 };
-    let day = |days: i64| at("2018-12-03T10:15:00Z") - jiff::SignedDuration::from_hours(24 * days);
+    let day = |days: i64| at("2018-12-03T10:15:00Z") - SignedDuration::from_hours(24 * days);
     let past = |days| SameHour { slot: Slot::containing(day(days)), received_at: day(days), demand: Some(demand), persons: Some(persons) };
     history.same_hour = (1..=days).map(past).collect();
 }
@@ -464,7 +474,20 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Pla04, "W", since("2018-12-03T04:15Z"), since("2018-12-03T04:30Z")),
         (Rule::Pla04, "W", queue(13).told(|history, _| usually(history, 7, 4)), queue(12).told(|history, _| usually(history, 7, 4))),
         (Rule::Pla04, "W", queue(13).told(|history, _| usually(history, 7, 4)), queue(13).told(|history, _| usually(history, 6, 4))),
+        (
+            Rule::Pla04,
+            "W",
+            queue(13).told(|history, _| usually(history, 7, 4)),
+            queue(13).told(|history, _| usually(history, 7, 4)).feed_too(|feed| feed.limits.demand_small = 13),
+        ),
+        (
+            Rule::Pla04,
+            "W",
+            queue(13).told(|history, _| usually(history, 6, 4)).feed_too(|feed| feed.limits.demand_days = 6),
+            queue(13).told(|history, _| usually(history, 6, 4)),
+        ),
         (Rule::Pla06, "W", unknown(9), unknown(8)),
+        (Rule::Pla06, "W", unknown(9), unknown(9).feed(|feed| feed.limits.unknown_persons_fewest = 81)),
     ]
 }
 
@@ -513,6 +536,10 @@ fn must_sign(feed: &mut Feed) {
 
 fn always_ended(feed: &mut Feed) {
     feed.mappings[0].tables[0].final_newline = Some(true);
+}
+
+fn extra_rejects(feed: &mut Feed) {
+    feed.mappings[0].tables[0].reject_extra = true;
 }
 
 fn never_ended(feed: &mut Feed) {
@@ -565,6 +592,18 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n"),
             rgp().edit("Esc beds open\n", "Esc beds open,\n").edit("0,,\n", "0,,,\n"),
         ),
+        (
+            Rule::Str04,
+            "F",
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n").feed(extra_rejects),
+            rgp().edit("Esc beds open\n", "Esc beds open,\n").edit("0,,\n", "0,,,\n").feed(extra_rejects),
+        ),
+        (
+            Rule::Str04,
+            "F",
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n").feed(extra_rejects),
+            rgp().edit("Esc beds open\n", "Esc beds open,Mood\n").edit("0,,\n", "0,,,\n"),
+        ),
         (Rule::Str05, "R", rcx().edit("|430|C", "|430|C|x"), rcx().edit("|430|C", "|430|C|")),
         (Rule::Str05, "F", rgp().edit("Women's", "\"Women's"), rgp().edit("Women's", "\"Women's\"")),
         (Rule::Str03, "F", ncc().separated(";"), ncc()),
@@ -599,6 +638,12 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             ry3(),
         ),
         (Rule::Tim01, "F", rm1().edit("03/12/2018 10:15", "03/12/2018 09:59"), rm1().edit("03/12/2018 10:15", "03/12/2018 10:00")),
+        (
+            Rule::Tim01,
+            "F",
+            rm1().edit("03/12/2018 10:15", "03/12/2018 10:00").feed(|feed| feed.limits.name_tolerance = SignedDuration::from_mins(14)),
+            rm1().edit("03/12/2018 10:15", "03/12/2018 10:00"),
+        ),
         (Rule::Tim02, "F", rm1().received("2018-12-03T10:09:59Z"), rm1().received("2018-12-03T10:10:00Z")),
         (Rule::Tim03, "W", rm1().received("2018-12-03T10:20:01Z"), rm1().received("2018-12-03T10:20:00Z")),
         (Rule::Tim03, "F", rm1().received("2018-12-04T10:15:01Z"), rm1().received("2018-12-04T10:15:00Z")),
@@ -652,6 +697,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
         (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
         (Rule::Xro01, "F", rm1().renumbered(&[(1, 2), (3, 4), (6, 7)]), rm1().renumbered(&[(1, 2), (3, 4)])),
+        (Rule::Xro01, "F", rm1().renumbered(&[(1, 2)]).feed(|feed| feed.limits.repeated_beds = 0), rm1().renumbered(&[(1, 2)])),
         (Rule::Xro02, "R", ncc().edit("Transitional/Short stay", "General Residential"), ncc()),
         (
             Rule::Xro02,
@@ -660,6 +706,12 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             ry3().edit("00:00:00,Staffing\n", "00:00:00,Staffing\nUnit East,Ward East,E-02,03 Dec 2018 00:00:00,Staffing\n"),
         ),
         (Rule::Pla05, "F", rm1().edit("OCC,F,83", "VAC,,"), rm1().edit("OCC,F,83", "VAC,,").edit_some("VAC,,", "OCC,F,83", 1)),
+        (
+            Rule::Pla05,
+            "F",
+            rm1().edit("OCC,F,83", "VAC,,"),
+            rm1().edit("OCC,F,83", "VAC,,").feed(|feed| feed.limits.large_provider_beds = 100),
+        ),
         (
             Rule::Igv01,
             "F",

@@ -122,6 +122,9 @@ fn alone(feed: &Feed, mapping: &Mapping) -> Feed {
         unknown_wards: u32::MAX,
         unknown_ward_beds_percent: 100,
         unknown_persons_percent: 100,
+        crowded_beds: u32::MAX,
+        crowded_percent: 100,
+        large_provider_beds: u32::MAX,
         ..feed.limits.clone()
     };
     Feed { mappings: vec![mapping.clone()], agreement_starts: Date::MIN, agreement_ends: None, limits, ..feed.clone() }

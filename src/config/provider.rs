@@ -199,6 +199,7 @@ fn limits(section: Section<'_>, default: &Limits) -> (Limits, Quota) {
         unknown_ward_beds_percent: percent("unknown_ward_beds_percent").unwrap_or(default.unknown_ward_beds_percent),
         unknown_persons_percent: percent("unknown_persons_percent").unwrap_or(default.unknown_persons_percent),
         hold_after: duration("hold_after").unwrap_or(default.hold_after),
+        name_tolerance: duration("name_tolerance").unwrap_or(default.name_tolerance),
         future_tolerance: duration("future_tolerance").unwrap_or(default.future_tolerance),
         clock_drift: duration("clock_drift").unwrap_or(default.clock_drift),
         early_tolerance: section
@@ -234,6 +235,8 @@ fn of_plausibility(section: &Section<'_>, default: &Limits) -> Limits {
         update_old: duration("update_old").unwrap_or(default.update_old),
         update_stale: duration("update_stale").unwrap_or(default.update_stale),
         name_reuse: section.get("name_reuse").and_then(|item| item.choice(&reuse)).or(default.name_reuse),
+        repeated_beds: count("repeated_beds").unwrap_or(default.repeated_beds),
+        large_provider_beds: count("large_provider_beds").unwrap_or(default.large_provider_beds),
         register_beds: count("register_beds").unwrap_or(default.register_beds),
         register_percent: percent("register_percent").unwrap_or(default.register_percent),
         crowded_beds: count("crowded_beds").unwrap_or(default.crowded_beds),
@@ -250,6 +253,9 @@ fn of_plausibility(section: &Section<'_>, default: &Limits) -> Limits {
             .and_then(|item| item.duration(SignedDuration::ZERO..=REACH))
             .unwrap_or(default.no_demand_after),
         demand_factor: count("demand_factor").unwrap_or(default.demand_factor),
+        demand_small: count("demand_small").unwrap_or(default.demand_small),
+        demand_days: count("demand_days").unwrap_or(default.demand_days),
+        unknown_persons_fewest: count("unknown_persons_fewest").unwrap_or(default.unknown_persons_fewest),
         unknown_persons_rise: percent("unknown_persons_rise").unwrap_or(default.unknown_persons_rise),
         ..default.clone()
     }

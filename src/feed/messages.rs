@@ -96,9 +96,11 @@ impl Rule {
                 "The fields are separated by {separator}; {agreed} were agreed.",
                 "The column names stand on line {line}; line {agreed} was agreed (skip_lines).",
             ],
-            Self::Str04 => {
-                &["Column {column} was not agreed; it was dropped.", "The archive's member {member} was not agreed; it was not read."]
-            }
+            Self::Str04 => &[
+                "Column {column} was not agreed; it was dropped.",
+                "Column {column} was not agreed, and other columns than the agreed ones reject this file.",
+                "The archive's member {member} was not agreed; it was not read.",
+            ],
             Self::Str05 => &[
                 "Line {line}: {fields} fields, expected {agreed}.",
                 "Line {line}: text after a closing quote; quotes inside a text must be doubled.",

@@ -161,6 +161,8 @@ pub struct TableMapping {
     pub optional: Vec<String>,
     /// Other spellings of a column's name, by column. Case, spaces and punctuation never matter.
     pub also_named: BTreeMap<String, Vec<String>>,
+    /// Whether a column that was not agreed rejects the file (STR-04), instead of being dropped.
+    pub reject_extra: bool,
     /// Columns declared to identify people: expected, used at most to derive an age band, never kept.
     pub identifiers: Vec<String>,
     /// Texts that mean "nothing here" in any column, beside the blank. Letter case ignored.

@@ -161,8 +161,8 @@ impl Work<'_> {
     /// Notes the ward of a row that the mapping leaves out: the provider told of it, so it is not missing (XRO-04). A patient
     /// who waits may be on any ward, and says nothing of its beds.
     fn tell_of_ward(&mut self, plan: &TablePlan<'_>, row: &Row<'_>) {
-        let of_beds = plan.lines.iter().filter(|line| draft::may_be_bed(line, row, &self.reader));
-        let place = of_beds.filter_map(|line| draft::locate(line, row, &self.reader, &self.places)).next();
+        let mut of_beds = plan.lines.iter().filter(|line| draft::may_be_bed(line, row, &self.reader));
+        let place = of_beds.find_map(|line| draft::locate(line, row, &self.reader, &self.places));
         self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
     }
 

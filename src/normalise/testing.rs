@@ -80,6 +80,7 @@ pub(crate) fn table(name: &str, columns: &[&str]) -> TableMapping {
         columns: texts(columns),
         optional: Vec::new(),
         also_named: Default::default(),
+        reject_extra: false,
         identifiers: Vec::new(),
         null: Vec::new(),
         tidy: Tidy::default(),

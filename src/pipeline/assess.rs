@@ -233,7 +233,7 @@ impl<'a> Judgement<'a> {
         let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
         let before = rejections.rows;
         verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
-        sums::check_repeats(&mut lines, mapping, &mut rejections, &mut self.findings);
+        sums::check_repeats(&mut lines, mapping, &feed.limits, &mut rejections, &mut self.findings);
         let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         single::check(&mut lines, &against, &mut rejections, &mut self.findings);
@@ -265,7 +265,7 @@ impl<'a> Judgement<'a> {
             self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
         }
         if mapping.coverage.beds {
-            self.findings.extend(plausibility::check(&totals, &register));
+            self.findings.extend(plausibility::check(&totals, &register, &feed.limits));
             self.findings.extend(register::check_provider(&totals, normalised.beds_short, &feed.limits));
         }
         self.compare_with_the_past(mapping, snapshot_at, &lines);

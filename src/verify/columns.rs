@@ -5,7 +5,7 @@
 
 use super::records::Record;
 use super::{identifiers, quoted};
-use crate::feed::{Finding, Findings, Rule};
+use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::TableMapping;
 
 /// Where each agreed column stands in a file.
@@ -129,7 +129,13 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
         let message = format!("Personal data column present: {label}. The file is sealed.");
         findings.push(Finding::new(Rule::Igv01, message).in_column(&label));
     } else if trusted {
-        findings.push(Finding::new(Rule::Str04, format!("Column {label} was not agreed; it was dropped.")).in_column(&label));
+        let finding = if mapping.reject_extra {
+            let said = format!("Column {label} was not agreed, and other columns than the agreed ones reject this file.");
+            Finding::new(Rule::Str04, said).with_severity(Severity::RejectFile)
+        } else {
+            Finding::new(Rule::Str04, format!("Column {label} was not agreed; it was dropped."))
+        };
+        findings.push(finding.in_column(&label));
     }
     FileColumn { label, identifier: false }
 }

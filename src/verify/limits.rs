@@ -29,6 +29,8 @@ pub struct Limits {
     pub unknown_persons_percent: u32,
     /// Age at which a snapshot is held for a person to decide.
     pub hold_after: SignedDuration,
+    /// How far the time in a file's name or control record may lie from the one in its data (TIM-01).
+    pub name_tolerance: SignedDuration,
     /// How far ahead of our clock a snapshot may be.
     pub future_tolerance: SignedDuration,
     /// How far the time at which a source says it made a file may lie from its receipt (TIM-09).
@@ -47,6 +49,10 @@ pub struct Limits {
     pub update_stale: SignedDuration,
     /// What a file name that was used before does (TRN-07); `None`: reject where a control record could have said RESEND.
     pub name_reuse: Option<NameReuse>,
+    /// Beds listed more than once up to which only their rows are rejected (XRO-01); more reject the file.
+    pub repeated_beds: u32,
+    /// Registered beds above which a provider always has open and occupied beds (PLA-05).
+    pub large_provider_beds: u32,
     /// Beds by which a ward may differ from the register before it is said (XRO-05).
     pub register_beds: u32,
     /// The same, in percent of the registered beds; both must be passed.
@@ -71,6 +77,12 @@ pub struct Limits {
     pub no_demand_after: SignedDuration,
     /// Demand above so many times the most of the same hour in 28 days is said (PLA-04); 0: never.
     pub demand_factor: u32,
+    /// Demand up to this is never unusually much (PLA-04): a few patients more are no sign of a fault.
+    pub demand_small: u32,
+    /// Days of the same hour that must be known before demand is compared with them (PLA-04).
+    pub demand_days: u32,
+    /// Fewest persons, now and before, whose share of unknown codes says anything (PLA-06).
+    pub unknown_persons_fewest: u32,
     /// Points of a hundred by which the share of unknown genders or ages may rise above what is usual (PLA-06).
     pub unknown_persons_rise: u32,
 }
@@ -112,6 +124,7 @@ impl Default for Limits {
             unknown_ward_beds_percent: 10,
             unknown_persons_percent: 20,
             hold_after: SignedDuration::from_hours(24),
+            name_tolerance: SignedDuration::from_mins(15),
             future_tolerance: SignedDuration::from_mins(5),
             clock_drift: SignedDuration::from_mins(10),
             early_tolerance: EARLY_TOLERANCE,
@@ -121,6 +134,8 @@ impl Default for Limits {
             update_old: SignedDuration::from_hours(7 * 24),
             update_stale: SignedDuration::from_hours(31 * 24),
             name_reuse: None,
+            repeated_beds: 2,
+            large_provider_beds: 20,
             register_beds: 2,
             register_percent: 10,
             crowded_beds: 5,
@@ -133,6 +148,9 @@ impl Default for Limits {
             frozen_after: 0,
             no_demand_after: SignedDuration::ZERO,
             demand_factor: 3,
+            demand_small: 10,
+            demand_days: 7,
+            unknown_persons_fewest: 20,
             unknown_persons_rise: 10,
         }
     }

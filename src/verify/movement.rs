@@ -15,15 +15,6 @@ use std::collections::BTreeSet;
 /// Source: NHS England, winter daily situation reports 2018-19.
 const DOUBLE_AFTER: u64 = 16;
 
-/// Days of the same hour that must be known before demand is compared with them.
-const FEWEST_DAYS: usize = 7;
-
-/// Demand up to this is never unusual: a few patients more are no sign of a fault.
-const SMALL_DEMAND: u64 = 10;
-
-/// Fewest persons, now and before, whose share of unknown codes says anything.
-const FEWEST_PERSONS: u64 = 20;
-
 /// A snapshot's sums, as compared with the past.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -122,7 +113,8 @@ fn much_demand(now: &Now, history: &History, limits: &Limits) -> Option<Finding>
         most = most.max(demand);
     }
     let demand = now.totals.demand;
-    let unusual = factor > 0 && days.len() >= FEWEST_DAYS && demand > SMALL_DEMAND && demand > most.saturating_mul(factor);
+    let enough = u32::try_from(days.len()).unwrap_or(u32::MAX) >= limits.demand_days && !days.is_empty();
+    let unusual = factor > 0 && enough && demand > u64::from(limits.demand_small) && demand > most.saturating_mul(factor);
     let message = || format!("Demand unusual: {demand} patients wait; the most at this hour in 28 days was {most}.");
     unusual.then(|| Finding::new(Rule::Pla04, message()))
 }
@@ -138,7 +130,8 @@ fn coding(now: &Now, history: &History, limits: &Limits) -> Vec<Finding> {
         gender_unknown: sum.gender_unknown + persons.gender_unknown,
         age_unknown: sum.age_unknown + persons.age_unknown,
     });
-    if usual.counted < FEWEST_PERSONS || now.persons.counted < FEWEST_PERSONS {
+    // A share of nobody is no share, whatever the limit says.
+    if usual.counted.min(now.persons.counted) < u64::from(limits.unknown_persons_fewest).max(1) {
         return Vec::new();
     }
     let share = |unknown: u64, of: u64| unknown.saturating_mul(100) / of.max(1);

@@ -1,17 +1,15 @@
 //! Plausibility: could these figures be true of this provider? (PLA-05)
 
+use super::Limits;
 use super::register::Register;
 use crate::feed::{Finding, Rule, Totals};
 
-/// Registered beds above which a provider always has open and occupied beds.
-const LARGE: u64 = 20;
-
-/// A provider with more than twenty registered beds has some open and some occupied.
+/// A provider with many registered beds has some open and some occupied.
 #[must_use]
-pub fn check(totals: &Totals, register: &Register<'_>) -> Option<Finding> {
+pub fn check(totals: &Totals, register: &Register<'_>, limits: &Limits) -> Option<Finding> {
     let registered = register.beds();
     let none = match (totals.open(), totals.occupied) {
-        _ if registered <= LARGE => return None,
+        _ if registered <= u64::from(limits.large_provider_beds) => return None,
         (0, _) => "open",
         (_, 0) => "occupied",
         _ => return None,
@@ -35,9 +33,9 @@ mod tests {
             reference.wards.iter_mut().for_each(|ward| ward.registered_beds = registered);
             let totals = Totals { occupied, empty, ..Totals::default() };
             let register = Register::new(&reference, &provider, day);
-            assert_eq!(check(&totals, &register).is_some(), expected, "{registered} {occupied} {empty}");
+            assert_eq!(check(&totals, &register, &Limits::default()).is_some(), expected, "{registered} {occupied} {empty}");
             reference.wards.iter_mut().for_each(|ward| ward.valid_to = Some(day));
-            assert_eq!(check(&totals, &Register::new(&reference, &provider, day)), None);
+            assert_eq!(check(&totals, &Register::new(&reference, &provider, day), &Limits::default()), None);
         }
     }
 }

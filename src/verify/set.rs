@@ -367,7 +367,7 @@ impl<'a> Opening<'a> {
         if self.tables.is_empty() || self.tables.iter().all(|read| !read.table.usable) {
             return None;
         }
-        let mut clockwork = Clockwork::new(self.mapping, standing);
+        let mut clockwork = Clockwork::new(self.mapping, standing, self.feed.limits.name_tolerance);
         for read in self.tables.iter().filter(|read| read.table.usable) {
             let name = self.parts.iter().find(|opened| opened.part.part == read.mapping.file).and_then(|opened| name_time(&opened.names));
             clockwork.table(read.mapping, &read.table.table, read.table.facts.snapshot_at.as_deref(), name);

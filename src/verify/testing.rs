@@ -73,6 +73,7 @@ pub(crate) fn table(file: &str, columns: &[&str]) -> TableMapping {
         columns: strings(columns),
         optional: Vec::new(),
         also_named: BTreeMap::new(),
+        reject_extra: false,
         identifiers: Vec::new(),
         null: Vec::new(),
         tidy: Tidy::default(),

@@ -13,9 +13,6 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-/// How far the time in a file may lie from the time in its name.
-pub const NAME_TOLERANCE: SignedDuration = SignedDuration::from_mins(15);
-
 /// Different spellings of one snapshot time that a table may have; more means that the times are mixed.
 const MAX_SPELLINGS: usize = 8;
 
@@ -35,6 +32,8 @@ pub struct NameTime {
 pub struct Clockwork<'a> {
     mapping: &'a Mapping,
     standing: Standing<'a>,
+    /// How far names and control records may be from the data.
+    name_tolerance: SignedDuration,
     /// What tables, header lines and (where the mapping says so) names state.
     stated: Vec<Reading>,
     unreadable: bool,
@@ -44,8 +43,8 @@ pub struct Clockwork<'a> {
 impl<'a> Clockwork<'a> {
     /// Starts with nothing known.
     #[must_use]
-    pub fn new(mapping: &'a Mapping, standing: Standing<'a>) -> Self {
-        Self { mapping, standing, stated: Vec::new(), unreadable: false, findings: Findings::default() }
+    pub fn new(mapping: &'a Mapping, standing: Standing<'a>, name_tolerance: SignedDuration) -> Self {
+        Self { mapping, standing, name_tolerance, stated: Vec::new(), unreadable: false, findings: Findings::default() }
     }
 
     /// Takes what one table says, with its first line's time and the time in its file's name.
@@ -152,7 +151,8 @@ impl<'a> Clockwork<'a> {
         let settled = match agreed {
             Reading::Sure(resolved) => resolved,
             Reading::Twice { first, second } => {
-                let (chosen, by) = by_offset([first, second], &others).unwrap_or_else(|| choose(first, second, &self.standing));
+                let (chosen, by) =
+                    by_offset([first, second], &others, self.name_tolerance).unwrap_or_else(|| choose(first, second, &self.standing));
                 if by != RepeatedBy::Offset {
                     let message = format!("The repeated hour was resolved as {} by {}.", chosen.as_str(), by.as_str());
                     self.findings.push(Finding::new(Rule::Tim06, message));
@@ -162,7 +162,7 @@ impl<'a> Clockwork<'a> {
         };
         // The files of a set have their time in every name, and in the control record: one wrong time is told once.
         others.dedup();
-        self.findings.extend(far_apart(settled.at, &others));
+        self.findings.extend(far_apart(settled.at, &others, self.name_tolerance));
         (Some(settled), self.findings)
     }
 }
@@ -176,8 +176,8 @@ fn agreed(stated: &[Reading]) -> Option<Reading> {
 }
 
 /// The reading that a control record or a name with an offset means; they may be some minutes from the data.
-fn by_offset([first, second]: [Timestamp; 2], others: &[(&str, Reading)]) -> Option<(UkClock, RepeatedBy)> {
-    let near = |at: Timestamp, said: Timestamp| at.duration_since(said).abs() <= NAME_TOLERANCE;
+fn by_offset([first, second]: [Timestamp; 2], others: &[(&str, Reading)], tolerance: SignedDuration) -> Option<(UkClock, RepeatedBy)> {
+    let near = |at: Timestamp, said: Timestamp| at.duration_since(said).abs() <= tolerance;
     let said = |reading: &Reading| match reading {
         Reading::Sure(Resolved { at, how: How::Offset }) => Some(*at),
         Reading::Sure(_) | Reading::Twice { .. } => None,
@@ -190,13 +190,13 @@ fn by_offset([first, second]: [Timestamp; 2], others: &[(&str, Reading)]) -> Opt
 }
 
 /// What is said of other statements of the time that lie too far from the one in the data.
-fn far_apart(stated: Timestamp, others: &[(&str, Reading)]) -> Option<Finding> {
+fn far_apart(stated: Timestamp, others: &[(&str, Reading)], tolerance: SignedDuration) -> Option<Finding> {
     let apart = |(what, other): &(&str, Reading)| {
         let apart = other.candidates().map(|other| stated.duration_since(other).abs()).min()?;
-        (apart > NAME_TOLERANCE).then(|| format!("{} min from {what}", apart.as_mins()))
+        (apart > tolerance).then(|| format!("{} min from {what}", apart.as_mins()))
     };
     let far: Vec<String> = others.iter().filter_map(apart).collect();
-    let message = || format!("The snapshot time is {}; at most {} min are allowed.", far.join(" and "), NAME_TOLERANCE.as_mins());
+    let message = || format!("The snapshot time is {}; at most {} min are allowed.", far.join(" and "), tolerance.as_mins());
     (!far.is_empty()).then(|| Finding::new(Rule::Tim01, message()))
 }
 

@@ -14,9 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
-/// Repeated beds up to which only their rows are rejected.
-const FEW_REPEATED_BEDS: usize = 2;
-
 /// Lines that one finding about a repeated bed names.
 const MOST_LINES_NAMED: usize = 5;
 
@@ -60,14 +57,20 @@ fn ward_of(line: &Line) -> Option<WardKey> {
     Some((line.site_code.to_string(), line.ward_code.as_ref()?.to_string()))
 }
 
-/// Finds beds and summary lines that are there more than once. One or two repeated beds lose their rows; more reject the
+/// Finds beds and summary lines that are there more than once. A few repeated beds lose their rows; more reject the
 /// file, and so do not lose any.
-pub fn check_repeats(lines: &mut Vec<PlacedLine>, mapping: &Mapping, rejections: &mut Rejections, findings: &mut Findings) {
+pub fn check_repeats(
+    lines: &mut Vec<PlacedLine>,
+    mapping: &Mapping,
+    limits: &Limits,
+    rejections: &mut Rejections,
+    findings: &mut Findings,
+) {
     let beds = repeated(lines, |line| {
         let bed = line.bed_ref.as_ref().filter(|_| line.line_type != LineType::Demand)?;
         Some((&line.site_code, &line.ward_code, bed))
     });
-    let many = beds.len() > FEW_REPEATED_BEDS;
+    let many = u32::try_from(beds.len()).unwrap_or(u32::MAX) > limits.repeated_beds;
     let severity = if many { Severity::RejectFile } else { Severity::RejectRow };
     let mut failed = BTreeSet::new();
     for group in &beds {
@@ -267,7 +270,7 @@ mod tests {
         for (quantity, expected) in rows {
             let mut lines = vec![demand(2, quantity), demand(3, quantity)];
             let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
-            check_repeats(&mut lines, &beds_feed().mappings[0], &mut rejections, &mut findings);
+            check_repeats(&mut lines, &beds_feed().mappings[0], &Limits::default(), &mut rejections, &mut findings);
             assert_eq!((rejections.rows, findings.count_of(Rule::Xro02)), (expected, expected));
         }
     }

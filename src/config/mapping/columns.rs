@@ -6,7 +6,6 @@ use super::super::document::{Item, Section};
 use super::super::problem::{did_you_mean, fold};
 use super::tidy;
 use crate::normalise::mapping::Tidy;
-use crate::verify::columns::plain_name;
 use crate::verify::identifiers::names_a_person;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -67,6 +67,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         columns: outline.columns.clone(),
         optional: section.get("optional").map(|item| columns::subset(&item, &outline.columns)).unwrap_or_default(),
         also_named: columns::also_named(&section, &outline.columns, &outline.identifiers),
+        reject_extra: section.get("extra").and_then(|item| item.choice(&[("drop", false), ("reject", true)])).unwrap_or(false),
         identifiers: outline.identifiers.clone(),
         null: outline.null.clone(),
         tidy: outline.tidy.clone(),
@@ -87,6 +88,9 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     };
     if !mapping.header && !mapping.also_named.is_empty() {
         section.problem("also_named has no effect: without a header the columns go by their order");
+    }
+    if !mapping.header && mapping.reject_extra {
+        section.problem("extra has no effect: without a header a row with more fields is rejected (STR-05)");
     }
     if mapping.skip_lines > 0 && !mapping.header && mapping.header_line.is_none() {
         section.problem("skip_lines needs a header or a header_line: on a day without those lines it would leave out rows");

@@ -278,9 +278,7 @@ fn is_thing(word: &str) -> bool {
 fn speaks_of(list: &[&str], words: &[&str]) -> bool {
     let undivided = words.concat();
     let within = |text: &&str| text.len() >= FEWEST_LETTERS_WITHIN && undivided.contains(*text);
-    words.iter().any(|word| is_one_of(list, word))
-        || is_one_of(list, &undivided)
-        || (words.len() <= 1 && list.iter().any(|text| within(&text)))
+    words.iter().any(|word| is_one_of(list, word)) || is_one_of(list, &undivided) || (words.len() <= 1 && list.iter().any(within))
 }
 
 fn is_one_of(list: &[&str], word: &str) -> bool {

@@ -567,6 +567,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
     // The rule and its severity here, a delivery that trips it, and one that just does not.
     let mut rows: Vec<(Rule, &str, Input, Input)> = vec![
         (Rule::Trn02, "F", rcx().edit("|RCX|", "|RGP|"), rcx().edit("|RCX|", "| rcx |")),
+        (Rule::Trn02, "F", ry3().edit("2,RY3,", "2,RGP,"), ry3().edit("2,RY3,", "2,ry3,")),
         (Rule::Trn03, "F", rm1().feed(|feed| feed.limits.max_rows = 99), rm1().feed(|feed| feed.limits.max_rows = 100)),
         (Rule::Trn04, "F", rm1().checksum(Digest::of(b"other bytes").to_string()), rm1().checksum(upper)),
         (Rule::Trn05, "I", rm1().after("2018-12-03T10:15Z", true), rm1().after("2018-12-03T10:00Z", true)),
@@ -615,6 +616,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
         (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
         (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
+        (Rule::Str09, "F", rcx().edit("|BEDSTATE\n", "|BEDSTATE2\n"), rcx().edit("|BEDSTATE\n", "|bedstate\n")),
         (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
         (
             Rule::Tim09,

@@ -171,6 +171,8 @@ pub struct TableMapping {
     pub tidy: Tidy,
     /// Rows to leave out, in this order; the first that applies gives the reason.
     pub skip: Vec<Skip>,
+    /// A column that states the provider on every row; it must be the account's (TRN-02). A blank states nothing.
+    pub provider: Option<String>,
     /// Where the snapshot time stands.
     pub snapshot_at: SnapshotTime,
     /// A first line of its own layout.

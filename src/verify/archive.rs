@@ -3,7 +3,7 @@
 //! Owns member names, sizes and damage. Refuses folders, paths, encryption, and members that nobody agreed: those are
 //! never used, only looked through for people. Nothing is ever written to disk.
 
-use super::identifiers;
+use super::identifiers::{self, Expects};
 use crate::feed::nhs_number::masked;
 use crate::feed::{Finding, Findings, Rule};
 use crate::normalise::mapping::Mapping;
@@ -61,6 +61,8 @@ fn read_members(
         left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
         members.insert((*name).to_owned(), content);
     }
+    // Where nothing is wanted the archive itself could not be read as agreed: any member may be an agreed one.
+    let expects = if wanted.is_empty() { Expects::Something } else { Expects::Nothing };
     for (name, index) in found.iter().filter(|(member, _)| !wanted.iter().any(|name| member.eq_ignore_ascii_case(name))) {
         findings.extend(identifiers::check_text("The name of an archive's member", name));
         let shown = masked(&super::quoted(name));
@@ -68,7 +70,7 @@ fn read_members(
         // It is kept with the rest, so it is looked through for people all the same, as far as the limit goes.
         if let Ok(content) = read_one(&mut archive, *index, left) {
             left = left.saturating_sub(u64::try_from(content.len()).unwrap_or(u64::MAX));
-            findings.append(identifiers::scan_member(&content, mappings).in_part(&shown));
+            findings.append(identifiers::scan_member(&content, mappings, expects).in_part(&shown));
         }
     }
     Ok(())

@@ -223,15 +223,15 @@ pub fn scan_unread(bytes: &[u8], mappings: &[Mapping], max_bytes: u64) -> Findin
     }
 }
 
-/// The same for an archive's member that nobody agreed, already unpacked.
+/// The same for an archive's member, already unpacked.
 #[must_use]
-pub fn scan_member(bytes: &[u8], mappings: &[Mapping]) -> Findings {
-    scan_text(bytes, mappings, Expects::Nothing)
+pub fn scan_member(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Findings {
+    scan_text(bytes, mappings, expects)
 }
 
 /// What a text that is not read should have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expects {
+pub enum Expects {
     /// An agreed file: its times may stand in columns whose names are lost, so dates say nothing.
     Something,
     /// Nothing was agreed: dates of birth count, and one number that has few others to be compared with.
@@ -248,7 +248,9 @@ fn scan_text(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Findings {
         };
         tables.flat_map(|table| names(table).iter().flat_map(|name| spelled(table, name)).collect::<Vec<_>>()).collect()
     };
-    let (agreed, declared) = (known(|table| &table.columns), known(|table| &table.identifiers));
+    let (mut agreed, declared) = (known(|table| &table.columns), known(|table| &table.identifiers));
+    let manifests = mappings.iter().filter_map(|mapping| mapping.manifest.as_ref());
+    agreed.extend(manifests.flat_map(|manifest| [&manifest.name_column, &manifest.rows_column]).map(|name| plain_name(name)));
     let written: Vec<&str> = cells(first_line(&text)).collect();
     let names: Vec<String> = written.iter().map(|name| plain_name(name)).collect();
     let listed = |list: &[String], at: usize| names.get(at).is_some_and(|name| list.contains(name));
@@ -260,7 +262,8 @@ fn scan_text(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Findings {
     let mut findings = scan.findings(&columns, &times);
     match expects {
         Expects::Something => findings = of_numbers(&findings),
-        Expects::Nothing => findings.append(scan.few(&columns)),
+        Expects::Nothing if findings.count_of(Rule::Igv02) == 0 => findings.append(scan.few(&columns)),
+        Expects::Nothing => {}
     }
     for (at, (name, written)) in names.iter().zip(written).enumerate() {
         if names_a_person(written) && !agreed.contains(name) && !declared.contains(name) {

@@ -249,6 +249,7 @@ impl<'a> Opening<'a> {
         findings.append(std::mem::take(&mut read.findings));
         self.findings.append(label(findings));
         self.check_provider(read.facts.provider.as_deref());
+        self.check_provider_of_rows(table, &read.table);
         self.usable &= read.usable;
         self.tables.push(Read { mapping: table, table: read });
     }
@@ -305,6 +306,17 @@ impl<'a> Opening<'a> {
     fn check_provider(&mut self, stated: Option<&str>) {
         if let Some(finding) = stated.and_then(|stated| envelope::check_provider(stated, self.feed)) {
             self.findings.push_once(finding);
+        }
+    }
+
+    /// Checks the column that states the provider on every row: one row of another's means that the file is another's.
+    fn check_provider_of_rows(&mut self, mapping: &TableMapping, table: &RawTable) {
+        let Some(column) = &mapping.provider else { return };
+        let Some(at) = table.column(column) else { return };
+        let stated = table.rows().map(|row| (row.line, row.field(at))).filter(|(_, stated)| !stated.is_empty());
+        let other = |(line, stated): (u64, &str)| Some(envelope::check_provider(stated, self.feed)?.at_line(line).in_column(column));
+        if let Some(finding) = stated.filter_map(other).next() {
+            self.findings.push(finding.in_part(mapping.member.as_ref().unwrap_or(&mapping.file)));
         }
     }
 

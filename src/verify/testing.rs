@@ -78,6 +78,7 @@ pub(crate) fn table(file: &str, columns: &[&str]) -> TableMapping {
         null: Vec::new(),
         tidy: Tidy::default(),
         skip: Vec::new(),
+        provider: None,
         snapshot_at: SnapshotTime::FileName,
         header_line: None,
         trailer_line: None,

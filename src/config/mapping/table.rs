@@ -72,6 +72,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         null: outline.null.clone(),
         tidy: outline.tidy.clone(),
         skip,
+        provider: section.get("provider").and_then(|item| own.named(&item, Use::Kept)),
         // Where it is wrong nothing is built; "other table" would be called a second mistake.
         snapshot_at: snapshot_at.unwrap_or(SnapshotTime::FileName),
         header_line,

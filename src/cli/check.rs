@@ -142,6 +142,7 @@ fn as_json(judged: &Judged, accepted: bool) -> serde_json::Value {
         "tables": judged.picture.tables,
         "stated": judged.picture.stated,
         "wards": judged.picture.wards,
+        "other_wards": judged.picture.other_wards,
         "lines": judged.picture.lines,
         "first_lines": first_of(&judged.assessment),
     })

@@ -5,6 +5,7 @@
 use super::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Reading, SnapshotTime, TableMapping};
 use super::sources::{Column, Columns, Count, Row, Source, Test, named};
 use super::table::RawTable;
+use super::uses::PERSON_FIELDS;
 use super::values;
 use std::collections::{BTreeMap, HashSet};
 
@@ -135,7 +136,10 @@ impl<'a> TablePlan<'a> {
         }
         let joined_identifiers =
             joined.into_iter().flat_map(|(other, its)| its.identifiers.iter().map(|name| format!("{}.{name}", other.name)));
-        let person = person_columns(mapping).map(str::to_owned).chain(joined_identifiers).collect();
+        // What the picture of a line masks is not repeated in a message either.
+        let masked = all_sources(mapping).filter(|(field, _)| PERSON_FIELDS.contains(&field.as_str()));
+        let masked = masked.flat_map(|(_, source)| columns_of(source)).map(str::to_owned);
+        let person = person_columns(mapping).map(str::to_owned).chain(joined_identifiers).chain(masked).collect();
         let times = time_columns(mapping);
         let inspected = mapping.columns.iter().filter(|name| !times.contains(name.as_str()) && !mapping.identifiers.contains(name));
         Self {

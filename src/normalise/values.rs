@@ -18,6 +18,9 @@ pub const MAX_DEMAND_REF: usize = 32;
 /// Most characters of a value that a message quotes.
 const MAX_QUOTED: usize = 40;
 
+/// Longest value that a message repeats as a code, in characters.
+const MAX_CODE_CHARS: usize = 20;
+
 /// Reads a whole number that is not negative: `7`, `1,234` and a spreadsheet's `10.0`; never `1.5` or `5.00E+01`.
 #[must_use]
 pub fn whole_number(text: &str) -> Option<u32> {
@@ -187,11 +190,14 @@ pub fn damage(text: &str) -> Option<Damage> {
     }
 }
 
-/// The value in quotes for a message, cut short; `None` where it could be a number that names a person.
+/// The value in quotes for a message; `None` where it could be a number that names a person, or is no code but words: free
+/// text in a column of codes may be a person's name.
 #[must_use]
 pub fn quoted(text: &str) -> Option<String> {
-    // Six digits or more, however spaced, could be part of a birth date, a record number or an NHS number.
-    (digits_in(text) < 6).then(|| in_quotes(text))
+    let of_a_code = |c: char| c.is_alphanumeric() || "-_./+&#*?%".contains(c);
+    let like_a_code = text.chars().count() <= MAX_CODE_CHARS && text.chars().all(of_a_code);
+    // Six digits or more could be part of a birth date, a record number or an NHS number.
+    (like_a_code && digits_in(text) < 6).then(|| in_quotes(text))
 }
 
 /// The same for the code of a place, which may be a long number (a care home's CQC location id has eleven digits).
@@ -399,11 +405,19 @@ mod tests {
 
     #[test]
     fn p7_a_message_never_quotes_a_long_number() {
-        let rows = [("W21", Some("\"W21\"")), ("943 476 5919", None), ("14/02/1935", None), ("a\nb", Some("\"a?b\""))];
+        let rows = [
+            ("W21", Some("\"W21\"")),
+            ("943 476 5919", None),
+            ("14/02/1935", None),
+            ("a\nb", None),
+            ("OCC SMITH J", None),
+            ("Ocupied", Some("\"Ocupied\"")),
+            ("#REF!", None),
+        ];
         for (text, expected) in rows {
             assert_eq!(quoted(text).as_deref(), expected, "{text:?}");
         }
-        assert_eq!(quoted(&"x".repeat(60)).unwrap().chars().count(), 43);
+        assert_eq!(quoted(&"x".repeat(21)), None);
         for (text, shown) in [("1-1000000001", true), ("RM102", true), ("943-476-5919", false), ("19350214", false)] {
             assert_eq!(quoted_place(text).is_some(), shown, "{text}");
         }

@@ -46,7 +46,7 @@ pub fn judge_with_picture(parts: &[Part<'_>], context: &Context<'_>) -> (Assessm
         Verdict::Rejected => Decision::Rejected,
         Verdict::Sealed => Decision::Sealed,
     };
-    let mut picture = Picture { decision, files, wards, ..Picture::default() };
+    let mut picture = Picture { decision, files, ..Picture::default() }.with_wards(wards);
     if let Some(mapping) = mapping {
         let sent: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
         fill(&mut picture, mapping, &outline(&sent, mapping, context.feed), &assessment);
@@ -162,6 +162,7 @@ fn lines(findings: &Findings, tables: &[TableOutline<'_>], several: bool) -> Vec
             part: part.clone(),
             line: line.line,
             delimiter: line.delimiter,
+            left_out: line.left_out,
             fields: line.cells.into_iter().map(field).collect(),
         }));
     }

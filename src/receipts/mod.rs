@@ -16,8 +16,8 @@ pub use counts::counts;
 pub use document::{RECEIPT_VERSION, ReceiptDocument};
 pub use names::{ReceiptFormat, ReceiptNames, is_picture_name, parse_receipt_name, picture_name, receipt_names, refusal_name};
 pub use picture::{
-    Decision, Fate, FirstLine, Look, MissingPart, Picture, PicturedColumn, PicturedField, PicturedFile, PicturedLine, PicturedMapping,
-    PicturedTable, Stated, WardBeds,
+    Decision, Fate, FirstLine, Look, MissingPart, OtherWards, Picture, PicturedColumn, PicturedField, PicturedFile, PicturedLine,
+    PicturedMapping, PicturedTable, Stated, WardBeds,
 };
 pub use sketch::sketch;
 pub use text::refusal_text;

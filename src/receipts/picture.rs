@@ -38,6 +38,8 @@ pub struct Picture {
     pub stated: Vec<Stated>,
     /// Beds by ward beside the register; empty where the feed tells of no beds, or no line came out.
     pub wards: Vec<WardBeds>,
+    /// Wards that are not listed there.
+    pub other_wards: OtherWards,
     /// The lines that findings are about, masked. None of a sealed file.
     pub lines: Vec<PicturedLine>,
 }
@@ -147,6 +149,47 @@ pub struct WardBeds {
     pub registered: Option<u32>,
 }
 
+/// Wards that are only counted, because there are too many to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct OtherWards {
+    /// Those with as many beds as the register says.
+    pub agreeing: usize,
+    /// Those with more or fewer, or not in the register.
+    pub differing: usize,
+}
+
+/// Wards up to which all are listed.
+const ALL_WARDS: usize = 40;
+
+/// Of more wards than that, so many that differ from the register are listed and the others are counted: a file can name
+/// as many wards as it has rows.
+const DIFFERING_WARDS: usize = 20;
+
+impl WardBeds {
+    /// Whether the file has other beds than the register.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.registered.map(u64::from) != Some(self.beds)
+    }
+}
+
+impl Picture {
+    /// Takes in wards beside the register: lists what a person can look through, and counts the others.
+    #[must_use]
+    pub fn with_wards(mut self, mut wards: Vec<WardBeds>) -> Self {
+        self.other_wards = OtherWards::default();
+        if wards.len() > ALL_WARDS {
+            let all = wards.len();
+            wards.retain(WardBeds::differs);
+            self.other_wards.agreeing = all.saturating_sub(wards.len());
+            self.other_wards.differing = wards.len().saturating_sub(DIFFERING_WARDS);
+            wards.truncate(DIFFERING_WARDS);
+        }
+        self.wards = wards;
+        self
+    }
+}
+
 /// One line as sent, masked.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PicturedLine {
@@ -156,8 +199,10 @@ pub struct PicturedLine {
     pub line: u64,
     /// What stands between the fields.
     pub delimiter: char,
-    /// Its fields.
+    /// Its fields; of a line with very many, the first.
     pub fields: Vec<PicturedField>,
+    /// How many fields behind those are left out.
+    pub left_out: usize,
 }
 
 /// One field of a line.

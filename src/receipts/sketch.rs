@@ -5,15 +5,12 @@
 
 use super::counts::counts;
 use super::pen::{Ink, Pen, wide};
-use super::picture::{Decision, Fate, FirstLine, Look, Picture, PicturedColumn, PicturedLine, PicturedTable, WardBeds};
+use super::picture::{Decision, Fate, FirstLine, Look, OtherWards, Picture, PicturedColumn, PicturedLine, PicturedTable};
 use crate::feed::{Finding, Report, Rule, Severity, local_text};
 use jiff::tz::TimeZone;
 
 /// Findings of one rule that are written out; the rest are counted.
 const SHOWN_PER_RULE: usize = 5;
-
-/// Wards up to which all are listed; of more, only those that differ from the register.
-const ALL_WARDS: usize = 40;
 
 /// Writes the picture; times are local to `zone`.
 #[must_use]
@@ -116,23 +113,31 @@ fn sent_line(pen: &mut Pen, line: &PicturedLine, finding: &Finding) {
     let marked = line.marked(finding);
     let delimiter = if line.delimiter == '\t' { "\\t".to_owned() } else { line.delimiter.to_string() };
     let (mut text, mut marks) = (String::new(), String::new());
+    // Characters of both so far, kept beside them: counting them anew at each field would make long lines slow.
+    let (mut text_wide, mut marks_wide) = (0_usize, 0_usize);
     for (at, (field, marked)) in line.fields.iter().zip(&marked).enumerate() {
         if at > 0 {
             text.push_str(&delimiter);
+            text_wide += wide(&delimiter);
         }
-        // Blanks up to here; a blank field is marked at the separator after it.
-        let behind = wide(&text).saturating_sub(wide(&marks));
-        marks.push_str(&" ".repeat(behind));
-        text.push_str(&field.text);
+        let width = wide(&field.text);
         if *marked {
-            marks.push_str(&"^".repeat(wide(&field.text).max(1)));
+            // Blanks up to here; a blank field is marked at the separator after it.
+            marks.push_str(&" ".repeat(text_wide.saturating_sub(marks_wide)));
+            marks.push_str(&"^".repeat(width.max(1)));
+            marks_wide = text_wide.max(marks_wide) + width.max(1);
         }
+        text.push_str(&field.text);
+        text_wide += width;
+    }
+    if line.left_out > 0 {
+        text.push('…');
     }
     pen.marked_line(&format!("{:>6} | ", line.line), &text, marks.trim_end());
 }
 
 fn expected(pen: &mut Pen, report: &Report, picture: &Picture) {
-    if picture.stated.is_empty() && picture.wards.is_empty() {
+    if picture.stated.is_empty() && picture.wards.is_empty() && picture.other_wards == OtherWards::default() {
         return;
     }
     pen.section("TOTALS BESIDE WHAT WAS EXPECTED");
@@ -142,16 +147,17 @@ fn expected(pen: &mut Pen, report: &Report, picture: &Picture) {
         let mark = if agrees { "" } else { "   <- differs" };
         pen.difference(!agrees, &format!("{}: {} says {}, here {found}{mark}", stated.what, stated.by, stated.stated));
     }
-    let differs = |ward: &&WardBeds| ward.registered.map(u64::from) != Some(ward.beds);
-    let all = picture.wards.len() <= ALL_WARDS;
-    for ward in picture.wards.iter().filter(|ward| all || differs(ward)) {
+    for ward in &picture.wards {
         let registered = ward.registered.map_or_else(|| "not in the register".to_owned(), |beds| format!("{beds} in the register"));
-        let mark = if differs(&ward) { "   <- differs" } else { "" };
-        pen.difference(differs(&ward), &format!("ward {} at {}: {} beds in the file, {registered}{mark}", ward.ward, ward.site, ward.beds));
+        let mark = if ward.differs() { "   <- differs" } else { "" };
+        pen.difference(ward.differs(), &format!("ward {} at {}: {} beds in the file, {registered}{mark}", ward.ward, ward.site, ward.beds));
     }
-    let agreeing = picture.wards.iter().filter(|ward| !differs(ward)).count();
-    if !all {
-        pen.wrapped(2, &format!("{agreeing} other wards have as many beds as the register says"));
+    let others = picture.other_wards;
+    if others.differing > 0 {
+        pen.wrapped(2, &format!("{} more wards differ from the register", others.differing));
+    }
+    if others.agreeing > 0 {
+        pen.wrapped(2, &format!("{} other wards have as many beds as the register says", others.agreeing));
     }
     if !picture.wards.is_empty() && report.rows.rejected > 0 {
         pen.wrapped(2, "Beds of rejected rows are not counted here.");

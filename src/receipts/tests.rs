@@ -233,3 +233,43 @@ fn words_from_a_file_cannot_move_the_cursor_or_pass_the_margin() {
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'));
     assert!(shown.contains("?[2J?"), "{shown}");
 }
+
+/// A picture at the width that is kept.
+fn drawn(picture: &Picture, found: Option<Finding>) -> String {
+    let look = Look { width: 100, colour: false, assumed: None };
+    sketch(&report(found), picture, &[], &look, &TimeZone::get(LONDON).unwrap())
+}
+
+#[test]
+fn a_picture_stays_small_whatever_the_file_names() {
+    // Wards in the register, wards that are not; wards listed, differing and agreeing ones that are only counted.
+    let rows =
+        [(40, 0, 40, 0, 0), (41, 0, 0, 0, 41), (39, 1, 40, 0, 0), (50, 3, 3, 0, 50), (0, 41, 20, 21, 0), (7, 250_000, 20, 249_980, 7)];
+    for (known, unknown, listed, differing, agreeing) in rows {
+        let ward = |at: usize| WardBeds { site: "S".into(), ward: format!("W{at}"), beds: 4, registered: (at < known).then_some(4) };
+        let picture = Picture::default().with_wards((0..known + unknown).map(ward).collect());
+        assert_eq!((picture.wards.len(), picture.other_wards), (listed, OtherWards { agreeing, differing }), "{known} {unknown}");
+        let text = drawn(&picture, None);
+        assert!(text.len() < 5_000, "{}", text.len());
+        assert_eq!(text.contains(&format!("{differing} more wards differ from the register")), differing > 0, "{text}");
+        assert_eq!(text.contains(&format!("{agreeing} other wards have as many beds")), agreeing > 0, "{text}");
+    }
+}
+
+#[test]
+fn a_long_line_is_drawn_in_one_go_and_says_that_it_goes_on() {
+    let field = |at: usize| PicturedField { text: "a".into(), column: Some(format!("c{at}")), pieces: Vec::new() };
+    let line =
+        |fields: usize, left_out| PicturedLine { part: None, line: 2, delimiter: ',', fields: (0..fields).map(field).collect(), left_out };
+    let found = |column: &str| Some(Finding::new(Rule::Str05, "Line 2: 3 fields, expected 4.").at_line(2).in_column(column));
+    for (left_out, expected) in [(0, "     2 | a,a,a\n       |   ^\n"), (999_997, "     2 | a,a,a…\n       |   ^\n")] {
+        let picture = Picture { lines: vec![line(3, left_out)], ..Picture::default() };
+        let text = drawn(&picture, found("c1"));
+        assert!(text.contains(expected), "{text}");
+    }
+    // Counting the whole text anew at each field takes minutes here.
+    let started = std::time::Instant::now();
+    let picture = Picture { lines: vec![line(200_000, 0)], ..Picture::default() };
+    assert!(drawn(&picture, found("c199999")).contains('^'));
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

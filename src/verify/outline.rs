@@ -18,6 +18,12 @@ pub const MASK: &str = "***";
 /// Longest record that is taken apart, in bytes: longer ones are shown as nothing but a mask.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// Fields of a line that are shown: a line of a million fields must not become a picture of a million masks.
+const MAX_CELLS: usize = 200;
+
+/// Longest text of one field that is shown, in characters; only names of columns can be longer.
+const MAX_CELL_CHARS: usize = 80;
+
 /// A set as a person may look at it.
 #[derive(Clone, Debug)]
 pub struct Outline<'m> {
@@ -61,6 +67,8 @@ pub struct SentLine {
     pub cells: Vec<SentCell>,
     /// What stands between them.
     pub delimiter: char,
+    /// How many fields behind those are left out.
+    pub left_out: usize,
 }
 
 /// One field of it.
@@ -161,7 +169,8 @@ impl<'m> TableOutline<'m> {
         let width = self.read.layout.width;
         let surplus = record.cells.iter().skip(width).any(|cell| !cell.trim().is_empty());
         // Where fields have slipped, a value stands under a name that is not its own.
-        let in_place = record.clean && self.read.usable && record.cells.len() >= width && !surplus;
+        let in_place =
+            record.clean && self.read.usable && (width..=self.read.layout.columns.len()).contains(&record.cells.len()) && !surplus;
         let own_layout = self.own_layout(record);
         let cell = |(at, text): (usize, &&str)| {
             let label = self.read.layout.columns.get(at).map(|column| column.label.clone()).filter(|_| in_place && own_layout.is_none());
@@ -171,9 +180,11 @@ impl<'m> TableOutline<'m> {
                 None => in_place && self.allows(at, text),
             };
             let pieces = label.as_deref().map(|column| uses::pieces_of(self.mapping, column)).unwrap_or_default();
-            SentCell { pieces, text: if shown { (*text).trim().to_owned() } else { mask(text) }, column: label }
+            SentCell { pieces, text: if shown { text.trim().chars().take(MAX_CELL_CHARS).collect() } else { mask(text) }, column: label }
         };
-        SentLine { line, cells: record.cells.iter().enumerate().map(cell).collect(), delimiter: char::from(self.mapping.delimiter) }
+        let cells: Vec<SentCell> = record.cells.iter().enumerate().take(MAX_CELLS).map(cell).collect();
+        let left_out = record.cells.len().saturating_sub(cells.len());
+        SentLine { line, cells, delimiter: char::from(self.mapping.delimiter), left_out }
     }
 
     fn allows(&self, at: usize, text: &str) -> bool {

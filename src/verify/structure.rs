@@ -313,7 +313,9 @@ impl<'a> Reader<'a> {
         }
         let width = self.layout.width;
         let surplus = record.fields.iter().skip(width).any(|field| !field.trim().is_empty()) || record.count > record.fields.len();
-        if record.count < width || surplus {
+        // Blank fields at the end are a spreadsheet's as far as the line of names has them too. Beyond that a separator
+        // inside a value may have moved all that follows by one, and the last field just happens to be blank.
+        if record.count < width || surplus || record.count > self.layout.columns.len() {
             return Some(Finding::new(Rule::Str05, format!("Line {line}: {} fields, expected {width}.", record.count)));
         }
         None

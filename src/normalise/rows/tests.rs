@@ -62,7 +62,7 @@ fn every_kind_of_field_is_filled_or_refused() {
         ("treatment_function", "999", "", "REF-07 W 2 X: values in X that are on no national list, left out: 1, the first here"),
         ("demand_ref", "R-1", "", "ROW-04 R 2 X: demand_ref not allowed for a bed: only requests for one have a reference"),
         ("edd_band", "T1", "edd_band=T1", ""),
-        ("edd_band", "soon", "", "REF-04 R 2 X: X \"soon\" is not an agreed code for edd_band"),
+        ("edd_band", "soon", "", "REF-04 R 2 X: X is not an agreed code for edd_band"),
         ("los_band", "L21", "los_band=L21", ""),
         ("bay_code", "B1", "bay_code=B1", ""),
         ("bay_code", "ABCDEFGHIJKLM", "", "ROW-08 R 2 X: X is longer than 12 characters"),

@@ -58,14 +58,16 @@ fn a_text_that_stops_without_a_line_end_is_said_to_be_cut_short() {
 fn every_row_is_accounted_for_and_every_oddity_is_said() {
     let whole = format!("{HEAD}{ROW}{TOTAL}");
     let quiet = "STR-08 I 1 total line skipped.";
-    let rows: [(String, String, usize); 24] = [
+    let rows: [(String, String, usize); 26] = [
         (whole.clone(), quiet.into(), 1),
         (whole.replace('\n', "\r\n"), quiet.into(), 1),
         (whole.replace("WHEN,SITE", " when , Site "), quiet.into(), 1),
         (whole.replace(",AGE", ",AGE,,,"), quiet.into(), 1),
-        (whole.replace("F,83", "F,83,,"), quiet.into(), 1),
+        (whole.replace(",AGE", ",AGE,,").replace("F,83", "F,83,,"), quiet.into(), 1),
+        (whole.replace("F,83", "F,83,,"), format!("STR-05 R Line 2: 9 fields, expected 7.|{quiet}"), 0),
         (format!("{whole}\n,,,,,,\n"), "STR-08 I 3 total and blank lines skipped.".into(), 1),
         (whole.replace("F,83", "F,83,x"), format!("STR-05 R Line 2: 8 fields, expected 7.|{quiet}"), 0),
+        (whole.replace("F,83", "F,83,"), format!("STR-05 R Line 2: 8 fields, expected 7.|{quiet}"), 0),
         (whole.replace("F,83", "F"), format!("STR-05 R Line 2: 6 fields, expected 7.|{quiet}"), 0),
         (whole.replace("W1", "\"W\"1"), format!("STR-05 R Line 2: text after a closing quote; quotes inside a text must be doubled.|{quiet}"), 0),
         (

@@ -127,7 +127,7 @@ fn every_column_is_told_of_with_what_it_becomes() {
         .map(|column| format!("{} {} {} {}", column["position"], column["agreed"], column["fate"], column["fields"]).replace('"', ""))
         .collect();
     let expected = [
-        "1 TYPE unused []",
+        "1 TYPE read []",
         "2 SITE read [site_code]",
         "3 WARD read [ward_code]",
         "4 BAY read [bay_code,bed_ref]",

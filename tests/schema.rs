@@ -10,6 +10,7 @@ mod judging;
 use bedfeed::bedstate::{Line, csv_text};
 use bedfeed::config;
 use bedfeed::feed::{Findings, Rule, Severity};
+use bedfeed::normalise::mapping::FIELDS;
 use bedfeed::verify::{History, Verdict};
 use judging::{Desk, Files, at, folder, path};
 use std::collections::BTreeMap;
@@ -22,30 +23,8 @@ const PROVIDERS: [&str; 6] = ["RM1", "RGP", "RCX", "RMY", "RY3", "NCC"];
 /// When the tables count as received.
 const RECEIVED: &str = "2018-12-03T10:18:00Z";
 
-/// The dataset's own fields, as a mapping reads them. Provider and time are read besides.
-const FIELDS: [&str; 21] = [
-    "site_code",
-    "ward_code",
-    "bay_code",
-    "bed_ref",
-    "bed_status",
-    "empty_state",
-    "closed_reason",
-    "bed_base",
-    "bed_sex",
-    "side_room",
-    "care_level",
-    "treatment_function",
-    "gender",
-    "age_band",
-    "ready",
-    "edd_band",
-    "los_band",
-    "demand_source",
-    "demand_for",
-    "in_bed_now",
-    "line_type",
-];
+/// Fields that a mapping reads in a way of their own, and one that is never kept.
+const NOT_PLAIN: [&str; 4] = ["quantity", "wait_from", "source_updated_at", "demand_ref"];
 
 /// Settings by which every provider sends the dataset itself.
 fn own_layout(dir: &Path) -> Desk {
@@ -58,7 +37,7 @@ fn own_layout(dir: &Path) -> Desk {
         Some(format!("codes = {{ {} }}", pairs.join(", ")))
     };
     let mut read = String::new();
-    for name in FIELDS {
+    for name in FIELDS.iter().copied().filter(|name| !NOT_PLAIN.contains(name)) {
         match codes(name) {
             Some(codes) if name == "gender" => writeln!(read, "gender = {{ column = \"gender\", list = \"stated\", {codes} }}").unwrap(),
             Some(codes) => writeln!(read, "{name} = {{ column = \"{name}\", {codes} }}").unwrap(),

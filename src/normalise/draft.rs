@@ -420,7 +420,7 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
 
 /// A place's code in quotes, for a message.
 pub(super) fn shown(code: &str) -> String {
-    values::quoted_place(code).unwrap_or_else(|| "(not shown: it looks like a person's number)".to_owned())
+    values::quoted_place(code).unwrap_or_else(|| values::NOT_SHOWN.to_owned())
 }
 
 /// A value as plain text; blank where it is none.

@@ -56,6 +56,21 @@ pub enum MarchGap {
     ShiftForward,
 }
 
+impl Mapping {
+    /// The archive members that a part must have, each once: those of its tables and the manifest. None where it is no archive.
+    #[must_use]
+    pub fn members_of(&self, part: &str) -> Vec<&str> {
+        let mut members: Vec<&str> =
+            self.tables.iter().filter(|table| table.file == part).filter_map(|table| table.member.as_deref()).collect();
+        if !members.is_empty() {
+            members.extend(self.manifest.as_ref().map(|manifest| manifest.member.as_str()));
+        }
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+}
+
 /// One of the files that make a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePart {

@@ -3,7 +3,7 @@
 //! Owns looking up sites, wards and their other names, as registered on the snapshot's local day. Refuses to guess: a ward
 //! that is not registered stays what the extract calls it.
 
-use super::reference::{Reference, WardAlias};
+use super::reference::{Reference, WardAlias, in_force};
 use crate::bedstate::Code;
 use crate::feed::ProviderCode;
 use jiff::civil::Date;
@@ -49,7 +49,7 @@ pub(super) struct Located {
 
 impl<'a> Places<'a> {
     pub(super) fn new(reference: &'a Reference, provider: &ProviderCode, day: Date) -> Self {
-        let on_day = |from: Option<Date>, to: Option<Date>| from.is_none_or(|from| from <= day) && to.is_none_or(|to| day < to);
+        let on_day = |from, to| in_force(from, to, day);
         let mut sites: HashMap<&str, HashSet<&str>> = HashMap::new();
         for site in reference.sites.iter().filter(|site| site.provider == *provider && on_day(site.valid_from, site.valid_to)) {
             sites.entry(&site.site_code).or_default();

@@ -24,6 +24,12 @@ pub struct Reference {
     pub telling_words: Vec<TellingWord>,
 }
 
+/// Whether what is valid from one local day, and no longer from another, is valid on a day; without a day it has no such end.
+#[must_use]
+pub fn in_force(from: Option<Date>, to: Option<Date>, day: Date) -> bool {
+    from.is_none_or(|from| from <= day) && to.is_none_or(|to| day < to)
+}
+
 /// A word, or several in a row, that tell in a ward's code or name why people are there (IGV-04). CSV columns: `word,tells_of`.
 ///
 /// The list that is shipped has what the law or common decency keeps closest: sexual health and HIV (NHS Trusts and Primary Care

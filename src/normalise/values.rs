@@ -207,12 +207,15 @@ pub fn quoted_place(text: &str) -> Option<String> {
     (!(8..=10).contains(&digits_in(text))).then(|| in_quotes(text))
 }
 
+/// What a message says in place of a place's code that may not be shown.
+pub const NOT_SHOWN: &str = "(not shown: it looks like a person's number)";
+
 /// The same without quotes, for lists; a hint where it must not be shown.
 #[must_use]
 pub fn shown_place(text: &str) -> String {
     match quoted_place(text) {
         Some(quoted) => quoted.trim_matches('"').to_owned(),
-        None => "(not shown: it looks like a person's number)".to_owned(),
+        None => NOT_SHOWN.to_owned(),
     }
 }
 

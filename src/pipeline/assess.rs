@@ -240,7 +240,7 @@ impl<'a> Judgement<'a> {
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
-        self.findings.append(labels::check(&lines, mapping, &feed.provider, reference, local_day(snapshot_at)));
+        self.findings.append(labels::check(&lines, mapping, &register, &reference.telling_words));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside = register::Beside {
             named: &normalised.named_wards,

@@ -7,7 +7,7 @@ use super::assess::{Assessment, Context, Part, judge};
 use crate::bedstate::{LineType, Snapshot, written_fields};
 use crate::feed::{Findings, LONDON, Slot, Totals};
 use crate::normalise::mapping::Mapping;
-use crate::normalise::reference::{Reference, Ward};
+use crate::normalise::reference::{Reference, Ward, in_force};
 use crate::normalise::times::local_day;
 use crate::normalise::uses::{self, ColumnUse, PERSON_FIELDS};
 use crate::receipts::{
@@ -175,11 +175,9 @@ fn beds_by_ward(snapshot: &Snapshot, reference: &Reference) -> Vec<WardBeds> {
         return Vec::new();
     }
     let day = local_day(snapshot.snapshot_at);
-    let in_force = |ward: &&Ward| {
-        ward.provider == snapshot.provider && ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to)
-    };
+    let own = |ward: &&Ward| ward.provider == snapshot.provider && in_force(ward.valid_from, ward.valid_to, day);
     let mut beds: BTreeMap<(&str, &str), (u64, Option<u32>)> = BTreeMap::new();
-    for ward in reference.wards.iter().filter(in_force).filter(|ward| ward.registered_beds > 0) {
+    for ward in reference.wards.iter().filter(own).filter(|ward| ward.registered_beds > 0) {
         beds.insert((&ward.site_code, &ward.ward_code), (0, Some(ward.registered_beds)));
     }
     for line in snapshot.lines.iter().filter(|line| line.line_type != LineType::Demand) {

@@ -8,7 +8,7 @@ use super::profile::{Layout, Profile};
 use super::state::{Bed, Organisation, Patient, WardState};
 use crate::bedstate::{ClosedReason, EmptyState};
 use crate::feed::{LONDON, ProviderCode, Slot, Totals};
-use crate::normalise::reference::{Reference, Ward, WardAlias};
+use crate::normalise::reference::{Reference, Ward, WardAlias, in_force};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -173,8 +173,4 @@ fn open_ward(
         .collect();
     state.beds = beds;
     state
-}
-
-fn in_force(from: Option<Date>, to: Option<Date>, day: Date) -> bool {
-    from.is_none_or(|from| from <= day) && to.is_none_or(|to| day < to)
 }

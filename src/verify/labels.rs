@@ -3,25 +3,20 @@
 //! Owns the matching of whole words. Refuses to know the words: an installation keeps its own list of them.
 
 use super::lines::at_field;
+use super::register::Register;
 use super::{PlacedLine, WardKey, quoted};
-use crate::feed::{Findings, ProviderCode, Rule};
+use crate::feed::{Findings, Rule};
 use crate::normalise::mapping::Mapping;
-use crate::normalise::reference::{Reference, TellingWord, Ward};
-use jiff::civil::Date;
-use std::collections::{BTreeSet, HashMap};
+use crate::normalise::reference::{TellingWord, Ward};
+use std::collections::BTreeSet;
 
 /// Says once for each ward of the snapshot, at its first line, that its label needs an alias. A ward of the register that has an alias is shown
 /// by that, so its own name tells nobody anything.
 #[must_use]
-pub fn check(lines: &[PlacedLine], mapping: &Mapping, provider: &ProviderCode, reference: &Reference, day: Date) -> Findings {
+pub fn check(lines: &[PlacedLine], mapping: &Mapping, register: &Register<'_>, telling: &[TellingWord]) -> Findings {
     let mut findings = Findings::default();
-    if reference.telling_words.is_empty() {
+    if telling.is_empty() {
         return findings;
-    }
-    let valid = |ward: &&Ward| ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to);
-    let mut registered: HashMap<(&str, &str), &Ward> = HashMap::new();
-    for ward in reference.wards.iter().filter(|ward| ward.provider == *provider).filter(valid) {
-        registered.entry((&ward.site_code, &ward.ward_code)).or_insert(ward);
     }
     let mut seen: BTreeSet<WardKey> = BTreeSet::new();
     let mut last = ("", "");
@@ -33,19 +28,19 @@ pub fn check(lines: &[PlacedLine], mapping: &Mapping, provider: &ProviderCode, r
         }
         last = (site, ward);
         if seen.insert((site.to_owned(), ward.to_owned())) {
-            let said = judge(ward, registered.get(&(site, ward)).copied(), reference);
+            let said = judge(ward, register.ward(site, ward), telling);
             findings.extend(said.map(|said| at_field(placed, Rule::Igv04, said, mapping, &["ward_code"])));
         }
     }
     findings
 }
 
-fn judge(code: &str, registered: Option<&Ward>, reference: &Reference) -> Option<String> {
+fn judge(code: &str, registered: Option<&Ward>, telling: &[TellingWord]) -> Option<String> {
     if registered.is_some_and(|ward| ward.alias.is_some()) {
         return None;
     }
     let texts = [Some(("code", code)), registered.map(|ward| ("registered name", ward.name.as_str()))];
-    let told = |(what, text): (&'static str, &str)| Some((what, reference.telling_words.iter().find(|word| stands_in(word, text))?));
+    let told = |(what, text): (&'static str, &str)| Some((what, telling.iter().find(|word| stands_in(word, text))?));
     let (what, word) = texts.into_iter().flatten().find_map(told)?;
     Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of))
 }
@@ -64,7 +59,7 @@ fn words(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::bedstate::{Line, LineType};
-    use crate::feed::Finding;
+    use crate::feed::{Finding, ProviderCode};
     use crate::verify::testing::{beds_feed, reference};
 
     #[test]
@@ -87,7 +82,7 @@ mod tests {
         let provider: ProviderCode = "RM1".parse().unwrap();
         let day = "2018-12-03".parse().unwrap();
         for (code, name, alias, expected) in rows {
-            let mut register = Reference { telling_words: list.clone(), ..reference() };
+            let mut register = reference();
             register.wards.truncate(1);
             for ward in &mut register.wards {
                 ward.ward_code = if name.is_empty() { "OTHER".to_owned() } else { code.to_owned() };
@@ -102,12 +97,12 @@ mod tests {
             let lines: Vec<PlacedLine> =
                 [("X", "W9"), (site.as_str(), code), (site.as_str(), code)].into_iter().zip(2..).map(placed).collect();
             let mapping = &beds_feed().mappings[0];
-            let findings = check(&lines, mapping, &provider, &register, day);
+            let registered = Register::new(&register, &provider, day);
+            let findings = check(&lines, mapping, &registered, &list);
             assert_eq!(findings.count_of(Rule::Igv04), u64::from(expected), "{code} {name}");
             let at = |finding: &Finding| (finding.place.line, finding.place.column.clone());
             assert!(findings.iter().all(|finding| at(finding) == (Some(3), Some("WARD".to_owned()))), "{findings:?}");
-            register.telling_words.clear();
-            assert!(check(&lines, mapping, &provider, &register, day).is_empty());
+            assert!(check(&lines, mapping, &registered, &[]).is_empty());
         }
     }
 }

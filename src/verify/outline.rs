@@ -104,15 +104,12 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
 
 fn data<'m>(bytes: &[u8], part: &FilePart, mapping: &'m Mapping, feed: &Feed, found: &mut Outline<'m>) {
     let tables: Vec<&'m TableMapping> = mapping.tables.iter().filter(|table| table.file == part.part).collect();
-    let mut wanted: Vec<&str> = tables.iter().filter_map(|table| table.member.as_deref()).collect();
+    let wanted = mapping.members_of(&part.part);
     if wanted.is_empty() {
         let Ok(bytes) = set::unpacked_by(part.compression, bytes, feed.limits.max_file_bytes) else { return };
         found.tables.extend(tables.into_iter().filter_map(|table| TableOutline::of(&bytes, mapping, table, feed)));
         return;
     }
-    wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
-    wanted.sort_unstable();
-    wanted.dedup();
     let (members, _) = archive::unpack(bytes, &wanted, &[], feed.limits.max_file_bytes);
     let of_member = |table: &'m TableMapping| TableOutline::of(members.get(table.member.as_ref()?)?, mapping, table, feed);
     found.tables.extend(tables.into_iter().filter_map(of_member));

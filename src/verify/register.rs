@@ -9,7 +9,7 @@ use super::{Limits, PlacedLine, WardKey, quoted};
 use crate::bedstate::{AgeBand, BedBase, BedSex, Code, Gender, Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
 use crate::normalise::mapping::Mapping;
-use crate::normalise::reference::{Reference, Ward};
+use crate::normalise::reference::{Reference, Ward, in_force};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,8 +29,7 @@ impl<'a> Register<'a> {
     /// The wards that are registered for a provider on a day.
     #[must_use]
     pub fn new(reference: &'a Reference, provider: &ProviderCode, day: Date) -> Self {
-        let on_day = |ward: &&Ward| ward.valid_from.is_none_or(|from| from <= day) && ward.valid_to.is_none_or(|to| day < to);
-        let own = reference.wards.iter().filter(|ward| ward.provider == *provider).filter(on_day);
+        let own = reference.wards.iter().filter(|ward| ward.provider == *provider && in_force(ward.valid_from, ward.valid_to, day));
         Self { wards: own.map(|ward| ((ward.site_code.as_str(), ward.ward_code.as_str()), ward)).collect() }
     }
 

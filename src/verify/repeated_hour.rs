@@ -4,6 +4,7 @@
 //! would put figures into a slot that another file belongs to, so the surest evidence comes first: a reading after receipt
 //! is impossible; running numbers; a slot that is filled already; the order in which the files come.
 
+use super::sequence::LAST;
 use super::{History, PastSnapshot};
 use crate::feed::{Digest, RepeatedBy, SLOT_LENGTH, Slot, UkClock};
 use crate::normalise::times::is_past;
@@ -11,9 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Snapshots this many slots away, or this many running numbers, say nothing about the order within one night.
 const NEAR: i64 = 96;
-
-/// Running numbers go from 1 to this, and start again (domain 6.3).
-const LAST_SEQUENCE: i64 = 9_999_999;
 
 /// Where a set of files stands among those of its feed.
 #[derive(Clone, Copy, Debug)]
@@ -178,8 +176,8 @@ impl Night<'_> {
 
 /// How many numbers `to` lies ahead of `from`, by the shorter way round.
 fn steps(from: u32, to: u32) -> i64 {
-    let ahead = (i64::from(to) - i64::from(from)).rem_euclid(LAST_SEQUENCE);
-    if ahead > LAST_SEQUENCE / 2 { ahead - LAST_SEQUENCE } else { ahead }
+    let ahead = (i64::from(to) - i64::from(from)).rem_euclid(i64::from(LAST));
+    if ahead > i64::from(LAST) / 2 { ahead - i64::from(LAST) } else { ahead }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// The last running number; 1 follows it. Source: the Commissioning Data Sets' interchange control reference.
-const LAST: u32 = 9_999_999;
+pub(super) const LAST: u32 = 9_999_999;
 
 /// So near to the last number, and to the first, a smaller number is the next round and not an old file: at four an hour
 /// that is a hundred days.

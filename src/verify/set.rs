@@ -199,7 +199,7 @@ impl<'a> Opening<'a> {
         let data: Vec<(&'a FilePart, SetFile<'a>)> = self.of_role(PartRole::Data).map(|opened| (opened.part, opened.file)).collect();
         for (part, file) in data {
             let tables = || mapping.tables.iter().filter(|table| table.file == part.part);
-            let mut wanted: Vec<&str> = tables().filter_map(|table| table.member.as_deref()).collect();
+            let wanted = mapping.members_of(&part.part);
             if wanted.is_empty() {
                 match unpacked_by(part.compression, file.bytes, self.feed.limits.max_file_bytes) {
                     Ok(bytes) => tables().for_each(|table| self.read_table(table, &bytes)),
@@ -210,9 +210,6 @@ impl<'a> Opening<'a> {
                 }
                 continue;
             }
-            wanted.extend(mapping.manifest.as_ref().map(|manifest| manifest.member.as_str()));
-            wanted.sort_unstable();
-            wanted.dedup();
             let (members, findings) = archive::unpack(file.bytes, &wanted, &self.feed.mappings, self.feed.limits.max_file_bytes);
             self.usable &= !findings.reject_file();
             self.findings.append(findings);

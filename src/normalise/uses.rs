@@ -4,6 +4,7 @@
 
 use super::mapping::{Mapping, SnapshotTime, TableMapping};
 use super::{plan, values};
+use crate::feed::is_hidden;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest value that is shown, in characters: codes are short, and long texts are not needed to find a mistake.
@@ -33,7 +34,7 @@ impl Showing {
     #[must_use]
     pub fn allows(self, value: &str) -> bool {
         let value = value.trim();
-        if value.chars().count() > MAX_SHOWN_CHARS || value.chars().any(char::is_control) {
+        if value.chars().count() > MAX_SHOWN_CHARS || value.chars().any(is_hidden) {
             return false;
         }
         match self {
@@ -178,6 +179,8 @@ mod tests {
             (Time, "9434765919", false),
             (Code, &"x".repeat(41), false),
             (Code, "a\u{1b}[31m", false),
+            (Place, "W\u{202e}21", false),
+            (Place, "W\u{200b}21", false),
         ];
         for (showing, value, shown) in rows {
             assert_eq!(showing.allows(value), shown, "{showing:?} {value}");

@@ -5,6 +5,7 @@
 
 use super::times;
 use crate::bedstate::AgeBand;
+use crate::feed::{is_hidden, printed};
 use jiff::civil::Date;
 use std::borrow::Cow;
 use std::fmt;
@@ -140,7 +141,7 @@ pub fn check_text(text: &str, most: usize) -> Result<(), TextProblem> {
     if text.starts_with(['=', '+', '-', '@']) {
         return Err(TextProblem::FormulaStart);
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(is_hidden) {
         return Err(TextProblem::ControlCharacter);
     }
     if digits_in(text) == 10 && text.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '-') {
@@ -224,9 +225,9 @@ fn digits_in(text: &str) -> usize {
 }
 
 fn in_quotes(text: &str) -> String {
-    let shown: String = text.chars().take(MAX_QUOTED).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let short: String = text.chars().take(MAX_QUOTED).collect();
     let cut = if text.chars().nth(MAX_QUOTED).is_some() { "…" } else { "" };
-    format!("\"{shown}{cut}\"")
+    format!("\"{}{cut}\"", printed(&short))
 }
 
 /// One digit, decimals, `E`, a sign, and two digits or more: only a spreadsheet writes that.

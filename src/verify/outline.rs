@@ -8,6 +8,7 @@ use super::control::{self, ControlRecord};
 use super::set::{self, SetFile};
 use super::structure::{self, TableRead};
 use super::{Feed, archive, envelope, manifest, opening, text};
+use crate::feed::printed;
 use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::uses::{self, Showing};
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +143,7 @@ impl<'m> TableOutline<'m> {
         let trusted = |at: usize, name: &str| {
             let column = self.read.layout.columns.get(at).filter(|column| column.label != format!("column {}", at + 1));
             let unquoted = name.trim().trim_matches('"').trim();
-            column.map(|_| unquoted.chars().take(super::MAX_QUOTED_CHARS).filter(|c| !c.is_control()).collect())
+            column.map(|_| printed(&unquoted.chars().take(super::MAX_QUOTED_CHARS).collect::<String>()).into_owned())
         };
         self.names = record.cells.iter().enumerate().map(|(at, name)| trusted(at, name)).collect();
         self.header_at = Some(line);

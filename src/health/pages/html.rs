@@ -1,6 +1,6 @@
 //! HTML, written by hand and safe by type: fixed text goes in as it is, everything else is escaped.
 
-use crate::feed::local_text;
+use crate::feed::{local_text, push_printed};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -69,8 +69,7 @@ impl Html {
                 '>' => self.text.push_str("&gt;"),
                 '"' => self.text.push_str("&quot;"),
                 '\'' => self.text.push_str("&#39;"),
-                letter if letter.is_control() => self.text.push('?'),
-                letter => self.text.push(letter),
+                letter => push_printed(&mut self.text, letter),
             }
         }
         if letters.next().is_some() {

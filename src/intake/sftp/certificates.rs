@@ -6,6 +6,7 @@
 
 use super::auth::{Refusal, allowed, fingerprint_of, strong};
 use super::limits::MAX_KEY_ID_CHARS;
+use crate::feed::printed;
 use crate::intake::{Account, Network, Trust};
 use jiff::Timestamp;
 use russh::keys::ssh_key::certificate::CertType;
@@ -46,8 +47,8 @@ pub(super) fn judge(certificate: &Certificate, account: &Account, trust: &Trust,
             _ => return Err(Refusal::CertificateOption),
         }
     }
-    let key_id: String = certificate.key_id().chars().filter(|c| !c.is_control()).take(MAX_KEY_ID_CHARS).collect();
-    Ok(format!("{key_id} (certificate of {})", ca.name))
+    let key_id: String = certificate.key_id().chars().take(MAX_KEY_ID_CHARS).collect();
+    Ok(format!("{} (certificate of {})", printed(&key_id), ca.name))
 }
 
 /// The networks of `source-address`, separated by commas; `None` where one of them cannot be read.

@@ -5,7 +5,6 @@
 //! another text. Refuses to judge what a text says.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// The text with every character that cannot be seen written as `\u{202E}`, by its number in Unicode. What was done already stays
 /// as it is.
@@ -24,8 +23,7 @@ pub fn printed(text: &str) -> Cow<'_, str> {
 /// Adds one character, or its number where it cannot be seen.
 pub fn push_printed(text: &mut String, letter: char) {
     if is_hidden(letter) {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "\\u{{{:X}}}", u32::from(letter));
+        text.push_str(&format!("\\u{{{:X}}}", u32::from(letter)));
     } else {
         text.push(letter);
     }

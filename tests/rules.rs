@@ -355,6 +355,12 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
             ncc().edit_some("03/12/2018 09:14", "26/11/2018 10:14", 1),
             ncc().edit_some("03/12/2018 09:14", "26/11/2018 10:15", 1),
         ),
+        (
+            Rule::Tim08,
+            "W",
+            ncc().edit_some("03/12/2018 09:14", "03/12/2018 10:21", 1),
+            ncc().edit_some("03/12/2018 09:14", "03/12/2018 10:20", 1),
+        ),
         (Rule::Ref07, "W", rm1().edit_some(",300,IP", ",999,IP", 1), rm1().edit_some(",300,IP", ",301,IP", 1)),
         (Rule::Row06, "W", isolated().feed(without_side_room), isolated()),
         (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", asked), ("R-2", asked)])),
@@ -375,6 +381,7 @@ fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
     vec![
         (Rule::Ref06, "W", rmy().edit(",Female,Low", ",Male,Low"), rmy()),
         (Rule::Xro03, "W", crowded(39), rgp()),
+        (Rule::Xro03, "W", ncc().edit_some("10,9,0,1", "10,11,0,0", 1), ncc().edit_some("10,9,0,1", "10,10,0,0", 1)),
         (Rule::Xro03, "F", crowded(32), crowded(33)),
         (Rule::Xro03, "W", crowded(33), rgp()),
         // An empty bed elsewhere makes up for one.
@@ -685,6 +692,10 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rgp().edit("1,Women's,40,20,20,0", "1,Women's,1,0,0,2"),
             rgp().edit("1,Women's,40,20,20,0", "1,Women's,2,0,0,2"),
         ),
+        // Vacancies that a home has no room for; patients beyond its beds are another matter (XRO-03).
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "11,9,1,1", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "10,12,0,0", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "ten,9,0,1", 1), ncc().edit_some("10,9,0,1", ",9,0,1", 1)),
         (Rule::Row03, "R", rmy().edit("Painting", ""), rmy()),
         (Rule::Row04, "R", rm1().feed(gender_of_the_vacant).edit_some("VAC,,", "VAC,1,", 1), rm1().feed(gender_of_the_vacant)),
         (

@@ -425,6 +425,11 @@ impl<'a> Count<'a> {
         self.base.name
     }
 
+    /// The columns that are taken away, for messages.
+    pub(super) fn parts(&self) -> String {
+        self.minus.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+    }
+
     /// Reads the count, 0 to 99,999; every column that cannot be read is named.
     pub(super) fn read(&self, row: &Row<'_>) -> Result<u32, Vec<CountProblem<'a>>> {
         let mut problems = Vec::new();
@@ -447,8 +452,7 @@ impl<'a> Count<'a> {
             Ok(number) if number <= 99_999 => Ok(number),
             Ok(_) => Err(vec![CountProblem::Invalid(base, format!("{base} is more than 99,999"))]),
             Err(_) => {
-                let parts: Vec<&str> = self.minus.iter().map(|column| column.name).collect();
-                let said = format!("{base} is less than its parts together ({})", parts.join(", "));
+                let said = format!("{base} is less than its parts together ({})", self.parts());
                 Err(vec![match u32::try_from(-sum) {
                     Ok(short) => CountProblem::Short(base, short, said),
                     Err(_) => CountProblem::Invalid(base, said),

@@ -49,6 +49,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     let per_row = [("one", LinesPerRow::One), ("each", LinesPerRow::Each)];
     let lines_per_row = section.get("lines").and_then(|item| item.choice(&per_row)).unwrap_or(LinesPerRow::One);
     let skip = skips::skips(&section, &columns);
+    let sums = lines::sums(&section, &columns);
     let lines = lines::lines(&section, &reader, &fields, lines_per_row, &skip);
     let types = lines.iter().flat_map(|line| line.types.iter().copied()).collect();
     let filled = |field: &str| fields.sources.contains_key(field) || lines.iter().any(|line| line.mapping.set.contains_key(field));
@@ -83,6 +84,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         join,
         may_be_empty: section.get("may_be_empty").and_then(|item| item.flag()).unwrap_or(false),
         lines_per_row,
+        sums,
         fields: fields.sources,
         lines: lines.into_iter().map(|line| line.mapping).collect(),
         required,

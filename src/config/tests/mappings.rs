@@ -285,6 +285,27 @@ fn cells_are_put_right_only_as_can_work() {
 }
 
 #[test]
+fn counts_are_held_against_one_column_and_not_against_themselves() {
+    let at = |rest: &str| format!("23: mapping[0].table[0].sums[0]{rest}");
+    let rows = [
+        ("{ of = [\"AGE\"] }", at(": needs one of at_most and equals")),
+        ("{ of = [\"AGE\"], at_most = \"SPEC\", equals = \"SPEC\" }", at(": needs one of at_most and equals")),
+        ("{ at_most = \"SPEC\" }", at(".of: missing")),
+        ("{ of = [], at_most = \"SPEC\" }", at(".of: must name at least one column")),
+        ("{ of = [\"AGES\"], equals = \"SPEC\" }", at(".of[0]: the table \"beds\" has no column \"AGES\"; did you mean \"AGE\"?")),
+        ("{ of = [\"AGE\"], equals = \"AGE\" }", at(".of: column \"AGE\" cannot be held against itself")),
+        ("{ of = [\"DOB\"], equals = \"SPEC\" }", at(".of[0]: column \"DOB\" identifies people")),
+        ("{ of = [\"AGE\"], most = \"SPEC\" }", at(".most: unknown key; did you mean \"at_most\"?")),
+    ];
+    for (text, expected) in rows {
+        let told = format!("sums = [{text}]\nsnapshot_at");
+        let second = at(": needs one of at_most and equals");
+        let both: &[&str] = if text.contains(" most") { &[&second, &expected] } else { &[&expected] };
+        check("snapshot_at", &told, both);
+    }
+}
+
+#[test]
 fn reasons_to_leave_rows_out_and_lines_that_nothing_reaches() {
     let skip = |text: &str| format!("[[mapping.table.skip]]\n{text}\n[mapping.table.fields]");
     let rows = [

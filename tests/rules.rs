@@ -685,6 +685,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-04".parse().unwrap())),
         ),
         (Rule::Row01, "R", ncc().edit_some("03/12/2018 09:14", "", 1), ncc().edit_some("03/12/2018 09:14", "03/12/2018 00:00", 1)),
+        // A bay without a bed would pass as one.
+        (Rule::Row01, "R", rm1().edit_some("Ward,B,1,", "Ward,B,,", 1), rm1().edit_some("Ward,B,1,", "Ward,,1,", 1)),
         (Rule::Row02, "R", ncc().edit_some("10,9,", "10,9.5,", 1), ncc().edit_some("10,9,", "10,9.0,", 1)),
         (
             Rule::Row02,
@@ -707,6 +709,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row07, "W", rm1().edit_some("Ward,B,1,", "Ward,5-May,1,", 1), rm1().edit_some("Ward,B,1,", "Ward,5-Mai,1,", 1)),
         (Rule::Row07, "R", rgp().edit("5.00E+01", "5.00E+02"), rgp()),
         (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJK,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJ,", 1)),
+        (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,=1,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,1=,", 1)),
         (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
         (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
         (Rule::Xro01, "F", rm1().renumbered(&[(1, 2), (3, 4), (6, 7)]), rm1().renumbered(&[(1, 2), (3, 4)])),

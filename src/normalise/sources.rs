@@ -290,6 +290,22 @@ impl<'a> Source<'a> {
         matches!(self.kind, Kind::Value(_))
     }
 
+    /// What of several columns put together must not be kept, and the column: the first piece with a problem, or else the whole.
+    pub(super) fn problem(&self, row: &Row<'_>, whole: &str, most: usize) -> Option<(values::TextProblem, &str)> {
+        let of = |text: &str| values::check_text(text, most).err();
+        let joined: &[Column<'_>] = if let Kind::Joined { columns, .. } = &self.kind { columns } else { &[] };
+        let piece = joined.iter().find_map(|column| Some((of(row.text(*column)).filter(|_| !row.text(*column).is_empty())?, column.name)));
+        piece.or_else(|| Some((of(whole)?, self.label.as_str())))
+    }
+
+    /// The last of several columns put together, where it is blank and another is not: a bay without a bed would pass as one.
+    pub(super) fn lacks_last(&self, row: &Row<'_>) -> Option<&str> {
+        let Kind::Joined { columns, .. } = &self.kind else { return None };
+        let (last, others) = columns.split_last()?;
+        let blank = |column: &Column<'_>| row.text(*column).is_empty();
+        (blank(last) && !others.iter().all(blank)).then_some(last.name)
+    }
+
     /// The text as the extract writes it, before any reading.
     pub(super) fn raw<'v>(&self, row: &Row<'v>) -> Cow<'v, str>
     where

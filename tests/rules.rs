@@ -318,6 +318,10 @@ fn gender_of_the_vacant(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.insert("gender".to_owned(), column("SEX"));
 }
 
+fn bed_of_its_own(feed: &mut Feed) {
+    feed.mappings[0].tables[0].fields.insert("bed_ref".to_owned(), column("District"));
+}
+
 fn status_of_the_vacant(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.insert("bed_status".to_owned(), column("LOC"));
 }
@@ -684,6 +688,10 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-03".parse().unwrap())),
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-04".parse().unwrap())),
         ),
+        // What sort of row it is: a letter nobody agreed makes no bed. Letter case is no difference, as on first and last lines.
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "X|RCX70"), rcx().edit("D|RCX70", "d|RCX70").edit("T|1", "t|1")),
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "DD|RCX70"), rcx().edit("D|RCX70", " D |RCX70")),
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "|RCX70"), rcx()),
         (Rule::Row01, "R", ncc().edit_some("03/12/2018 09:14", "", 1), ncc().edit_some("03/12/2018 09:14", "03/12/2018 00:00", 1)),
         // A bay without a bed would pass as one.
         (Rule::Row01, "R", rm1().edit_some("Ward,B,1,", "Ward,B,,", 1), rm1().edit_some("Ward,B,1,", "Ward,,1,", 1)),
@@ -698,6 +706,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "11,9,1,1", 1)),
         (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "10,12,0,0", 1)),
         (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "ten,9,0,1", 1), ncc().edit_some("10,9,0,1", ",9,0,1", 1)),
+        // A row with a bed of its own is one bed.
+        (Rule::Row02, "R", ncc().feed(bed_of_its_own), ncc()),
         (Rule::Row03, "R", rmy().edit("Painting", ""), rmy()),
         (Rule::Row04, "R", rm1().feed(gender_of_the_vacant).edit_some("VAC,,", "VAC,1,", 1), rm1().feed(gender_of_the_vacant)),
         (

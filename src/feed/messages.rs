@@ -213,7 +213,6 @@ impl Rule {
                 "{column} is more than its parts together ({columns})",
                 "{column} is 0: a row counts at least 1",
                 "one bed cannot count {count} times: a row with a bed has a count of 1",
-                "Quantity invalid: a single bed counts as one.",
             ],
             Self::Row03 => &["{field} needed for {line_type}."],
             Self::Row04 => {

@@ -622,6 +622,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str05, "F", ncc().twice(), ncc()),
         (Rule::Str10, "F", ncc().edit(NCC_END, "Transitional/Short stay,10,9,0,1,N"), ncc()),
         (Rule::Str10, "F", rmy().edit("Painting,\n", "Painting,").feed(always_ended), rmy().feed(always_ended)),
+        (Rule::Str10, "F", rgp().edit("Decision to admit\n", "Decision to admit"), rgp()),
         (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),

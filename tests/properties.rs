@@ -348,6 +348,9 @@ fn what_stands_beside_the_beds_is_never_taken_for_the_whole_either() {
     assert!(cuts > 300, "a list, a checksum and a control record are cut: {cuts}");
 }
 
+/// Slots of the past that rules look at.
+const REACH: i32 = 192;
+
 /// Some ticks of the clock that processor time is counted by, in nanoseconds.
 const TICKS: u64 = 12_000_000;
 
@@ -361,8 +364,37 @@ fn rows<'a>(row: &'a dyn Fn(usize) -> String) -> impl Fn(usize) -> String + 'a {
     move |n| (0..n).map(row).collect()
 }
 
+/// The processor time of judging files after a past, in nanoseconds: the least of three tries.
+fn took(layout: Layout, files: &Files, history: &History) -> u64 {
+    let once = || {
+        let before = processor_time();
+        judge_after(layout, files, history, false);
+        processor_time() - before
+    };
+    (0..3).map(|_| once()).min().unwrap()
+}
+
+/// Eight times the input: eight times the work, or 64 times where it grows with the square.
+fn assert_linear(what: &str, took: impl Fn(usize) -> u64) {
+    let (small, large) = (took(400), took(3200));
+    assert!(large < 24 * small.max(TICKS), "{what}: {small} ns, then {large} ns for eight times as much");
+}
+
 #[test]
-fn time_is_linear_in_the_input() {
+fn time_is_linear_in_the_input_of_every_layout_and_in_the_past() {
+    for layout in Layout::ALL {
+        let rows = |rows: usize| layouts::long(layout, rows);
+        assert!(judge(layout, &rows(400)).report.rows.read >= 400, "{layout:?}: every row is read");
+        assert_linear(layout.code(), |n| took(layout, &rows(n), &past(REACH, &rows(1))));
+        // A past that goes back further than any rule looks.
+        assert_linear(&format!("{} after a long past", layout.code()), |n| {
+            took(layout, &rows(40), &past(i32::try_from(n).unwrap(), &rows(40)))
+        });
+    }
+}
+
+#[test]
+fn time_is_linear_in_strange_input() {
     const HEAD: &str = "EXTRACT_DTTM,SITE,WARD_CODE,WARD_DESC,BAY,BED,STATUS,SEX,AGE,SPEC,LOC,DTA_DTTM\n";
     let good = |n: usize| format!("03/12/2018 10:15,RM102,W01,Ward,B,{n},OCC,F,83,300,IP,\n");
     type Shape<'a> = (&'a str, Box<dyn Fn(usize) -> String + 'a>);
@@ -386,22 +418,14 @@ fn time_is_linear_in_the_input() {
         ("quotes alone", Box::new(|n| "\"".repeat(n * 60))),
         ("line ends alone", Box::new(|n| "\n\r".repeat(n * 30))),
     ];
-    let took = |body: &str| {
+    let sent = |body: &str| -> Files {
         let name = "RM1_BEDSTATE_20181203_1015.csv".to_owned();
         let data = format!("{HEAD}{body}").into_bytes();
         let sum = format!("{}  {name}\n", Digest::of(&data)).into_bytes();
-        let files = vec![(name.clone(), data), (format!("{name}.sha256"), sum)];
-        let once = || {
-            let before = processor_time();
-            judge(Layout::Rm1, &files);
-            processor_time() - before
-        };
-        (0..3).map(|_| once()).min().unwrap()
+        vec![(name.clone(), data), (format!("{name}.sha256"), sum)]
     };
     for (what, shape) in &shapes {
-        // Eight times the input: eight times the work, or 64 times where it grows with the square.
-        let (small, large) = (took(&shape(400)), took(&shape(3200)));
-        assert!(large < 24 * small.max(TICKS), "{what}: {small} ns, then {large} ns for eight times as much");
+        assert_linear(what, |n| took(Layout::Rm1, &sent(&shape(n)), &History::default()));
     }
 }
 

@@ -453,6 +453,11 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Trn06, "F", rcx().told(numbered::<7>), rcx().told(numbered::<6>)),
         (Rule::Trn06, "W", first_of_a_round().told(numbered::<9_999_998>), first_of_a_round().told(numbered::<9_999_999>)),
         (Rule::Trn06, "F", rcx().told(numbered::<9>), overtaking().told(overtaken)),
+        // The number in the name, in the first line and in the control record.
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|0000008|"), rcx()),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|abc|"), rcx().edit("|0000007|", "|7|")),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "||"), rcx()),
+        (Rule::Trn06, "W", rmy().control("sequence_no=5", "sequence_no=0"), rmy()),
         (Rule::Trn06, "F", rmy().told(numbered::<5>), again().told(numbered::<5>)),
         (Rule::Trn07, "F", rmy().told(named), again().told(named)),
         (Rule::Trn07, "F", rmy().told(named), rmy().told(named).feed(|feed| feed.limits.name_reuse = Some(NameReuse::Warn))),

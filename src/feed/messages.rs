@@ -53,6 +53,9 @@ impl Rule {
             Self::Trn06 => &[
                 "Sequence jumped from {last} to {number}: {missing} in between not accepted.",
                 "Old sequence: the file has number {number}, and number {past} was accepted before it.",
+                "The running number is {number} in {place} and {other} in {elsewhere}; the one in {place} counts.",
+                "In {place} there is no running number from 1 to 9,999,999; the one in {elsewhere}, {number}, counts.",
+                "In {place} there is no running number from 1 to 9,999,999: whether a file is missing or old cannot be told.",
             ],
             Self::Trn07 => &["File name reused: other content was accepted under this name for {slot}, as {delivery}."],
             Self::Trn08 => &["File name {name} not recognised. Expected: {patterns}."],

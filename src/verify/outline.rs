@@ -96,7 +96,7 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
         }
         match part.role {
             PartRole::Data => data(file.bytes, part, mapping, feed, &mut found),
-            PartRole::Control => found.control = Some(control::record(file.bytes).0),
+            PartRole::Control => found.control = Some(control::record(file.bytes, &part.always).0),
             PartRole::Sha256 | PartRole::Signature => {}
         }
     }

@@ -278,7 +278,7 @@ impl<'a> Opening<'a> {
         let mut all = ControlRecord::default();
         for opened in self.of_role(PartRole::Control) {
             findings.extend(identifiers::check_beside("The control file", opened.file.bytes));
-            let (record, problems) = control::record(opened.file.bytes);
+            let (record, problems) = control::record(opened.file.bytes, &opened.part.always);
             findings.append(problems);
             if let Some(sha256) = record.sha256.filter(|_| whole) {
                 findings.extend(checksums::compare(&[Checksum { name: None, sha256 }], &files));

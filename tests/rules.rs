@@ -223,7 +223,8 @@ impl Input {
             }
             "RMY" => {
                 let rows = self.texts[0].2.lines().count() - 1;
-                let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                let control =
+                    format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\nkind=FULL\n");
                 let control = self.control.iter().fold(control, |control, (from, to)| {
                     assert!(control.contains(from), "{from}");
                     control.replace(from, to)
@@ -445,7 +446,7 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
     let rcx = || rcx().after(ten, false);
     let first_of_a_round = || rcx().edit("|0000007|", "|0000001|").named("rcx_bs_0000001.txt");
     let rmy = || rmy().after(ten, false).control("row_count", "sequence_no=5\nrow_count");
-    let again = || rmy().control("sequence_no=5", "sequence_no=5\nkind=RESEND");
+    let again = || rmy().control("kind=FULL", "kind=RESEND");
     let rm1_after = || rm1().after(ten, false);
     let named = |history: &mut History, _: u64| called(history, "RMY-bedstate-2018-12-03T1015.csv");
     let rm1_named = |history: &mut History, _: u64| called(history, "RM1_BEDSTATE_20181203_1015.csv");
@@ -464,6 +465,11 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Trn06, "F", rcx().told(numbered::<7>), rcx().told(numbered::<6>)),
         (Rule::Trn06, "W", first_of_a_round().told(numbered::<9_999_998>), first_of_a_round().told(numbered::<9_999_999>)),
         (Rule::Trn06, "F", rcx().told(numbered::<9>), overtaking().told(overtaken)),
+        // The number in the name, in the first line and in the control record.
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|0000008|"), rcx()),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|abc|"), rcx().edit("|0000007|", "|7|")),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "||"), rcx()),
+        (Rule::Trn06, "W", rmy().control("sequence_no=5", "sequence_no=0"), rmy()),
         (Rule::Trn06, "F", rmy().told(numbered::<5>), again().told(numbered::<5>)),
         (Rule::Trn07, "F", rmy().told(named), again().told(named)),
         (Rule::Trn07, "F", rmy().told(named), rmy().told(named).feed(|feed| feed.limits.name_reuse = Some(NameReuse::Warn))),
@@ -542,6 +548,7 @@ fn must_sign(feed: &mut Feed) {
         role: PartRole::Signature,
         compression: Compression::Plain,
         signs: Some(data.part),
+        always: Vec::new(),
     });
 }
 
@@ -628,7 +635,13 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
         (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
         (Rule::Str09, "F", rcx().edit("|BEDSTATE\n", "|BEDSTATE2\n"), rcx().edit("|BEDSTATE\n", "|bedstate\n")),
-        (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
+        (Rule::Str09, "F", rmy().control("kind=FULL", "kind=DELTA"), rmy().control("kind=FULL", "kind=full")),
+        // Cut before its last line, and in it.
+        (Rule::Trn04, "F", rmy().control("kind=FULL\n", ""), rmy()),
+        (Rule::Str09, "F", rmy().control("kind=FULL\n", "kind=TES"), rmy().control("kind=FULL\n", "kind=TEST")),
+        (Rule::Str10, "W", rmy().control("kind=FULL\n", "kind=FULL"), rmy()),
+        (Rule::Str04, "W", rmy().control("kind=", "batch=12\nkind="), rmy().control("kind=", "System=12\nkind=")),
+        (Rule::Str09, "F", rmy().control("kind=", "mode=test\nkind="), rmy().control("kind=", "mode=trial\nkind=")),
         (
             Rule::Tim09,
             "W",

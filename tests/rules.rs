@@ -305,8 +305,19 @@ fn leaking(count: usize) -> Input {
 
 /// A hundred beds with a date in each ward's description, of the years from the first to the last.
 fn dated(first: u32, last: u32) -> Input {
-    let date = |n: u32| format!(",{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
+    dated_as(first, last, "")
+}
+
+fn dated_as(first: u32, last: u32, before: &str) -> Input {
+    let date = |n: u32| format!(",{before}{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
     (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
+/// The same, in a column of another name that was not agreed; the agreed one is not there.
+fn dated_by(first: u32, last: u32, name: &str) -> Input {
+    dated(first, last)
+        .edit(",WARD_DESC,", &format!(",{name},"))
+        .feed(|feed| feed.mappings[0].tables[0].optional.push("WARD_DESC".to_owned()))
 }
 
 /// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
@@ -769,7 +780,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Igv02, "F", rcx().edit("|BEDSTATE", "|9434765919"), rcx().edit("|BEDSTATE", "|0000000108")),
         (Rule::Igv02, "F", rcx().edit("T|1", "T|1|9434765919"), rcx().edit("T|1", "T|1|9434765918")),
         (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
-        (Rule::Igv03, "F", dated(1930, 2010), dated(1999, 2018)),
+        (Rule::Igv03, "F", dated(1930, 2010), dated(2011, 2018)),
+        (Rule::Igv03, "F", dated(1999, 2017), dated(2011, 2018)),
+        // The column's name says that the days are those of a ward.
+        (Rule::Igv03, "F", dated_by(1995, 2018, "WARD_REF"), dated_by(1995, 2018, "WARD_OPENED")),
+        (Rule::Igv03, "F", dated_as(1999, 2017, "SMITH "), dated_as(2011, 2018, "SMITH ")),
         (Rule::Igv04, "W", rm1().edit(",W02,", ",HIV,"), rm1().edit(",W02,", ",HIVES,")),
     ];
     rows.extend(of_lines());

@@ -223,7 +223,8 @@ impl Input {
             }
             "RMY" => {
                 let rows = self.texts[0].2.lines().count() - 1;
-                let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                let control =
+                    format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\nkind=FULL\n");
                 let control = self.control.iter().fold(control, |control, (from, to)| {
                     assert!(control.contains(from), "{from}");
                     control.replace(from, to)
@@ -304,8 +305,19 @@ fn leaking(count: usize) -> Input {
 
 /// A hundred beds with a date in each ward's description, of the years from the first to the last.
 fn dated(first: u32, last: u32) -> Input {
-    let date = |n: u32| format!(",{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
+    dated_as(first, last, "")
+}
+
+fn dated_as(first: u32, last: u32, before: &str) -> Input {
+    let date = |n: u32| format!(",{before}{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
     (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
+/// The same, in a column of another name that was not agreed; the agreed one is not there.
+fn dated_by(first: u32, last: u32, name: &str) -> Input {
+    dated(first, last)
+        .edit(",WARD_DESC,", &format!(",{name},"))
+        .feed(|feed| feed.mappings[0].tables[0].optional.push("WARD_DESC".to_owned()))
 }
 
 /// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
@@ -445,7 +457,7 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
     let rcx = || rcx().after(ten, false);
     let first_of_a_round = || rcx().edit("|0000007|", "|0000001|").named("rcx_bs_0000001.txt");
     let rmy = || rmy().after(ten, false).control("row_count", "sequence_no=5\nrow_count");
-    let again = || rmy().control("sequence_no=5", "sequence_no=5\nkind=RESEND");
+    let again = || rmy().control("kind=FULL", "kind=RESEND");
     let rm1_after = || rm1().after(ten, false);
     let named = |history: &mut History, _: u64| called(history, "RMY-bedstate-2018-12-03T1015.csv");
     let rm1_named = |history: &mut History, _: u64| called(history, "RM1_BEDSTATE_20181203_1015.csv");
@@ -464,6 +476,11 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Trn06, "F", rcx().told(numbered::<7>), rcx().told(numbered::<6>)),
         (Rule::Trn06, "W", first_of_a_round().told(numbered::<9_999_998>), first_of_a_round().told(numbered::<9_999_999>)),
         (Rule::Trn06, "F", rcx().told(numbered::<9>), overtaking().told(overtaken)),
+        // The number in the name, in the first line and in the control record.
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|0000008|"), rcx()),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|abc|"), rcx().edit("|0000007|", "|7|")),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "||"), rcx()),
+        (Rule::Trn06, "W", rmy().control("sequence_no=5", "sequence_no=0"), rmy()),
         (Rule::Trn06, "F", rmy().told(numbered::<5>), again().told(numbered::<5>)),
         (Rule::Trn07, "F", rmy().told(named), again().told(named)),
         (Rule::Trn07, "F", rmy().told(named), rmy().told(named).feed(|feed| feed.limits.name_reuse = Some(NameReuse::Warn))),
@@ -542,6 +559,7 @@ fn must_sign(feed: &mut Feed) {
         role: PartRole::Signature,
         compression: Compression::Plain,
         signs: Some(data.part),
+        always: Vec::new(),
     });
 }
 
@@ -629,7 +647,13 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
         (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
         (Rule::Str09, "F", rcx().edit("|BEDSTATE\n", "|BEDSTATE2\n"), rcx().edit("|BEDSTATE\n", "|bedstate\n")),
-        (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
+        (Rule::Str09, "F", rmy().control("kind=FULL", "kind=DELTA"), rmy().control("kind=FULL", "kind=full")),
+        // Cut before its last line, and in it.
+        (Rule::Trn04, "F", rmy().control("kind=FULL\n", ""), rmy()),
+        (Rule::Str09, "F", rmy().control("kind=FULL\n", "kind=TES"), rmy().control("kind=FULL\n", "kind=TEST")),
+        (Rule::Str10, "W", rmy().control("kind=FULL\n", "kind=FULL"), rmy()),
+        (Rule::Str04, "W", rmy().control("kind=", "batch=12\nkind="), rmy().control("kind=", "System=12\nkind=")),
+        (Rule::Str09, "F", rmy().control("kind=", "mode=test\nkind="), rmy().control("kind=", "mode=trial\nkind=")),
         (
             Rule::Tim09,
             "W",
@@ -757,7 +781,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Igv02, "F", rcx().edit("|BEDSTATE", "|9434765919"), rcx().edit("|BEDSTATE", "|0000000108")),
         (Rule::Igv02, "F", rcx().edit("T|1", "T|1|9434765919"), rcx().edit("T|1", "T|1|9434765918")),
         (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
-        (Rule::Igv03, "F", dated(1930, 2010), dated(1999, 2018)),
+        (Rule::Igv03, "F", dated(1930, 2010), dated(2011, 2018)),
+        (Rule::Igv03, "F", dated(1999, 2017), dated(2011, 2018)),
+        // The column's name says that the days are those of a ward.
+        (Rule::Igv03, "F", dated_by(1995, 2018, "WARD_REF"), dated_by(1995, 2018, "WARD_OPENED")),
+        (Rule::Igv03, "F", dated_as(1999, 2017, "SMITH "), dated_as(2011, 2018, "SMITH ")),
         (Rule::Igv04, "W", rm1().edit(",W02,", ",HIV,"), rm1().edit(",W02,", ",HIVES,")),
     ];
     rows.extend(of_lines());

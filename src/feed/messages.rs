@@ -53,6 +53,9 @@ impl Rule {
             Self::Trn06 => &[
                 "Sequence jumped from {last} to {number}: {missing} in between not accepted.",
                 "Old sequence: the file has number {number}, and number {past} was accepted before it.",
+                "The running number is {number} in {place} and {other} in {elsewhere}; the one in {place} counts.",
+                "In {place} there is no running number from 1 to 9,999,999; the one in {elsewhere}, {number}, counts.",
+                "In {place} there is no running number from 1 to 9,999,999: whether a file is missing or old cannot be told.",
             ],
             Self::Trn07 => &["File name reused: other content was accepted under this name for {slot}, as {delivery}."],
             Self::Trn08 => &["File name {name} not recognised. Expected: {patterns}."],
@@ -100,6 +103,7 @@ impl Rule {
                 "Column {column} was not agreed; it was dropped.",
                 "Column {column} was not agreed, and other columns than the agreed ones reject this file.",
                 "The archive's member {member} was not agreed; it was not read.",
+                "Line {line} of the control file has a key that is not known; it was not used. Known are: {keys}.",
             ],
             Self::Str05 => &[
                 "Line {line}: {fields} fields, expected {agreed}.",
@@ -135,11 +139,13 @@ impl Rule {
                 "{where} states a kind that is none of FULL, RESEND and TEST.",
                 "{version} that {where} states is not supported: {supported} is.",
                 "The delivery states its kind twice, and differently.",
+                "Line {line} of the control file says TEST, but not as kind=TEST: what it is meant for is not known.",
             ],
             Self::Str10 => &[
                 "The last line (line {line}) has {fields} of {agreed} fields and no line end: the file was cut short.",
                 "The last line (line {line}) has no line end, which this file always has: the file was cut short.",
                 "The last line (line {line}) has no line end: the file may be cut short.",
+                "The last line of the control file has no line end: the control file may be cut short.",
             ],
             Self::Tim01 => &[
                 "The snapshot time is missing.",

@@ -100,7 +100,7 @@ catalogue! {
     Str01 "STR-01" RejectFile Never "The file has bed rows." "Check the export job: the file has no data. Overnight back-ups of the source system are a usual cause."
     Str02 "STR-02" Warning Never "The text is in the agreed encoding." "Export in the agreed encoding. If it reads as damaged, the wrong file may have been sent."
     Str03 "STR-03" RejectFile Never "Every agreed column is there, once." "Put the column back under its agreed name, or ask for the mapping to be changed first."
-    Str04 "STR-04" Warning Allowed "No column that was not agreed." "Take the column out of the extract, or agree it first. It was not kept."
+    Str04 "STR-04" Warning Allowed "No column, member or key that was not agreed." "Take it out of what is sent, or agree it first. It was not kept."
     Str05 "STR-05" RejectRow Allowed "Every row has the agreed number of fields and closed quotes." "Check the line for a stray separator or quote inside a text."
     Str06 "STR-06" RejectFile Never "The number of rows is the number announced." "Send the file again: rows were lost, or the count was made before the export ended."
     Str07 "STR-07" RejectFile Never "The sums in the control record are the sums of the file." "Send the file again: rows were lost or doubled, or the sums were made before the export ended."

@@ -84,6 +84,8 @@ pub struct FilePart {
     pub compression: Compression,
     /// The part that a signature is for; `None` for every other role.
     pub signs: Option<String>,
+    /// Keys that a control record must have, beside those that every one must; empty for every other role.
+    pub always: Vec<String>,
 }
 
 /// How a file of rows is packed. Archives with members (zip) are said by the tables that name a member.

@@ -461,7 +461,7 @@ fn a_control_record_is_compared_with_the_data() {
         (format!("{good}total_occ=21\n"), "R STR-07F"),
         (format!("{good}produced_at=2018-12-03T10:15:30Z\n"), "A"),
         (format!("{good}produced_at=2018-12-03T09:15:30Z\n"), "A TIM-09W"),
-        ("rubbish".to_owned(), "R TRN-04F"),
+        ("rubbish\n".to_owned(), "R TRN-04F"),
     ];
     for (control, expected) in rows {
         let case = set(&control);

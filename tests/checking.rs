@@ -371,8 +371,17 @@ fn p6_a_file_sent_to_test_leaves_its_picture_beside_its_receipt() {
     service.send("RZZ", "inbox", [(name.as_str(), &good)]);
     service.settled(3);
     assert_ne!(picture(&service).0, Some(0));
-    service.send("RZZ", "test", [(name.as_str(), &sealed)]);
+    // What was accepted is tried out once more: everything is told once more, and that it would be ignored in the inbox.
+    service.send("RZZ", "test", [(name.as_str(), &good)]);
     service.settled(4);
+    let text = wait_for("the picture of the repetition", || Some(picture(&service)).filter(|(code, _)| *code == Some(0))).1;
+    assert!(text.starts_with("would be ACCEPTED") && text.contains("it would be ignored as a repetition"), "{text}");
+    assert!(text.contains("FIRST LINES OF THE DATASET"), "{text}");
+    let (receipt, _) = service.receipt("RZZ", &name);
+    assert_eq!(receipt["verdict"], "test_accepted");
+    assert!(receipt["finding_counts"].as_array().unwrap().len() > 1, "{receipt}");
+    service.send("RZZ", "test", [(name.as_str(), &sealed)]);
+    service.settled(5);
     assert_ne!(picture(&service).0, Some(0));
     assert_eq!(service.receipt("RZZ", &name).0["verdict"], "sealed");
     service.stop();

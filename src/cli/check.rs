@@ -133,6 +133,7 @@ fn as_json(judged: &Judged, accepted: bool) -> serde_json::Value {
     serde_json::json!({
         "accepted": accepted,
         "verdict": judged.picture.decision,
+        "marked_test": judged.assessment.report.marked_test,
         "judged_at": judged.at,
         "judged_at_assumed": judged.assumed,
         "report": report_json(&judged.assessment.report),

@@ -38,8 +38,10 @@ pub(super) enum Coding {
     Known,
     /// The feed does not carry it.
     NotCarried,
-    /// The column has something that no code covers, or nothing.
-    Unmapped(String),
+    /// The column is blank.
+    Blank(String),
+    /// The column has something that cannot be read: no code covers it, or it is no age and no date.
+    Unread(String),
 }
 
 /// Makes the line that a row's plan describes.
@@ -419,9 +421,9 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
         None => (Some(unknown), Coding::NotCarried),
         Some(person) => match person.value {
             None if person.constant => (Some(unknown), Coding::NotCarried),
-            None => (Some(unknown), Coding::Unmapped(person.column.to_owned())),
+            None => (Some(unknown), Coding::Blank(person.column.to_owned())),
             Some(value) if person.constant && value == unknown => (Some(value), Coding::NotCarried),
-            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column.to_owned())),
+            Some(value) if person.unmapped => (Some(value), Coding::Unread(person.column.to_owned())),
             Some(value) => (Some(value), Coding::Known),
         },
     }

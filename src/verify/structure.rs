@@ -228,6 +228,8 @@ impl<'a> Reader<'a> {
         };
         self.check_width(&record)?;
         self.look_aside("The line of column names", &record);
+        // Where no row follows, this is the line that must have an end.
+        self.last = Some((record.line, None));
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
         self.say_where_names_are(&record);
         let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);

@@ -147,7 +147,8 @@ impl Pen {
         let heading = self.in_ink("2", &heading);
         self.put(&heading);
         for row in rows {
-            let (last, cells) = row.split_last().map_or((String::new(), row.as_slice()), |(last, cells)| (printed(last).into_owned(), cells));
+            let (last, cells) =
+                row.split_last().map_or((String::new(), row.as_slice()), |(last, cells)| (printed(last).into_owned(), cells));
             for (number, piece) in pieces(&last, room).into_iter().enumerate() {
                 let blank = |cell: &String| if number == 0 { printed(cell).into_owned() } else { String::new() };
                 let line = row_of(cells.iter().map(blank).chain([piece]), &widths);
@@ -206,8 +207,8 @@ mod tests {
     fn colours_are_only_where_they_are_wanted_and_nothing_moves_the_cursor() {
         for colour in [false, true] {
             let mut pen = Pen::new(60, colour);
-            pen.heading(Ink::Red, "bad\u{1b}[2J");
-            assert_eq!(pen.text(), if colour { "\u{1b}[1;31mbad?[2J\u{1b}[0m\n" } else { "bad?[2J\n" });
+            pen.heading(Ink::Red, "bad\u{1b}[2J\u{2066}");
+            assert_eq!(pen.text(), if colour { "\u{1b}[1;31mbad\\u{1B}[2J\\u{2066}\u{1b}[0m\n" } else { "bad\\u{1B}[2J\\u{2066}\n" });
         }
     }
 

@@ -44,6 +44,7 @@ use crate::bedstate::Snapshot;
 use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, Finding, Findings, ProviderCode, ProviderKind, Rule, printed};
 use crate::normalise::mapping::Mapping;
+use crate::normalise::values::shown_place;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
@@ -118,6 +119,11 @@ pub(crate) const MAX_QUOTED_CHARS: usize = 40;
 pub(crate) fn quoted(text: &str) -> String {
     let short: String = masked(text).chars().take(MAX_QUOTED_CHARS).collect();
     printed(&short).into_owned()
+}
+
+/// A ward's or a site's code as a finding may repeat it: not where it could be a person's number or name.
+pub(crate) fn quoted_place(code: &str) -> String {
+    quoted(&shown_place(code))
 }
 
 /// What is agreed with one provider about its feed: everything the checks need, from the settings.

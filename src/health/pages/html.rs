@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn text_is_escaped_and_cut() {
         let mut page = Html { text: String::new() };
-        page.text("<script>alert('x' & \"y\")</script>\u{1b}");
-        assert_eq!(page.text, "&lt;script&gt;alert(&#39;x&#39; &amp; &quot;y&quot;)&lt;/script&gt;?");
+        page.text("<script>alert('x' & \"y\")</script>\u{1b}\u{202e}\u{200b}");
+        assert_eq!(page.text, "&lt;script&gt;alert(&#39;x&#39; &amp; &quot;y&quot;)&lt;/script&gt;\\u{1B}\\u{202E}\\u{200B}");
         let mut page = Html { text: String::new() };
         page.text(&"é".repeat(500));
         assert_eq!(page.text.chars().count(), CELL_CHARS + 1);

@@ -163,7 +163,7 @@ mod tests {
         let from = "192.0.2.1".parse().unwrap();
         for (what, certificate, at, expected) in rows {
             let got = judge(&certificate, &account(), &trust, from, Timestamp::from_second(at).unwrap());
-            assert_eq!(got, expected.map(|()| "night job (certificate of council)".to_owned()), "{what}");
+            assert_eq!(got, expected.map(|()| "night job\\u{7} (certificate of council)".to_owned()), "{what}");
         }
         let good = certificate(&ca, rm1);
         for revoked in [good.public_key(), ca.public_key().key_data()] {

@@ -305,8 +305,19 @@ fn leaking(count: usize) -> Input {
 
 /// A hundred beds with a date in each ward's description, of the years from the first to the last.
 fn dated(first: u32, last: u32) -> Input {
-    let date = |n: u32| format!(",{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
+    dated_as(first, last, "")
+}
+
+fn dated_as(first: u32, last: u32, before: &str) -> Input {
+    let date = |n: u32| format!(",{before}{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
     (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
+/// The same, in a column of another name that was not agreed; the agreed one is not there.
+fn dated_by(first: u32, last: u32, name: &str) -> Input {
+    dated(first, last)
+        .edit(",WARD_DESC,", &format!(",{name},"))
+        .feed(|feed| feed.mappings[0].tables[0].optional.push("WARD_DESC".to_owned()))
 }
 
 /// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
@@ -317,6 +328,10 @@ fn column(name: &str) -> FieldSource {
 
 fn gender_of_the_vacant(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.insert("gender".to_owned(), column("SEX"));
+}
+
+fn bed_of_its_own(feed: &mut Feed) {
+    feed.mappings[0].tables[0].fields.insert("bed_ref".to_owned(), column("District"));
 }
 
 fn status_of_the_vacant(feed: &mut Feed) {
@@ -356,6 +371,12 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
             ncc().edit_some("03/12/2018 09:14", "26/11/2018 10:14", 1),
             ncc().edit_some("03/12/2018 09:14", "26/11/2018 10:15", 1),
         ),
+        (
+            Rule::Tim08,
+            "W",
+            ncc().edit_some("03/12/2018 09:14", "03/12/2018 10:21", 1),
+            ncc().edit_some("03/12/2018 09:14", "03/12/2018 10:20", 1),
+        ),
         (Rule::Ref07, "W", rm1().edit_some(",300,IP", ",999,IP", 1), rm1().edit_some(",300,IP", ",301,IP", 1)),
         (Rule::Row06, "W", isolated().feed(without_side_room), isolated()),
         (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", asked), ("R-2", asked)])),
@@ -376,6 +397,7 @@ fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
     vec![
         (Rule::Ref06, "W", rmy().edit(",Female,Low", ",Male,Low"), rmy()),
         (Rule::Xro03, "W", crowded(39), rgp()),
+        (Rule::Xro03, "W", ncc().edit_some("10,9,0,1", "10,11,0,0", 1), ncc().edit_some("10,9,0,1", "10,10,0,0", 1)),
         (Rule::Xro03, "F", crowded(32), crowded(33)),
         (Rule::Xro03, "W", crowded(33), rgp()),
         // An empty bed elsewhere makes up for one.
@@ -690,7 +712,13 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-03".parse().unwrap())),
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-04".parse().unwrap())),
         ),
+        // What sort of row it is: a letter nobody agreed makes no bed. Letter case is no difference, as on first and last lines.
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "X|RCX70"), rcx().edit("D|RCX70", "d|RCX70").edit("T|1", "t|1")),
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "DD|RCX70"), rcx().edit("D|RCX70", " D |RCX70")),
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "|RCX70"), rcx()),
         (Rule::Row01, "R", ncc().edit_some("03/12/2018 09:14", "", 1), ncc().edit_some("03/12/2018 09:14", "03/12/2018 00:00", 1)),
+        // A bay without a bed would pass as one.
+        (Rule::Row01, "R", rm1().edit_some("Ward,B,1,", "Ward,B,,", 1), rm1().edit_some("Ward,B,1,", "Ward,,1,", 1)),
         (Rule::Row02, "R", ncc().edit_some("10,9,", "10,9.5,", 1), ncc().edit_some("10,9,", "10,9.0,", 1)),
         (
             Rule::Row02,
@@ -698,6 +726,12 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rgp().edit("1,Women's,40,20,20,0", "1,Women's,1,0,0,2"),
             rgp().edit("1,Women's,40,20,20,0", "1,Women's,2,0,0,2"),
         ),
+        // Vacancies that a home has no room for; patients beyond its beds are another matter (XRO-03).
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "11,9,1,1", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "10,12,0,0", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "ten,9,0,1", 1), ncc().edit_some("10,9,0,1", ",9,0,1", 1)),
+        // A row with a bed of its own is one bed.
+        (Rule::Row02, "R", ncc().feed(bed_of_its_own), ncc()),
         (Rule::Row03, "R", rmy().edit("Painting", ""), rmy()),
         (Rule::Row04, "R", rm1().feed(gender_of_the_vacant).edit_some("VAC,,", "VAC,1,", 1), rm1().feed(gender_of_the_vacant)),
         (
@@ -709,6 +743,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row07, "W", rm1().edit_some("Ward,B,1,", "Ward,5-May,1,", 1), rm1().edit_some("Ward,B,1,", "Ward,5-Mai,1,", 1)),
         (Rule::Row07, "R", rgp().edit("5.00E+01", "5.00E+02"), rgp()),
         (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJK,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJ,", 1)),
+        (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,=1,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,1=,", 1)),
         (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
         (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
         (Rule::Xro01, "F", rm1().renumbered(&[(1, 2), (3, 4), (6, 7)]), rm1().renumbered(&[(1, 2), (3, 4)])),
@@ -745,7 +780,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Igv02, "F", rcx().edit("|BEDSTATE", "|9434765919"), rcx().edit("|BEDSTATE", "|0000000108")),
         (Rule::Igv02, "F", rcx().edit("T|1", "T|1|9434765919"), rcx().edit("T|1", "T|1|9434765918")),
         (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
-        (Rule::Igv03, "F", dated(1930, 2010), dated(1999, 2018)),
+        (Rule::Igv03, "F", dated(1930, 2010), dated(2011, 2018)),
+        (Rule::Igv03, "F", dated(1999, 2017), dated(2011, 2018)),
+        // The column's name says that the days are those of a ward.
+        (Rule::Igv03, "F", dated_by(1995, 2018, "WARD_REF"), dated_by(1995, 2018, "WARD_OPENED")),
+        (Rule::Igv03, "F", dated_as(1999, 2017, "SMITH "), dated_as(2011, 2018, "SMITH ")),
         (Rule::Igv04, "W", rm1().edit(",W02,", ",HIV,"), rm1().edit(",W02,", ",HIVES,")),
     ];
     rows.extend(of_lines());

@@ -176,6 +176,7 @@ impl Rule {
             ],
             Self::Tim08 => &[
                 "{rows} rows are older than {limit}; the first is here.",
+                "{rows} rows say that they were updated after the snapshot: a date or a clock is wrong; the first is here.",
                 "{rows} rows are older than {limit}, {count} of them older than {second}: these cannot be relied on; the first is here.",
             ],
             Self::Tim09 => &[
@@ -217,9 +218,9 @@ impl Rule {
                 "{count} is not a whole number from 1 to 99,999",
                 "{column} is more than 99,999",
                 "{column} is less than its parts together ({columns})",
+                "{column} is more than its parts together ({columns})",
                 "{column} is 0: a row counts at least 1",
                 "one bed cannot count {count} times: a row with a bed has a count of 1",
-                "Quantity invalid: a single bed counts as one.",
             ],
             Self::Row03 => &["{field} needed for {line_type}."],
             Self::Row04 => {

@@ -114,7 +114,7 @@ catalogue! {
     Tim05 "TIM-05" RejectFile Never "The local time exists." "No file can carry a time in the hour the clocks skip in March; agree a clock policy for your system."
     Tim06 "TIM-06" Warning Allowed "A time in the repeated October hour was resolved." "Nothing to do; an offset in the time would remove the doubt."
     Tim07 "TIM-07" RejectRow Allowed "The start of a wait is plausible." "Correct the time since when the patient waits; it must not lie after the snapshot, nor months before it."
-    Tim08 "TIM-08" Warning Allowed "Rows were updated lately enough." "Ask the places behind the old rows to update their figures."
+    Tim08 "TIM-08" Warning Allowed "Rows were updated lately enough, and not after the snapshot." "Ask the places behind the old rows to update their figures; where the time is after the snapshot, correct the date or the clock."
     Tim09 "TIM-09" Warning Allowed "The clock of the source agrees with ours." "Check the clock of the system that makes the extract, and its time zone."
     Ref01 "REF-01" RejectFile Never "The sharing agreement is in date." "Ask the council to renew the data sharing agreement."
     Ref02 "REF-02" RejectRow Allowed "The site is registered to the provider." "Correct the site code, or ask for the site to be registered."

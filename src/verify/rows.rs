@@ -1,6 +1,6 @@
 //! Rows: each line by itself, against what its type needs and may have (ROW-03, ROW-04, ROW-05).
 //!
-//! Owns lines with their places, and leaving out rows that fail. Refuses to mend: a row with one wrong line is left out
+//! Owns lines with their places, and leaving out rows that fail. Counts are judged where rows become lines (`normalise`). Refuses to mend: a row with one wrong line is left out
 //! whole, since nothing says which of its statements is true.
 
 use super::Rejections;
@@ -113,9 +113,6 @@ fn problems(line: &Line) -> Vec<(Rule, &'static str, String)> {
             found.push((Rule::Row04, *field, format!("{field} not allowed for {kind}.")));
         }
     }
-    if line.bed_ref.is_some() && line.quantity != 1 && kind != Demand {
-        found.push((Rule::Row02, "quantity", "Quantity invalid: a single bed counts as one.".to_owned()));
-    }
     let agrees = match line.bed_status {
         None => true,
         Some(BedStatus::Occupied) => kind == Occupied,
@@ -157,7 +154,7 @@ mod tests {
     fn each_line_type_needs_its_fields_and_may_not_have_others() {
         use LineType::{Closed, Demand, Empty, Occupied};
         type Change = fn(&mut Line);
-        let rows: [(LineType, Change, &str); 21] = [
+        let rows: [(LineType, Change, &str); 19] = [
             (Occupied, |_| {}, ""),
             (Empty, |_| {}, ""),
             (Closed, |_| {}, ""),
@@ -177,8 +174,6 @@ mod tests {
             (Occupied, |l| l.bed_status = Some(BedStatus::Unoccupied), "ROW-05 Status conflict: OCC with bed status U."),
             (Closed, |l| l.bed_status = Some(BedStatus::Occupied), "ROW-05 Status conflict: CLO with bed status O."),
             (Empty, |l| l.bed_status = Some(BedStatus::Closed), "ROW-05 Status conflict: EMP with bed status C."),
-            (Empty, |l| (l.bed_ref, l.quantity) = (Some("B1".into()), 2), "ROW-02 Quantity invalid: a single bed counts as one."),
-            (Empty, |l| l.quantity = 2, ""),
         ];
         for (kind, change, expected) in rows {
             let mut line = line(kind);

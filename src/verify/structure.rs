@@ -5,7 +5,7 @@
 
 use super::columns::{self, Layout, plain_name};
 use super::control::StatedTotals;
-use super::identifiers::{Scan, times_of};
+use super::identifiers::{Agreed, Scan};
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
@@ -393,7 +393,7 @@ impl<'a> Reader<'a> {
             self.check_end();
             self.check_counts();
         }
-        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
+        let scanned = self.scan.findings(&self.layout.columns, &Agreed::of(self.mapping));
         self.findings.append(scanned);
         let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
         let skipped = blank.saturating_add(self.total_rows);

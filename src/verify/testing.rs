@@ -89,6 +89,7 @@ pub(crate) fn table(file: &str, columns: &[&str]) -> TableMapping {
         join: None,
         may_be_empty: false,
         lines_per_row: LinesPerRow::One,
+        sums: Vec::new(),
         fields: BTreeMap::new(),
         lines: Vec::new(),
         required: Vec::new(),

@@ -48,6 +48,7 @@ impl Rule {
             ],
             Self::Trn05 => &[
                 "Duplicate, ignored: the same content was accepted as {delivery}.",
+                "The same content was accepted as {delivery}: sent to inbox/, it would be ignored as a repetition.",
                 "The same file is already waiting to be judged, as delivery {delivery}.",
             ],
             Self::Trn06 => &[
@@ -152,13 +153,13 @@ impl Rule {
                 "Line {line}: the snapshot time in {column} is missing.",
                 "{where} cannot be read in the agreed format.",
                 "{column} holds many different times; a file is of one moment.",
-                "The snapshot time is mixed: a file is of one moment.",
-                "The snapshot time is {minutes} min from {where}; at most {limit} min are allowed.",
+                "The snapshot time is mixed: {where} and {elsewhere} differ. A file is of one moment.",
+                "The snapshot time is {length} from {where}; at most {limit} min are allowed.",
                 "The file name does not say when the figures were true.",
                 "The snapshot_at of the control file cannot be read.",
             ],
-            Self::Tim02 => &["The snapshot is {minutes} min in the future. Is the source's clock, or its time zone, wrong?"],
-            Self::Tim03 => &["Late by {minutes} min.", "Held: the snapshot is {hours} hours old. A person must release it."],
+            Self::Tim02 => &["The snapshot is {length} in the future. Is the source's clock, or its time zone, wrong?"],
+            Self::Tim03 => &["Late by {length}.", "Held: the snapshot is {length} old. A person must release it."],
             Self::Tim04 => &["This slot already has version {version}.", "Back-filled into history: newer figures are current."],
             Self::Tim05 => &[
                 "{where} does not exist in Europe/London: the clocks skip that hour in March.",
@@ -196,6 +197,8 @@ impl Rule {
             Self::Ref04 => &[
                 "{code} is not an agreed code for {field}",
                 "{code} is not an agreed code",
+                "{code} is not an agreed code for {field}; was {agreed} meant?",
+                "{code} is not an agreed code; was {agreed} meant?",
                 "{column} is blank: a code is needed",
                 "the combination {codes} is not agreed",
                 "{column} cannot be read as a time in the agreed format",
@@ -203,7 +206,8 @@ impl Rule {
             ],
             Self::Ref05 => &[
                 "persons with nothing in {column} that a code covers, counted as not known: {count}",
-                "{column} is blank or not agreed: counted as not known",
+                "{column} is blank: counted as not known",
+                "{column} cannot be read as agreed: counted as not known",
                 "persons counted as not known because this feed carries {what}",
                 "{count} of {persons} persons have a gender or age that is not coded, above {limit} %.",
             ],

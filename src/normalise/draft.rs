@@ -38,8 +38,10 @@ pub(super) enum Coding {
     Known,
     /// The feed does not carry it.
     NotCarried,
-    /// The column has something that no code covers, or nothing.
-    Unmapped(String),
+    /// The column is blank.
+    Blank(String),
+    /// The column has something that cannot be read: no code covers it, or it is no age and no date.
+    Unread(String),
 }
 
 /// Makes the line that a row's plan describes.
@@ -216,12 +218,10 @@ impl<'d> Draft<'d> {
 
     fn not_agreed(&mut self, field: Field, source: &Source<'_>) {
         self.refused.push(field);
-        let shown = if source.label.is_empty() {
-            "a constant of the mapping".to_owned()
-        } else {
-            self.plan.named(&source.label, &source.raw(self.row))
-        };
-        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}", field.name()));
+        let raw = source.raw(self.row);
+        let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
+        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }
 
@@ -419,9 +419,9 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
         None => (Some(unknown), Coding::NotCarried),
         Some(person) => match person.value {
             None if person.constant => (Some(unknown), Coding::NotCarried),
-            None => (Some(unknown), Coding::Unmapped(person.column.to_owned())),
+            None => (Some(unknown), Coding::Blank(person.column.to_owned())),
             Some(value) if person.constant && value == unknown => (Some(value), Coding::NotCarried),
-            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column.to_owned())),
+            Some(value) if person.unmapped => (Some(value), Coding::Unread(person.column.to_owned())),
             Some(value) => (Some(value), Coding::Known),
         },
     }

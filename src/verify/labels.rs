@@ -4,7 +4,7 @@
 
 use super::lines::at_field;
 use super::register::Register;
-use super::{PlacedLine, WardKey, quoted};
+use super::{PlacedLine, WardKey, quoted_place};
 use crate::feed::{Findings, Rule};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{TellingWord, Ward};
@@ -42,7 +42,7 @@ fn judge(code: &str, registered: Option<&Ward>, telling: &[TellingWord]) -> Opti
     let texts = [Some(("code", code)), registered.map(|ward| ("registered name", ward.name.as_str()))];
     let told = |(what, text): (&'static str, &str)| Some((what, telling.iter().find(|word| stands_in(word, text))?));
     let (what, word) = texts.into_iter().flatten().find_map(told)?;
-    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of))
+    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted_place(code), word.tells_of))
 }
 
 /// Whether the words stand in a text, one after the other, whole, whatever their case.

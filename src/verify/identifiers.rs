@@ -61,6 +61,8 @@ struct Column {
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Last {
     text: String,
+    /// Whether it has enough digits to be looked at any closer.
+    has_digits: bool,
     numbers: Vec<TenDigits>,
     /// Once it was asked for.
     day: Option<Option<Day>>,
@@ -96,7 +98,7 @@ impl Scan {
 
     /// Looks at one field of the column at a position.
     pub fn look(&mut self, column: usize, field: &str) {
-        if field.len() < FEWEST_CHARS || field.bytes().filter(u8::is_ascii_digit).count() < FEWEST_DIGITS {
+        if field.len() < FEWEST_CHARS {
             return;
         }
         if self.columns.len() <= column {
@@ -143,10 +145,17 @@ impl Scan {
 
 impl Column {
     fn look(&mut self, field: &str) {
+        let same = self.last.text == field;
+        if !same {
+            field.clone_into(&mut self.last.text);
+            self.last.has_digits = field.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS;
+        }
+        if !self.last.has_digits {
+            return;
+        }
         let look_for_births = self.births.want(self.values);
         self.values += 1;
-        if self.last.text != field {
-            field.clone_into(&mut self.last.text);
+        if !same {
             self.last.numbers = ten_digits(field);
             self.last.numbers.retain(|found| !found.read_as_a_time());
             self.last.day = None;

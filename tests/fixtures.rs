@@ -709,7 +709,7 @@ fn quirks_that_come_on_other_days() {
                2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F02,BED,Closed,,,Estates,\n\
                2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F03,BED,Closed,,,Ligature works,\n\
                2018-12-03T10:15:02,RMY-SITE-B,,,,,REQ,Awaiting bed,Male,18 to 24,Repatriation,2018-11-30T02:40:00\n";
-    let control = "dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count=4\n";
+    let control = "dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count=4\nkind=FULL\n";
     let files: Files = vec![
         ("RMY-bedstate-2018-12-03T1015.csv".to_owned(), rmy.as_bytes().to_vec()),
         ("RMY-bedstate-2018-12-03T1015.ctl".to_owned(), control.as_bytes().to_vec()),

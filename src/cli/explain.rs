@@ -61,7 +61,7 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
         delivery.folder.as_str()
     )?;
     writeln!(out, "  SHA-256 {}", delivery.sha256)?;
-    writeln!(out, "  now: {}", standing(&life.row.stage))?;
+    writeln!(out, "  now: {}", standing(&life.row.stage, marked(life.row.report.as_ref())))?;
     if let Some(note) = &life.row.note {
         writeln!(out, "  note: {}", plain(note))?;
     }
@@ -93,9 +93,9 @@ fn arrival(delivery: &Delivery, out: &mut dyn Write) -> io::Result<()> {
 fn step(event: &Event) -> Option<String> {
     match event {
         Event::Accepted { .. } => Some("recorded, and the sender told OK".to_owned()),
-        Event::Moved { stage, note, .. } => {
+        Event::Moved { stage, report, note, .. } => {
             let note = note.as_deref().map(|note| format!(": {}", plain(note))).unwrap_or_default();
-            Some(format!("{}{note}", standing(stage)))
+            Some(format!("{}{note}", standing(stage, marked(report.as_deref()))))
         }
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), plain(by), plain(reason))),
         Event::Started { .. }
@@ -110,7 +110,12 @@ fn step(event: &Event) -> Option<String> {
     }
 }
 
-fn standing(stage: &Stage) -> String {
+fn marked(report: Option<&Report>) -> bool {
+    report.is_some_and(|report| report.marked_test)
+}
+
+/// `marked_test`: the sender's own mark makes it a test, whatever the folder.
+fn standing(stage: &Stage, marked_test: bool) -> String {
     match stage {
         Stage::Landed => "waiting to be judged".to_owned(),
         Stage::Waiting { part, until, .. } => format!("part \"{part}\" of a set; the others are awaited until {}", clock_time(*until)),
@@ -123,6 +128,8 @@ fn standing(stage: &Stage) -> String {
         Stage::Quarantined { discarded: true, .. } => "discarded: will never be loaded".to_owned(),
         Stage::Quarantined { .. } => "quarantined".to_owned(),
         Stage::Duplicate { of } => format!("duplicate of {of}; nothing loaded"),
+        Stage::Tested { accepted: true } if marked_test => "marked TEST: would have been accepted without it; nothing loaded".to_owned(),
+        Stage::Tested { accepted: false } if marked_test => "marked TEST: would have been rejected without it; nothing loaded".to_owned(),
         Stage::Tested { accepted: true } => "test: would have been accepted; nothing loaded".to_owned(),
         Stage::Tested { accepted: false } => "test: would have been rejected; nothing loaded".to_owned(),
     }

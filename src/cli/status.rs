@@ -86,7 +86,7 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
             feed.light.as_str().to_owned(),
             feed.provider.to_string(),
             feed.name.clone(),
-            feed.condition.words().to_owned(),
+            format!("{}{}", feed.condition.words(), if feed.newest_marked_test { ", newest marked TEST" } else { "" }),
             feed.newest_snapshot_at.map_or("never".to_owned(), |at| local_text(at, zone)),
             age,
             feed.next_due.map_or("-".to_owned(), |at| local_text(at, zone)),

@@ -38,8 +38,10 @@ pub(super) enum Coding {
     Known,
     /// The feed does not carry it.
     NotCarried,
-    /// The column has something that no code covers, or nothing.
-    Unmapped(String),
+    /// The column is blank.
+    Blank(String),
+    /// The column has something that cannot be read: no code covers it, or it is no age and no date.
+    Unread(String),
 }
 
 /// Makes the line that a row's plan describes.
@@ -159,6 +161,11 @@ impl<'d> Draft<'d> {
     }
 
     fn read(&mut self, line: &LinePlan<'_>, field: Field, source: &'d Source<'d>, reader: &Reader<'_>) {
+        if let Some(last) = source.lacks_last(self.row) {
+            self.refused.push(field);
+            self.push(Finding::new(Rule::Row01, format!("{last} is blank: {} is needed", field.name())), last);
+            return;
+        }
         let value = source.read(self.row, reader);
         if line.required.contains(&field) && matches!(value, Value::Blank | Value::Fallback("")) {
             self.missing(field, Some(source));
@@ -276,11 +283,11 @@ impl<'d> Draft<'d> {
     /// A text that is kept as it stands.
     fn kept(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>, most: usize) -> Option<Code> {
         let text = self.text(field, source, value)?;
-        match values::check_text(&text, most) {
-            Ok(()) => Some(Code::new(&text)),
-            Err(problem) => {
-                let column = if source.label.is_empty() { field.name() } else { source.label.as_str() };
-                self.push(Finding::new(Rule::Row08, format!("{column} {problem}")), &source.label);
+        match source.problem(self.row, &text, most) {
+            None => Some(Code::new(&text)),
+            Some((problem, column)) => {
+                let what = if column.is_empty() { field.name() } else { column };
+                self.push(Finding::new(Rule::Row08, format!("{what} {problem}")), column);
                 None
             }
         }
@@ -417,20 +424,24 @@ impl<'d> Draft<'d> {
         let located = places.locate(&self.site, &self.ward, &written);
         let label = |field| plan.source(field).map_or("", |source| source.label.as_str());
         let (site_column, ward_column) = (label(Field::SiteCode), label(Field::WardCode));
+        let row = self.row;
+        let problem = |field, code: &str| plan.source(field).and_then(|source| source.problem(row, code, values::MAX_CODE));
         if !located.site.is_empty() && !located.site_registered {
-            let (rule, said) = match values::check_text(&located.site, values::MAX_CODE) {
-                Err(problem) if !located.site_aliased => (Rule::Row08, format!("the site {problem}, and is not registered")),
-                _ => (Rule::Ref02, format!("site {} is not registered for this provider", shown(&located.site))),
+            let (rule, said, column) = match problem(Field::SiteCode, &located.site) {
+                Some((problem, column)) if !located.site_aliased => {
+                    (Rule::Row08, format!("the site {problem}, and is not registered"), column)
+                }
+                _ => (Rule::Ref02, format!("site {} is not registered for this provider", shown(&located.site)), site_column),
             };
-            self.push(Finding::new(rule, said), site_column);
+            self.push(Finding::new(rule, said), column);
         }
         if !located.ward.is_empty() && !located.ward_registered && !located.ward_aliased {
             // A damaged ward would come in as a new one, and its beds would leave the ward they belong to.
             if let Some(damage) = values::damage(&located.ward) {
                 let said = format!("ward {} cannot be told: {damage}", shown(&located.ward));
                 self.push(Finding::new(Rule::Row07, said).with_severity(Severity::RejectRow), ward_column);
-            } else if let Err(problem) = values::check_text(&located.ward, values::MAX_CODE) {
-                self.push(Finding::new(Rule::Row08, format!("the ward {problem}, and is not registered")), ward_column);
+            } else if let Some((problem, column)) = problem(Field::WardCode, &located.ward) {
+                self.push(Finding::new(Rule::Row08, format!("the ward {problem}, and is not registered")), column);
             }
         }
         located
@@ -449,9 +460,9 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
         None => (Some(unknown), Coding::NotCarried),
         Some(person) => match person.value {
             None if person.constant => (Some(unknown), Coding::NotCarried),
-            None => (Some(unknown), Coding::Unmapped(person.column.to_owned())),
+            None => (Some(unknown), Coding::Blank(person.column.to_owned())),
             Some(value) if person.constant && value == unknown => (Some(value), Coding::NotCarried),
-            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column.to_owned())),
+            Some(value) if person.unmapped => (Some(value), Coding::Unread(person.column.to_owned())),
             Some(value) => (Some(value), Coding::Known),
         },
     }

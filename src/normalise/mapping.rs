@@ -84,6 +84,8 @@ pub struct FilePart {
     pub compression: Compression,
     /// The part that a signature is for; `None` for every other role.
     pub signs: Option<String>,
+    /// Keys that a control record must have, beside those that every one must; empty for every other role.
+    pub always: Vec<String>,
 }
 
 /// How a file of rows is packed. Archives with members (zip) are said by the tables that name a member.
@@ -206,6 +208,8 @@ pub struct TableMapping {
     pub may_be_empty: bool,
     /// Whether a row makes one line (the first that applies) or each line that applies.
     pub lines_per_row: LinesPerRow,
+    /// Counts of a row that must fit together (ROW-02, XRO-03).
+    pub sums: Vec<Sum>,
     /// Fields that every line of the table has, by dataset field name.
     pub fields: BTreeMap<String, FieldSource>,
     /// The lines a row can make.
@@ -390,6 +394,15 @@ pub struct Quantity {
     pub plus: Vec<String>,
     /// Columns to take away; a result below zero rejects the row (ROW-02).
     pub minus: Vec<String>,
+}
+
+/// Counts of one row that must fit together, such as a home's patients and vacancies and its capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// The whole, with its parts to take away: what is left must not be below nought.
+    pub rest: Quantity,
+    /// Whether nothing may be left either.
+    pub exact: bool,
 }
 
 /// Where a field's value comes from.

@@ -91,6 +91,8 @@ pub(super) struct TablePlan<'a> {
     pub(super) per_row: LinesPerRow,
     pub(super) columns: Columns<'a>,
     pub(super) lines: Vec<LinePlan<'a>>,
+    /// Counts of a row that must fit together.
+    pub(super) sums: Vec<Together<'a>>,
     /// Rows to leave out: when, and why.
     skips: Vec<(Vec<Test<'a>>, &'a str)>,
     pub(super) copies_by: Option<Column<'a>>,
@@ -100,6 +102,14 @@ pub(super) struct TablePlan<'a> {
     conditions: Vec<(Column<'a>, Vec<Test<'a>>)>,
     /// Columns read for gender or age, and declared identifiers: never quoted.
     person: HashSet<String>,
+}
+
+/// Counts of a row that must fit together.
+pub(super) struct Together<'a> {
+    /// The whole, less its parts.
+    pub(super) rest: Count<'a>,
+    /// Whether nothing may be left.
+    pub(super) exact: bool,
 }
 
 /// One line that a row can make.
@@ -156,6 +166,7 @@ impl<'a> TablePlan<'a> {
         Self {
             per_row: mapping.lines_per_row,
             lines,
+            sums: mapping.sums.iter().map(|sum| Together { rest: Count::new(&sum.rest, &columns), exact: sum.exact }).collect(),
             skips,
             copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
             inspected: inspected

@@ -305,6 +305,22 @@ impl<'a> Source<'a> {
         matches!(self.kind, Kind::Value(_))
     }
 
+    /// What of several columns put together must not be kept, and the column: the first piece with a problem, or else the whole.
+    pub(super) fn problem(&self, row: &Row<'_>, whole: &str, most: usize) -> Option<(values::TextProblem, &str)> {
+        let of = |text: &str| values::check_text(text, most).err();
+        let joined: &[Column<'_>] = if let Kind::Joined { columns, .. } = &self.kind { columns } else { &[] };
+        let piece = joined.iter().find_map(|column| Some((of(row.text(*column)).filter(|_| !row.text(*column).is_empty())?, column.name)));
+        piece.or_else(|| Some((of(whole)?, self.label.as_str())))
+    }
+
+    /// The last of several columns put together, where it is blank and another is not: a bay without a bed would pass as one.
+    pub(super) fn lacks_last(&self, row: &Row<'_>) -> Option<&str> {
+        let Kind::Joined { columns, .. } = &self.kind else { return None };
+        let (last, others) = columns.split_last()?;
+        let blank = |column: &Column<'_>| row.text(*column).is_empty();
+        (blank(last) && !others.iter().all(blank)).then_some(last.name)
+    }
+
     /// The text as the extract writes it, before any reading.
     pub(super) fn raw<'v>(&self, row: &Row<'v>) -> Cow<'v, str>
     where
@@ -440,6 +456,11 @@ impl<'a> Count<'a> {
         self.base.name
     }
 
+    /// The columns that are taken away, for messages.
+    pub(super) fn parts(&self) -> String {
+        self.minus.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+    }
+
     /// Reads the count, 0 to 99,999; every column that cannot be read is named.
     pub(super) fn read(&self, row: &Row<'_>) -> Result<u32, Vec<CountProblem<'a>>> {
         let mut problems = Vec::new();
@@ -462,8 +483,7 @@ impl<'a> Count<'a> {
             Ok(number) if number <= 99_999 => Ok(number),
             Ok(_) => Err(vec![CountProblem::Invalid(base, format!("{base} is more than 99,999"))]),
             Err(_) => {
-                let parts: Vec<&str> = self.minus.iter().map(|column| column.name).collect();
-                let said = format!("{base} is less than its parts together ({})", parts.join(", "));
+                let said = format!("{base} is less than its parts together ({})", self.parts());
                 Err(vec![match u32::try_from(-sum) {
                     Ok(short) => CountProblem::Short(base, short, said),
                     Err(_) => CountProblem::Invalid(base, said),

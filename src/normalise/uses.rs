@@ -72,6 +72,11 @@ pub fn of_table(mapping: &Mapping, table: &TableMapping) -> BTreeMap<String, Col
     for skip in &table.skip {
         skip.when.keys().for_each(|column| also(column, "decides which rows are left out"));
     }
+    for sum in &table.sums {
+        let what = if sum.exact { "must be the sum of" } else { "must not be less than the sum of" };
+        also(&sum.rest.column, &format!("{what} {}", sum.rest.minus.join(", ")));
+        sum.rest.minus.iter().for_each(|column| also(column, &format!("is held against {}", sum.rest.column)));
+    }
     if let SnapshotTime::Column { column, .. } = &table.snapshot_at {
         also(column, "when the figures were true");
     }

@@ -75,18 +75,27 @@ pub struct Assessment {
 /// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
 #[must_use]
 pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
-    judge(parts, context, &mut |_| {})
+    judge(parts, context, Told::Verdict, &mut |_| {})
+}
+
+/// What a judgement is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// What becomes of the deliveries: of a repetition nothing else is told.
+    Verdict,
+    /// To show a person everything about them, a repetition's findings too.
+    Everything,
 }
 
 /// The same, showing each snapshot that came out to `look`, accepted or not, before it is decided on. The one that counts has the
 /// report's snapshot time.
 #[must_use]
-pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
-    let assessment = assess_once(parts, context, false, look);
+pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, told: Told, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+    let assessment = assess_once(parts, context, false, told, look);
     if !may_be_an_hour_later(&assessment.report) {
         return assessment;
     }
-    let later = assess_once(parts, context, true, look);
+    let later = assess_once(parts, context, true, told, look);
     if later.report.rows.rejected < assessment.report.rows.rejected { later } else { assessment }
 }
 
@@ -98,9 +107,15 @@ fn may_be_an_hour_later(report: &Report) -> bool {
     report.rows.rejected > 0 && report.time_rule.is_some_and(guessed)
 }
 
-fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+fn assess_once(
+    parts: &[Part<'_>],
+    context: &Context<'_>,
+    rows_rule_out_bst: bool,
+    told: Told,
+    look: &mut dyn FnMut(&Snapshot),
+) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
-    let mut judgement = Judgement::new(context);
+    let mut judgement = Judgement::new(context, told);
     let opened = open_by_mapping_in_force(&files, context, rows_rule_out_bst, &mut judgement.findings);
     let named = |at: usize| opened.as_ref().and_then(|(_, set)| set.parts.get(at).cloned().flatten());
     let part = |(at, part): (usize, &Part<'_>)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery);
@@ -143,15 +158,15 @@ struct Judgement<'a> {
     report: Report,
     findings: Findings,
     repeats: Option<DeliveryId>,
-    test: bool,
+    told: Told,
     /// Whether rows come from more than one place: only then does a finding name the part it is about.
     several_parts: bool,
 }
 
 impl<'a> Judgement<'a> {
-    fn new(context: &'a Context<'a>) -> Self {
+    fn new(context: &'a Context<'a>, told: Told) -> Self {
         let report = Report { assessed_at: context.now, ..Report::default() };
-        Self { context, report, findings: Findings::default(), repeats: None, test: false, several_parts: false }
+        Self { context, report, findings: Findings::default(), repeats: None, told, several_parts: false }
     }
 
     fn note(&mut self, mapping: &Mapping, set: &OpenSet) {
@@ -162,7 +177,7 @@ impl<'a> Judgement<'a> {
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
         self.report.identifiers_dropped = identifiers_dropped(mapping, set);
-        self.test = set.kind == Some(Kind::Test);
+        self.report.marked_test = set.kind == Some(Kind::Test);
         self.several_parts = mapping.tables.len() > 1;
     }
 
@@ -310,6 +325,11 @@ impl<'a> Judgement<'a> {
     }
 
     fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {
+        if self.report.marked_test || self.told == Told::Everything {
+            // Whoever tries a file out a second time wants to know what is wrong with it a second time.
+            let again = |of| format!("The same content was accepted as {of}: sent to inbox/, it would be ignored as a repetition.");
+            self.findings.extend(self.repeats.take().map(|of| Finding::new(Rule::Trn05, again(of))));
+        }
         let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
         let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
         debug_assert!(findings.iter().all(Finding::is_of_the_catalogue), "{:?}", findings.iter().find(|f| !f.is_of_the_catalogue()));
@@ -318,7 +338,7 @@ impl<'a> Judgement<'a> {
             // What stands in the ward's column may be what leaked.
             self.report.unknown_wards.clear();
         }
-        Assessment { report: self.report, verdict, test: self.test }
+        Assessment { test: self.report.marked_test, report: self.report, verdict }
     }
 }
 

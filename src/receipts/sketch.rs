@@ -38,6 +38,9 @@ fn head(pen: &mut Pen, report: &Report, picture: &Picture, look: &Look, zone: &T
         Decision::Sealed => (Ink::Red, "would be SEALED: it has something that identifies a person. No line of it is shown".to_owned()),
     };
     pen.heading(ink, &words);
+    if report.marked_test && picture.decision != Decision::Sealed {
+        pen.wrapped(0, "It is marked TEST: nothing of it would be loaded in any case. This is what would become of it without that mark.");
+    }
     for file in &picture.files {
         let part = file.part.as_ref().map_or_else(|| "no agreed file".to_owned(), |part| format!("part {part}"));
         pen.wrapped(2, &format!("{} ({part})", file.name));

@@ -29,7 +29,7 @@ pub struct Against<'a> {
 /// Checks every line, and leaves out the rows that fail.
 pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mut Rejections, findings: &mut Findings) {
     let mut failed = BTreeSet::new();
-    let mut old = Old::default();
+    let mut updates = Updates::default();
     for placed in lines.iter() {
         if let Some(since) = placed.line.wait_from.map(Moment::at)
             && let Some(finding) = wait(placed, since, against)
@@ -40,11 +40,11 @@ pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mu
             findings.push(finding);
         }
         if let Some(updated) = placed.line.source_updated_at.map(Moment::at) {
-            old.look(placed, updated, against);
+            updates.look(placed, updated, against);
         }
         findings.extend(coding(placed, against));
     }
-    findings.extend(old.finding(against));
+    findings.extend(updates.findings(against));
     rejections.leave_out(lines, &failed);
 }
 
@@ -85,35 +85,59 @@ fn span(length: SignedDuration) -> String {
     }
 }
 
-/// Rows that were not updated for long.
+/// Rows that were not updated for long, and rows that say they were updated after the snapshot.
 #[derive(Default)]
-struct Old<'a> {
-    first: Option<&'a PlacedLine>,
+struct Updates<'a> {
     last: Option<(&'a str, u64)>,
-    rows: u64,
+    old: Rows<'a>,
     stale: u64,
+    ahead: Rows<'a>,
 }
 
-impl<'a> Old<'a> {
+/// Rows of which the first is shown.
+#[derive(Default)]
+struct Rows<'a> {
+    first: Option<&'a PlacedLine>,
+    count: u64,
+}
+
+impl<'a> Rows<'a> {
+    fn count(&mut self, placed: &'a PlacedLine) {
+        self.first = self.first.or(Some(placed));
+        self.count += 1;
+    }
+
+    fn finding(&self, said: &str, against: &Against<'_>) -> Option<Finding> {
+        let said = format!("{} rows {said}; the first is here.", self.count);
+        Some(at_field(self.first?, Rule::Tim08, said, against.mapping, &["source_updated_at"]))
+    }
+}
+
+impl<'a> Updates<'a> {
     /// The lines of one row follow each other and have one age, so a row is counted at its first line.
     fn look(&mut self, placed: &'a PlacedLine, updated: Timestamp, against: &Against<'_>) {
-        let age = against.snapshot_at.duration_since(updated);
-        if age <= against.limits.update_old || self.last == Some((&placed.part, placed.row)) {
+        let (limits, age) = (against.limits, against.snapshot_at.duration_since(updated));
+        let (old, ahead) = (age > limits.update_old, age < -limits.update_ahead);
+        if !(old || ahead) || self.last == Some((&placed.part, placed.row)) {
             return;
         }
         self.last = Some((&placed.part, placed.row));
-        self.first = self.first.or(Some(placed));
-        self.rows += 1;
-        self.stale += u64::from(age > against.limits.update_stale);
+        if ahead {
+            self.ahead.count(placed)
+        } else {
+            self.old.count(placed)
+        }
+        self.stale += u64::from(age > limits.update_stale);
     }
 
-    fn finding(&self, against: &Against<'_>) -> Option<Finding> {
-        let (first, limits) = (self.first?, against.limits);
-        let mut said = format!("{} rows are older than {}", self.rows, span(limits.update_old));
+    fn findings(&self, against: &Against<'_>) -> impl Iterator<Item = Finding> {
+        let limits = against.limits;
+        let mut said = format!("are older than {}", span(limits.update_old));
         if self.stale > 0 {
             said.push_str(&format!(", {} of them older than {}: these cannot be relied on", self.stale, span(limits.update_stale)));
         }
-        Some(at_field(first, Rule::Tim08, format!("{said}; the first is here."), against.mapping, &["source_updated_at"]))
+        let ahead = "say that they were updated after the snapshot: a date or a clock is wrong";
+        [self.old.finding(&said, against), self.ahead.finding(ahead, against)].into_iter().flatten()
     }
 }
 
@@ -201,6 +225,11 @@ mod tests {
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty() && rows == rejected, "{since}: {said}");
         }
         let rows = [
+            ("2018-12-03T10:20:00Z", ""),
+            (
+                "2018-12-03T10:20:01Z",
+                "1 rows say that they were updated after the snapshot: a date or a clock is wrong; the first is here.",
+            ),
             ("2018-11-26T10:15:00Z", ""),
             ("2018-11-26T10:14:59Z", "1 rows are older than 7 days; the first is here."),
             ("2018-11-02T10:15:00Z", "1 rows are older than 7 days; the first is here."),

@@ -5,9 +5,10 @@
 //! where it should. Refuses to judge: nothing here leads to a finding or a verdict.
 
 use super::control::{self, ControlRecord};
-use super::set::{self, SetFile};
+use super::set::SetFile;
 use super::structure::{self, TableRead};
-use super::{Feed, archive, envelope, manifest, opening, text};
+use super::unpacked::Unpacked;
+use super::{Feed, envelope, manifest, opening, text};
 use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::uses::{self, Showing};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,7 +96,7 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
         }
         match part.role {
             PartRole::Data => data(file.bytes, part, mapping, feed, &mut found),
-            PartRole::Control => found.control = Some(control::record(file.bytes).0),
+            PartRole::Control => found.control = Some(control::record(file.bytes, &part.always).0),
             PartRole::Sha256 | PartRole::Signature => {}
         }
     }
@@ -103,18 +104,11 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
 }
 
 fn data<'m>(bytes: &[u8], part: &FilePart, mapping: &'m Mapping, feed: &Feed, found: &mut Outline<'m>) {
-    let tables: Vec<&'m TableMapping> = mapping.tables.iter().filter(|table| table.file == part.part).collect();
-    let wanted = mapping.members_of(&part.part);
-    if wanted.is_empty() {
-        let Ok(bytes) = set::unpacked_by(part.compression, bytes, feed.limits.max_file_bytes) else { return };
-        found.tables.extend(tables.into_iter().filter_map(|table| TableOutline::of(&bytes, mapping, table, feed)));
-        return;
-    }
-    let (members, _) = archive::unpack(bytes, &wanted, &[], feed.limits.max_file_bytes);
-    let of_member = |table: &'m TableMapping| TableOutline::of(members.get(table.member.as_ref()?)?, mapping, table, feed);
-    found.tables.extend(tables.into_iter().filter_map(of_member));
+    let unpacked = Unpacked::of(part, bytes, mapping, feed);
+    let tables = mapping.tables.iter().filter(|table| table.file == part.part);
+    found.tables.extend(tables.filter_map(|table| TableOutline::of(unpacked.table(table)?, mapping, table, feed)));
     if let Some(manifest) = &mapping.manifest {
-        let announced = members.get(&manifest.member).and_then(|bytes| manifest::announced_rows(bytes, manifest).ok());
+        let announced = unpacked.member(&manifest.member).and_then(|bytes| manifest::announced_rows(bytes, manifest).ok());
         found.manifest.extend(announced.unwrap_or_default());
     }
 }

@@ -1,6 +1,6 @@
 //! Rows: each line by itself, against what its type needs and may have (ROW-03, ROW-04, ROW-05).
 //!
-//! Owns lines with their places, and leaving out rows that fail. Refuses to mend: a row with one wrong line is left out
+//! Owns lines with their places, and leaving out rows that fail. Counts are judged where rows become lines (`normalise`). Refuses to mend: a row with one wrong line is left out
 //! whole, since nothing says which of its statements is true.
 
 use super::Rejections;
@@ -35,7 +35,7 @@ pub fn check(lines: &mut Vec<PlacedLine>, mapping: &Mapping, rejections: &mut Re
 
 /// Whether nothing is wrong with a line.
 pub(super) fn is_sound(line: &Line) -> bool {
-    has_the_fields_of_its_type(line) && counts_as_one(line) && status_agrees(line)
+    has_the_fields_of_its_type(line) && status_agrees(line)
 }
 
 /// A set of line types: one bit each.
@@ -130,19 +130,11 @@ fn problems(line: &Line) -> Vec<(Rule, &'static str, String)> {
             found.push((Rule::Row04, *field, format!("{field} not allowed for {kind}.")));
         }
     }
-    if !counts_as_one(line) {
-        found.push((Rule::Row02, "quantity", "Quantity invalid: a single bed counts as one.".to_owned()));
-    }
     if !status_agrees(line) {
         let status = line.bed_status.map(BedStatus::code).unwrap_or_default();
         found.push((Rule::Row05, "bed_status", format!("Status conflict: {kind} with bed status {status}.")));
     }
     found
-}
-
-/// Whether a line of a single bed counts it once.
-fn counts_as_one(line: &Line) -> bool {
-    line.bed_ref.is_none() || line.quantity == 1 || line.line_type == LineType::Demand
 }
 
 /// Whether the bed's status says the same as the line's type.
@@ -186,7 +178,7 @@ mod tests {
     fn each_line_type_needs_its_fields_and_may_not_have_others() {
         use LineType::{Closed, Demand, Empty, Occupied};
         type Change = fn(&mut Line);
-        let rows: [(LineType, Change, &str); 21] = [
+        let rows: [(LineType, Change, &str); 19] = [
             (Occupied, |_| {}, ""),
             (Empty, |_| {}, ""),
             (Closed, |_| {}, ""),
@@ -206,8 +198,6 @@ mod tests {
             (Occupied, |l| l.bed_status = Some(BedStatus::Unoccupied), "ROW-05 Status conflict: OCC with bed status U."),
             (Closed, |l| l.bed_status = Some(BedStatus::Occupied), "ROW-05 Status conflict: CLO with bed status O."),
             (Empty, |l| l.bed_status = Some(BedStatus::Closed), "ROW-05 Status conflict: EMP with bed status C."),
-            (Empty, |l| (l.bed_ref, l.quantity) = (Some("B1".into()), 2), "ROW-02 Quantity invalid: a single bed counts as one."),
-            (Empty, |l| l.quantity = 2, ""),
         ];
         for (kind, change, expected) in rows {
             let mut line = line(kind);

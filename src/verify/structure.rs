@@ -5,7 +5,7 @@
 
 use super::columns::{self, Layout, plain_name};
 use super::control::StatedTotals;
-use super::identifiers::{Scan, times_of};
+use super::identifiers::{Agreed, Scan};
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
 use super::{Limits, opening, quoted};
 use crate::feed::{Finding, Findings, Rule, Severity};
@@ -233,6 +233,8 @@ impl<'a> Reader<'a> {
         };
         self.check_width(&record)?;
         self.look_aside("The line of column names", &record);
+        // Where no row follows, this is the line that must have an end.
+        self.last = Some((record.line, None));
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
         self.say_where_names_are(&record);
         let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);
@@ -409,7 +411,7 @@ impl<'a> Reader<'a> {
             self.check_end();
             self.check_counts();
         }
-        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
+        let scanned = self.scan.findings(&self.layout.columns, &Agreed::of(self.mapping));
         self.findings.append(scanned);
         let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
         let skipped = blank.saturating_add(self.total_rows);

@@ -83,8 +83,8 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
         .prepare_cached(
             "INSERT INTO ingest_snapshot (snapshot_id, provider_code, slot_utc, version, snapshot_at, sequence, content_hash, mapping,
                mapping_hash, carries_beds, carries_demand, lines, rows_read, rows_rejected, occupied, empty, available_now, closed,
-               demand, demand_not_in_bed, assessed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+               demand, demand_not_in_bed, assessed_at, time_rule)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         )?
         .execute(params![
             load.reference.lead.to_string(),
@@ -108,6 +108,7 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
             int(totals.demand),
             int(totals.demand_not_in_bed),
             utc(load.report.assessed_at),
+            load.report.time_rule.map(|rule| rule.to_string()),
         ])?;
     Ok(transaction.last_insert_rowid())
 }

@@ -106,6 +106,43 @@ fn a_bed_counts_one_and_a_count_has_its_limits() {
 }
 
 #[test]
+fn p7_pieces_put_together_are_checked_one_by_one() {
+    let long = "X and Y is longer than 12 characters";
+    let rows = [
+        ("B2|04", "", " bed_ref=B2-04"),
+        ("|04", "", " bed_ref=04"),
+        ("|", "", ""),
+        ("B2|", "ROW-01 R 2 Y: Y is blank: bed_ref is needed", ""),
+        ("ABCDEF|GHIJKL", &format!("ROW-08 R 2 X and Y: {long}"), ""),
+        ("A|9434765919", "ROW-08 R 2 Y: Y has ten digits, like an NHS number", ""),
+        ("A|=1+1", "ROW-08 R 2 Y: Y starts with =, +, - or @, which a spreadsheet would take for a formula", ""),
+        ("-|4", "ROW-08 R 2 X: X starts with =, +, - or @, which a spreadsheet would take for a formula", ""),
+        ("A\u{7}|4", "ROW-08 R 2 X: X has a control character", ""),
+    ];
+    let described = beds(&["WARD", "TYPE", "X", "Y"]).field("bed_ref", joined(&["X", "Y"], "-")).line(line().set("empty_state=RDY"));
+    let described = mapping(vec![described]);
+    for (text, said, wanted) in rows {
+        let found = run(&described, &[&format!("W21|EMP|{text}")]);
+        assert_eq!(told(&found).join(";"), said, "{text:?}");
+        let lines: Vec<String> = spelled_lines(&found);
+        assert_eq!(lines.len(), usize::from(said.is_empty()), "{text:?}");
+        assert!(lines.iter().all(|line| line.contains("bed_ref") != wanted.is_empty() && line.contains(wanted)), "{text:?}: {lines:?}");
+    }
+    // A place put together is a place's code as a whole, and each piece of one that is not registered is looked at.
+    let places = [
+        ("W|21", ""),
+        ("W|", "ROW-01 R 2 Y: Y is blank: ward_code is needed"),
+        ("W|9434765919", "ROW-08 R 2 Y: the ward has ten digits, like an NHS number, and is not registered"),
+        ("|", "ROW-01 R 2 X and Y: X and Y is blank: ward_code is needed"),
+    ];
+    let described = beds(&["TYPE", "X", "Y"]).field("ward_code", joined(&["X", "Y"], "")).line(line().set("empty_state=RDY"));
+    let described = mapping(vec![described]);
+    for (text, said) in places {
+        assert_eq!(told(&run(&described, &[&format!("EMP|{text}")])).join(";"), said, "{text:?}");
+    }
+}
+
+#[test]
 fn p10_a_blank_gender_is_not_known_unless_the_mapping_asks_for_it() {
     let sex = || codes("SEX", &[("M", "1")], Some("X"));
     let strict = |required: &[&str]| {

@@ -96,6 +96,8 @@ struct Reader<'a> {
     blank_rows: u64,
     total_rows: u64,
     announced: Option<u64>,
+    /// Where a total row's mark stands.
+    total_at: Option<usize>,
     trailer_line: Option<u64>,
     /// Whether the text ends with a line end, or is empty.
     ends: bool,
@@ -137,6 +139,7 @@ impl<'a> Reader<'a> {
             blank_rows: 0,
             total_rows: 0,
             announced: None,
+            total_at: None,
             trailer_line: None,
             ends: records::ends_with_line_end(text),
             last: None,
@@ -155,6 +158,8 @@ impl<'a> Reader<'a> {
         } else {
             self.layout = columns::by_position(self.mapping);
         }
+        let marker = self.mapping.total_row.as_ref().map(|total| total.column.as_str());
+        self.total_at = marker.and_then(|column| self.position_of(column));
         // One record's memory serves for all.
         let mut record = Record::default();
         while self.fill(&mut record)? {
@@ -327,6 +332,12 @@ impl<'a> Reader<'a> {
     /// Spares most rows the comparison with the column names.
     fn names_start_alike(&self, record: &Record<'_>) -> bool {
         let (Some(field), Some(name)) = (record.fields.first(), self.header.first()) else { return false };
+        if let (Some(first @ (b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')), Some(of_name)) =
+            (field.as_bytes().first(), name.as_bytes().first())
+            && first.to_ascii_lowercase() != *of_name
+        {
+            return false;
+        }
         field.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).eq(name.chars())
     }
 
@@ -336,7 +347,8 @@ impl<'a> Reader<'a> {
     }
 
     fn is_total(&self, record: &Record<'_>, total: &TotalRow) -> bool {
-        self.field_of(record, &total.column).is_some_and(|field| field.eq_ignore_ascii_case(&total.equals))
+        let field = self.total_at.and_then(|at| record.fields.get(at));
+        field.is_some_and(|field| trimmed(field).eq_ignore_ascii_case(&total.equals))
     }
 
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
@@ -349,9 +361,13 @@ impl<'a> Reader<'a> {
     }
 
     fn field_of<'r>(&self, record: &'r Record<'_>, column: &str) -> Option<&'r str> {
+        record.fields.get(self.position_of(column)?).map(|field| trimmed(field))
+    }
+
+    /// Where an agreed column stands in the file.
+    fn position_of(&self, column: &str) -> Option<usize> {
         let at = self.mapping.columns.iter().position(|name| name == column)?;
-        let at = self.layout.positions.get(at).copied().flatten()?;
-        record.fields.get(at).map(|field| trimmed(field))
+        self.layout.positions.get(at).copied().flatten()
     }
 }
 

@@ -253,7 +253,7 @@ proptest! {
     fn lines_written_in_a_layout_are_read_back(layout in layout(), beds in prop::collection::vec(bed(), 1..40)) {
         let (files, mut expected) = layouts::written(layout, &beds);
         let read = DESK.read(layout.code(), &files, at(RECEIVED));
-        let mut found: Vec<Vec<String>> = read.lines.iter().map(|line| compact(&line.value)).collect();
+        let mut found: Vec<Vec<String>> = read.lines.iter().map(|line| compact(&line.line)).collect();
         found.sort();
         expected.sort();
         prop_assert_eq!(found, expected, "{:?} {:?}", layout, read.findings);

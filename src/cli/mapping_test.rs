@@ -317,7 +317,7 @@ mod tests {
             (Line { ready: Some(Ready::Delayed), ..bed() }, "ready differs"),
             (Line { edd_band: Some(EddBand::Today), ..bed() }, "edd_band differs"),
             (Line { los_band: Some(LosBand::L21), ..bed() }, "los_band differs"),
-            (Line { wait_from: Some("2018-12-03T09:59:00Z".parse().unwrap()), ..bed() }, "wait_from differs"),
+            (Line { wait_from: Some("2018-12-03T09:59:00Z".parse::<Timestamp>().unwrap().into()), ..bed() }, "wait_from differs"),
         ];
         for (line, expected) in rows {
             assert_eq!(difference(Some(&bed()), Some(&line)), expected);

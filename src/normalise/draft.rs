@@ -3,11 +3,11 @@
 //! Refuses to stop at the first problem: a sender is told of all of them at once.
 
 use super::places::{Located, Places};
-use super::plan::{Field, LinePlan, TablePlan};
+use super::plan::{Field, LinePlan, Start, TablePlan};
 use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
-use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, is_treatment_function};
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, Moment, ShortCode, is_treatment_function};
 use crate::feed::{Finding, Rule, Severity};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -53,19 +53,46 @@ pub(super) fn make<'d>(
     reader: &Reader<'_>,
     places: &Places<'_>,
 ) -> Made {
-    let mut draft = Draft::new(plan, row, quantity);
-    for (field, source) in &line.sources {
-        let alone = || {
-            let mut alone = Draft::new(plan, row, 1);
-            alone.read(line, *field, source, reader);
-            alone.into_filled(*field)
-        };
-        match source.filled(row).and_then(|known| known.get_or_init(alone).as_deref()) {
-            Some(known) => draft.take(*field, known),
+    let start = line.start.get_or_init(|| start(plan, line, row, reader));
+    let mut draft = Draft::new(plan, row, start.line.clone(), start.line_type);
+    draft.line.quantity = quantity;
+    for (field, source) in start.rest.iter().filter_map(|at| line.sources.get(*at)) {
+        match known(plan, line, row, (*field, source), reader) {
+            Some(known) => draft.take(*field, source, known),
             None => draft.read(line, *field, source, reader),
         }
     }
     draft.finish(line, places)
+}
+
+/// The line as far as constants fill it, and the sources that are none, or of which something is to be said.
+fn start<'d>(plan: &'d TablePlan<'d>, line: &'d LinePlan<'d>, row: &'d Row<'d>, reader: &Reader<'_>) -> Start {
+    let mut draft = Draft::new(plan, row, Line::new("", LineType::Demand), None);
+    let mut rest = Vec::new();
+    for (at, (field, source)) in line.sources.iter().enumerate() {
+        let constant = source.is_constant() && !matches!(field, Field::Gender | Field::AgeBand);
+        match known(plan, line, row, (*field, source), reader).filter(|_| constant) {
+            Some(known) => draft.take(*field, source, known),
+            None => rest.push(at),
+        }
+    }
+    Start { line: draft.line, line_type: draft.line_type, rest }
+}
+
+/// What a row's text is known to make of a field; none where that has to be read anew.
+fn known<'d>(
+    plan: &'d TablePlan<'d>,
+    line: &'d LinePlan<'d>,
+    row: &'d Row<'d>,
+    (field, source): (Field, &'d Source<'d>),
+    reader: &Reader<'_>,
+) -> Option<&'d Line> {
+    let alone = || {
+        let mut alone = Draft::new(plan, row, Line::new("", LineType::Demand), None);
+        alone.read(line, field, source, reader);
+        alone.into_filled(field)
+    };
+    source.filled(row)?.get_or_init(alone).as_deref()
 }
 
 /// Where a row is, for a row that may have made no line at all.
@@ -107,13 +134,20 @@ struct Person<'d, T> {
     column: &'d str,
 }
 
+impl<'d, T> Person<'d, T> {
+    /// One that a code covers, or of whom nothing is said.
+    fn known(value: Option<T>, source: &'d Source<'d>) -> Self {
+        Self { value, unmapped: false, constant: source.is_constant(), column: &source.label }
+    }
+}
+
 impl<'d> Draft<'d> {
-    fn new(plan: &'d TablePlan<'d>, row: &'d Row<'d>, quantity: u32) -> Self {
+    fn new(plan: &'d TablePlan<'d>, row: &'d Row<'d>, line: Line, line_type: Option<LineType>) -> Self {
         Self {
             plan,
             row,
-            line: Line { quantity, ..Line::new("", LineType::Demand) },
-            line_type: None,
+            line,
+            line_type,
             site: Cow::Borrowed(""),
             ward: Cow::Borrowed(""),
             findings: Vec::new(),
@@ -141,14 +175,20 @@ impl<'d> Draft<'d> {
 
     /// The line as far as it is filled; none where something is to be said or counted besides, which each row has to do anew.
     fn into_filled(self, field: Field) -> Filled {
-        let known = field != Field::LineType || self.line_type.is_some();
+        let known = match field {
+            Field::LineType => self.line_type.is_some(),
+            Field::Gender => self.gender.as_ref().is_some_and(|person| !person.unmapped),
+            Field::AgeBand => self.age.as_ref().is_some_and(|person| !person.unmapped),
+            _ => true,
+        };
         let silent = known && self.findings.is_empty() && self.refused.is_empty() && self.repeated.is_empty() && self.dropped.is_empty();
         let line_type = self.line_type.unwrap_or(self.line.line_type);
-        silent.then(|| Box::new(Line { line_type, ..self.line }))
+        let (gender, age_band) = (self.gender.and_then(|person| person.value), self.age.and_then(|person| person.value));
+        silent.then(|| Box::new(Line { line_type, gender, age_band, ..self.line }))
     }
 
     /// Takes a field from a line on which it alone is filled.
-    fn take(&mut self, field: Field, from: &Line) {
+    fn take(&mut self, field: Field, source: &'d Source<'d>, from: &Line) {
         let line = &mut self.line;
         match field {
             Field::LineType => self.line_type = Some(from.line_type),
@@ -166,12 +206,14 @@ impl<'d> Draft<'d> {
             Field::DemandSource => line.demand_source = from.demand_source,
             Field::SideRoom => line.side_room = from.side_room,
             Field::InBedNow => line.in_bed_now = from.in_bed_now,
-            Field::CareLevel => line.care_level.clone_from(&from.care_level),
-            Field::TreatmentFunction => line.treatment_function.clone_from(&from.treatment_function),
+            Field::CareLevel => line.care_level = from.care_level,
+            Field::TreatmentFunction => line.treatment_function = from.treatment_function,
             Field::WaitFrom => line.wait_from = from.wait_from,
             Field::SourceUpdatedAt => line.source_updated_at = from.source_updated_at,
+            Field::Gender => self.gender = Some(Person::known(from.gender, source)),
+            Field::AgeBand => self.age = Some(Person::known(from.age_band, source)),
             // These do not stand alone, and so are never kept.
-            Field::SiteCode | Field::WardCode | Field::Gender | Field::AgeBand | Field::Quantity | Field::DemandRef => {}
+            Field::SiteCode | Field::WardCode | Field::Quantity | Field::DemandRef => {}
         }
     }
 
@@ -199,9 +241,9 @@ impl<'d> Draft<'d> {
             Field::TreatmentFunction => self.line.treatment_function = self.listed(source, value, is_treatment_function),
             Field::Gender => self.gender = self.person(field, source, value, Gender::Unknown),
             Field::AgeBand => self.age = self.person(field, source, value, AgeBand::Unknown),
-            Field::WaitFrom => self.line.wait_from = self.instant(source, value),
+            Field::WaitFrom => self.line.wait_from = self.instant(source, value).map(Moment::from),
             Field::DemandRef => self.demand_ref = self.kept(field, source, value, values::MAX_DEMAND_REF),
-            Field::SourceUpdatedAt => self.line.source_updated_at = self.instant(source, value),
+            Field::SourceUpdatedAt => self.line.source_updated_at = self.instant(source, value).map(Moment::from),
         }
     }
 
@@ -268,10 +310,10 @@ impl<'d> Draft<'d> {
     }
 
     /// An optional national code: one that is not on its list is left out and counted, for a bed must not be lost over it.
-    fn listed(&mut self, source: &'d Source<'d>, value: Value<'d>, valid: impl Fn(&str) -> bool) -> Option<Code> {
+    fn listed(&mut self, source: &'d Source<'d>, value: Value<'d>, valid: impl Fn(&str) -> bool) -> Option<ShortCode> {
         let text = Some(plain(value)).filter(|text| !text.is_empty())?;
-        if valid(&text) {
-            return Some(Code::new(&text));
+        if let Some(code) = ShortCode::new(&text).filter(|_| valid(&text)) {
+            return Some(code);
         }
         self.dropped.push(source.label.clone());
         None
@@ -358,16 +400,13 @@ impl<'d> Draft<'d> {
         let located = self.locate(plan, places);
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
-        let line = Line {
-            site_code: located.site.clone(),
-            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
-            line_type: self.line_type.unwrap_or(LineType::Demand),
-            gender,
-            age_band,
-            ..self.line
-        };
+        // In place: a line is large enough for copying it to be felt.
+        self.line.site_code.clone_from(&located.site);
+        self.line.ward_code = Some(located.ward.clone()).filter(|ward| !ward.is_empty());
+        self.line.line_type = self.line_type.unwrap_or(LineType::Demand);
+        (self.line.gender, self.line.age_band) = (gender, age_band);
         Made {
-            line,
+            line: self.line,
             findings: self.findings,
             located,
             gender: gender_coding,

@@ -8,6 +8,8 @@ use super::table::RawTable;
 use super::uses::PERSON_FIELDS;
 use super::values;
 use super::words::{Words, nearest};
+use crate::bedstate::{Line, LineType};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
 /// A field of the dataset that a mapping can fill.
@@ -74,10 +76,9 @@ impl Field {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
     }
 
-    /// Whether what a text makes of it depends on nothing else of the row, and stands on the line as it is. Places and persons
-    /// are settled when the whole line is known.
+    /// Whether what a text makes of it depends on nothing else of the row. Places are settled when the whole line is known.
     fn stands_alone(self) -> bool {
-        !matches!(self, Self::SiteCode | Self::WardCode | Self::Gender | Self::AgeBand | Self::Quantity | Self::DemandRef)
+        !matches!(self, Self::SiteCode | Self::WardCode | Self::Quantity | Self::DemandRef)
     }
 
     /// The field's name in the dataset.
@@ -120,6 +121,16 @@ pub(super) struct LinePlan<'a> {
     pub(super) count: Option<Count<'a>>,
     pub(super) sources: Vec<(Field, Source<'a>)>,
     pub(super) required: Vec<Field>,
+    /// The line as far as it is the same for every row, and the sources that are left to be read: worked out at the first row.
+    pub(super) start: OnceCell<Start>,
+}
+
+/// What every line of a plan starts with.
+pub(super) struct Start {
+    pub(super) line: Line,
+    pub(super) line_type: Option<LineType>,
+    /// Places among the plan's sources.
+    pub(super) rest: Vec<usize>,
 }
 
 impl LinePlan<'_> {
@@ -256,6 +267,7 @@ fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Colum
         count: line.quantity.as_ref().map(|quantity| Count::new(quantity, columns)),
         sources: sources.collect(),
         required: table.required.iter().filter_map(|name| Field::of(name)).collect(),
+        start: OnceCell::new(),
     }
 }
 

@@ -37,7 +37,7 @@ pub type WardKey = (String, String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Normalised {
     /// The lines, in the order of the file.
-    pub lines: Vec<NumberedLine>,
+    pub lines: Vec<PlacedLine>,
     /// REF-02 to REF-05, ROW-01, 02, 07 and 08, and what was skipped (STR-08).
     pub findings: Findings,
     /// What became of the rows.
@@ -58,13 +58,13 @@ pub struct Normalised {
 
 /// A line, and the row it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NumberedLine {
+pub struct PlacedLine {
     /// The file's part, or the archive's member.
     pub part: Arc<str>,
     /// The row's line number in the file as sent, from 1.
-    pub line: u64,
+    pub row: u64,
     /// The line.
-    pub value: Line,
+    pub line: Line,
 }
 
 /// Turns the rows of all tables of a snapshot into lines.
@@ -213,7 +213,7 @@ impl Work<'_> {
         let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
         for made in made.drain(..) {
             self.tally.used(part, number, &made, ward_column);
-            self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
+            self.out.lines.push(PlacedLine { part: Arc::clone(part), row: number, line: made.line });
         }
         self.spare = made;
     }

@@ -197,8 +197,10 @@ pub(super) struct Source<'a> {
     /// The columns in words, for messages; empty for a constant.
     pub(super) label: String,
     kind: Kind<'a>,
-    /// What each text makes of a line's field, by the text's number: filled in when it is met first.
+    /// What each text, or each combination of texts that are joined, makes of a line's field: filled in when it is met first.
     filled: Vec<OnceCell<Filled>>,
+    /// How many texts each of the columns has that are joined.
+    counts: Vec<usize>,
 }
 
 /// A line on which nothing but one field is filled; none where the text leaves more to be said than that.
@@ -237,9 +239,10 @@ enum Read<'a> {
 impl<'a> Source<'a> {
     pub(super) fn new(source: &'a FieldSource, columns: &Columns<'_>) -> Self {
         match source {
-            FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value), filled: Vec::new() },
+            FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value), filled: Vec::new(), counts: Vec::new() },
             FieldSource::Joined { columns: names, with } => Self {
                 filled: Vec::new(),
+                counts: Vec::new(),
                 label: names.join(" and "),
                 kind: Kind::Joined { columns: names.iter().map(|name| columns.column(name)).collect(), with },
             },
@@ -262,7 +265,7 @@ impl<'a> Source<'a> {
                 let texts = columns.count(bound);
                 let remembered = !matches!(read, Read::Text | Read::PadZeros(_)) && texts <= MOST_REMEMBERED;
                 let known = if remembered { vec![OnceCell::new(); texts] } else { Vec::new() };
-                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known }, filled: Vec::new() }
+                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known }, filled: Vec::new(), counts: Vec::new() }
             }
         }
     }
@@ -272,7 +275,11 @@ impl<'a> Source<'a> {
         let texts = match &self.kind {
             Kind::Value(_) => 1,
             Kind::Column { column, .. } => columns.count(*column),
-            Kind::Joined { .. } => 0,
+            Kind::Joined { columns: joined, .. } => {
+                self.counts = joined.iter().map(|column| columns.count(*column)).collect();
+                // With a place for a blank of each, where a row has no text of it.
+                self.counts.iter().fold(1_usize, |all, count| all.saturating_mul(count.saturating_add(1)))
+            }
         };
         if texts <= MOST_FILLED {
             self.filled = vec![OnceCell::new(); texts];
@@ -285,7 +292,15 @@ impl<'a> Source<'a> {
         match &self.kind {
             Kind::Value(_) => self.filled.first(),
             Kind::Column { column, .. } => self.filled.get(usize::try_from(row.number(*column)?).ok()?),
-            Kind::Joined { .. } => None,
+            Kind::Joined { .. } if self.filled.is_empty() => None,
+            Kind::Joined { columns, .. } => {
+                let mut place = 0_usize;
+                for (column, count) in columns.iter().zip(&self.counts) {
+                    let number = row.number(*column).and_then(|number| usize::try_from(number).ok());
+                    place = place * (count + 1) + number.map_or(*count, |number| number.min(*count));
+                }
+                self.filled.get(place)
+            }
         }
     }
 

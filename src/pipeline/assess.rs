@@ -3,21 +3,23 @@
 //! The heart of the house: the daemon, the dry run, the tests and the benchmark all call this one pure function. Owns the
 //! order of the checks, and nothing else: each check lives in `verify`, each meaning in `normalise`.
 
-use crate::bedstate::{Line, Snapshot, totals};
+use crate::bedstate::{Line, Snapshot};
 use crate::feed::{
     DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, UkClock,
     UnknownWard,
 };
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
-use crate::normalise::rows::{self as normaliser, NumberedLine};
+use crate::normalise::rows as normaliser;
 use crate::normalise::times::local_day;
 use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
+use crate::verify::fingerprint::Figures;
+use crate::verify::glance::Glance;
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, labels, lines as single, movement,
-    plausibility, references, register, sequence, times, totals as sums,
+    self, Feed, History, Rejections, Verdict, envelope, identifiers, labels, lines as single, movement, plausibility, references, register,
+    sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -243,19 +245,24 @@ impl<'a> Judgement<'a> {
         let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at };
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
-        let placed = |numbered: NumberedLine| PlacedLine { part: numbered.part, row: numbered.line, line: numbered.value };
-        let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
+        let mut lines = normalised.lines;
         let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
         let before = rejections.rows;
-        verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
-        sums::check_repeats(&mut lines, mapping, &feed.limits, &mut rejections, &mut self.findings);
+        let glance = Glance::at(&lines);
+        if glance.unsound {
+            verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
+        }
+        sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
-        single::check(&mut lines, &against, &mut rejections, &mut self.findings);
+        if glance.telling {
+            single::check(&mut lines, &against, &mut rejections, &mut self.findings);
+        }
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
-        self.findings.append(labels::check(&lines, mapping, &register, &reference.telling_words));
+        let wards = register::Wards::of(&lines, &register);
+        self.findings.append(labels::check(&wards, mapping, &reference.telling_words));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside = register::Beside {
             named: &normalised.named_wards,
@@ -264,7 +271,9 @@ impl<'a> Judgement<'a> {
             mapping,
             limits: &feed.limits,
         };
-        self.findings.append(register::check(&mut lines, &register, &beside));
+        let (findings, of_another_sex) = register::check(&wards, &register, &beside);
+        self.findings.append(findings);
+        register::keep_the_registers_sex(&mut lines, &register, &of_another_sex);
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
             read: set.rows,
@@ -273,8 +282,10 @@ impl<'a> Judgement<'a> {
             rejected: rejections.rows,
             lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
         };
-        let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).collect();
-        let totals = totals(&lines);
+        // Counted on the way: going through the lines once more would cost as much as the counting.
+        let mut figures = Figures::default();
+        let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).inspect(|line| figures.add(line)).collect();
+        let totals = figures.totals;
         self.report.totals = Some(totals);
         for (who, stated) in &set.stated_totals {
             self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
@@ -283,7 +294,7 @@ impl<'a> Judgement<'a> {
             self.findings.extend(plausibility::check(&totals, &register, &feed.limits));
             self.findings.extend(register::check_provider(&totals, normalised.beds_short, &feed.limits));
         }
-        self.compare_with_the_past(mapping, snapshot_at, &lines);
+        self.compare_with_the_past(mapping, snapshot_at, figures);
         Snapshot {
             provider: feed.provider.clone(),
             slot: Slot::meant_at(snapshot_at, feed.limits.early_tolerance),
@@ -299,14 +310,14 @@ impl<'a> Judgement<'a> {
     }
 
     /// Notes what later snapshots are compared with, and compares this one with earlier ones.
-    fn compare_with_the_past(&mut self, mapping: &Mapping, snapshot_at: Timestamp, lines: &[Line]) {
-        let (fingerprint, persons) = (fingerprint::of_lines(lines.iter()), fingerprint::persons(lines.iter()));
+    fn compare_with_the_past(&mut self, mapping: &Mapping, snapshot_at: Timestamp, figures: Figures) {
+        let Figures { totals, persons, fingerprint } = figures;
         (self.report.fingerprint, self.report.persons) = (Some(fingerprint), Some(persons));
         let now = movement::Now {
             slot: Slot::meant_at(snapshot_at, self.context.feed.limits.early_tolerance),
             received_at: self.context.received_at,
             coverage: mapping.coverage,
-            totals: self.report.totals.unwrap_or_default(),
+            totals,
             persons,
             fingerprint,
         };

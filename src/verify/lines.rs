@@ -4,7 +4,7 @@
 
 use super::register::Register;
 use super::{Limits, PlacedLine, Rejections, quoted_place};
-use crate::bedstate::{BedStatus, LineType};
+use crate::bedstate::{BedStatus, Line, LineType, Moment};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{FieldSource, LineMapping, Mapping, TableMapping};
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mu
     let mut failed = BTreeSet::new();
     let mut updates = Updates::default();
     for placed in lines.iter() {
-        if let Some(since) = placed.line.wait_from
+        if let Some(since) = placed.line.wait_from.map(Moment::at)
             && let Some(finding) = wait(placed, since, against)
         {
             if finding.severity >= Severity::RejectRow {
@@ -39,13 +39,22 @@ pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mu
             }
             findings.push(finding);
         }
-        if let Some(updated) = placed.line.source_updated_at {
+        if let Some(updated) = placed.line.source_updated_at.map(Moment::at) {
             updates.look(placed, updated, against);
         }
         findings.extend(coding(placed, against));
     }
     findings.extend(updates.findings(against));
     rejections.leave_out(lines, &failed);
+}
+
+/// Whether there is anything in a line that [`check`] judges.
+pub(super) fn is_telling(line: &Line) -> bool {
+    line.wait_from.is_some() || line.source_updated_at.is_some() || line.bed_status == Some(BedStatus::Isolated) || is_critical(line)
+}
+
+fn is_critical(line: &Line) -> bool {
+    line.care_level.as_ref().is_some_and(|level| matches!(level.as_bytes(), b"02" | b"03"))
 }
 
 /// The start of a wait: after the snapshot it is impossible, months before it a wrong date, days before it worth a look.
@@ -139,8 +148,7 @@ fn coding(placed: &PlacedLine, against: &Against<'_>) -> Option<Finding> {
         return None;
     }
     let isolated = line.bed_status == Some(BedStatus::Isolated) && line.side_room != Some(true);
-    let critical = matches!(line.care_level.as_deref(), Some("02" | "03"));
-    if !isolated && !critical {
+    if !isolated && !is_critical(line) {
         return None;
     }
     let ward = line.ward_code.as_deref().unwrap_or_default();
@@ -186,7 +194,7 @@ fn source<'m>(table: &'m TableMapping, line: &'m LineMapping, field: &str) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bedstate::Line;
+    use crate::bedstate::ShortCode;
     use crate::verify::testing::{at, beds_feed, reference};
 
     fn judge(line: Line) -> (String, u64) {
@@ -212,7 +220,7 @@ mod tests {
             ("2018-10-04T10:14:59Z", "more than 60 days before", 1),
         ];
         for (since, expected, rejected) in rows {
-            let line = Line { wait_from: Some(at(since)), ..Line::new("RM102", LineType::Demand) };
+            let line = Line { wait_from: Some(at(since).into()), ..Line::new("RM102", LineType::Demand) };
             let (said, rows) = judge(line);
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty() && rows == rejected, "{since}: {said}");
         }
@@ -231,7 +239,7 @@ mod tests {
             ),
         ];
         for (updated, expected) in rows {
-            let line = Line { source_updated_at: Some(at(updated)), ..Line::new("RM102", LineType::Empty) };
+            let line = Line { source_updated_at: Some(at(updated).into()), ..Line::new("RM102", LineType::Empty) };
             assert_eq!(judge(line).0, expected, "{updated}");
         }
     }
@@ -241,7 +249,7 @@ mod tests {
         let bed = |ward: &str, status, room, level: Option<&str>| {
             let mut line = Line::new("RM102", LineType::Occupied);
             line.ward_code = Some(ward.into());
-            (line.bed_status, line.side_room, line.care_level) = (status, room, level.map(Into::into));
+            (line.bed_status, line.side_room, line.care_level) = (status, room, level.and_then(ShortCode::new));
             judge(line).0
         };
         let isolated = Some(BedStatus::Isolated);

@@ -23,6 +23,7 @@ pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
+pub mod glance;
 pub mod totals;
 pub mod plausibility;
 pub mod lines;

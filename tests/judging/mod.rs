@@ -67,7 +67,7 @@ impl Desk {
     /// extract is whole for a small hospital.
     pub(crate) fn with_wards_of(mut self, code: &str, files: &Files) -> Self {
         let mut beds: BTreeMap<(String, String), u32> = BTreeMap::new();
-        for line in self.read(code, files, at(RECEIVED)).lines.into_iter().map(|line| line.value) {
+        for line in self.read(code, files, at(RECEIVED)).lines.into_iter().map(|line| line.line) {
             if let (Some(ward), true) = (line.ward_code, line.line_type != LineType::Demand) {
                 *beds.entry((line.site_code.to_string(), ward.to_string())).or_default() += line.quantity;
             }

@@ -4,7 +4,7 @@ use super::super::{ForwardError, Load, LoadOutcome};
 use super::database::{int, sql, utc};
 use super::wards::Wards;
 use super::{control, slots};
-use crate::bedstate::{Line, LineType, Snapshot, WaitBand};
+use crate::bedstate::{Line, LineType, ShortCode, Snapshot, WaitBand};
 use crate::feed::{DeliveryId, Slot};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -135,14 +135,14 @@ fn insert_beds(transaction: &Transaction<'_>, key: i64, number: i64, line: &Line
             line.bed_base.map(|code| code.code()),
             line.bed_sex.map(|code| code.code()),
             line.side_room,
-            line.care_level.as_deref(),
-            line.treatment_function.as_deref(),
+            line.care_level.as_ref().map(ShortCode::as_str),
+            line.treatment_function.as_ref().map(ShortCode::as_str),
             line.gender.map(|code| code.code()),
             line.age_band.map(|code| code.code()),
             line.ready.map(|code| code.code()),
             line.edd_band.map(|code| code.code()),
             line.los_band.map(|code| code.code()),
-            line.source_updated_at.map(utc),
+            line.source_updated_at.map(|moment| utc(moment.at())),
         ])
 }
 
@@ -155,7 +155,7 @@ fn insert_demand(
     (group, ward_type): (&str, &str),
     snapshot: &Snapshot,
 ) -> rusqlite::Result<usize> {
-    let waited = line.wait_from.map(|from| snapshot.snapshot_at.duration_since(from).as_mins());
+    let waited = line.wait_from.map(|from| snapshot.snapshot_at.duration_since(from.at()).as_mins());
     transaction
         .prepare_cached(
             "INSERT INTO fact_demand_line (snapshot_key, line_no, quantity, site_code, ward_key, demand_source, demand_for,
@@ -178,7 +178,7 @@ fn insert_demand(
             waited.map(|minutes| WaitBand::of_minutes(minutes).code()),
             line.gender.map(|code| code.code()),
             line.age_band.map(|code| code.code()),
-            line.source_updated_at.map(utc),
+            line.source_updated_at.map(|moment| utc(moment.at())),
         ])
 }
 

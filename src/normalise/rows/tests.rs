@@ -30,7 +30,7 @@ fn run(mapping: &Mapping, rows: &[&str]) -> Normalised {
 }
 
 fn spelled_lines(normalised: &Normalised) -> Vec<String> {
-    normalised.lines.iter().map(|line| spelled(&line.value)).collect()
+    normalised.lines.iter().map(|line| spelled(&line.line)).collect()
 }
 
 /// A bed list with codes as the dataset has them.
@@ -201,7 +201,7 @@ fn times_in_rows_follow_the_clock_changes() {
         .field("wait_from", instant("SINCE", "%d/%m/%Y %H:%M"))
         .line(line().set("line_type=DEM gender=1 age_band=A20"));
     let mapping = mapping(vec![described]);
-    let since = |found: &Normalised| found.lines.iter().map(|line| line.value.wait_from.unwrap().to_string()).collect::<Vec<_>>();
+    let since = |found: &Normalised| found.lines.iter().map(|line| line.line.wait_from.unwrap().at().to_string()).collect::<Vec<_>>();
     // The snapshot is of 00:45 UTC, which is 01:45 BST: 01:30 was the first one.
     let found = run_at("2018-10-28T00:45:00Z", &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30", "28/10/2018 01:30 BST"])]);
     assert_eq!(since(&found), ["2018-10-28T00:30:00Z", "2018-10-28T00:30:00Z"]);
@@ -257,7 +257,7 @@ fn a_table_without_its_partner_or_an_optional_column_reads_blank() {
     let closures = mapping.tables[1].raw(2, &["1|paint"]);
     let mut stranger = closures.clone();
     stranger.name = "stranger".into();
-    let line_type = |found: &Normalised| found.lines[0].value.line_type.code();
+    let line_type = |found: &Normalised| found.lines[0].line.line_type.code();
     let alone = run_at(WINTER, &mapping, &[beds.clone(), stranger]);
     assert_eq!((line_type(&alone), alone.rows.skipped), ("EMP", 1));
     let together = run_at(WINTER, &mapping, &[closures, beds]);
@@ -274,7 +274,7 @@ fn each_asks_only_for_codes_that_its_lines_list() {
         .line(line().when("OPEN", "Y*").count("N", &[], &[]).set("empty_state=RSV"));
     let found = run(&mapping(vec![described]), &["W21|1||Yes", "W21|1||No", "W21|1|2|y"]);
     assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN \"No\" is not an agreed code"]);
-    let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.line, line.value.quantity)).collect();
+    let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.row, line.line.quantity)).collect();
     assert_eq!(lines, [(2, 1), (2, 1), (4, 1), (4, 2), (4, 1)]);
 }
 

@@ -155,7 +155,7 @@ fn no_debugging_format_repeats_what_a_file_says() {
     let line = Line {
         ward_code: Some("WARDCODE99".into()),
         gender: Some(crate::bedstate::Gender::Female),
-        wait_from: Some(at("2018-12-03T09:59:00Z")),
+        wait_from: Some(at("2018-12-03T09:59:00Z").into()),
         ..Line::new("WARDCODE99", crate::bedstate::LineType::Occupied)
     };
     let numbers = |bytes: &[u8]| format!("{bytes:?}").trim_matches(['[', ']']).to_owned();

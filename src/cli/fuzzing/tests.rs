@@ -1,10 +1,7 @@
 //! Every seed of the two fuzz targets, and some thousand changed ones of a fixed sequence, under plain `cargo test`.
 
-#[path = "../../../fuzz/seeds.rs"]
-mod seeds;
-
 use super::{assess, mapping};
-use seeds::seeds;
+use crate::fuzz_seeds::seeds;
 
 /// How many changed seeds: a few hundred, or as many as `BEDFEED_FUZZ_ROUNDS` says.
 fn rounds(usual: usize) -> usize {

@@ -1,10 +1,7 @@
 //! Every seed of the fuzz targets, and a few thousand inputs of a fixed sequence, under plain `cargo test`.
 
-#[path = "../../../../fuzz/seeds.rs"]
-mod seeds;
-
 use super::{Yard, packets};
-use seeds::seeds;
+use crate::fuzz_seeds::seeds;
 
 /// Inputs that are the same in every run: a linear congruential generator (Knuth's MMIX constants).
 fn sequence(count: usize, longest: u64) -> impl Iterator<Item = Vec<u8>> {

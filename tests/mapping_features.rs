@@ -15,24 +15,11 @@ use bedfeed::config::{self, Settings};
 use bedfeed::feed::Digest;
 use bedfeed::pipeline::assess::Assessment;
 use bedfeed::verify::History;
-use judging::{Desk, Files, accepted, at, compact, words, zip_of};
+use judging::{Desk, Files, PROVIDER, accepted, at, compact, words, zip_of};
 use std::collections::BTreeSet;
 
-const PROVIDER: &str = r#"code = "RGN"
-name = "An example"
-kind = "acute"
-[contact]
-name = "Desk"
-phone = "01603 000000"
-[agreement]
-reference = "A-1"
-starts = 2018-04-01
-[[mapping]]
-version = "v1"
-from = 2018-04-01
-author = "A. Analyst"
-zone = "Europe/London"
-"#;
+/// How its mapping starts.
+const MAPPING: &str = "[[mapping]]\nversion = \"v1\"\nfrom = 2018-04-01\nauthor = \"A. Analyst\"\nzone = \"Europe/London\"\n";
 
 /// The name of a file of 3 December 2018, 10:15, as most rows send it.
 const NAME: &str = "beds 20181203 1015.csv";
@@ -84,7 +71,7 @@ fn sent(name: &str, text: impl AsRef<[u8]>) -> (String, Vec<u8>) {
 
 /// A table with these keys, fields and lines, read from one file.
 fn one_table(keys: &str, fields: &str, lines: &str) -> String {
-    format!("{PROVIDER}{FILE}{TABLE}{keys}\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\n{fields}\n{lines}")
+    format!("{PROVIDER}{MAPPING}{FILE}{TABLE}{keys}\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\n{fields}\n{lines}")
 }
 
 struct Row {
@@ -109,7 +96,7 @@ const READY: &str = "site_code=RGN80 line_type=EMP empty_state=RDY";
 fn files_and_columns() -> Vec<Row> {
     let ward = |keys: &str| one_table(keys, "ward_code = \"Ward\"", EMPTY);
     let set = format!(
-        "{PROVIDER}set_wait = \"5m\"\n{FILE}[[mapping.file]]\npart = \"waiting\"\nname = \"waiting {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.csv\"\n\
+        "{PROVIDER}{MAPPING}set_wait = \"5m\"\n{FILE}[[mapping.file]]\npart = \"waiting\"\nname = \"waiting {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.csv\"\n\
          {TABLE}columns = [\"Ward\"]\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\nward_code = \"Ward\"\n{EMPTY}\
          [[mapping.table]]\nname = \"waiting\"\nfile = \"waiting\"\nsnapshot_at = \"other table\"\nmay_be_empty = true\ncolumns = [\"Sex\"]\n\
          [[mapping.table.line]]\nset = {{ site_code = {{ value = \"RGN80\" }}, line_type = {{ value = \"DEM\" }}, in_bed_now = {{ value = \"N\" }}, \
@@ -326,7 +313,7 @@ fn sums() -> Row {
 fn texts_and_rows() -> Vec<Row> {
     let bed = |keys: &str, fields: &str| one_table(keys, fields, EMPTY);
     let archive = format!(
-        "{PROVIDER}[[mapping.file]]\npart = \"beds\"\nname = \"beds {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.zip\"\n{TABLE}member = \"a.csv\"\ncolumns = [\"Ward\", \"Bed\"]\n\
+        "{PROVIDER}{MAPPING}[[mapping.file]]\npart = \"beds\"\nname = \"beds {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.zip\"\n{TABLE}member = \"a.csv\"\ncolumns = [\"Ward\", \"Bed\"]\n\
          join = {{ table = \"shut\", on = [\"Ward\", \"Bed\"] }}\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\nward_code = \"Ward\"\nbed_ref = \"Bed\"\n\
          [[mapping.table.line]]\nwhen = {{ \"shut.Why\" = \"*\" }}\nset = {{ line_type = {{ value = \"CLO\" }}, closed_reason = {{ column = \"shut.Why\", codes = {{ Flood = \"EST\" }} }} }}\n{EMPTY}\
          [[mapping.table]]\nname = \"shut\"\nfile = \"beds\"\nmember = \"b.csv\"\ncolumns = [\"Ward\", \"Bed\", \"Why\"]\nsnapshot_at = \"other table\"\nmay_be_empty = true\n"

@@ -814,6 +814,68 @@ fn every_rule_is_tripped_and_just_not_tripped() {
     assert!(missing.is_empty(), "no row for {missing:?}");
 }
 
+/// Columns that hold the code of a place: a new one must be told, or nobody could register it.
+const PLACES: [&str; 11] =
+    ["SITE", "WARD_CODE", "Ward No", "Ward name", "Unit", "Ward", "UnitName", "WardName", "CQC Location ID", "site", "ward"];
+
+/// What stands in place of one value after the other, and whether it may be told where a place's code stands.
+const NAMES: [(&str, bool); 6] = [
+    ("Featherstone", true),
+    ("\"FEATHERSTONE, John\"", false),
+    ("featherstonej2", true),
+    ("O-FEATHERSTONE", true),
+    ("FEATHERSTONE 03/04/1951", false),
+    ("\u{202e}FEATHERSTONE\u{200b}", true),
+];
+
+#[test]
+fn p7_no_rule_repeats_a_word_that_may_be_a_persons_name_or_a_character_that_cannot_be_seen() {
+    let bases = [rm1(), rgp(), rcx(), rmy(), ry3(), ncc()];
+    let desk = bases.iter().fold(Desk::shipped(), |desk, base| desk.with_wards_of(base.provider, &base.files()));
+    let mut told = BTreeSet::new();
+    for base in &bases {
+        let delimiter = if base.provider == "RCX" { '|' } else { ',' };
+        for (at, (part, name, text)) in base.texts.iter().enumerate() {
+            let header: Vec<&str> =
+                if delimiter == '|' { vec!["type", "site", "ward"] } else { text.lines().next().unwrap().split(',').collect() };
+            let first = usize::from(delimiter == ',');
+            let ends = text.lines().count();
+            for line in [first, first + 1, ends - 1].into_iter().filter(|line| (first..ends).contains(line)).collect::<BTreeSet<_>>() {
+                let cells = text.lines().nth(line).unwrap().split(delimiter).count();
+                for (cell, (value, of_a_place)) in (0..cells).flat_map(|cell| NAMES.map(|name| (cell, name))) {
+                    let mut changed = base.clone();
+                    changed.texts[at] = (part, name.clone(), with_cell(text, line, cell, delimiter, value));
+                    let (said, _, findings) = changed.findings(&desk);
+                    let place = header.get(cell).is_some_and(|name| PLACES.contains(name)) && of_a_place;
+                    for finding in findings.iter() {
+                        let all = format!("{} {:?}", finding.message, finding.place);
+                        assert!(
+                            place || !all.to_uppercase().contains("FEATHERSTONE"),
+                            "{} {line} {cell} {value}: {finding:?}",
+                            base.provider
+                        );
+                        assert!(!all.chars().any(bedfeed::feed::is_hidden), "{} {line} {cell} {value}: {finding:?}", base.provider);
+                    }
+                    told.extend(said);
+                }
+            }
+        }
+    }
+    // The rules that could repeat a value were asked.
+    for rule in ["REF-02 R", "REF-03 W", "REF-04 R", "ROW-02 R", "ROW-08 R", "STR-05 R", "STR-06 F", "TIM-01 F", "TRN-02 F"] {
+        assert!(told.contains(rule), "{rule} did not speak: {told:?}");
+    }
+}
+
+/// The text with one cell of one line replaced.
+fn with_cell(text: &str, line: usize, cell: usize, delimiter: char, value: &str) -> String {
+    let replaced = |at: usize, old: &str| if at == cell { value.to_owned() } else { old.to_owned() };
+    let row =
+        |row: &str| row.split(delimiter).enumerate().map(|(at, old)| replaced(at, old)).collect::<Vec<_>>().join(&delimiter.to_string());
+    let lines = text.lines().enumerate().map(|(at, old)| if at == line { row(old) } else { old.to_owned() });
+    lines.map(|line| line + "\n").collect()
+}
+
 /// The page about the rules, made from the catalogue.
 fn page() -> String {
     let mut page = "# The rules\n\n\

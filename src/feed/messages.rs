@@ -197,6 +197,8 @@ impl Rule {
             Self::Ref04 => &[
                 "{code} is not an agreed code for {field}",
                 "{code} is not an agreed code",
+                "{code} is not an agreed code for {field}; was {agreed} meant?",
+                "{code} is not an agreed code; was {agreed} meant?",
                 "{column} is blank: a code is needed",
                 "the combination {codes} is not agreed",
                 "{column} cannot be read as a time in the agreed format",

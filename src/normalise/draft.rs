@@ -260,12 +260,10 @@ impl<'d> Draft<'d> {
 
     fn not_agreed(&mut self, field: Field, source: &Source<'_>) {
         self.refused.push(field);
-        let shown = if source.label.is_empty() {
-            "a constant of the mapping".to_owned()
-        } else {
-            self.plan.named(&source.label, &source.raw(self.row))
-        };
-        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}", field.name()));
+        let raw = source.raw(self.row);
+        let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
+        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }
 

@@ -7,6 +7,7 @@ use super::sources::{Column, Columns, Count, Row, Source, Test, named};
 use super::table::RawTable;
 use super::uses::PERSON_FIELDS;
 use super::values;
+use super::words::{Words, nearest};
 use crate::bedstate::{Line, LineType};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -102,6 +103,8 @@ pub(super) struct TablePlan<'a> {
     conditions: Vec<(Column<'a>, Vec<Test<'a>>)>,
     /// Columns read for gender or age, and declared identifiers: never quoted.
     person: HashSet<String>,
+    /// What of the other columns may be quoted.
+    words: Words,
 }
 
 /// Counts of a row that must fit together.
@@ -175,6 +178,7 @@ impl<'a> TablePlan<'a> {
                 .collect(),
             conditions,
             person,
+            words: Words::of([mapping]),
             columns,
         }
     }
@@ -186,7 +190,14 @@ impl<'a> TablePlan<'a> {
 
     /// A column with its value in words, the value only where the column is not about a person.
     pub(super) fn named(&self, column: &str, text: &str) -> String {
-        named(column, if self.person.contains(column) { None } else { values::quoted(text) })
+        named(column, if self.person.contains(column) { None } else { self.words.quoted(text) })
+    }
+
+    /// Which agreed code a text may have been meant for, in words; nothing where the column is about a person, of whom the
+    /// code would tell, or where none is near.
+    pub(super) fn perhaps_meant<'c>(&self, column: &str, text: &str, codes: impl IntoIterator<Item = &'c str>) -> String {
+        let near = if self.person.contains(column) { None } else { nearest(text, codes) };
+        near.map_or_else(String::new, |code| format!("; was \"{code}\" meant?"))
     }
 
     /// Why no line applies, one text for each column to blame: a column that keeps a nearly fitting line from applying, and
@@ -229,7 +240,13 @@ impl<'a> TablePlan<'a> {
         let said = if text.is_empty() {
             format!("{} is blank: a code is needed", column.name)
         } else {
-            format!("{} is not an agreed code", self.named(column.name, text))
+            let of_column = self.conditions.iter().filter(|(known, _)| known.name == column.name).flat_map(|(_, tests)| tests);
+            let codes = of_column.flat_map(|test| match test.condition {
+                Condition::OneOf(codes) => codes.as_slice(),
+                Condition::StartsWith(_) | Condition::Filled | Condition::Blank => &[],
+            });
+            let meant = self.perhaps_meant(column.name, text, codes.map(String::as_str));
+            format!("{} is not an agreed code{meant}", self.named(column.name, text))
         };
         (column.name, said)
     }

@@ -7,6 +7,7 @@ use super::table::{RawRow, RawTable, trimmed};
 use super::texts::Texts;
 use super::times::{self, Resolved, TimeProblem};
 use super::values;
+use super::words::Words;
 use crate::bedstate::{AgeBand, Line};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -224,6 +225,8 @@ enum Read<'a> {
     /// By the text in lower case: the code's place in the list.
     Codes {
         places: HashMap<String, usize>,
+        /// The texts as the mapping spells them.
+        texts: Vec<&'a str>,
         codes: Vec<&'a str>,
         otherwise: &'a Otherwise,
     },
@@ -249,6 +252,7 @@ impl<'a> Source<'a> {
                     Reading::PadZeros(width) => Read::PadZeros(*width),
                     Reading::Codes { codes, otherwise } => Read::Codes {
                         places: codes.keys().enumerate().map(|(at, text)| (text.trim().to_lowercase(), at)).collect(),
+                        texts: codes.keys().map(String::as_str).collect(),
                         codes: codes.values().map(String::as_str).collect(),
                         otherwise,
                     },
@@ -321,6 +325,15 @@ impl<'a> Source<'a> {
         (blank(last) && !others.iter().all(blank)).then_some(last.name)
     }
 
+    /// The texts that its code list knows; none where it has no such list.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> + '_ {
+        let texts = match &self.kind {
+            Kind::Column { read: Read::Codes { texts, .. }, .. } => texts.as_slice(),
+            _ => &[],
+        };
+        texts.iter().copied()
+    }
+
     /// The text as the extract writes it, before any reading.
     pub(super) fn raw<'v>(&self, row: &Row<'v>) -> Cow<'v, str>
     where
@@ -385,7 +398,7 @@ enum Meaning {
 impl<'a> Read<'a> {
     fn meaning(&self, raw: &str, reader: &Reader<'_>) -> Meaning {
         match self {
-            Read::Codes { places, codes, otherwise } => match (places.get(&raw.to_lowercase()), otherwise) {
+            Read::Codes { places, codes, otherwise, .. } => match (places.get(&raw.to_lowercase()), otherwise) {
                 (Some(at), _) if codes.get(*at) == Some(&"") => Meaning::Blank,
                 (Some(at), _) => Meaning::Code(*at),
                 (None, _) if raw.is_empty() => Meaning::Blank,
@@ -472,7 +485,7 @@ impl<'a> Count<'a> {
                 Some(number) => sum += sign * i64::from(number),
                 None if text.is_empty() => problems.push(CountProblem::Blank(column.name)),
                 None => {
-                    let said = format!("{} is not a whole number", named(column.name, values::quoted(text)));
+                    let said = format!("{} is not a whole number", named(column.name, Words::default().quoted(text)));
                     problems.push(CountProblem::Invalid(column.name, said));
                 }
             }

@@ -1,7 +1,7 @@
 //! The picture of a judgement as text: `bedfeed check` at a terminal, and `NAME.check.txt` for a file sent to `test/`.
 //!
 //! Owns the order in which it is told: verdict, findings with their lines, sums beside what was expected, columns, first
-//! lines. Words from a file lose their control characters here.
+//! lines. Characters that cannot be seen are written by their numbers.
 
 use super::counts::counts;
 use super::pen::{Ink, Pen, wide};

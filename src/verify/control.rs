@@ -3,11 +3,12 @@
 //! Owns `key=value` control files, and the meaning of the same statements where they stand in a first or last line. Refuses
 //! to judge rows one by one: it compares what was stated with what came of all of them.
 
-use super::{Limits, quoted, records, running_number, text};
+use super::{Limits, records, running_number, text};
 use crate::bedstate::DATASET;
 use crate::feed::{Digest, Finding, Findings, Rule, Totals};
 use crate::normalise::mapping::{Encoding, Mapping};
 use crate::normalise::times::resolve;
+use crate::normalise::words::Words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -131,8 +132,8 @@ pub fn check_dataset(text: &str, bare: bool, who: &str) -> Option<Finding> {
         }
         None => bare && text.eq_ignore_ascii_case(name),
     };
-    let shown = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
-    let stated = if shown && !text.is_empty() { format!("Version {}", quoted(text)) } else { "The version".to_owned() };
+    let shown = Words::default().quoted(text).filter(|_| !text.is_empty());
+    let stated = shown.map_or_else(|| "The version".to_owned(), |shown| format!("Version {}", shown.trim_matches('"')));
     (!fits).then(|| Finding::new(Rule::Str09, format!("{stated} that {who} states is not supported: {DATASET} is.")))
 }
 

@@ -3,7 +3,7 @@
 //! Owns the matching of whole words. Refuses to know the words: an installation keeps its own list of them.
 
 use super::lines::at_field;
-use super::quoted;
+use super::quoted_place;
 use super::register::Wards;
 use crate::feed::{Findings, Rule};
 use crate::normalise::mapping::Mapping;
@@ -28,7 +28,7 @@ fn judge(code: &str, registered: Option<&Ward>, telling: &[TellingWord]) -> Opti
     let texts = [Some(("code", code)), registered.map(|ward| ("registered name", ward.name.as_str()))];
     let told = |(what, text): (&'static str, &str)| Some((what, telling.iter().find(|word| stands_in(word, text))?));
     let (what, word) = texts.into_iter().flatten().find_map(told)?;
-    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of))
+    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted_place(code), word.tells_of))
 }
 
 /// Whether the words stand in a text, one after the other, whole, whatever their case.

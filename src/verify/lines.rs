@@ -3,7 +3,7 @@
 //! Owns what is possible but not plausible of one line. Refuses to know how fields depend on each other: that is `rows`.
 
 use super::register::Register;
-use super::{Limits, PlacedLine, Rejections, quoted};
+use super::{Limits, PlacedLine, Rejections, quoted_place};
 use crate::bedstate::{BedStatus, Line, LineType, Moment};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{FieldSource, LineMapping, Mapping, TableMapping};
@@ -153,12 +153,12 @@ fn coding(placed: &PlacedLine, against: &Against<'_>) -> Option<Finding> {
     }
     let ward = line.ward_code.as_deref().unwrap_or_default();
     if isolated {
-        let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted(ward));
+        let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted_place(ward));
         return Some(at_field(placed, Rule::Row06, said, against.mapping, &["side_room", "bed_status"]));
     }
     let registered = against.register.ward(&line.site_code, ward)?;
     let elsewhere = !CRITICAL.contains(&registered.ward_class.as_str());
-    let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted(ward));
+    let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted_place(ward));
     elsewhere.then(|| at_field(placed, Rule::Row06, said(), against.mapping, &["care_level"]))
 }
 

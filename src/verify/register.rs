@@ -5,7 +5,7 @@
 
 use super::lines::at_field;
 use super::totals::Rejections;
-use super::{Limits, PlacedLine, WardKey, quoted};
+use super::{Limits, PlacedLine, WardKey, quoted_place};
 use crate::bedstate::{AgeBand, BedBase, BedSex, Code, Gender, Line, LineType, ShortCode};
 use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
 use crate::normalise::mapping::Mapping;
@@ -289,7 +289,7 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
 
 /// A ward in words. Its site belongs to it: care homes have wards of the same code.
 fn named(ward: &Ward) -> String {
-    format!("Ward {} at site {}", quoted(&ward.ward_code), quoted(&ward.site_code))
+    format!("Ward {} at site {}", quoted_place(&ward.ward_code), quoted_place(&ward.site_code))
 }
 
 #[cfg(test)]

@@ -264,8 +264,8 @@ fn spoken(length: SignedDuration) -> String {
     let minutes = length.abs().as_mins();
     let (big, big_unit, small, small_unit) = match minutes {
         ..TWO_HOURS => return format!("{minutes} min"),
-        ..TWO_DAYS => (minutes / 60, "h", minutes % 60, "min"),
-        _ => (minutes / (24 * 60), "days", minutes / 60 % 24, "h"),
+        TWO_HOURS..TWO_DAYS => (minutes / 60, "h", minutes % 60, "min"),
+        TWO_DAYS.. => (minutes / (24 * 60), "days", minutes / 60 % 24, "h"),
     };
     if small == 0 { format!("{big} {big_unit}") } else { format!("{big} {big_unit} {small} {small_unit}") }
 }

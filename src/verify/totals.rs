@@ -5,7 +5,7 @@
 
 use super::lines::at_field;
 use super::rows::PlacedLine;
-use super::{Limits, quoted};
+use super::{Limits, quoted_place};
 use crate::bedstate::{Code, Line, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::Mapping;
@@ -74,7 +74,7 @@ pub fn check_repeats(
     for group in &beds {
         let Some(first) = group.first() else { continue };
         let lines: Vec<String> = group.iter().take(MOST_LINES_NAMED).map(|placed| placed.row.to_string()).collect();
-        let ward = quoted(first.line.ward_code.as_deref().unwrap_or_default());
+        let ward = quoted_place(first.line.ward_code.as_deref().unwrap_or_default());
         let more = if group.len() > lines.len() { " and more" } else { "" };
         let message = format!("Bed on ward {ward} is listed {} times, on lines {}{more}.", group.len(), lines.join(", "));
         findings.push(at_field(first, Rule::Xro01, message, mapping, &["bed_ref"]).with_severity(severity));
@@ -86,7 +86,7 @@ pub fn check_repeats(
     for group in of_summaries {
         let rows: BTreeSet<PlacedRow> = group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)).collect();
         for placed in group.iter().filter(|placed| !failed.contains(&(Arc::clone(&placed.part), placed.row))) {
-            let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
+            let ward = quoted_place(placed.line.ward_code.as_deref().unwrap_or_default());
             let said = format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len());
             findings.push(at_field(placed, Rule::Xro02, said, mapping, &["ward_code", "site_code"]));
         }
@@ -249,10 +249,13 @@ pub fn check_rejections(
     }
     for ((site, ward), count) in &rejections.by_ward {
         if per_ward > 0 && *count >= per_ward {
-            findings.push(Finding::new(Rule::Row99, format!("{count} rows of ward {} failed: the file is not safe to use.", quoted(ward))));
+            findings.push(Finding::new(
+                Rule::Row99,
+                format!("{count} rows of ward {} failed: the file is not safe to use.", quoted_place(ward)),
+            ));
         }
         if lost.contains(&(site.as_str(), ward.as_str())) {
-            let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted(ward));
+            let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted_place(ward));
             findings.push(Finding::new(Rule::Row99, message));
         }
     }

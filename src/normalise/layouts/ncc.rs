@@ -92,7 +92,7 @@ fn layout_f_ncc_homes_closed_to_admissions_and_vacancies_not_known() {
             "ROW-01 R 4 Vacant (accepting): Vacant (accepting) is blank: write 0 where there are none",
             "ROW-01 R 4 Last Updated: Last Updated is blank: source_updated_at is needed",
             "REF-04 R 5 Closed: Closed is blank: a code is needed",
-            "REF-04 R 6 Bed Type: Bed Type \"Youth\" is not an agreed code for ward_code",
+            "REF-04 R 6 Bed Type: Bed Type is not an agreed code for ward_code",
             "REF-02 R 7 CQC Location ID: site \"1-9999999999\" is not registered for this provider",
             "ROW-02 R 8 Max Capacity: Max Capacity is less than its parts together (Occupied, Vacant (reserved), Vacant (accepting))",
             "REF-05 I - -: persons counted as not known because this feed carries no gender: 48; no age: 48",

@@ -99,10 +99,10 @@ fn layout_a_rm1_rows_that_cannot_be_used_are_rejected_with_every_reason() {
         ],
         &[
             "REF-02 R 2 SITE: site \"RM999\" is not registered for this provider",
-            "REF-04 R 3 STATUS: STATUS \"BROKEN\" is not an agreed code",
+            "REF-04 R 3 STATUS: STATUS is not an agreed code",
             "ROW-01 R 4 WARD_CODE: WARD_CODE is blank: ward_code is needed",
             "ROW-08 R 5 BAY: BAY starts with =, +, - or @, which a spreadsheet would take for a formula",
-            "REF-04 R 6 LOC: LOC \"IP\" is not an agreed code",
+            "REF-04 R 6 LOC: LOC is not an agreed code",
             "REF-04 R 7 DTA_DTTM: DTA_DTTM cannot be read as a time in the agreed format",
             "REF-05 W - AGE: persons with nothing in AGE that a code covers, counted as not known: 2",
             "REF-05 W - SEX: persons with nothing in SEX that a code covers, counted as not known: 2",

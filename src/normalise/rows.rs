@@ -137,7 +137,7 @@ impl Work<'_> {
             let row = plan.columns.row(raw, partners.of(raw));
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
-                self.tell_of_ward(&plan, &row);
+                self.tell_of_ward(&plan, &row, |_| true);
                 continue;
             }
             if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
@@ -158,10 +158,10 @@ impl Work<'_> {
         partners.say(part, &mut self.out.findings);
     }
 
-    /// Notes the ward of a row that the mapping leaves out: the provider told of it, so it is not missing (XRO-04). A patient
-    /// who waits may be on any ward, and says nothing of its beds.
-    fn tell_of_ward(&mut self, plan: &TablePlan<'_>, row: &Row<'_>) {
-        let mut of_beds = plan.lines.iter().filter(|line| draft::may_be_bed(line, row, &self.reader));
+    /// Notes the ward of a row that makes no line: the provider told of it, so it is not missing (XRO-04). A patient who waits
+    /// may be on any ward, and that none waits says nothing of its beds either. `speaks` are the lines that the row is about.
+    fn tell_of_ward(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, speaks: impl Fn(&LinePlan<'_>) -> bool) {
+        let mut of_beds = plan.lines.iter().filter(|line| speaks(line) && draft::may_be_bed(line, row, &self.reader));
         let place = of_beds.find_map(|line| draft::locate(line, row, &self.reader, &self.places));
         self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
     }
@@ -207,8 +207,8 @@ impl Work<'_> {
         self.out.rows.used += 1;
         self.out.beds_short += u64::from(short);
         if made.is_empty() {
-            let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
-            self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
+            let silent = !plan.lines.iter().any(|line| line.applies(row));
+            self.tell_of_ward(plan, row, |line| silent || line.applies(row));
         }
         let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
         for made in made.drain(..) {

@@ -297,3 +297,18 @@ fn xro_04_a_ward_whose_rows_are_left_out_is_told_of_and_a_patient_who_waits_tell
     assert_eq!((found.rows.used, found.rows.skipped), (1, 2));
     assert_eq!(found.named_wards, [("RM102".to_owned(), "5E1".to_owned())].into());
 }
+
+#[test]
+fn xro_04_a_row_of_noughts_tells_of_its_ward_only_where_it_counts_beds() {
+    let counts = || {
+        beds(&["WARD", "TYPE", "N", "WAITING"])
+            .with(|table| table.lines_per_row = LinesPerRow::Each)
+            .line(line().when("TYPE", "BED").count("N", &[], &[]).set("line_type=EMP empty_state=RDY"))
+            .line(line().when("TYPE", "DEM").count("WAITING", &[], &[]).set("line_type=DEM gender=X age_band=AXX"))
+    };
+    let rows = [("W21|BED|0|0", true), ("W21|DEM|0|0", false), ("W21|DEM|0|1", false)];
+    for (row, told_of) in rows {
+        let found = run(&mapping(vec![counts()]), &[row]);
+        assert_eq!((told(&found), found.named_wards.len()), (vec![], usize::from(told_of)), "{row}");
+    }
+}

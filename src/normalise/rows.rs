@@ -4,12 +4,13 @@
 //! `verify`'s.
 
 use super::draft::{self, Made};
+use super::joining::Partners;
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, TablePlan, Together};
 use super::reference::Reference;
 use super::sources::{Count, CountProblem, Reader, Row};
-use super::table::{RawRow, RawTable};
+use super::table::RawTable;
 use super::tally::Tally;
 use super::tidy::{self, Unfit};
 use super::{times, values};
@@ -126,7 +127,7 @@ impl Work<'_> {
         let tidied = tidy::tidy(table, described);
         let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
-        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
+        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other), &plan.columns);
         let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
         // Most tables make a line a row.
@@ -134,7 +135,7 @@ impl Work<'_> {
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
-            let row = plan.columns.row(raw, partners.of(raw));
+            let row = plan.columns.row(raw, partners.of(raw, &plan.columns));
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
                 self.tell_of_ward(&plan, &row, |_| true);
@@ -386,65 +387,6 @@ fn counted(count: &Count<'_>, row: &Row<'_>) -> Counted {
 
 fn part_of(table: &TableMapping) -> &str {
     table.member.as_deref().unwrap_or(&table.file)
-}
-
-/// The rows of a joined table, by their key.
-struct Partners<'t> {
-    /// Where the key's columns stand in the joining table.
-    key: Vec<usize>,
-    rows: HashMap<Vec<&'t str>, (RawRow<'t>, bool)>,
-    repeated: u64,
-    table: &'t str,
-}
-
-impl<'t> Partners<'t> {
-    fn new(described: &TableMapping, table: &RawTable, other: Option<&'t RawTable>) -> Self {
-        let mut partners = Self { key: Vec::new(), rows: HashMap::new(), repeated: 0, table: "" };
-        let (Some(join), Some(other)) = (&described.join, other) else { return partners };
-        let own: Option<Vec<usize>> = join.on.iter().map(|name| table.column(name)).collect();
-        let its: Option<Vec<usize>> = join.on.iter().map(|name| other.column(name)).collect();
-        let (Some(own), Some(its)) = (own, its) else { return partners };
-        partners.key = own;
-        partners.table = &other.name;
-        for row in other.rows() {
-            let Some(key) = key(row, &its) else { continue };
-            match partners.rows.entry(key) {
-                std::collections::hash_map::Entry::Vacant(free) => {
-                    free.insert((row, false));
-                }
-                // The same row twice says nothing new; another one does.
-                std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.numbers() == row.numbers() => {}
-                std::collections::hash_map::Entry::Occupied(_) => partners.repeated += 1,
-            }
-        }
-        partners
-    }
-
-    fn of(&mut self, row: RawRow<'t>) -> Option<RawRow<'t>> {
-        let (partner, met) = self.rows.get_mut(&key(row, &self.key)?)?;
-        *met = true;
-        Some(*partner)
-    }
-
-    fn say(&self, part: &str, findings: &mut Findings) {
-        if self.repeated > 0 {
-            let said = format!("rows of {} that repeat the key of an earlier row, which is used: {}", self.table, self.repeated);
-            findings.push(Finding::new(Rule::Xro02, said).with_severity(Severity::Warning).in_part(part));
-        }
-        let alone = self.rows.values().filter(|(_, met)| !met).count();
-        if alone > 0 {
-            let said = format!("rows of {} that fit no row here and are not used: {alone}", self.table);
-            findings.push(Finding::new(Rule::Str08, said).with_severity(Severity::Warning).in_part(part));
-        }
-    }
-}
-
-/// A row's key; none where any column of it is blank.
-fn key<'r>(row: RawRow<'r>, at: &[usize]) -> Option<Vec<&'r str>> {
-    if at.is_empty() {
-        return None;
-    }
-    at.iter().map(|at| Some(row.field(*at).trim()).filter(|text| !text.is_empty())).collect()
 }
 
 #[cfg(test)]

@@ -107,10 +107,24 @@ impl<'a> Columns<'a> {
             .flat_map(|texts| (0..).map_while(move |number| (usize::try_from(number).ok()? < texts.texts.len()).then(|| texts.get(number))))
     }
 
+    /// The text of a row of the table itself by its column's position, trimmed; blank where it is a null token.
+    pub(super) fn own_text(&self, at: usize, row: RawRow<'_>) -> &'a str {
+        text_of(&self.own, at, row)
+    }
+
+    /// The text of a row of the joined table, likewise.
+    pub(super) fn joined_text(&self, at: usize, row: RawRow<'_>) -> &'a str {
+        text_of(&self.joined, at, row)
+    }
+
     /// A row ready to be read, with the row that it joins.
     pub(super) fn row<'r>(&'r self, own: RawRow<'r>, joined: Option<RawRow<'r>>) -> Row<'r> {
         Row { own, joined, columns: self }
     }
+}
+
+fn text_of<'a>(columns: &[ColumnTexts<'a>], at: usize, row: RawRow<'_>) -> &'a str {
+    columns.get(at).zip(row.number(at)).map_or("", |(column, number)| column.get(number))
 }
 
 /// One row, with null tokens read as blank.

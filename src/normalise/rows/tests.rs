@@ -265,6 +265,27 @@ fn a_table_without_its_partner_or_an_optional_column_reads_blank() {
 }
 
 #[test]
+fn f18_a_key_with_a_null_token_joins_nothing() {
+    // (the tables' null tokens, the bed's row, the closure's, what comes of the bed)
+    let rows = [
+        (&[][..], "W21|EMP|-", "W21|-|flood", "CLO"),
+        (&["-"], "W21|EMP|-", "W21|-|flood", "EMP"),
+        (&["-"], "W21|EMP|1", "W21| 1 |flood", "CLO"),
+    ];
+    for (null, bed, closure, expected) in rows {
+        let with_null = |table: TableMapping| table.with(|table| table.null = null.iter().map(|token| (*token).to_owned()).collect());
+        let described = beds(&["WARD", "TYPE", "BED"])
+            .join("closures", &["WARD", "BED"])
+            .line(line().when("closures.WHY", "*").set("line_type=CLO closed_reason=OTH"))
+            .line(line().set("empty_state=RDY"));
+        let mapping = mapping(vec![with_null(described), with_null(table("closures", &["WARD", "BED", "WHY"]))]);
+        let tables = [mapping.tables[0].raw(2, &[bed]), mapping.tables[1].raw(2, &[closure])];
+        let found = run_at(WINTER, &mapping, &tables);
+        assert_eq!(found.lines[0].line.line_type.code(), expected, "{null:?} {bed}");
+    }
+}
+
+#[test]
 fn each_asks_only_for_codes_that_its_lines_list() {
     let described = beds(&["WARD", "N", "EXTRA", "OPEN"])
         .with(|table| table.lines_per_row = LinesPerRow::Each)

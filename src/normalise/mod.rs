@@ -8,6 +8,7 @@
 
 mod draft;
 mod joining;
+mod outcome;
 mod places;
 mod plan;
 mod sources;

@@ -6,15 +6,16 @@
 use super::draft::{self, Made};
 use super::joining::Partners;
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
-use super::places::{Located, Places};
-use super::plan::{Field, LinePlan, TablePlan, Together};
+use super::outcome::{Outcome, count};
+use super::places::Places;
+use super::plan::{Field, LinePlan, TablePlan};
 use super::reference::Reference;
-use super::sources::{Count, CountProblem, Reader, Row};
+use super::sources::{Count, Reader, Row};
 use super::table::RawTable;
 use super::tally::Tally;
 use super::tidy::{self, Unfit};
 use super::{times, values};
-use crate::bedstate::{Code, Line, LineType};
+use crate::bedstate::{Code, Line};
 use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -175,10 +176,11 @@ impl Work<'_> {
         let mut outcome = if unfit.is_empty() {
             self.lines_of(plan, row, spare)
         } else {
-            Outcome { findings: unfit.iter().map(refuse_form).collect(), ..Outcome::default() }
+            Outcome::new(Vec::new(), unfit.iter().map(refuse_form).collect())
         };
-        plan.sums.iter().for_each(|sum| outcome.hold(sum, row));
-        let Outcome { mut made, findings: own, short } = outcome;
+        plan.sums.iter().for_each(|sum| outcome.hold(sum, row, || self.patients(plan, row)));
+        let short = outcome.short();
+        let Outcome { mut made, findings: own, .. } = outcome;
         // The lines of one row share columns, and so their problems: each is said once.
         let mut findings: Vec<&Finding> = Vec::new();
         for finding in own.iter().chain(made.iter().flat_map(|made| &made.findings)) {
@@ -236,12 +238,12 @@ impl Work<'_> {
     }
 
     /// The lines a row makes, and what is wrong with the row beside them. The lines go into a vector that is given empty.
-    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>, mut made: Vec<Made>) -> Outcome {
+    fn lines_of<'p>(&self, plan: &'p TablePlan<'_>, row: &Row<'_>, mut made: Vec<Made>) -> Outcome<'p> {
         let refuse = |(column, said): (&str, String)| Finding::new(Rule::Ref04, said).in_column(column);
         let mut applying = plan.lines.iter().filter(|line| line.applies(row));
         match plan.per_row {
             LinesPerRow::One => match applying.next() {
-                None => Outcome { findings: plan.blame(row).into_iter().map(refuse).collect(), ..Outcome::default() },
+                None => Outcome::new(made, plan.blame(row).into_iter().map(refuse).collect()),
                 Some(line) => {
                     let counted = count(line, row);
                     let mut findings = counted.findings;
@@ -251,12 +253,13 @@ impl Work<'_> {
                         findings.push(Finding::new(Rule::Row02, format!("{column} is 0: a row counts at least 1")).in_column(column));
                     }
                     made.push(self.make(plan, line, row, counted.quantity));
-                    Outcome { made, findings, short: 0 }
+                    Outcome::new(made, findings)
                 }
             },
             LinesPerRow::Each => {
-                let mut outcome = Outcome { findings: plan.unspoken(row).into_iter().map(refuse).collect(), made, short: 0 };
-                let mut short = None;
+                let findings = plan.unspoken(row).into_iter().map(refuse).collect();
+                let mut outcome = Outcome::new(made, findings);
+                let mut short = Vec::new();
                 for line in applying {
                     let counted = count(line, row);
                     outcome.findings.extend(counted.findings);
@@ -264,12 +267,13 @@ impl Work<'_> {
                         let made = self.make(plan, line, row, counted.quantity.max(1));
                         match counted.short {
                             None => outcome.made.push(made),
-                            Some(missing) => short = short.or(Some((missing, made))),
+                            Some(missing) => short.push((line, missing, made)),
                         }
                     }
                 }
-                if let Some((missing, made)) = short {
-                    outcome.take_short(missing, made);
+                // When all patients of the row are known.
+                for (line, missing, made) in short {
+                    outcome.take_short(line.count.as_ref(), missing, made, || self.patients(plan, row));
                 }
                 outcome
             }
@@ -278,6 +282,20 @@ impl Work<'_> {
 
     fn make(&self, plan: &TablePlan<'_>, line: &LinePlan<'_>, row: &Row<'_>, quantity: u32) -> Made {
         draft::make(plan, line, row, quantity, &self.reader, &self.places)
+    }
+
+    /// Columns that count patients on a ward: alone, or less some of those patients (`Occupied` less `Ready`).
+    fn patients<'p>(&self, plan: &'p TablePlan<'_>, row: &Row<'_>) -> Vec<&'p str> {
+        let of_patients = plan.lines.iter().filter(|line| line.applies(row) && draft::is_occupied(line, row, &self.reader));
+        let counts: Vec<&Count<'_>> = of_patients.filter_map(|line| line.count.as_ref()).collect();
+        let alone = counts.iter().filter(|count| count.parts().next().is_none()).flat_map(|count| count.whole());
+        let mut columns: Vec<&str> = alone.collect();
+        for count in counts {
+            if count.parts().all(|part| columns.contains(&part)) {
+                columns.extend(count.whole());
+            }
+        }
+        columns
     }
 
     fn inspect(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>) {
@@ -292,97 +310,6 @@ impl Work<'_> {
 /// The text itself is not repeated: where columns have slipped it could be anything.
 fn refuse_form(Unfit { column, pattern }: &Unfit) -> Finding {
     Finding::new(Rule::Ref04, format!("{column} is not of the form {pattern}, so its pieces cannot be told")).in_column(column)
-}
-
-/// What a row comes to.
-#[derive(Default)]
-struct Outcome {
-    made: Vec<Made>,
-    findings: Vec<Finding>,
-    /// Beds by which the patients of the row are more than its open beds.
-    short: u32,
-}
-
-impl Outcome {
-    /// Takes a count of empty beds that came out below zero. Where the row's patients explain it, there are no empty beds and
-    /// the ward is crowded (XRO-03); otherwise the counts contradict each other (ROW-02).
-    fn take_short(&mut self, (short, finding): (u32, Finding), made: Made) {
-        let occupied =
-            self.made.iter().filter(|made| made.line.line_type == LineType::Occupied).map(|made| made.line.quantity).sum::<u32>();
-        if made.line.line_type != LineType::Empty || short > occupied {
-            self.findings.push(finding);
-            self.made.push(made);
-            return;
-        }
-        self.findings.push(crowded(&made.located, short, &finding.place.column.unwrap_or_default()));
-        self.findings.extend(made.findings);
-        self.short += short;
-    }
-
-    /// Holds counts against each other. Where all that a row makes is patients, a whole that is too small says that the ward is
-    /// crowded (XRO-03). Beds without patients that the whole has no room for contradict it (ROW-02). A blank count is not known,
-    /// so nothing can be held against it; whether it may be blank is for the lines to say.
-    fn hold(&mut self, sum: &Together<'_>, row: &Row<'_>) {
-        let Counted { quantity, findings, short } = counted(&sum.rest, row);
-        let known = findings.is_empty();
-        self.findings.extend(findings.into_iter().filter(|finding| finding.rule != Rule::Row01));
-        match (short, self.made.first()) {
-            (Some((short, finding)), Some(first)) if self.made.iter().all(|made| made.line.line_type == LineType::Occupied) => {
-                self.findings.push(crowded(&first.located, short, &finding.place.column.unwrap_or_default()));
-                self.short += short;
-            }
-            (Some((_, finding)), _) => self.findings.push(finding),
-            (None, _) if sum.exact && known && quantity > 0 => {
-                let column = sum.rest.column();
-                let said = format!("{column} is more than its parts together ({})", sum.rest.parts());
-                self.findings.push(Finding::new(Rule::Row02, said).in_column(column));
-            }
-            (None, _) => {}
-        }
-    }
-}
-
-/// More patients on a ward than it has room for.
-fn crowded(located: &Located, short: u32, column: &str) -> Finding {
-    let ward = draft::shown(&located.ward);
-    let said = format!("Occupied exceeds open on ward {ward}, by {short}: counted as patients beyond its open beds");
-    Finding::new(Rule::Xro03, said).in_column(column)
-}
-
-/// A count as read.
-struct Counted {
-    quantity: u32,
-    findings: Vec<Finding>,
-    /// By how many the count is below zero, and what that means where nothing explains it.
-    short: Option<(u32, Finding)>,
-}
-
-/// The count of a line.
-fn count(line: &LinePlan<'_>, row: &Row<'_>) -> Counted {
-    let one = || Counted { quantity: 1, findings: Vec::new(), short: None };
-    line.count.as_ref().map_or_else(one, |count| counted(count, row))
-}
-
-/// A count; where it cannot be read, 1, so that the rest of the row is checked all the same.
-fn counted(count: &Count<'_>, row: &Row<'_>) -> Counted {
-    let mut counted = Counted { quantity: 1, findings: Vec::new(), short: None };
-    match count.read(row) {
-        Ok(quantity) => counted.quantity = quantity,
-        Err(problems) => {
-            for problem in problems {
-                match problem {
-                    CountProblem::Blank(column) => counted
-                        .findings
-                        .push(Finding::new(Rule::Row01, format!("{column} is blank: write 0 where there are none")).in_column(column)),
-                    CountProblem::Invalid(column, said) => counted.findings.push(Finding::new(Rule::Row02, said).in_column(column)),
-                    CountProblem::Short(column, short, said) => {
-                        counted.short = Some((short, Finding::new(Rule::Row02, said).in_column(column)));
-                    }
-                }
-            }
-        }
-    }
-    counted
 }
 
 fn part_of(table: &TableMapping) -> &str {

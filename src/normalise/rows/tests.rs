@@ -1,7 +1,7 @@
 //! Rows become lines: each field kind, each rule, and strange text in every cell.
 
 use super::*;
-use crate::normalise::mapping::{Condition, Reading, Skip};
+use crate::normalise::mapping::{Condition, Quantity, Reading, Skip, Sum};
 use crate::normalise::testing::*;
 
 const WINTER: &str = "2018-12-03T10:15:00Z";
@@ -330,6 +330,61 @@ fn xro_04_a_row_of_noughts_tells_of_its_ward_only_where_it_counts_beds() {
     let rows = [("W21|BED|0|0", true), ("W21|DEM|0|0", false), ("W21|DEM|0|1", false)];
     for (row, told_of) in rows {
         let found = run(&mapping(vec![counts()]), &[row]);
-        assert_eq!((told(&found), found.named_wards.len()), (vec![], usize::from(told_of)), "{row}");
+        assert_eq!((found.rows.used, found.named_wards.len()), (1, usize::from(told_of)), "{row}");
+    }
+}
+
+#[test]
+fn counts_of_a_row_are_held_against_each_other_by_what_they_count() {
+    type Lines = &'static [(&'static str, &'static str, &'static [&'static str])];
+    // Each line's type, the column that counts it, and what is taken away; what is at most what; a row; what is said; beds short.
+    let rows: [(Lines, &[(&[&str], &str)], &str, &[&str], u64); 10] = [
+        // The patients explain why no bed is empty, and nothing why fewer beds are there than are open.
+        (
+            &[("OCC", "A", &[]), ("EMP", "B", &["A"]), ("CLO", "C", &["B"])],
+            &[],
+            "30|28|20|0",
+            &[
+                "ROW-02 R 2 C: C is less than its parts together (B)",
+                "XRO-03 W 2 B: Occupied exceeds open on ward \"W21\", by 2: counted as patients beyond its open beds",
+            ],
+            0,
+        ),
+        // Beds of men and of women: each is short by itself.
+        (&[("OCC", "A", &[]), ("EMP", "B", &["A"]), ("OCC", "C", &[]), ("EMP", "D", &["C"])], &[], "5|3|4|3", &["by 2", "by 1"], 3),
+        // No patient is compared.
+        (&[("OCC", "A", &[]), ("EMP", "B", &[])], &[(&["C"], "D")], "6|0|6|4", &["ROW-02 R 2 D: D is less than"], 0),
+        (&[("OCC", "A", &[])], &[(&["B"], "A")], "3|5|0|0", &["ROW-02 R 2 A: A is less than"], 0),
+        // Patients against patients.
+        (&[("OCC", "A", &[]), ("OCC", "B", &[])], &[(&["B"], "A")], "3|5|0|0", &["ROW-02 R 2 A: A is less than"], 0),
+        (&[("OCC", "A", &["B"]), ("OCC", "B", &[])], &[(&["A"], "C")], "5|3|4|0", &["by 1"], 1),
+        // Closed beds beside a crowded ward are no contradiction, unless they are held against the same whole.
+        (&[("OCC", "A", &[]), ("CLO", "B", &[])], &[(&["A"], "C")], "6|2|4|0", &["by 2"], 2),
+        (&[("OCC", "A", &[]), ("CLO", "B", &[])], &[(&["A", "B"], "C")], "6|2|4|0", &["ROW-02 R 2 C: C is less than"], 0),
+        // The same patients, held against two things: they are beyond the open beds once.
+        (&[("OCC", "A", &[]), ("EMP", "B", &["A"])], &[(&["A"], "B"), (&["A"], "C")], "30|28|29|0", &["by 2", "by 1"], 2),
+        // No number of a file is without bounds.
+        (&[("OCC", "A", &[])], &[(&["C"], "A"), (&["D"], "A")], "1|0|4294967295|4294967295", &["C is more than", "D is more than"], 0),
+    ];
+    for (n, (lines, sums, row, said, short)) in rows.into_iter().enumerate() {
+        let mut described =
+            table("wards", &["WARD", "A", "B", "C", "D"]).field("site_code", value("RM102")).field("ward_code", column("WARD"));
+        described.lines_per_row = LinesPerRow::Each;
+        for (kind, counted, minus) in lines {
+            let set = match *kind {
+                "OCC" => "line_type=OCC gender=1 age_band=A80",
+                "EMP" => "line_type=EMP empty_state=RDY",
+                _ => "line_type=CLO closed_reason=OTH",
+            };
+            described = described.line(line().count(counted, &[], minus).set(set));
+        }
+        let minus = |of: &[&str]| of.iter().map(|column| (*column).to_owned()).collect();
+        let rest = |(of, whole): &(&[&str], &str)| Quantity { column: (*whole).to_owned(), plus: Vec::new(), minus: minus(of) };
+        described.sums = sums.iter().map(|sum| Sum { rest: rest(sum), exact: false }).collect();
+        let found = run(&mapping(vec![described]), &[&format!("W21|{row}")]);
+        let told = told(&found);
+        assert_eq!(told.len(), said.len(), "row {n}: {told:?}");
+        assert!(said.iter().all(|said| told.iter().any(|told| told.contains(said))), "row {n}: {told:?}");
+        assert_eq!(found.beds_short, short, "row {n}: {told:?}");
     }
 }

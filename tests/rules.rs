@@ -380,6 +380,8 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Ref07, "W", rm1().edit_some(",300,IP", ",999,IP", 1), rm1().edit_some(",300,IP", ",301,IP", 1)),
         (Rule::Row06, "W", isolated().feed(without_side_room), isolated()),
         (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", asked), ("R-2", asked)])),
+        // A row that is rejected asks for nothing.
+        (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", "04/12/2018 09:00"), ("R-1", asked)])),
         (Rule::Igv05, "F", waiting(&[(&numbers[0], asked)]), waiting(&[(&wrong, asked)])),
     ]
 }

@@ -31,6 +31,13 @@ pub(super) struct Made {
     pub(super) demand_ref: Option<Code>,
 }
 
+impl Made {
+    /// Whether a person's gender or age should be known, and is not.
+    pub(super) fn is_unknown(&self) -> bool {
+        [&self.gender, &self.age].into_iter().any(|coding| matches!(coding, Coding::Blank(_) | Coding::Unread(_)))
+    }
+}
+
 /// How a person's gender or age came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Coding {

@@ -22,6 +22,7 @@ mod testing;
 pub mod mapping;
 pub mod names;
 pub mod reference;
+pub mod requests;
 pub mod rows;
 pub mod split;
 pub mod table;

@@ -10,15 +10,16 @@ use super::outcome::{Outcome, count};
 use super::places::Places;
 use super::plan::{Field, LinePlan, TablePlan};
 use super::reference::Reference;
+use super::requests::{References, Request};
 use super::sources::{Count, Reader, Row};
 use super::table::RawTable;
 use super::tally::Tally;
 use super::tidy::{self, Unfit};
 use super::{times, values};
-use crate::bedstate::{Code, Line};
+use crate::bedstate::Line;
 use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What rows are read against.
@@ -56,6 +57,8 @@ pub struct Normalised {
     pub named_wards: BTreeSet<WardKey>,
     /// Beds by which more are occupied on wards than the same rows say are open (XRO-03).
     pub beds_short: u64,
+    /// Lines that ask for a bed under one reference: of each group, one counts (XRO-08).
+    pub requests: Vec<Vec<Request>>,
 }
 
 /// A line, and the row it came from.
@@ -78,7 +81,7 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
         places: Places::new(context.reference, context.provider, day),
         out: Normalised::default(),
         tally: Tally::default(),
-        references: HashMap::new(),
+        references: References::default(),
         spare: Vec::new(),
     };
     for table in tables {
@@ -89,7 +92,8 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
             _ => work.skip(table, described),
         }
     }
-    let Work { mut out, tally, .. } = work;
+    let Work { mut out, tally, references, .. } = work;
+    out.requests = references.shared();
     tally.finish(&mut out);
     out.rows.lines = u64::try_from(out.lines.len()).unwrap_or(u64::MAX);
     out
@@ -100,8 +104,7 @@ struct Work<'a> {
     places: Places<'a>,
     out: Normalised,
     tally: Tally,
-    /// References of requests, and the line that had each first. They go nowhere else.
-    references: HashMap<Code, u64>,
+    references: References,
     /// Where a row's lines are made; kept for its memory.
     spare: Vec<Made>,
 }
@@ -203,10 +206,6 @@ impl Work<'_> {
             }
             return;
         }
-        if self.asked_before(plan, part, row, &made) {
-            self.out.rows.skipped += 1;
-            return;
-        }
         self.out.rows.used += 1;
         self.out.beds_short += u64::from(short);
         if made.is_empty() {
@@ -214,27 +213,16 @@ impl Work<'_> {
             self.tell_of_ward(plan, row, |line| silent || line.applies(row));
         }
         let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
-        for made in made.drain(..) {
+        for (nth, made) in made.drain(..).enumerate() {
             self.tally.used(part, number, &made, ward_column);
+            if let Some(reference) = &made.demand_ref {
+                let column = plan.lines.iter().find_map(|line| line.source(Field::DemandRef)).map_or("", |source| source.label.as_str());
+                let request = Request { part: Arc::clone(part), row: number, nth, column: String::new(), unknown: made.is_unknown() };
+                self.references.note(reference, request, column);
+            }
             self.out.lines.push(PlacedLine { part: Arc::clone(part), row: number, line: made.line });
         }
         self.spare = made;
-    }
-
-    /// Whether a row asks for a bed under a reference that an earlier row has: each waiting patient counts once (XRO-08).
-    fn asked_before(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>, made: &[Made]) -> bool {
-        let number = row.own.line;
-        for reference in made.iter().filter_map(|made| made.demand_ref.as_ref()) {
-            if let Some(first) = self.references.get(reference) {
-                let said = format!("Demand counted once: the reference is that of the request on line {first}");
-                let finding = Finding::new(Rule::Xro08, said).at_line(number).in_part(part);
-                let column = plan.lines.iter().find_map(|line| line.source(Field::DemandRef)).map(|source| source.label.as_str());
-                self.out.findings.push(column.map_or_else(|| finding.clone(), |column| finding.clone().in_column(column)));
-                return true;
-            }
-        }
-        self.references.extend(made.iter().filter_map(|made| Some((made.demand_ref.clone()?, number))));
-        false
     }
 
     /// The lines a row makes, and what is wrong with the row beside them. The lines go into a vector that is given empty.

@@ -55,7 +55,7 @@ impl Tally {
             return;
         }
         self.persons += quantity;
-        if [&made.gender, &made.age].into_iter().any(|coding| matches!(coding, Coding::Blank(_) | Coding::Unread(_))) {
+        if made.is_unknown() {
             self.persons_unknown += quantity;
         }
         for (coding, not_carried) in [(&made.gender, &mut self.no_gender), (&made.age, &mut self.no_age)] {

@@ -19,7 +19,7 @@ use crate::verify::glance::Glance;
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
     self, Feed, History, Rejections, Verdict, envelope, identifiers, labels, lines as single, movement, plausibility, references, register,
-    sequence, times, totals as sums,
+    requests, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -252,18 +252,21 @@ impl<'a> Judgement<'a> {
         if glance.unsound {
             verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
         }
-        sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         if glance.telling {
             single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         }
+        let again = requests::count_once(&mut lines, &normalised.requests, &mut self.findings);
+        sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);
         self.findings.append(labels::check(&wards, mapping, &reference.telling_words));
-        self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
+        let persons = normalised.persons.saturating_sub(again.persons);
+        let unknown = normalised.persons_unknown.saturating_sub(again.unknown);
+        self.findings.extend(sums::check_unknown_persons(persons, unknown, &feed.limits));
         let beside = register::Beside {
             named: &normalised.named_wards,
             rejections: &rejections,
@@ -277,8 +280,8 @@ impl<'a> Judgement<'a> {
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
             read: set.rows,
-            used: normalised.rows.used.saturating_sub(rejections.rows - before),
-            skipped: normalised.rows.skipped,
+            used: normalised.rows.used.saturating_sub(rejections.rows - before).saturating_sub(again.rows),
+            skipped: normalised.rows.skipped + again.rows,
             rejected: rejections.rows,
             lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
         };

@@ -29,6 +29,7 @@ pub mod plausibility;
 pub mod lines;
 pub mod register;
 pub mod references;
+pub mod requests;
 pub mod running_number;
 pub mod sequence;
 pub mod movement;

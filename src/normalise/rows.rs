@@ -16,8 +16,8 @@ use super::table::RawTable;
 use super::tally::Tally;
 use super::tidy::{self, Unfit};
 use super::{times, values};
-use crate::bedstate::Line;
-use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
+use crate::bedstate::{Line, LineType};
+use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity, Totals};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -59,6 +59,10 @@ pub struct Normalised {
     pub beds_short: u64,
     /// Lines that ask for a bed under one reference: of each group, one counts (XRO-08).
     pub requests: Vec<Vec<Request>>,
+    /// What copies of rows count, which are left out (`copies_by`): occupied, empty and closed beds, and demand.
+    pub copies: Totals,
+    /// Copies of rows that are rejected.
+    pub copies_rejected: u64,
 }
 
 /// A line, and the row it came from.
@@ -147,6 +151,7 @@ impl Work<'_> {
             }
             if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
                 copies += 1;
+                self.count_copy(&plan, &row, tidied.unfit(place));
                 continue;
             }
             self.row(&plan, part, &row, tidied.unfit(place));
@@ -161,6 +166,26 @@ impl Work<'_> {
             self.out.findings.push(Finding::new(Rule::Str08, format!("rows left out, {because}: {rows}")).in_part(part));
         }
         partners.say(part, &mut self.out.findings);
+    }
+
+    /// Counts what a row says that an earlier one said already: a sender's totals may count it again.
+    fn count_copy(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, unfit: &[Unfit]) {
+        let outcome = self.lines_of(plan, row, Vec::new());
+        let mut findings = outcome.findings.iter().chain(outcome.made.iter().flat_map(|made| &made.findings));
+        if !unfit.is_empty() || findings.any(|finding| finding.severity >= Severity::RejectRow) {
+            self.out.copies_rejected += 1;
+            return;
+        }
+        for line in outcome.made.iter().map(|made| &made.line) {
+            let copies = &mut self.out.copies;
+            let sum = match line.line_type {
+                LineType::Occupied => &mut copies.occupied,
+                LineType::Empty => &mut copies.empty,
+                LineType::Closed => &mut copies.closed,
+                LineType::Demand => &mut copies.demand,
+            };
+            *sum = sum.saturating_add(u64::from(line.quantity));
+        }
     }
 
     /// Notes the ward of a row that makes no line: the provider told of it, so it is not missing (XRO-04). A patient who waits

@@ -5,8 +5,8 @@
 
 use crate::bedstate::{Line, Snapshot};
 use crate::feed::{
-    DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, UkClock,
-    UnknownWard,
+    DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, Totals,
+    UkClock, UnknownWard,
 };
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
@@ -290,8 +290,10 @@ impl<'a> Judgement<'a> {
         let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).inspect(|line| figures.add(line)).collect();
         let totals = figures.totals;
         self.report.totals = Some(totals);
+        let told_again = Totals { demand: normalised.copies.demand.saturating_add(again.persons), ..normalised.copies };
+        let left_out = LeftOut::of(rejections.rows.saturating_add(normalised.copies_rejected), told_again, mapping);
         for (who, stated) in &set.stated_totals {
-            self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
+            self.findings.append(control::check_totals(stated, who, &totals, left_out));
         }
         if mapping.coverage.beds {
             self.findings.extend(plausibility::check(&totals, &register, &feed.limits));

@@ -243,6 +243,7 @@ fn rows_with_one_id_are_copies_only_where_every_field_is_the_same() {
     let found = run(&mapping(vec![described]), &["W21|EMP|1", "W21|EMP|1", "5E1|EMP|1", "5E1|EMP|1", "W21|EMP|", "W21|EMP|"]);
     let rows = found.rows;
     assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected), (6, 4, 2, 0));
+    assert_eq!((found.copies, found.copies_rejected), (Totals { empty: 2, ..Totals::default() }, 0));
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Normalised {
     pub persons_unknown: u64,
     /// Rejected rows by ward, where the row says one.
     pub rejected_wards: BTreeMap<WardKey, u64>,
+    /// Beds that those rows may have told of, by ward; [`u64::MAX`] where a row may count any number. Requests for a bed are none.
+    pub rejected_beds: BTreeMap<WardKey, u64>,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
     /// Wards of rows that rightly made no line, or that the mapping leaves out: they are told of, with no bed.
@@ -221,11 +223,12 @@ impl Work<'_> {
         if rejected {
             self.out.rows.rejected += 1;
             let place = made.iter().map(|made| &made.located).find(|located| !located.ward.is_empty());
+            let beds = self.most_beds(plan, row);
             match place {
-                Some(located) => self.tally.rejected(located),
+                Some(located) => self.tally.rejected(located, beds),
                 None if made.is_empty() => {
                     let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
-                    place.iter().for_each(|located| self.tally.rejected(located));
+                    place.iter().for_each(|located| self.tally.rejected(located, beds));
                 }
                 None => {}
             }
@@ -295,6 +298,20 @@ impl Work<'_> {
 
     fn make(&self, plan: &TablePlan<'_>, line: &LinePlan<'_>, row: &Row<'_>, quantity: u32) -> Made {
         draft::make(plan, line, row, quantity, &self.reader, &self.places)
+    }
+
+    /// The most beds that a row which cannot be used may have told of; [`u64::MAX`] where it may count any number.
+    fn most_beds(&self, plan: &TablePlan<'_>, row: &Row<'_>) -> u64 {
+        let silent = !plan.lines.iter().any(|line| line.applies(row));
+        let most = match plan.per_row {
+            LinesPerRow::One => 1,
+            LinesPerRow::Each => plan.lines.len(),
+        };
+        // Of lines of which one is made, the first that applies is; where none does, it might have been any.
+        let speaking = plan.lines.iter().filter(|line| silent || line.applies(row)).take(if silent { plan.lines.len() } else { most });
+        let of_beds = speaking.filter(|line| draft::may_be_bed(line, row, &self.reader));
+        let beds_of = |line: &LinePlan<'_>| if line.count.is_some() || line.source(Field::Quantity).is_some() { u64::MAX } else { 1 };
+        of_beds.take(most).map(beds_of).fold(0_u64, u64::saturating_add)
     }
 
     /// Columns that count patients on a ward: alone, or less some of those patients (`Occupied` less `Ready`).

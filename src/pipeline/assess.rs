@@ -246,7 +246,8 @@ impl<'a> Judgement<'a> {
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
         let mut lines = normalised.lines;
-        let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
+        let (by_ward, beds) = (normalised.rejected_wards, normalised.rejected_beds);
+        let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward, beds };
         let before = rejections.rows;
         let glance = Glance::at(&lines);
         if glance.unsound {

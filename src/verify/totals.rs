@@ -30,6 +30,8 @@ pub struct Rejections {
     pub rows: u64,
     /// Those whose ward is known.
     pub by_ward: BTreeMap<WardKey, u64>,
+    /// The most beds that those told of; [`u64::MAX`] where it may be any number.
+    pub beds: BTreeMap<WardKey, u64>,
 }
 
 impl Rejections {
@@ -42,6 +44,10 @@ impl Rejections {
         lines.retain(|placed| {
             let Some(row) = failed.get(&(Arc::clone(&placed.part), placed.row)) else { return true };
             if let Some(ward) = ward_of(&placed.line) {
+                if placed.line.line_type != LineType::Demand {
+                    let beds = self.beds.entry(ward.clone()).or_default();
+                    *beds = beds.saturating_add(u64::from(placed.line.quantity));
+                }
                 wards.insert((ward, row));
             }
             false
@@ -236,7 +242,7 @@ pub fn check_rejections(
     let per_ward = u64::from(limits.rejected_rows_per_ward);
     let mut lost: BTreeSet<(&str, &str)> = BTreeSet::new();
     if !limits.wards_may_vanish {
-        lost = rejections.by_ward.keys().filter(|key| wards.contains(*key)).map(|(site, ward)| (site.as_str(), ward.as_str())).collect();
+        lost = rejections.beds.keys().filter(|key| wards.contains(*key)).map(|(site, ward)| (site.as_str(), ward.as_str())).collect();
     }
     for line in lines.iter().map(|placed| &placed.line).filter(|line| line.line_type != LineType::Demand) {
         // Usually no ward is in doubt, and then the lines need not be looked at.

@@ -101,6 +101,20 @@ fn rmy() -> Input {
     input("RMY", &[("beds", "RMY-bedstate-2018-12-03T1015.csv", text)])
 }
 
+/// The same with a request and a closed bed that stand there twice, and one more statement in the control file.
+fn told_again(stated: &'static str) -> Input {
+    let request = "2018-12-03T10:15:02,RMY-SITE-A,,,,R-1,REQ,,Female,25 to 29,Crisis,2018-12-03T09:00:00\n";
+    let closed = "2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F02,BED,Closed,,,Painting,\n";
+    let named = |feed: &mut Feed| {
+        let beds = &mut feed.mappings[0].tables[0];
+        beds.copies_by = Some("State".to_owned());
+        beds.lines.iter_mut().filter(|line| line.when.len() == 1).for_each(|line| {
+            line.set.insert("demand_ref".to_owned(), column("Bed"));
+        });
+    };
+    rmy().edit(closed, &[closed, closed, request, request].concat()).feed(named).control("row_count", stated)
+}
+
 fn ry3() -> Input {
     let beds = "RowIdentifier,IDOrganisation,DateExtract,UnitName,WardName,BedName,Occupied,Gender,AgeYears,DischargeReady\n\
                 1,RY3,03 Dec 2018 10:15:00,Unit East,Ward East,E-01,TRUE,Female,78,TRUE\n\
@@ -647,6 +661,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
         (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
+        // One patient on two rows, and one bed on two: the sums may be of the rows, or of what stands behind them.
+        (Rule::Str07, "F", told_again("total_dem=3\nrow_count"), told_again("total_dem=2\nrow_count")),
+        (Rule::Str07, "F", told_again("total_dem=0\nrow_count"), told_again("total_dem=1\nrow_count")),
+        (Rule::Str07, "F", told_again("total_clo=3\nrow_count"), told_again("total_clo=2\nrow_count")),
+        (Rule::Str07, "F", told_again("total_occ=2\nrow_count"), told_again("total_clo=1\nrow_count")),
         (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
         (Rule::Str09, "F", rcx().edit("|BEDSTATE\n", "|BEDSTATE2\n"), rcx().edit("|BEDSTATE\n", "|bedstate\n")),
         (Rule::Str09, "F", rmy().control("kind=FULL", "kind=DELTA"), rmy().control("kind=FULL", "kind=full")),

@@ -127,7 +127,7 @@ fn past(slot: &str, version: u32, files: &[(String, Vec<u8>)]) -> PastSnapshot {
         content: Digest::of(&digests),
         received_at: at("2018-12-03T10:02:00Z"),
         coverage: None,
-        totals: crate::feed::Totals { occupied: 20, empty: 10, available_now: 10, ..crate::feed::Totals::default() },
+        totals: Totals { occupied: 20, empty: 10, available_now: 10, ..Totals::default() },
         fingerprint: None,
     }
 }

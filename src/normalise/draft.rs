@@ -262,7 +262,7 @@ impl<'d> Draft<'d> {
         self.refused.push(field);
         let raw = source.raw(self.row);
         let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
-        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let meant = self.plan.perhaps_meant(field.name(), &source.label, &raw, source.texts());
         let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }

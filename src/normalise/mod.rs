@@ -7,6 +7,7 @@
 //! `places` finds the ward, `tally` counts what is said once for many rows.
 
 mod draft;
+mod hints;
 mod places;
 mod plan;
 mod sources;

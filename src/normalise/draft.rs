@@ -4,6 +4,7 @@
 
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, Start, TablePlan};
+use super::quoting;
 use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
@@ -468,7 +469,7 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
 
 /// A place's code in quotes, for a message.
 pub(super) fn shown(code: &str) -> String {
-    values::quoted_place(code).unwrap_or_else(|| values::NOT_SHOWN.to_owned())
+    quoting::quoted_place(code).unwrap_or_else(|| quoting::NOT_SHOWN.to_owned())
 }
 
 /// A value as plain text; blank where it is none.

@@ -20,6 +20,7 @@ mod testing;
 
 pub mod mapping;
 pub mod names;
+pub mod quoting;
 pub mod reference;
 pub mod rows;
 pub mod split;

@@ -5,6 +5,8 @@
 //! are not asked about here, and never quoted.
 
 use super::mapping::{Condition, FieldSource, Reading, TableMapping};
+use super::quoting::like_a_date;
+use super::values::{Damage, damage};
 use crate::feed::printed;
 use std::collections::HashSet;
 
@@ -14,16 +16,12 @@ const MAX_CODE_CHARS: usize = 20;
 /// Digits from which on a text could be part of a birth date, a record number or an NHS number.
 const MANY_DIGITS: usize = 6;
 
-/// Longest run of letters beside a digit that no list needs to know: `W21`, `ISO2`, `5E1`. Names of people have no digits, and names of
-/// users (`smithj2`) have longer runs.
-const LETTERS_BESIDE_DIGITS: usize = 3;
-
 /// Words that bed management uses for states, reasons and answers, in small letters. None of them is known as a surname.
 const OF_BED_MANAGEMENT: &str = "\
     admission admitted allocated available awaiting bed beds bedstate blocked booked cleaned cleaning clo closed \
-    closure decant delayed dem demand dirty discharge discharged emp empty error escalation estates expected false female \
-    flu icu infection ipc isolation itu lounge maintenance male mixed na nil no none norovirus not null occ occupied open \
-    other outlier pending rdy ready reopened reserved restricted staffing surge temporary total transfer trolley true \
+    closure decant delayed dem demand dirty discharge discharged emp empty error escalation estates expected female \
+    flu icu infection ipc iso isolation itu lounge maintenance mixed none norovirus not occ occupied open \
+    other outlier pending rdy ready reopened reserved restricted staffing surge temporary total transfer trolley \
     unavailable unknown unoccupied unstaffed vac vacant yes";
 
 /// The words of agreed codes.
@@ -73,13 +71,14 @@ impl Words {
     fn allow(&self, text: &str) -> bool {
         let of_a_code = |c: char| c.is_alphanumeric() || "-_./+&#*?%".contains(c);
         let digits = text.chars().filter(char::is_ascii_digit).count();
-        if text.chars().count() > MAX_CODE_CHARS || digits >= MANY_DIGITS || !text.chars().all(of_a_code) {
+        let too_long = text.chars().count() > MAX_CODE_CHARS || digits >= MANY_DIGITS;
+        if too_long || !text.chars().all(of_a_code) || like_a_date(text) {
             return false;
         }
-        runs_of_letters(text).all(|run| {
-            let letters = run.chars().count();
-            (letters == 1 && run.is_ascii()) || (digits > 0 && letters <= LETTERS_BESIDE_DIGITS) || self.knows(run)
-        })
+        // One letter is a code's (`W21`, `5E1`); two are somebody's initials.
+        let mut unknown = runs_of_letters(text).filter(|run| !self.knows(run));
+        let first = unknown.next();
+        (first.is_none_or(|run| run.len() == 1) && unknown.next().is_none()) || damage(text) == Some(Damage::ErrorValue)
     }
 
     fn knows(&self, word: &str) -> bool {
@@ -111,7 +110,20 @@ mod tests {
             ("DIRTY-VAC", true),
             ("VAC-CLEANING", true),
             ("leave", true),
-            ("No", true),
+            ("No", false),
+            ("Null", false),
+            ("NA", false),
+            ("Male", false),
+            ("True", false),
+            ("1/2/35", false),
+            ("14/2/35", false),
+            ("4.7.51", false),
+            ("2-1935", false),
+            ("Lee-83", false),
+            ("LEE83", false),
+            ("Ng-83", false),
+            ("J.S.83", false),
+            ("J.S.", false),
             ("#N/A", true),
             ("SMITH", false),
             ("Smith", false),

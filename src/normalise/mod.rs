@@ -22,6 +22,7 @@ pub mod mapping;
 pub mod names;
 pub mod quoting;
 pub mod reference;
+pub mod references;
 pub mod rows;
 pub mod split;
 pub mod table;

@@ -258,7 +258,7 @@ impl<'a> Judgement<'a> {
         if glance.telling {
             single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         }
-        self.findings.append(references::check(&set.tables, mapping));
+        self.findings.append(references::check(&normalised.references_like_nhs_numbers));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);

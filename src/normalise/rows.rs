@@ -8,6 +8,7 @@ use super::mapping::{LinesPerRow, Mapping, TableMapping};
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, TablePlan, Together};
 use super::reference::Reference;
+use super::references::{self, LikeNhsNumbers};
 use super::sources::{Count, CountProblem, Reader, Row};
 use super::table::{RawRow, RawTable};
 use super::tally::Tally;
@@ -54,6 +55,8 @@ pub struct Normalised {
     pub named_wards: BTreeSet<WardKey>,
     /// Beds by which more are occupied on wards than the same rows say are open (XRO-03).
     pub beds_short: u64,
+    /// References of requests that look like NHS numbers, of rows of any kind (IGV-05).
+    pub references_like_nhs_numbers: LikeNhsNumbers,
 }
 
 /// A line, and the row it came from.
@@ -135,6 +138,7 @@ impl Work<'_> {
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
             let row = plan.columns.row(raw, partners.of(raw));
+            references::look(&plan, part, &row, tidied.unfit(place), &self.reader, &mut self.out.references_like_nhs_numbers);
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
                 self.tell_of_ward(&plan, &row);

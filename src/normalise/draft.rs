@@ -109,6 +109,11 @@ pub(super) fn may_be_bed(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>
     line.source(Field::LineType).is_none_or(|source| plain(source.read(row, reader)) != LineType::Demand.code())
 }
 
+/// Whether a line of a row, whatever else it would be, is of patients on a ward.
+pub(super) fn is_occupied(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    line.source(Field::LineType).is_some_and(|source| plain(source.read(row, reader)) == LineType::Occupied.code())
+}
+
 struct Draft<'d> {
     plan: &'d TablePlan<'d>,
     row: &'d Row<'d>,

@@ -8,6 +8,8 @@
 
 mod draft;
 mod hints;
+mod joining;
+mod outcome;
 mod places;
 mod plan;
 mod sources;

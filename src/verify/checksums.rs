@@ -4,6 +4,7 @@
 //! others are passed over, and a file without one that can be used is a finding.
 
 use super::control::readable;
+use super::records;
 use crate::feed::{Digest, Finding, Rule};
 
 /// One hash of a checksum file, and the file it is for where it says so.
@@ -32,7 +33,7 @@ pub struct Hashed<'a> {
 /// The finding that rejects the set where no hash can be read (TRN-04).
 pub fn checksums(bytes: &[u8]) -> Result<Vec<Checksum>, Finding> {
     let text = readable(bytes, "checksum file")?;
-    let found: Vec<Checksum> = text.lines().filter_map(checksum).collect();
+    let found: Vec<Checksum> = records::lines(&text).filter_map(checksum).collect();
     if found.is_empty() {
         return Err(Finding::new(
             Rule::Trn04,
@@ -121,7 +122,8 @@ mod tests {
     fn trn_04_checksum_files_of_common_tools_are_read() {
         let digest = Digest::of(b"abc");
         let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(ABC.bytes().flat_map(|b| [b, 0])).collect();
-        let rows: [(Vec<u8>, Option<&str>); 16] = [
+        let rows: [(Vec<u8>, Option<&str>); 17] = [
+            (format!("# made by the export job\r{ABC}  beds.csv\r").into(), Some("beds.csv")),
             (format!("{ABC}  beds.csv\n").into(), Some("beds.csv")),
             (format!("{ABC} *beds.csv\r\n").into(), Some("beds.csv")),
             (format!("{ABC}  ./out/beds 1.csv\n").into(), Some("beds 1.csv")),

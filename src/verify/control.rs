@@ -216,7 +216,7 @@ pub fn record(bytes: &[u8], always: &[String]) -> (ControlRecord, Findings) {
         }
     };
     let mut values: BTreeMap<String, String> = BTreeMap::new();
-    for (number, line) in (1_u64..).zip(records::without_end_mark(&text).lines().map(str::trim)) {
+    for (number, line) in (1_u64..).zip(records::lines(records::without_end_mark(&text)).map(str::trim)) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

@@ -246,6 +246,7 @@ fn times_are_judged_at_receipt() {
         assert_eq!(case.said(), expected, "row {n}: {}", case.messages());
     }
     assert!(received("2018-12-03T10:27:01Z").messages().contains("Late by 8 min."));
+    assert!(received("2018-12-03T10:20:00.4Z").messages().contains("Late by 1 min."));
     assert!(history("2018-12-03T10:15Z").messages().contains("This slot already has version 3"));
     assert!(history("2018-12-03T10:30Z").messages().contains("Back-filled into history"));
 }

@@ -624,6 +624,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().edit_some(",Ward,", ",Ward \u{2013} A,", 1),
             rgp().prefix(b"\xef\xbb\xbf").edit("Women's", "Women\u{2019}s"),
         ),
+        // A mark says UTF-8, whatever the letters are.
+        (Rule::Str02, "W", rm1().prefix(b"\xef\xbb\xbf"), rm1()),
         (Rule::Str02, "F", rgp().edit("Women's", "Women\0s"), rgp().edit("Women's", "Women\u{2019}s")),
         (Rule::Str03, "F", rgp().edit("Occ Male", "Males"), rgp().edit("Occ Male", " OCC-MALE ")),
         (

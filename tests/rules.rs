@@ -13,8 +13,9 @@ mod judging;
 
 use bedfeed::bedstate::Ward;
 use bedfeed::feed::{DeliveryId, Digest, Findings, Persons, Rule, Severity, Slot, Totals};
-use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip};
+use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip, Split};
 use bedfeed::normalise::names::parse_pattern;
+use bedfeed::normalise::split::parse_split;
 use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
 use jiff::SignedDuration;
@@ -363,6 +364,13 @@ fn waiting(patients: &[(&str, &str)]) -> Input {
     rgp().edit("Decision to admit\n", &format!("Decision to admit,Ref\n{rows}")).feed(named)
 }
 
+/// The reference is the second piece of its column.
+fn cut_references(feed: &mut Feed) {
+    let waiting = &mut feed.mappings[0].tables[1];
+    waiting.tidy.split.push(Split { column: "Ref".to_owned(), pattern: parse_split("{List}/{Number}").unwrap() });
+    waiting.lines[0].set.insert("demand_ref".to_owned(), column("Number"));
+}
+
 fn without_side_room(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.remove("side_room");
 }
@@ -374,6 +382,7 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
     let numbers = nhs_numbers(1);
     let wrong = format!("{}{}", &numbers[0][..9], (numbers[0][9..].parse::<u32>().unwrap() + 1) % 10);
     let asked = "03/12/2018 09:00";
+    let cut = |number: &str| Input { change_too: cut_references, ..waiting(&[(&format!("A/{number}"), asked)]) };
     vec![
         (Rule::Tim07, "R", since("03/12/2018 10:21"), since("03/12/2018 10:20")),
         (Rule::Tim07, "W", since("30/11/2018 10:14"), since("30/11/2018 10:15")),
@@ -397,6 +406,7 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
         // A row that is rejected asks for nothing.
         (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", "04/12/2018 09:00"), ("R-1", asked)])),
         (Rule::Igv05, "F", waiting(&[(&numbers[0], asked)]), waiting(&[(&wrong, asked)])),
+        (Rule::Igv05, "F", cut(&numbers[0]), cut(&wrong)),
     ]
 }
 
@@ -630,6 +640,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().edit_some(",Ward,", ",Ward \u{2013} A,", 1),
             rgp().prefix(b"\xef\xbb\xbf").edit("Women's", "Women\u{2019}s"),
         ),
+        // A mark says UTF-8, whatever the letters are.
+        (Rule::Str02, "W", rm1().prefix(b"\xef\xbb\xbf"), rm1()),
         (Rule::Str02, "F", rgp().edit("Women's", "Women\0s"), rgp().edit("Women's", "Women\u{2019}s")),
         (Rule::Str03, "F", rgp().edit("Occ Male", "Males"), rgp().edit("Occ Male", " OCC-MALE ")),
         (

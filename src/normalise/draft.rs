@@ -4,6 +4,7 @@
 
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, Start, TablePlan};
+use super::quoting;
 use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
@@ -274,7 +275,7 @@ impl<'d> Draft<'d> {
         self.refused.push(field);
         let raw = source.raw(self.row);
         let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
-        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let meant = self.plan.perhaps_meant(field.name(), &source.label, &raw, source.texts());
         let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }
@@ -480,7 +481,7 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
 
 /// A place's code in quotes, for a message.
 pub(super) fn shown(code: &str) -> String {
-    values::quoted_place(code).unwrap_or_else(|| values::NOT_SHOWN.to_owned())
+    quoting::quoted_place(code).unwrap_or_else(|| quoting::NOT_SHOWN.to_owned())
 }
 
 /// A value as plain text; blank where it is none.

@@ -10,6 +10,7 @@ use super::outcome::{Outcome, count};
 use super::places::Places;
 use super::plan::{Field, LinePlan, TablePlan};
 use super::reference::Reference;
+use super::references::{self, LikeNhsNumbers};
 use super::requests::{References, Request};
 use super::sources::{Count, Reader, Row};
 use super::table::RawTable;
@@ -65,6 +66,8 @@ pub struct Normalised {
     pub copies: Totals,
     /// Copies of rows that are rejected.
     pub copies_rejected: u64,
+    /// References of requests that look like NHS numbers, of rows of any kind (IGV-05).
+    pub references_like_nhs_numbers: LikeNhsNumbers,
 }
 
 /// A line, and the row it came from.
@@ -146,6 +149,7 @@ impl Work<'_> {
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
             let row = plan.columns.row(raw, partners.of(raw, &plan.columns));
+            references::look(&plan, part, &row, tidied.unfit(place), &self.reader, &mut self.out.references_like_nhs_numbers);
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
                 self.tell_of_ward(&plan, &row, |_| true);

@@ -331,6 +331,12 @@ impl<'a> Source<'a> {
         piece.or_else(|| Some((of(whole)?, self.label.as_str())))
     }
 
+    /// The columns that are put together, by name; none where it is one column.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (&str, Column<'_>)> {
+        let joined = if let Kind::Joined { columns, .. } = &self.kind { columns.as_slice() } else { &[] };
+        joined.iter().map(|column| (column.name, *column))
+    }
+
     /// The last of several columns put together, where it is blank and another is not: a bay without a bed would pass as one.
     pub(super) fn lacks_last(&self, row: &Row<'_>) -> Option<&str> {
         let Kind::Joined { columns, .. } = &self.kind else { return None };

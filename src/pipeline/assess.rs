@@ -9,10 +9,10 @@ use crate::feed::{
     UkClock, UnknownWard,
 };
 use crate::normalise::mapping::{Mapping, PartRole};
+use crate::normalise::quoting;
 use crate::normalise::reference::Reference;
 use crate::normalise::rows as normaliser;
 use crate::normalise::times::local_day;
-use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::fingerprint::Figures;
 use crate::verify::glance::Glance;
@@ -260,7 +260,7 @@ impl<'a> Judgement<'a> {
         }
         let again = requests::count_once(&mut lines, &normalised.requests, &mut self.findings);
         sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
-        self.findings.append(references::check(&set.tables, mapping));
+        self.findings.append(references::check(&normalised.references_like_nhs_numbers));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);
@@ -366,7 +366,7 @@ fn identifiers_dropped(mapping: &Mapping, set: &OpenSet) -> Vec<String> {
 
 /// Wards that wait for approval, as they may be shown.
 fn unknown_wards(beds: &BTreeMap<(String, String), u64>) -> Vec<UnknownWard> {
-    let shown = |code: &str| values::shown_place(code);
+    let shown = |code: &str| quoting::shown_place(code);
     let one = |((site, ward), beds): (&(String, String), &u64)| UnknownWard { site: shown(site), ward: shown(ward), beds: *beds };
     beds.iter().map(one).take(MAX_UNKNOWN_WARDS).collect()
 }

@@ -207,8 +207,10 @@ impl Seen {
         usize::try_from(hash >> 32).unwrap_or_default() & self.slots.len().saturating_sub(1)
     }
 
+    /// Makes room for at least as many again. It begins with two places: a hostile file has a ward, and so one of these, for
+    /// each of its rows.
     fn grow(&mut self) {
-        let size = self.taken.saturating_add(8).saturating_mul(4).next_power_of_two();
+        let size = self.taken.saturating_mul(4).max(2).next_power_of_two();
         for slot in std::mem::replace(&mut self.slots, vec![0; size]).into_iter().filter(|slot| *slot != 0) {
             let mut at = self.place(slot);
             while self.slots.get(at).is_some_and(|taken| *taken != 0) {
@@ -361,6 +363,18 @@ mod tests {
                 let end = u64::from(wards * beds) + 1;
                 assert_eq!(found, [vec![5, end + 1, end + 3], vec![end, end + 2]], "{wards} wards of {beds} beds");
             }
+        }
+    }
+
+    #[test]
+    fn wards_of_one_bed_take_next_to_no_room_and_large_ones_are_at_most_half_full() {
+        for (lines, most) in [(1, 2), (2, 8), (3, 8), (100, 512), (1_000, 4_096)] {
+            let (hasher, mut seen) = (Keyed::new(), Seen::default());
+            for number in 0..lines {
+                assert_eq!(seen.earlier(number, hasher.hash_one(number), |earlier| earlier == number), None);
+            }
+            assert!(seen.slots.len() <= most && seen.slots.len() >= 2 * lines, "{lines} lines: {} places", seen.slots.len());
+            assert_eq!(seen.earlier(lines, hasher.hash_one(0), |earlier| earlier == 0), Some(0), "{lines} lines");
         }
     }
 

@@ -295,7 +295,7 @@ fn each_asks_only_for_codes_that_its_lines_list() {
         .line(line().when("EXTRA", "*").count("EXTRA", &[], &[]).set("empty_state=CLN"))
         .line(line().when("OPEN", "Y*").count("N", &[], &[]).set("empty_state=RSV"));
     let found = run(&mapping(vec![described]), &["W21|1||Yes", "W21|1||No", "W21|1|2|y"]);
-    assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN \"No\" is not an agreed code"]);
+    assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN is not an agreed code"]);
     let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.row, line.line.quantity)).collect();
     assert_eq!(lines, [(2, 1), (2, 1), (4, 1), (4, 2), (4, 1)]);
 }

@@ -286,4 +286,6 @@ fn in_few_words(what: &str) -> Finding {
 }
 
 #[cfg(test)]
+mod spellings;
+#[cfg(test)]
 mod tests;

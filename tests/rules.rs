@@ -328,6 +328,18 @@ fn dated_as(first: u32, last: u32, before: &str) -> Input {
     (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
 }
 
+/// The same, as HL7 writes times or in another spelling: day, month and year are put in the places of `D`, `M` and `Y`.
+fn dated_in(first: u32, last: u32, spelling: &str) -> Input {
+    let year = |n: u32| (first + n * (last - first) / 99).to_string();
+    let date = |n: u32| {
+        format!(
+            ",{},",
+            spelling.replace('Y', &year(n)).replace('M', &format!("{:02}", n % 12 + 1)).replace('D', &format!("{:02}", n % 28 + 1))
+        )
+    };
+    (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
 /// The same, in a column of another name that was not agreed; the agreed one is not there.
 fn dated_by(first: u32, last: u32, name: &str) -> Input {
     dated(first, last)
@@ -816,6 +828,9 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
         (Rule::Igv03, "F", dated(1930, 2010), dated(2011, 2018)),
         (Rule::Igv03, "F", dated(1999, 2017), dated(2011, 2018)),
+        (Rule::Igv03, "F", dated_in(1930, 2010, "YMD000000"), dated_in(2011, 2018, "YMD000000")),
+        (Rule::Igv03, "F", dated_in(1930, 2010, "M/D/Y"), dated_in(2011, 2018, "M/D/Y")),
+        (Rule::Igv03, "F", dated_in(1930, 2010, "D M Y"), dated_in(2011, 2018, "D M Y")),
         // The column's name says that the days are those of a ward.
         (Rule::Igv03, "F", dated_by(1995, 2018, "WARD_REF"), dated_by(1995, 2018, "WARD_OPENED")),
         (Rule::Igv03, "F", dated_as(1999, 2017, "SMITH "), dated_as(2011, 2018, "SMITH ")),

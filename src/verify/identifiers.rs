@@ -302,4 +302,6 @@ fn in_few_words(what: &str) -> Finding {
 }
 
 #[cfg(test)]
+mod spellings;
+#[cfg(test)]
 mod tests;

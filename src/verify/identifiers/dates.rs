@@ -2,6 +2,8 @@
 //!
 //! Owns which spellings are dates. Refuses to judge whose they are.
 
+mod rarer;
+
 use jiff::civil::{Date, Weekday};
 
 /// The first year that is counted, and the first that no longer is. So there are only so many days to keep.
@@ -79,7 +81,7 @@ impl Day {
 /// birth is the earliest.
 pub(super) fn day_in(text: &str) -> Option<Day> {
     let pieces: Vec<Piece<'_>> = Pieces { rest: text }.take(MAX_PIECES).collect();
-    (0..pieces.len()).filter_map(|at| day_at(&pieces, at)).min()
+    (0..pieces.len()).filter_map(|at| day_at(&pieces, at).or_else(|| rarer_day_at(&pieces, at))).min()
 }
 
 /// The day that a spreadsheet's number stands for, such as `18721` or `18721.0` for 3 April 1951. Numbers outside the days of
@@ -145,7 +147,9 @@ fn day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
     match from {
         [Piece::Number(all), after @ ..] if all.len() == 8 => {
             let chained = ['-', '.', '/'].into_iter().any(is_chained);
-            (!is_glued && !chained && may_end_there(after, '-') && may_end_there(after, '/')).then(|| packed(all)).flatten()
+            (!is_glued && !chained && may_end_there(after, '-') && may_end_there(after, '/'))
+                .then(|| rarer::packed_in_any_order(all))
+                .flatten()
         }
         [Piece::Number(first), Piece::Sign(one), middle, Piece::Sign(two), Piece::Number(last), after @ ..]
             if one == two && matches!(one, '-' | '/' | '.') =>
@@ -154,7 +158,8 @@ fn day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
             // Among other words a year of two digits needs a day and a month of two: "3/4/12" may be anything.
             let padded = first.len() == 2 && !matches!(middle, Piece::Number(month) if month.len() < 2);
             let trusted = !short || alone || (padded && !is_glued);
-            (trusted && !is_chained(*one) && may_end_there(after, *one)).then(|| day_of(first, *middle, last)).flatten()
+            let day = || day_of(first, *middle, last).or_else(|| rarer::month_first(first, *middle, last, *one));
+            (trusted && !is_chained(*one) && may_end_there(after, *one)).then(day).flatten()
         }
         [Piece::Number(day), after @ ..] if !is_glued => {
             let (Piece::Word(month), after) = without_space(without_ordinal(after)).split_first()? else { return None };
@@ -169,6 +174,12 @@ fn day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
         }
         _ => None,
     }
+}
+
+/// The same for the rarer spellings.
+fn rarer_day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
+    let (before, from) = pieces.split_at_checked(at)?;
+    rarer::stamped(before, from).or_else(|| rarer::apart(before, from))
 }
 
 /// Whether a date may end before these pieces: not within a word, but for the `T` before a time, nor within a chain of numbers.

@@ -18,8 +18,8 @@ use crate::verify::fingerprint::Figures;
 use crate::verify::glance::Glance;
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, Rejections, Verdict, envelope, identifiers, labels, lines as single, movement, plausibility, references, register,
-    sequence, times, totals as sums,
+    self, Feed, History, Rejections, Verdict, envelope, identifiers, kinds, labels, lines as single, movement, plausibility, references,
+    register, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -246,7 +246,12 @@ impl<'a> Judgement<'a> {
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
         let mut lines = normalised.lines;
-        let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
+        let mut rejections = Rejections {
+            rows: set.rejected + normalised.rows.rejected,
+            by_ward: normalised.rejected_wards,
+            by_kind: normalised.rejected_kinds,
+            of_no_kind: set.rejected + normalised.rejected_of_no_kind,
+        };
         let before = rejections.rows;
         let glance = Glance::at(&lines);
         if glance.unsound {
@@ -260,6 +265,7 @@ impl<'a> Judgement<'a> {
         }
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
+        self.findings.append(kinds::check(&lines, &rejections, mapping.coverage, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);
         self.findings.append(labels::check(&wards, mapping, &reference.telling_words));

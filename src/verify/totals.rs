@@ -30,6 +30,10 @@ pub struct Rejections {
     pub rows: u64,
     /// Those whose ward is known.
     pub by_ward: BTreeMap<WardKey, u64>,
+    /// By what a row tells of; one that tells of several things counts for each.
+    pub by_kind: BTreeMap<LineType, u64>,
+    /// Those that do not say what they tell of.
+    pub of_no_kind: u64,
 }
 
 impl Rejections {
@@ -39,8 +43,10 @@ impl Rejections {
             return;
         }
         let mut wards: BTreeSet<(WardKey, &PlacedRow)> = BTreeSet::new();
+        let mut kinds: BTreeSet<(LineType, &PlacedRow)> = BTreeSet::new();
         lines.retain(|placed| {
             let Some(row) = failed.get(&(Arc::clone(&placed.part), placed.row)) else { return true };
+            kinds.insert((placed.line.line_type, row));
             if let Some(ward) = ward_of(&placed.line) {
                 wards.insert((ward, row));
             }
@@ -49,6 +55,9 @@ impl Rejections {
         self.rows += u64::try_from(failed.len()).unwrap_or(u64::MAX);
         for (ward, _) in wards {
             *self.by_ward.entry(ward).or_default() += 1;
+        }
+        for (kind, _) in kinds {
+            *self.by_kind.entry(kind).or_default() += 1;
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, Start, TablePlan};
+use super::quoting;
 use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
@@ -29,6 +30,13 @@ pub(super) struct Made {
     pub(super) dropped: Vec<String>,
     /// What tells a request from others. It stays in this room.
     pub(super) demand_ref: Option<Code>,
+}
+
+impl Made {
+    /// Whether a person's gender or age should be known, and is not.
+    pub(super) fn is_unknown(&self) -> bool {
+        [&self.gender, &self.age].into_iter().any(|coding| matches!(coding, Coding::Blank(_) | Coding::Unread(_)))
+    }
 }
 
 /// How a person's gender or age came out.
@@ -106,6 +114,11 @@ pub(super) fn locate(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>, pl
 /// Whether a line of a row, whatever else it would be, is no request for a bed.
 pub(super) fn may_be_bed(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
     line.source(Field::LineType).is_none_or(|source| plain(source.read(row, reader)) != LineType::Demand.code())
+}
+
+/// Whether a line of a row, whatever else it would be, is of patients on a ward.
+pub(super) fn is_occupied(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    line.source(Field::LineType).is_some_and(|source| plain(source.read(row, reader)) == LineType::Occupied.code())
 }
 
 struct Draft<'d> {
@@ -262,7 +275,7 @@ impl<'d> Draft<'d> {
         self.refused.push(field);
         let raw = source.raw(self.row);
         let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
-        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let meant = self.plan.perhaps_meant(field.name(), &source.label, &raw, source.texts());
         let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }
@@ -468,7 +481,7 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
 
 /// A place's code in quotes, for a message.
 pub(super) fn shown(code: &str) -> String {
-    values::quoted_place(code).unwrap_or_else(|| values::NOT_SHOWN.to_owned())
+    quoting::quoted_place(code).unwrap_or_else(|| quoting::NOT_SHOWN.to_owned())
 }
 
 /// A value as plain text; blank where it is none.

@@ -4,6 +4,7 @@
 //! others are passed over, and a file without one that can be used is a finding.
 
 use super::control::readable;
+use super::records;
 use crate::feed::{Digest, Finding, Rule};
 
 /// One hash of a checksum file, and the file it is for where it says so.
@@ -33,7 +34,7 @@ pub struct Hashed<'a> {
 /// The finding that rejects the set where no hash can be read (TRN-04).
 pub fn checksums(bytes: &[u8]) -> Result<Vec<Checksum>, Finding> {
     let text = readable(bytes, "checksum file")?;
-    let found: Vec<Checksum> = text.lines().filter_map(checksum).collect();
+    let found: Vec<Checksum> = records::lines(&text).filter_map(checksum).collect();
     if found.is_empty() {
         return Err(Finding::new(
             Rule::Trn04,
@@ -148,12 +149,13 @@ mod tests {
             );
             text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
         };
-        let rows: [(Vec<u8>, Option<&str>); 21] = [
+        let rows: [(Vec<u8>, Option<&str>); 22] = [
             (format!("SHA256 hash of file beds.csv:\r\n{}\r\nCertUtil: -hashfile command completed\r\n", pairs.join(" ")).into(), None),
             (table("D:\\export\\beds 1.csv"), Some("beds 1.csv")),
             (table("D:\\export\\be..."), None),
             (table(""), None),
             (format!("\r\nAlgorithm : SHA256\r\nHash      : {ABC}\r\nPath      : D:\\beds.csv\r\n").into(), None),
+            (format!("# made by the export job\r{ABC}  beds.csv\r").into(), Some("beds.csv")),
             (format!("{ABC}  beds.csv\n").into(), Some("beds.csv")),
             (format!("{ABC} *beds.csv\r\n").into(), Some("beds.csv")),
             (format!("{ABC}  ./out/beds 1.csv\n").into(), Some("beds 1.csv")),

@@ -313,6 +313,26 @@ fn nhs_numbers(count: usize) -> Vec<String> {
     (0..).filter_map(number).take(count).collect()
 }
 
+/// A hundred beds and patients who wait in the emergency department, some with a time that cannot be read. Neither the file's
+/// share of rejected rows nor a ward's says anything of them.
+fn queue_partly_read(patients: usize, unread: usize) -> Input {
+    let row = |n| {
+        let since = if n < unread { "2018-12-03T07:5" } else { "03/12/2018 07:52" };
+        format!("03/12/2018 10:15,RM102,EDMAJ,A&E,,,DTA,M,67,300,ED,{since}\n")
+    };
+    let rows: String = (0..patients).map(row).collect();
+    rm1().edit("TOTAL,,,,,,100", &format!("{rows}TOTAL,,,,,,{}", 100 + patients)).feed(of_kinds_alone)
+}
+
+fn of_kinds_alone(feed: &mut Feed) {
+    (feed.limits.rejected_rows_percent, feed.limits.rejected_rows_per_ward) = (100, 0);
+}
+
+/// Two beds of ward W01 by other names.
+fn lettered(one: &str, other: &str) -> Input {
+    rm1().edit("W01,Ward,B,1,", &format!("W01,Ward,B,{one},")).edit("W01,Ward,B,2,", &format!("W01,Ward,B,{other},"))
+}
+
 /// A hundred beds with so many NHS numbers in the wards' description.
 fn leaking(count: usize) -> Input {
     nhs_numbers(count).iter().fold(rm1(), |input, number| input.edit_some(",Ward,", &format!(",{number},"), 1))
@@ -791,7 +811,28 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJK,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJ,", 1)),
         (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,=1,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,1=,", 1)),
         (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
+        // None is a figure too: what was rejected is not published as none.
+        (Rule::Row99, "F", queue_partly_read(13, 13), queue_partly_read(13, 2)),
+        (Rule::Row99, "F", queue_partly_read(13, 3), queue_partly_read(16, 3)),
+        (Rule::Row99, "F", queue_partly_read(1, 1), queue_partly_read(2, 1)),
+        (Rule::Row99, "F", queue_partly_read(2, 0).edit("DTA,M", "D2A,M"), queue_partly_read(2, 0).edit_some("DTA,M", "D2A,M", 1)),
+        (Rule::Row99, "F", queue_partly_read(1, 1), queue_partly_read(1, 1).feed_too(|feed| feed.limits.rejected_kind_percent = 100)),
+        (
+            Rule::Row99,
+            "F",
+            queue_partly_read(0, 0).edit_some("B,5,VAC", "B,,CLS-INF", 1),
+            queue_partly_read(0, 0).edit_some("B,5,VAC", "B,,CLS-INF", 1).edit_some("VAC", "CLS-INF", 1),
+        ),
+        (
+            Rule::Row99,
+            "F",
+            queue_partly_read(0, 0).edit("VAC", "OCC").edit_some("B,5,OCC,,", "B,,VAC,,", 1),
+            queue_partly_read(0, 0).edit_some("B,5,VAC", "B,,VAC", 1),
+        ),
         (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
+        // Letter case makes no other bed of it.
+        (Rule::Xro01, "R", lettered("a-3", "A-3"), lettered("a-3", "A-4")),
+        (Rule::Xro01, "R", lettered("Ä3", "ä3"), lettered("Ä3", "ö3")),
         (Rule::Xro01, "F", rm1().renumbered(&[(1, 2), (3, 4), (6, 7)]), rm1().renumbered(&[(1, 2), (3, 4)])),
         (Rule::Xro01, "F", rm1().renumbered(&[(1, 2)]).feed(|feed| feed.limits.repeated_beds = 0), rm1().renumbered(&[(1, 2)])),
         (Rule::Xro02, "R", ncc().edit("Transitional/Short stay", "General Residential"), ncc()),

@@ -118,6 +118,7 @@ fn alone(feed: &Feed, mapping: &Mapping) -> Feed {
     let limits = Limits {
         rejected_rows_percent: 100,
         rejected_rows_per_ward: 0,
+        rejected_kind_percent: 100,
         wards_may_vanish: true,
         unknown_wards: u32::MAX,
         unknown_ward_beds_percent: 100,

@@ -194,6 +194,8 @@ fn limits(section: Section<'_>, default: &Limits) -> (Limits, Quota) {
         max_columns: section.get("max_columns").and_then(|item| item.whole(1..=1_000)).unwrap_or(default.max_columns),
         rejected_rows_percent: percent("rejected_rows_percent").unwrap_or(default.rejected_rows_percent),
         rejected_rows_per_ward: count("rejected_rows_per_ward").unwrap_or(default.rejected_rows_per_ward),
+        rejected_kind_percent: percent("rejected_kind_percent").unwrap_or(default.rejected_kind_percent),
+        rejected_kind_rows: count("rejected_kind_rows").unwrap_or(default.rejected_kind_rows),
         wards_may_vanish: section.get("wards_may_vanish").and_then(|item| item.flag()).unwrap_or(default.wards_may_vanish),
         unknown_wards: count("unknown_wards").unwrap_or(default.unknown_wards),
         unknown_ward_beds_percent: percent("unknown_ward_beds_percent").unwrap_or(default.unknown_ward_beds_percent),

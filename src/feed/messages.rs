@@ -249,6 +249,8 @@ impl Rule {
             Self::Row99 => &[
                 "{rejected} of {rows} rows failed, above {limit} %: the file is not safe to use.",
                 "{count} rows of ward {ward} failed: the file is not safe to use.",
+                "{rejected} of {rows} rows about {kind} failed: the file is not safe to use.",
+                "{rows} rows failed that may be about waiting patients, and no other row is: the file is not safe to use.",
                 "Ward {ward} would lose all its beds to rejected rows: the file is not safe to use.",
             ],
             Self::Xro01 => &["Bed on ward {ward} is listed {times} times, on lines {lines}."],

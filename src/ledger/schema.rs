@@ -171,8 +171,14 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
 }
 
 /// Makes the file readable by its owner alone before anything is in it; SQLite gives the files beside it the same mode.
+///
+/// One that is there already is not opened: closing any descriptor of a file drops all locks that this process has on it, and
+/// another connection may have some.
 fn keep_to_ourselves(path: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
+    match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the ledger for reading; it must exist. Works beside a running daemon and without one.

@@ -336,3 +336,13 @@ async fn the_past_of_a_delivery_is_what_had_arrived_before_it() {
         |judged_by: Option<i64>| bench.reader().accepted_for(&provider, SLOT.parse().unwrap(), judged_by.map(minute)).unwrap().len();
     assert_eq!((of_slot(None), of_slot(Some(20)), of_slot(Some(4))), (6, 4, 0));
 }
+
+#[tokio::test]
+async fn a_second_opening_leaves_the_first_its_locks() {
+    let bench = Bench::new();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(1)) }]).await.unwrap();
+    let _second = super::schema::open_to_write(&bench.path).unwrap();
+    assert!(crate::feed::testing::keeps_its_log(&bench.path));
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(2)) }]).await.unwrap();
+    assert_eq!(bench.reader().pending(&delivery(1).provider).unwrap().len(), 2);
+}

@@ -18,6 +18,8 @@ use std::str::FromStr;
 pub(super) struct Made {
     /// To be used only where no finding rejects the row.
     pub(super) line: Line,
+    /// What the row says that it tells of, where that can be read.
+    pub(super) kind: Option<LineType>,
     /// Without the line number.
     pub(super) findings: Vec<Finding>,
     /// Where it is.
@@ -119,6 +121,13 @@ pub(super) fn may_be_bed(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>
 /// Whether a line of a row, whatever else it would be, is of patients on a ward.
 pub(super) fn is_occupied(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
     line.source(Field::LineType).is_some_and(|source| plain(source.read(row, reader)) == LineType::Occupied.code())
+}
+
+/// Whether a row that may be about anything can only be a request for a bed: no line for beds knows which bed it would be.
+pub(super) fn can_only_be_request(plan: &TablePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    let (beds, requests): (Vec<_>, Vec<_>) = plan.lines.iter().partition(|line| may_be_bed(line, row, reader));
+    let of_no_bed = |line: &LinePlan<'_>| line.source(Field::BedRef).is_some_and(|bed| plain(bed.read(row, reader)).is_empty());
+    !requests.is_empty() && beds.into_iter().all(of_no_bed)
 }
 
 struct Draft<'d> {
@@ -419,6 +428,7 @@ impl<'d> Draft<'d> {
         self.line.line_type = self.line_type.unwrap_or(LineType::Demand);
         (self.line.gender, self.line.age_band) = (gender, age_band);
         Made {
+            kind: self.line_type,
             line: self.line,
             findings: self.findings,
             located,

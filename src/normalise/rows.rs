@@ -54,6 +54,10 @@ pub struct Normalised {
     pub rejected_wards: BTreeMap<WardKey, u64>,
     /// Beds that those rows may have told of, by ward; [`u64::MAX`] where a row may count any number. Requests for a bed are none.
     pub rejected_beds: BTreeMap<WardKey, u64>,
+    /// Rejected rows by what they tell of, where a row says that; one that tells of several things counts for each.
+    pub rejected_kinds: BTreeMap<LineType, u64>,
+    /// Rejected rows that do not say what they tell of.
+    pub rejected_of_no_kind: u64,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
     /// Wards of rows that rightly made no line, or that the mapping leaves out: they are told of, with no bed.
@@ -226,6 +230,7 @@ impl Work<'_> {
         self.out.findings.extend(findings.into_iter().map(|finding| finding.clone().at_line(number).in_part(part)));
         if rejected {
             self.out.rows.rejected += 1;
+            self.tell_of_kind(plan, row, &made);
             let place = made.iter().map(|made| &made.located).find(|located| !located.ward.is_empty());
             let beds = self.most_beds(plan, row);
             match place {
@@ -255,6 +260,18 @@ impl Work<'_> {
             self.out.lines.push(PlacedLine { part: Arc::clone(part), row: number, line: made.line });
         }
         self.spare = made;
+    }
+
+    /// Notes what a rejected row tells of, so that a kind of which all rows failed is not taken for none (ROW-99).
+    fn tell_of_kind(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, made: &[Made]) {
+        let mut kinds: BTreeSet<LineType> = made.iter().filter_map(|made| made.kind).collect();
+        if kinds.is_empty() && draft::can_only_be_request(plan, row, &self.reader) {
+            kinds.insert(LineType::Demand);
+        }
+        self.out.rejected_of_no_kind += u64::from(kinds.is_empty());
+        for kind in kinds {
+            *self.out.rejected_kinds.entry(kind).or_default() += 1;
+        }
     }
 
     /// The lines a row makes, and what is wrong with the row beside them. The lines go into a vector that is given empty.

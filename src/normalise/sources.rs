@@ -244,7 +244,7 @@ enum Read<'a> {
         codes: Vec<&'a str>,
         otherwise: &'a Otherwise,
     },
-    Instant(&'a [String]),
+    Instant(&'a [String], Option<&'a str>),
     AgeInYears,
     BirthDate(&'a [String]),
     AgeRange,
@@ -270,7 +270,7 @@ impl<'a> Source<'a> {
                         codes: codes.values().map(String::as_str).collect(),
                         otherwise,
                     },
-                    Reading::Instant { formats } => Read::Instant(formats),
+                    Reading::Instant { formats, unknown_time } => Read::Instant(formats, unknown_time.as_deref()),
                     Reading::AgeInYears => Read::AgeInYears,
                     Reading::BirthDate { formats } => Read::BirthDate(formats),
                     Reading::AgeRange => Read::AgeRange,
@@ -415,6 +415,11 @@ enum Meaning {
     Instant(Result<Resolved, TimeProblem>),
 }
 
+/// Whether a text ends with a time of day, and not with a longer one: `10:00:00` does not end with `00:00`.
+fn ends_with_time(text: &str, time: &str) -> bool {
+    text.strip_suffix(time).is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_digit() || c == ':'))
+}
+
 impl<'a> Read<'a> {
     fn meaning(&self, raw: &str, reader: &Reader<'_>) -> Meaning {
         match self {
@@ -426,9 +431,12 @@ impl<'a> Read<'a> {
                 (None, Otherwise::Reject) => Meaning::NotListed,
             },
             _ if raw.is_empty() => Meaning::Blank,
-            Read::Instant(formats) => {
+            Read::Instant(formats, unknown) => {
                 let mapping = reader.mapping;
-                Meaning::Instant(times::resolve(raw, formats, mapping.zone, mapping.march_gap, reader.snapshot_at))
+                let resolved = times::resolve(raw, formats, mapping.zone, mapping.march_gap, reader.snapshot_at);
+                // A text that is no time stays one that cannot be read.
+                let day_alone = resolved.is_ok() && unknown.is_some_and(|time| ends_with_time(raw, time));
+                if day_alone { Meaning::Blank } else { Meaning::Instant(resolved) }
             }
             Read::AgeInYears => Meaning::Band(values::age_in_years(raw)),
             Read::BirthDate(formats) => Meaning::Band(values::birth_date(raw, formats, reader.day)),

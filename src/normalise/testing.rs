@@ -203,7 +203,7 @@ pub(crate) fn codes(name: &str, list: &[(&str, &str)], otherwise: Option<&str>) 
 }
 
 pub(crate) fn instant(name: &str, format: &str) -> FieldSource {
-    read(name, Reading::Instant { formats: vec![format.into()] })
+    read(name, Reading::Instant { formats: vec![format.into()], unknown_time: None })
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {

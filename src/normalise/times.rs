@@ -92,7 +92,7 @@ pub enum TimeProblem {
     Missing,
 }
 
-/// Reads a time. RFC 3339 with an offset and a trailing ` BST` or ` GMT` are understood whatever the formats say; 24:00 is
+/// Reads a time. RFC 3339 with an offset, and an offset, ` BST` or ` GMT` after the format, are understood whatever the formats say; 24:00 is
 /// midnight of the next day; a sixtieth second is refused. `not_after` chooses between the two readings of the repeated hour:
 /// the later one that is not after it, but for five minutes.
 ///
@@ -120,7 +120,10 @@ pub fn read(text: &str, formats: &[String], zone: SourceZone, gap: MarchGap) -> 
         Some((body, clock)) if clock.eq_ignore_ascii_case("GMT") => (body.trim_end(), Some(Offset::UTC)),
         _ => (text, None),
     };
-    let (civil, offset) = formats.iter().find_map(|format| civil_time(body, format)).ok_or(TimeProblem::Unreadable)?;
+    let fitting = |body: &str| formats.iter().find_map(|format| civil_time(body, format));
+    // The formats first: where one ends in a date, `03-12-2018` has no offset of 20 hours and 18 minutes.
+    let ending = || split_offset(text).and_then(|(body, offset)| Some((fitting(body)?.0, Some(offset))));
+    let (civil, offset) = fitting(body).or_else(ending).ok_or(TimeProblem::Unreadable)?;
     match said.or(offset) {
         Some(offset) => {
             let at = offset.to_timestamp(civil).map_err(|_| TimeProblem::Unreadable)?;
@@ -170,6 +173,23 @@ pub fn date(text: &str, formats: &[String]) -> Option<Date> {
 #[must_use]
 pub fn local_day(at: Timestamp) -> Date {
     LONDON_ZONE.to_datetime(at).date()
+}
+
+/// Splits a text that ends in an offset: `Z`, `+01`, `+0100` or `+01:00`, with or without a space before it.
+fn split_offset(text: &str) -> Option<(&str, Offset)> {
+    /// No place on earth is further from Greenwich.
+    const MOST_HOURS: i32 = 14;
+    if let Some(body) = text.strip_suffix(['Z', 'z']) {
+        return Some((body.trim_end(), Offset::UTC));
+    }
+    let (body, said) = text.split_at_checked(text.rfind(['+', '-'])?)?;
+    let digits = |text: &str| (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<i32>().ok())?;
+    let (hours, minutes) = said.get(1..)?.split_at_checked(2)?;
+    let minutes = if minutes.is_empty() { 0 } else { digits(minutes.strip_prefix(':').unwrap_or(minutes))? };
+    let hours = digits(hours).filter(|hours| *hours <= MOST_HOURS)?;
+    let ahead = if said.starts_with('-') { -1 } else { 1 };
+    let offset = Offset::from_seconds(ahead * (hours * 60 + minutes) * 60).ok().filter(|_| minutes < 60)?;
+    Some((body.trim_end(), offset))
 }
 
 fn with_offset(text: &str) -> Option<Timestamp> {
@@ -262,6 +282,59 @@ mod tests {
         for (text, format, expected) in rows {
             let got = found(text, format, SourceZone::London, MarchGap::Reject, RECEIVED);
             assert_eq!(got, expected.map(|(at, how)| (at.to_owned(), how)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_after_a_time_is_understood_whatever_the_format_says() {
+        let formats = [
+            ("%d/%m/%Y %H:%M", "03/07/2018 10:15"),
+            ("%d/%m/%Y %H:%M:%S", "03/07/2018 10:15:00"),
+            ("%d-%m-%Y %H:%M", "03-07-2018 10:15"),
+            ("%d %b %Y %H:%M:%S", "03 Jul 2018 10:15:00"),
+            ("%Y-%m-%d %H:%M", "2018-07-03 10:15"),
+            ("%Y-%m-%dT%H:%M:%S", "2018-07-03T10:15:00"),
+            ("%Y%m%d%H%M%S", "20180703101500"),
+            ("%Y%m%d%H%M", "201807031015"),
+            ("%H:%M %d-%m-%Y", "10:15 03-07-2018"),
+        ];
+        let offsets = [
+            ("", "2018-07-03T09:15:00Z", How::Local),
+            ("Z", "2018-07-03T10:15:00Z", How::Offset),
+            (" Z", "2018-07-03T10:15:00Z", How::Offset),
+            (" GMT", "2018-07-03T10:15:00Z", How::Offset),
+            (" BST", "2018-07-03T09:15:00Z", How::Offset),
+            ("+00:00", "2018-07-03T10:15:00Z", How::Offset),
+            (" +00:00", "2018-07-03T10:15:00Z", How::Offset),
+            ("+0000", "2018-07-03T10:15:00Z", How::Offset),
+            ("+01:00", "2018-07-03T09:15:00Z", How::Offset),
+            (" +0100", "2018-07-03T09:15:00Z", How::Offset),
+            ("+01", "2018-07-03T09:15:00Z", How::Offset),
+            ("-05:00", "2018-07-03T15:15:00Z", How::Offset),
+        ];
+        for (format, text) in formats {
+            for (offset, expected, how) in offsets {
+                let text = format!("{text}{offset}");
+                let got = found(&text, format, SourceZone::London, MarchGap::Reject, RECEIVED);
+                assert_eq!(got, Ok((expected.to_owned(), how)), "{text:?} by {format}");
+            }
+            for wrong in ["+1", "+1:00", "+01:60", "+01:0", "+", "+é1", " X"] {
+                let text = format!("{text}{wrong}");
+                let got = found(&text, format, SourceZone::London, MarchGap::Reject, RECEIVED);
+                assert_eq!(got, Err(TimeProblem::Unreadable), "{text:?} by {format}");
+            }
+        }
+        // An hour that comes twice, or not at all, is one instant with its offset.
+        let uk = "%d/%m/%Y %H:%M";
+        let rows = [
+            ("28/10/2018 01:30+01:00", "2018-10-28T00:30:00Z"),
+            ("28/10/2018 01:30Z", "2018-10-28T01:30:00Z"),
+            ("31/03/2019 01:30Z", "2019-03-31T01:30:00Z"),
+            ("03/12/2018 24:00Z", "2018-12-04T00:00:00Z"),
+        ];
+        for (text, expected) in rows {
+            let got = found(text, uk, SourceZone::London, MarchGap::Reject, RECEIVED);
+            assert_eq!(got, Ok((expected.to_owned(), How::Offset)), "{text}");
         }
     }
 

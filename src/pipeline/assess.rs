@@ -18,8 +18,8 @@ use crate::verify::fingerprint::Figures;
 use crate::verify::glance::Glance;
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, Rejections, Verdict, envelope, identifiers, labels, lines as single, movement, plausibility, references, register,
-    requests, sequence, times, totals as sums,
+    self, Feed, History, Rejections, Verdict, envelope, identifiers, kinds, labels, lines as single, movement, plausibility, references,
+    register, requests, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -246,8 +246,13 @@ impl<'a> Judgement<'a> {
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
         let mut lines = normalised.lines;
-        let (by_ward, beds) = (normalised.rejected_wards, normalised.rejected_beds);
-        let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward, beds };
+        let mut rejections = Rejections {
+            rows: set.rejected + normalised.rows.rejected,
+            by_ward: normalised.rejected_wards,
+            beds: normalised.rejected_beds,
+            by_kind: normalised.rejected_kinds,
+            of_no_kind: set.rejected + normalised.rejected_of_no_kind,
+        };
         let before = rejections.rows;
         let glance = Glance::at(&lines);
         if glance.unsound {
@@ -262,6 +267,7 @@ impl<'a> Judgement<'a> {
         sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&normalised.references_like_nhs_numbers));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
+        self.findings.append(kinds::check(&lines, &rejections, mapping.coverage, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);
         self.findings.append(labels::check(&wards, mapping, &reference.telling_words));

@@ -19,6 +19,10 @@ pub struct Limits {
     pub rejected_rows_percent: u32,
     /// Rejected rows of one ward at which the file is rejected; 0: no such limit.
     pub rejected_rows_per_ward: u32,
+    /// Rejected rows about one kind of thing, in percent of its rows, above which the file is rejected; 100: never.
+    pub rejected_kind_percent: u32,
+    /// Fewest rejected rows of a kind that are such a share; all rows of a kind always are.
+    pub rejected_kind_rows: u32,
     /// Whether a ward may lose all its beds to rejected rows, or be missing from a snapshot (XRO-04 then only warns).
     pub wards_may_vanish: bool,
     /// Unknown wards above which the file is rejected.
@@ -121,6 +125,8 @@ impl Default for Limits {
             max_columns: 200,
             rejected_rows_percent: 2,
             rejected_rows_per_ward: 5,
+            rejected_kind_percent: 20,
+            rejected_kind_rows: 3,
             wards_may_vanish: false,
             unknown_wards: 3,
             unknown_ward_beds_percent: 10,

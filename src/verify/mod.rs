@@ -25,6 +25,7 @@ pub mod set;
 pub mod rows;
 pub mod glance;
 pub mod totals;
+pub mod kinds;
 pub mod plausibility;
 pub mod lines;
 pub mod register;

@@ -409,7 +409,7 @@ mod tests {
                 of_both.map(|(ward, beds)| PlacedLine { part: "beds".into(), row: 2, line: line(ward, beds) }).collect();
             let key: WardKey = ("RM102".to_owned(), "W1".to_owned());
             let by = |count: u64| [(key.clone(), count)].into_iter().filter(|(_, count)| *count > 0).collect();
-            let rejections = Rejections { rows, by_ward: by(rows), beds: by(told_of) };
+            let rejections = Rejections { rows, by_ward: by(rows), beds: by(told_of), ..Rejections::default() };
             let limits = Limits { wards_may_vanish: may_vanish, ..Limits::default() };
             let (named, feed) = (BTreeSet::new(), beds_feed());
             let beside = Beside { named: &named, rejections: &rejections, beds: true, mapping: &feed.mappings[0], limits: &limits };

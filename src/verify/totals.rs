@@ -32,6 +32,10 @@ pub struct Rejections {
     pub by_ward: BTreeMap<WardKey, u64>,
     /// The most beds that those told of; [`u64::MAX`] where it may be any number.
     pub beds: BTreeMap<WardKey, u64>,
+    /// By what a row tells of; one that tells of several things counts for each.
+    pub by_kind: BTreeMap<LineType, u64>,
+    /// Those that do not say what they tell of.
+    pub of_no_kind: u64,
 }
 
 impl Rejections {
@@ -41,8 +45,10 @@ impl Rejections {
             return;
         }
         let mut wards: BTreeSet<(WardKey, &PlacedRow)> = BTreeSet::new();
+        let mut kinds: BTreeSet<(LineType, &PlacedRow)> = BTreeSet::new();
         lines.retain(|placed| {
             let Some(row) = failed.get(&(Arc::clone(&placed.part), placed.row)) else { return true };
+            kinds.insert((placed.line.line_type, row));
             if let Some(ward) = ward_of(&placed.line) {
                 if placed.line.line_type != LineType::Demand {
                     let beds = self.beds.entry(ward.clone()).or_default();
@@ -55,6 +61,9 @@ impl Rejections {
         self.rows += u64::try_from(failed.len()).unwrap_or(u64::MAX);
         for (ward, _) in wards {
             *self.by_ward.entry(ward).or_default() += 1;
+        }
+        for (kind, _) in kinds {
+            *self.by_kind.entry(kind).or_default() += 1;
         }
     }
 }
@@ -119,7 +128,7 @@ pub(super) fn is_summary(line: &Line) -> bool {
     line.bed_ref.is_none() && (line.line_type != LineType::Demand || line.quantity != 1)
 }
 
-/// Groups of lines of one bed.
+/// Groups of lines of one bed. Letter case tells no beds of a ward apart: nobody could, on the ward.
 fn repeated_beds(lines: &[PlacedLine]) -> Vec<Vec<&PlacedLine>> {
     let hasher = Keyed::new();
     // Beds of a ward mostly follow each other, and a ward's beds are few: each ward's are kept apart, so that what is looked at
@@ -141,12 +150,21 @@ fn repeated_beds(lines: &[PlacedLine]) -> Vec<Vec<&PlacedLine>> {
         };
         last = Some((ward, at));
         let Some(seen) = beds.get_mut(at) else { continue };
-        let same = |earlier: usize| lines.get(earlier).is_some_and(|earlier| earlier.line.bed_ref.as_ref() == Some(bed));
-        if let Some(earlier) = seen.earlier(number, hasher.hash_one(bed), same) {
+        let same = |earlier: usize| {
+            let known = lines.get(earlier).and_then(|earlier| earlier.line.bed_ref.as_ref());
+            known.is_some_and(|known| known == bed || known.to_uppercase() == bed.to_uppercase())
+        };
+        if let Some(earlier) = seen.earlier(number, hash_of(bed, &hasher), same) {
             groups.entry(earlier).or_insert_with(|| lines.get(earlier).into_iter().collect()).push(placed);
         }
     }
     groups.into_values().collect()
+}
+
+/// A bed's hash, the same whatever its letter case: nearly all beds are written in capitals and need no other spelling.
+fn hash_of(bed: &Code, hasher: &Keyed) -> u64 {
+    let plain = !bed.bytes().any(|byte| byte.is_ascii_lowercase() || !byte.is_ascii());
+    if plain { hasher.hash_one(bed) } else { hasher.hash_one(Code::new(&bed.to_uppercase())) }
 }
 
 /// Groups of lines with an equal key, in the order of the file; groups of one are left out.

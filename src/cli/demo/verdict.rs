@@ -211,12 +211,11 @@ async fn leaks(
     }
     let (mut recorded, mut shown): (Places, Places) = (Vec::new(), Vec::new());
     for name in [FILE_NAME, "ledger.db-wal", "warehouse.db", "warehouse.db-wal"] {
-        match std::fs::read(settings.state_dir.join(name)) {
+        match read_outside(&settings.state_dir.join(name))? {
             // The ledger has every name as it was sent.
-            Ok(bytes) if name.starts_with(FILE_NAME) => recorded.push((name.to_owned(), bytes)),
-            Ok(bytes) => shown.push((name.to_owned(), bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
+            Some(bytes) if name.starts_with(FILE_NAME) => recorded.push((name.to_owned(), bytes)),
+            Some(bytes) => shown.push((name.to_owned(), bytes)),
+            None => {}
         }
     }
     for folder in [DELIVERIES, QUARANTINE] {
@@ -238,7 +237,21 @@ async fn leaks(
 /// What is looked through: what it is called, and its bytes.
 type Places = Vec<(String, Vec<u8>)>;
 
-/// Every file below a folder.
+/// Reads an open database's file by another process. Closing a descriptor of a file drops all locks that a process has on it:
+/// read by ourselves, our connections would go on without theirs, and the next program that looks into the database and leaves
+/// would take the write-ahead log away from under them.
+fn read_outside(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    if !path.try_exists()? {
+        return Ok(None);
+    }
+    let output = std::process::Command::new("cat").arg("--").arg(path).output()?;
+    if output.status.success() {
+        return Ok(Some(output.stdout));
+    }
+    Err(Failure::Failed(format!("{} could not be read: {}", path.display(), String::from_utf8_lossy(&output.stderr).trim())))
+}
+
+/// Every file below a folder, none of which is a database that is open.
 fn stored(folder: &Path, places: &mut Places) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -267,4 +280,23 @@ async fn page(running: &Running, path: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     stream.take(MOST).read_to_end(&mut bytes).await?;
     if bytes.starts_with(b"HTTP/1.1 200") { Ok(bytes) } else { Err(Failure::Failed(format!("the page {path} could not be read"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_looked_through_keeps_its_locks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("warehouse.db");
+        assert_eq!(read_outside(&path).unwrap(), None);
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ward (code TEXT); INSERT INTO ward VALUES ('W21-here')").unwrap();
+        let log = read_outside(&dir.path().join("warehouse.db-wal")).unwrap().unwrap();
+        assert!(log.windows(8).any(|window| window == b"W21-here"));
+        assert!(read_outside(&path).unwrap().unwrap().starts_with(b"SQLite format 3"));
+        assert!(crate::feed::testing::keeps_its_log(&path));
+        connection.execute("INSERT INTO ward VALUES ('W22')", []).unwrap();
+    }
 }

@@ -145,7 +145,7 @@ impl Reader<'_> {
             ["as"] => self.derived(section, field, column.as_deref()),
             [] if *kind == Kind::Instant => {
                 let formats = section.need("format").map(|item| formats::formats(&item, Wanted::DateAndTime)).unwrap_or_default();
-                Some(Reading::Instant { formats })
+                Some(Reading::Instant { formats, unknown_time: unknown_time(section) })
             }
             [] => Some(list.map_or(Reading::Text, whole_list)),
             _ => {
@@ -155,6 +155,9 @@ impl Reader<'_> {
         };
         if let Some(format) = section.get("format").filter(|_| *kind != Kind::Instant && ways.as_slice() != ["as"]) {
             format.problem(format!("{field} is not a time: a format has no effect here"));
+        }
+        if let Some(time) = section.get("unknown_time").filter(|_| *kind != Kind::Instant || !ways.is_empty()) {
+            time.problem(format!("{field} is not a time: an unknown time has no effect here"));
         }
         if let Some(otherwise) = section.get("otherwise").filter(|_| !ways.contains(&"codes")) {
             otherwise.problem("has no effect without codes");
@@ -256,6 +259,19 @@ enum GenderList {
     Stated,
     /// PERSON GENDER CODE, now retired: 0 is not known, 9 not specified.
     Old,
+}
+
+/// `unknown_time = "00:00:00"`: how a source writes the time of day that it does not know.
+fn unknown_time(section: &Section<'_>) -> Option<String> {
+    let item = section.get("unknown_time")?;
+    let time = item.text()?;
+    let pieces: Vec<&str> = time.split(':').collect();
+    let two_digits = |piece: &&str| piece.len() == 2 && piece.bytes().all(|b| b.is_ascii_digit());
+    if !(2..=3).contains(&pieces.len()) || !pieces.iter().all(two_digits) {
+        item.problem("must be a time of day as the column writes it, such as \"00:00:00\"");
+        return None;
+    }
+    Some(time.to_owned())
 }
 
 fn gender_list(section: &Section<'_>, field: &str) -> Option<GenderList> {

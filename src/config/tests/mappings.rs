@@ -90,6 +90,14 @@ fn codes_that_the_dataset_does_not_have_are_refused() {
         ("bay_code = { column = \"AT\", pad = 0 }", "bay_code.pad: must be 1 to 12"),
         ("bay_code = { column = \"AT\", value = \"x\" }", "bay_code: has value and column: only one of them can be meant"),
         ("bay_code = { column = \"AT\", otherwise = \"\" }", "bay_code.otherwise: has no effect without codes"),
+        (
+            "bay_code = { column = \"AT\", unknown_time = \"00:00\" }",
+            "bay_code.unknown_time: bay_code is not a time: an unknown time has no effect here",
+        ),
+        (
+            "source_updated_at = { column = \"AT\", format = \"%d/%m/%Y %H:%M\", unknown_time = \"midnight\" }",
+            "source_updated_at.unknown_time: must be a time of day as the column writes it, such as \"00:00:00\"",
+        ),
         ("bay_code = { column = \"AT\", cods = 1 }", "bay_code.cods: unknown key; did you mean \"codes\"?"),
         ("bay_code = { join = [\"AT\"], with = \"-\" }", "bay_code.join: must name at least two columns"),
     ];

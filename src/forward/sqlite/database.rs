@@ -6,6 +6,7 @@ use crate::bedstate::{AgeBand, DemandSource, Gender};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -25,13 +26,13 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, ForwardError> 
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| ForwardError::unavailable(doing(), error))?;
     }
-    // Its owner's alone unless somebody opens it up on purpose; SQLite gives the files beside it the same mode.
-    std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| ForwardError::unavailable(doing(), error))?;
+    // Its owner's alone unless somebody opens it up on purpose; SQLite gives the files beside it the same mode. One that is
+    // there already is not opened: closing any descriptor of a file drops all locks that this process has on it, and another
+    // connection may have some.
+    match std::fs::OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(ForwardError::unavailable(doing(), error)),
+        _ => {}
+    }
     let connection = Connection::open(path).map_err(sql(doing()))?;
     refuse_newer(&connection, path)?;
     configure(&connection).map_err(sql(doing()))?;

@@ -293,3 +293,13 @@ async fn an_older_database_is_brought_up_to_date() {
     assert_eq!(rules.len(), 2);
     assert!(rules[0].ends_with("|NULL") && rules[1].ends_with("|repeated hour, GMT by the slot that was free"), "{rules:?}");
 }
+
+#[tokio::test]
+async fn an_opening_leaves_those_before_it_their_locks() {
+    let world = World::new().await;
+    world.load(small("RM1", TEN, 5), 1).await;
+    let path = world.folder.path().join("warehouse.db");
+    let _second = open_for_writing(&path).unwrap();
+    assert!(crate::feed::testing::keeps_its_log(&path));
+    assert_eq!(world.load(small("RM1", TEN, 5), 1).await, LoadOutcome::AlreadyLoaded);
+}

@@ -56,11 +56,17 @@ pub(super) fn mapping_e() -> Mapping {
         .line(
             line()
                 .set("line_type=DEM demand_source=STD in_bed_now=Y demand_for=COMM")
-                .from("wait_from", instant("DateAccepted", "%d %b %Y %H:%M:%S"))
+                .from("wait_from", accepted())
                 .from("gender", gender())
                 .from("age_band", age()),
         );
     mapping(vec![beds, closures, stepdown])
+}
+
+/// A time of which SystmOne may know the day alone.
+fn accepted() -> FieldSource {
+    let reading = Reading::Instant { formats: vec!["%d %b %Y %H:%M:%S".into()], unknown_time: Some("00:00:00".into()) };
+    FieldSource::Column { column: "DateAccepted".into(), reading }
 }
 
 #[test]
@@ -91,7 +97,17 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
             "Unit East|Ward East|E-03|02 Dec 2018 09:00:00|Staffing",
         ],
     );
-    let stepdown = mapping.tables[2].raw(2, &["7001|Unit East|Male|78|02 Dec 2018 16:00:00", "7002|Unit East|Male|78|"]);
+    let stepdown = mapping.tables[2].raw(
+        2,
+        &[
+            "7001|Unit East|Male|78|02 Dec 2018 16:00:00",
+            "7002|Unit East|Male|78|",
+            // The day alone is known: no length of a wait is made up from it. A day that is none is still one.
+            "7003|Unit East|Male|78|02 Dec 2018 00:00:00",
+            "7004|Unit East|Male|78|02 Dec 2018 10:00:00",
+            "7005|Unit East|Male|78|31 Nov 2018 00:00:00",
+        ],
+    );
     let found = run("RY3", &reference, &mapping, &[beds, closures, stepdown]);
     expect(
         &found,
@@ -102,6 +118,8 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
             (6, "RY3SE WEAST OCC 1 age_band=A70 bed_base=COR bed_ref=E-04 bed_status=O gender=1 ready=N"),
             (2, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true wait_from=2018-12-02T16:00:00Z"),
             (3, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true"),
+            (4, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true"),
+            (5, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true wait_from=2018-12-02T10:00:00Z"),
         ],
         &[
             "REF-02 R 7 UnitName: site \"Unit West\" is not registered for this provider",
@@ -109,9 +127,10 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
             "XRO-02 W - -: rows of closures that repeat the key of an earlier row, which is used: 1",
             "STR-08 W - -: rows of closures that fit no row here and are not used: 1",
             "STR-08 I - -: rows of closures that only add to other rows: 3",
+            "REF-04 R 6 DateAccepted: DateAccepted cannot be read as a time in the agreed format",
         ],
     );
     let rows = found.rows;
-    assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected, rows.lines), (11, 6, 4, 1, 6));
+    assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected, rows.lines), (14, 8, 4, 2, 8));
     assert_eq!(&*found.lines[4].part, "StepDown.csv");
 }

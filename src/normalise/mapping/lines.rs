@@ -100,6 +100,8 @@ pub enum Reading {
     Instant {
         /// The formats.
         formats: Vec<String>,
+        /// The time of day that says that only the day is known, as it ends a text: SystmOne's `00:00:00`. Such a time is blank.
+        unknown_time: Option<String>,
     },
     /// `age in years`: the age band of a whole number.
     AgeInYears,

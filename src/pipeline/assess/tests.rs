@@ -278,6 +278,7 @@ fn rows_and_totals_are_judged_together() {
         Case::good().with(|case| {
             case.feed.limits.rejected_rows_percent = 50;
             case.feed.limits.rejected_rows_per_ward = 0;
+            case.feed.limits.rejected_kind_percent = 100;
             change(case);
         })
     };

@@ -109,7 +109,7 @@ impl Unzipping<'_> {
     fn read(&mut self, wanted: &[&str]) {
         let Ok(archive) = zip::ZipArchive::new(std::io::Cursor::new(self.bytes)) else {
             self.out.findings.push(refuse("The file is not a zip archive, or is damaged or cut short."));
-            self.look_at_strays(&[0..self.bytes.len()]);
+            self.look_at_strays(std::slice::from_ref(&(0..self.bytes.len())));
             return;
         };
         if archive.len() > MAX_MEMBERS {

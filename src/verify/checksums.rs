@@ -141,7 +141,7 @@ mod tests {
     fn trn_04_checksum_files_of_common_tools_are_read() {
         let digest = Digest::of(b"abc");
         let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(ABC.bytes().flat_map(|b| [b, 0])).collect();
-        let pairs: Vec<&str> = (0..32).map(|at| &ABC[2 * at..2 * at + 2]).collect();
+        let pairs: Vec<_> = ABC.as_bytes().chunks(2).map(String::from_utf8_lossy).collect();
         let table = |path: &str| {
             let text = format!(
                 "\u{feff}\r\nAlgorithm       Hash        Path\r\n---------       ----        ----\r\nSHA256          {}    {path}\r\n",

@@ -94,7 +94,7 @@ impl Layout {
         known.push(list..layout.list(bytes, list));
         known.sort_by_key(|range| range.start);
         let mut at = 0;
-        for range in known.into_iter().chain([bytes.len()..bytes.len()]) {
+        for range in known.into_iter().chain(std::iter::once(bytes.len()..bytes.len())) {
             let between = bytes.get(at..range.start).unwrap_or_default();
             if between.iter().any(|byte| *byte != 0) {
                 layout.strays.push(at..range.start);

@@ -65,7 +65,8 @@ mod tests {
         };
         let with = || demand(&["KEY"]).join("requests", &["KEY"]).field("demand_ref", column("requests.REF"));
         let requests = || table("requests", &["KEY", "REF"]);
-        let rows: Vec<(&str, Vec<TableMapping>, Vec<&[&str]>, &[(&str, u64, u64)])> = vec![
+        type Case<'c> = (&'c str, Vec<TableMapping>, Vec<&'c [&'c str]>, &'c [(&'c str, u64, u64)]);
+        let rows: Vec<Case<'_>> = vec![
             (
                 "a column",
                 vec![demand(&["REF"]).field("demand_ref", column("REF"))],

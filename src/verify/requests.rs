@@ -81,7 +81,8 @@ mod tests {
         use LineType::{Demand, Occupied};
         type Row<'r> = (u64, &'r [LineType]);
         // Rows with their lines, requests that share a reference (row, which line), what is left, what is said, rows left out.
-        let rows: [(&[Row<'_>], &[(u64, usize)], &[Row<'_>], &[u64], u64); 5] = [
+        type Case<'r> = (&'r [Row<'r>], &'r [(u64, usize)], &'r [Row<'r>], &'r [u64], u64);
+        let rows: [Case<'_>; 5] = [
             (&[(2, &[Demand]), (3, &[Demand])], &[(2, 0), (3, 0)], &[(2, &[Demand])], &[3], 1),
             // The bed that a patient leaves stays where the request is a repeat.
             (

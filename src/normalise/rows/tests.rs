@@ -339,7 +339,8 @@ fn xro_04_a_row_of_noughts_tells_of_its_ward_only_where_it_counts_beds() {
 fn counts_of_a_row_are_held_against_each_other_by_what_they_count() {
     type Lines = &'static [(&'static str, &'static str, &'static [&'static str])];
     // Each line's type, the column that counts it, and what is taken away; what is at most what; a row; what is said; beds short.
-    let rows: [(Lines, &[(&[&str], &str)], &str, &[&str], u64); 10] = [
+    type Case<'c> = (Lines, &'c [(&'c [&'c str], &'c str)], &'c str, &'c [&'c str], u64);
+    let rows: [Case<'_>; 10] = [
         // The patients explain why no bed is empty, and nothing why fewer beds are there than are open.
         (
             &[("OCC", "A", &[]), ("EMP", "B", &["A"]), ("CLO", "C", &["B"])],

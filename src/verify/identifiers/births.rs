@@ -291,8 +291,9 @@ mod tests {
 
     #[test]
     fn igv_03_births_with_two_digits_of_the_year_are_never_to_come() {
-        let short =
-            |first: u32, last: u32, count: u32| over(first, last, count).into_iter().map(|day| format!("{}{}", &day[..6], &day[8..]));
+        let short = |first: u32, last: u32, count: u32| {
+            over(first, last, count).into_iter().map(|day| format!("{}{}", day.get(..6).unwrap(), day.get(8..).unwrap()))
+        };
         let rows: Vec<(&str, Vec<String>, bool)> = vec![
             ("a ward for older people", short(1924, 1939, 30).collect(), true),
             ("a whole hospital", short(1925, 2010, 100).collect(), true),

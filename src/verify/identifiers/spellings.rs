@@ -85,13 +85,16 @@ fn igv_03_births_seal_in_every_spelling() {
     }
 }
 
+/// Writes a number in its way.
+type Spelling = Box<dyn Fn(&str) -> String>;
+
 #[test]
 fn igv_02_nhs_numbers_seal_in_every_spelling() {
     let parts = |number: &str, at: &[usize], sign: &str| {
         let piece = |(place, digit): (usize, char)| if at.contains(&place) { format!("{sign}{digit}") } else { digit.to_string() };
         number.char_indices().map(piece).collect::<String>()
     };
-    let mut spellings: Vec<(String, Box<dyn Fn(&str) -> String>)> = Vec::new();
+    let mut spellings: Vec<(String, Spelling)> = Vec::new();
     for sign in [" ", "\u{a0}", "\u{202f}", "\u{2009}", "-", "\u{2010}", "\u{2013}", ".", "_", "/", ","] {
         spellings.push((format!("groups with {sign:?}"), Box::new(move |number| parts(number, &[3, 6], sign))));
     }

@@ -5,6 +5,7 @@
 
 use super::{Change, Ending, Episode, Problem};
 use crate::feed::{Expiry, ProviderCode, Slot, WARN_DAYS, local_text};
+use crate::ledger::Checkpoint;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -64,6 +65,16 @@ pub enum Concern {
     Feed(Problem),
     /// A key or an agreement that ends.
     Term(TermConcern),
+    /// The record itself.
+    Record(RecordConcern),
+}
+
+/// What is said about the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordConcern {
+    /// The head of its chain, to be kept elsewhere.
+    Checkpoint,
 }
 
 /// How a key or an agreement stands.
@@ -84,6 +95,7 @@ impl Concern {
             Self::Feed(problem) => problem.as_str(),
             Self::Term(TermConcern::Expires) => "expires",
             Self::Term(TermConcern::Expired) => "expired",
+            Self::Record(RecordConcern::Checkpoint) => "checkpoint",
         }
     }
 }
@@ -127,6 +139,9 @@ pub struct AlertMessage {
     pub last_good: Option<Timestamp>,
     /// What support should do; empty where there is nothing to do.
     pub what_to_do: String,
+    /// The head of the ledger's chain; only in a message that brings it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What the wording needs besides the episode.
@@ -179,6 +194,36 @@ impl AlertMessage {
             slots: None,
             last_good: about.last_good,
             what_to_do: format!("Agree a new end with the provider before {}.{contact}", expiry.ends.strftime("%-d %B %Y")),
+            checkpoint: None,
+        }
+    }
+
+    /// The head of the ledger's chain, to be kept where it is sent. `key` tells the day. It counts as an end, so that nothing
+    /// that calls people opens an incident for it.
+    #[must_use]
+    pub fn of_checkpoint(key: &str, checkpoint: Checkpoint, zone: &TimeZone) -> Self {
+        // A log keeps the text alone: it must be enough to verify by.
+        let line = serde_json::to_string(&checkpoint).unwrap_or_default();
+        Self {
+            version: MESSAGE_VERSION,
+            episode: key.to_owned(),
+            key: key.to_owned(),
+            kind: AlertKind::End,
+            severity: AlertSeverity::Info,
+            provider: None,
+            provider_name: None,
+            problem: Concern::Record(RecordConcern::Checkpoint),
+            title: format!("The ledger has {} entries", checkpoint.seq),
+            text: format!("Keep this line: `bedfeed audit verify --checkpoint FILE` tells whether the ledger still holds it. {line}"),
+            slot: Slot::containing(checkpoint.at),
+            since: checkpoint.at,
+            since_local: local_text(checkpoint.at, zone),
+            ended: Some(checkpoint.at),
+            ending: None,
+            slots: None,
+            last_good: None,
+            what_to_do: String::new(),
+            checkpoint: Some(checkpoint),
         }
     }
 
@@ -264,6 +309,7 @@ fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage 
         slots: None,
         last_good: about.last_good,
         what_to_do: String::new(),
+        checkpoint: None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
-use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
+use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -42,6 +42,7 @@ pub struct Watch {
     clock: Arc<dyn Clock>,
     feeds: Arc<Vec<WatchedFeed>>,
     channels: Arc<Vec<Channel>>,
+    checkpoint_to: Arc<Vec<String>>,
     zone: TimeZone,
     queued: Arc<Notify>,
 }
@@ -50,7 +51,14 @@ impl Watch {
     /// A watch over feeds, telling channels; times in messages are local to `zone`.
     #[must_use]
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
-        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()) }
+        let (feeds, channels, queued) = (Arc::new(feeds), Arc::new(channels), Arc::new(Notify::new()));
+        Self { ledger, clock, feeds, channels, checkpoint_to: Arc::default(), zone, queued }
+    }
+
+    /// The same, but the head of the ledger's chain is sent to these channels each day, by the names that settings have for them.
+    #[must_use]
+    pub fn sending_checkpoints_to(self, names: Vec<String>) -> Self {
+        Self { checkpoint_to: Arc::new(names), ..self }
     }
 
     /// Records the first slot each feed is expected to fill: what the settings say, otherwise the slot after the feed was
@@ -109,6 +117,24 @@ impl Watch {
             }
             self.warn_of_ends(feed, last_good, now).await?;
         }
+        self.send_checkpoint(self.clock.now()).await
+    }
+
+    /// Sends the head of the ledger's chain once a day: whoever keeps it can tell later whether the chain was written anew.
+    async fn send_checkpoint(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let key = format!("audit/checkpoint/{}", local_date(now, &self.zone));
+        let asked = key.clone();
+        if self.checkpoint_to.is_empty() || self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
+            return Ok(());
+        }
+        let head = self.ledger.read(|reader| reader.head()).await?;
+        let checkpoint = Checkpoint { at: now, seq: head.seq, hash: head.hash };
+        let mut alerts = self.for_every_channel(&AlertMessage::of_checkpoint(&key, checkpoint, &self.zone))?;
+        let wanted = |channel: &&Channel| self.checkpoint_to.iter().any(|name| name == channel.setting());
+        let wanted: Vec<String> = self.channels.iter().filter(wanted).map(Channel::name).collect();
+        alerts.retain(|alert| wanted.contains(&alert.channel));
+        self.ledger.append(now, vec![Event::CheckpointSent { key, seq: head.seq, hash: head.hash, alerts }]).await?;
+        self.queued.notify_waiters();
         Ok(())
     }
 

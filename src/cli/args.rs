@@ -202,6 +202,69 @@ pub(super) struct MappingTest {
 /// `audit`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
-    /// Recompute the chain of entries; name the first broken one.
-    Verify(Listing),
+    /// Recompute the chain of entries, compare what is derived from them, and look for checkpoints.
+    Verify(AuditVerify),
+    /// Write the trail as JSON lines, which any SHA-256 program can verify.
+    Export(AuditExport),
+    /// Print the head of the chain, to be kept elsewhere.
+    Checkpoint(AuditCheckpoint),
+    /// Write a note into the trail: who changed the settings and why, for example.
+    Note(AuditNote),
+}
+
+/// `audit verify`.
+#[derive(Debug, Args)]
+pub(super) struct AuditVerify {
+    /// The settings; not needed for an export.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// A file with checkpoints that the chain must still hold: lines of `audit checkpoint`, a log, or bodies of webhooks. May
+    /// be given several times.
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    pub(super) checkpoints: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// An exported trail to verify instead of the ledger.
+    #[arg(value_name = "EXPORT")]
+    pub(super) export: Option<PathBuf>,
+}
+
+/// `audit export`.
+#[derive(Debug, Args)]
+pub(super) struct AuditExport {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only what was recorded from this moment on, as in 2018-12-03T10:17Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<Timestamp>,
+    /// A new file to write to, readable by its owner alone; standard output unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `audit checkpoint`.
+#[derive(Debug, Args)]
+pub(super) struct AuditCheckpoint {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// A file to add the line to; standard output unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `audit note`.
+#[derive(Debug, Args)]
+pub(super) struct AuditNote {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Who you are.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// What the trail should say. It stays for ever: no patient, and nobody's private matters.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: String,
 }

@@ -98,8 +98,15 @@ fn step(event: &Event) -> Option<String> {
             Some(format!("{}{note}", standing(stage)))
         }
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), plain(by), plain(reason))),
+        Event::Superseded { by, .. } => Some(format!("superseded: the current snapshot of its slot is that of {by}")),
+        Event::ReceiptRead { stage, .. } => Some(format!("its sender fetched the receipt ({})", plain(stage))),
+        Event::ViewedRaw { by, reason, .. } => Some(format!("the stored bytes were given to {}: {}", plain(by), plain(reason))),
         Event::Started { .. }
         | Event::Stopped
+        | Event::SettingsChanged { .. }
+        | Event::Noted { .. }
+        | Event::CheckpointSent { .. }
+        | Event::Restored { .. }
         | Event::FeedExpected { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }

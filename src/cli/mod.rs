@@ -5,6 +5,7 @@
 
 mod acts;
 mod args;
+mod audit;
 mod check;
 mod demo;
 mod listings;
@@ -96,7 +97,10 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, out),
         Command::Reprocess(act) => acts::act(crate::ledger::Act::Reprocess, &act, out),
         Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, out),
-        Command::Audit(Audit::Verify(listing)) => listings::audit_verify(&listing, out),
+        Command::Audit(Audit::Verify(verify)) => audit::verify(&verify, out),
+        Command::Audit(Audit::Export(export)) => audit::export(&export, out),
+        Command::Audit(Audit::Checkpoint(checkpoint)) => audit::checkpoint(&checkpoint, out),
+        Command::Audit(Audit::Note(note)) => audit::note(&note, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }
 }

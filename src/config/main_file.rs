@@ -55,6 +55,10 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     let root = source.root(document.get_ref());
     let folder = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(|path| beside.join(path)));
     let (sftp, trust) = root.section("sftp").map_or((default.sftp, default.trust), sftp);
+    let mut alerts = root.section("alerts").map_or(default.alerts, alerts_of);
+    if let Some(section) = root.section("audit") {
+        audit(section, &mut alerts);
+    }
     let main = Main {
         state_dir: folder(root.need("state_dir")),
         providers_dir: folder(root.get("providers_dir")).unwrap_or(default.providers_dir),
@@ -63,7 +67,7 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
         trust,
         warehouse: root.section("warehouse").and_then(warehouse).unwrap_or(default.warehouse),
         web: root.section("web").and_then(web).unwrap_or(default.web),
-        alerts: root.section("alerts").map_or(default.alerts, alerts_of),
+        alerts,
         retention: root.section("retention").map_or(default.retention, retention),
         governance: root.section("governance").map_or(default.governance, governance),
     };
@@ -196,7 +200,22 @@ fn alerts_of(section: Section<'_>) -> alerts::Settings {
         webhooks.push(alerts::Webhook { name, url });
     }
     section.finish();
-    alerts::Settings { webhooks }
+    alerts::Settings { webhooks, ..alerts::Settings::default() }
+}
+
+/// `[audit]`: the channels are those of `[alerts]`.
+fn audit(section: Section<'_>, alerts: &mut alerts::Settings) {
+    if let Some(item) = section.get("checkpoint_to") {
+        alerts.checkpoint_to = Vec::new();
+        for element in item.elements() {
+            let Some(name) = element.filled() else { continue };
+            if name != "log" && !alerts.webhooks.iter().any(|hook| hook.name == name) {
+                element.problem(format!("\"{name}\" is neither \"log\" nor the name of a webhook in [alerts]"));
+            }
+            alerts.checkpoint_to.push(name.to_owned());
+        }
+    }
+    section.finish();
 }
 
 /// A web address. It may hold a secret, so it is never repeated.

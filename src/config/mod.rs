@@ -52,6 +52,8 @@ pub struct Settings {
     pub providers: Vec<Provider>,
     /// `reference/*.csv`.
     pub reference: Reference,
+    /// The files that were read, each with the SHA-256 of what it held.
+    pub files: Vec<(PathBuf, Digest)>,
     /// SHA-256 over the names and contents of all files read: tells in the log which settings are running.
     pub fingerprint: Digest,
 }

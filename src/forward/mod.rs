@@ -83,6 +83,17 @@ impl Warehouse {
         }
     }
 
+    /// The delivery that leads the current snapshot of the slot which this one's snapshot fills; `None` where this one is not
+    /// loaded.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn current_beside(&self, lead: DeliveryId) -> Result<Option<DeliveryId>, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.current_beside(lead).await,
+        }
+    }
+
     /// Records facts about feeds, deliveries and slots.
     ///
     /// # Errors

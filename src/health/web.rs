@@ -197,8 +197,15 @@ fn event_words(event: &Event) -> Option<String> {
             Some(format!("Moved to: {}{note}.", stage.as_str()))
         }
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {by}: {reason}", act.as_str())),
+        Event::Superseded { by, .. } => Some(format!("Superseded by {by}.")),
+        Event::ReceiptRead { stage, .. } => Some(format!("Its sender fetched the receipt ({stage}).")),
+        Event::ViewedRaw { by, reason, .. } => Some(format!("Stored bytes given to {by}: {reason}")),
         Event::Started { .. }
         | Event::Stopped
+        | Event::SettingsChanged { .. }
+        | Event::Noted { .. }
+        | Event::CheckpointSent { .. }
+        | Event::Restored { .. }
         | Event::FeedExpected { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }

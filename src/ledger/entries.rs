@@ -1,6 +1,6 @@
 //! Entries: everything that can be recorded, as one list of events.
 
-use crate::feed::{ClientSeen, Delivery, DeliveryId, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Digest, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 
 /// One fact to be recorded. Facts appended together are committed together.
@@ -16,6 +16,23 @@ pub enum Event {
     },
     /// The daemon stopped in good order.
     Stopped,
+    /// The settings in force are not those of the last start.
+    SettingsChanged {
+        /// Fingerprint of the settings that this follows; `None` where none was ever recorded.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        from: Option<String>,
+        /// Fingerprint of the settings in force.
+        to: String,
+        /// The files that differ.
+        files: Vec<FileChange>,
+    },
+    /// A person wrote something into the trail: who changed the settings and why, for example.
+    Noted {
+        /// Who.
+        by: String,
+        /// What.
+        note: String,
+    },
     /// A feed is expected from this slot on.
     FeedExpected {
         /// Whose.
@@ -52,6 +69,47 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// A snapshot is not its slot's current one: another one took its place, or was better from the start.
+    Superseded {
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// The delivery that leads the current one.
+        by: DeliveryId,
+    },
+    /// Its sender fetched the receipt of a delivery, for the first time since it stands like this.
+    ReceiptRead {
+        /// Which.
+        delivery: DeliveryId,
+        /// What the receipt told: the stage's name.
+        stage: String,
+    },
+    /// A person was given the stored bytes of a delivery.
+    ViewedRaw {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// The chain's head is sent to where somebody who changes the ledger cannot reach.
+    CheckpointSent {
+        /// What tells it apart, for ever.
+        key: String,
+        /// The head's place.
+        seq: u64,
+        /// The head's hash.
+        hash: Digest,
+        /// What to send.
+        alerts: Vec<AlertToSend>,
+    },
+    /// The state folder was made from a backup: what was recorded after it is not in this chain.
+    Restored {
+        /// When the backup was taken.
+        taken_at: Timestamp,
+        /// SHA-256 of the backup's list of files.
+        backup: Digest,
     },
     /// A problem of a feed began.
     EpisodeOpened {
@@ -103,6 +161,25 @@ pub enum Event {
         /// Why it failed.
         error: String,
     },
+}
+
+/// A file of the settings that was added, changed or taken away.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileChange {
+    /// Its path below the main file's folder.
+    pub name: String,
+    /// SHA-256 of what it held; `None` for a file that was added.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub was: Option<Digest>,
+    /// SHA-256 of what it holds; `None` for a file that was taken away.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub is: Option<Digest>,
+    /// When it was last written, as the file system says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub written_at: Option<Timestamp>,
+    /// The number of the user who owns it, as the file system says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<u32>,
 }
 
 /// What a person can do to a quarantined delivery.
@@ -157,9 +234,17 @@ impl Event {
     pub fn delivery(&self) -> Option<DeliveryId> {
         match self {
             Self::Accepted { delivery } => Some(delivery.id),
-            Self::Moved { delivery, .. } | Self::Acted { delivery, .. } => Some(*delivery),
+            Self::Moved { delivery, .. }
+            | Self::Acted { delivery, .. }
+            | Self::Superseded { delivery, .. }
+            | Self::ReceiptRead { delivery, .. }
+            | Self::ViewedRaw { delivery, .. } => Some(*delivery),
             Self::Started { .. }
             | Self::Stopped
+            | Self::SettingsChanged { .. }
+            | Self::Noted { .. }
+            | Self::CheckpointSent { .. }
+            | Self::Restored { .. }
             | Self::FeedExpected { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }

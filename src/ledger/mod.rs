@@ -6,6 +6,7 @@
 //!
 //! The ledger is the only memory: start-up and recovery read it the same way as normal running does.
 
+mod audit;
 mod chain;
 mod entries;
 mod project;
@@ -17,8 +18,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Broken, ChainHead};
-pub use entries::{Act, AlertToSend, Entry, Event};
+pub use audit::Audit;
+pub use chain::{Broken, ChainHead, Checkpoint, Held, Link, Walk};
+pub use entries::{Act, AlertToSend, Entry, Event, FileChange};
 pub use past::{Past, PastReport, PastRow, Reach};
 pub use project::IllegalMove;
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};

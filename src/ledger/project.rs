@@ -20,7 +20,21 @@ pub struct IllegalMove {
 /// Applies one event to the derived tables.
 pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Result<(), LedgerError> {
     match event {
-        Event::Started { .. } | Event::Stopped => Ok(()),
+        Event::Started { .. }
+        | Event::Stopped
+        | Event::Noted { .. }
+        | Event::Superseded { .. }
+        | Event::ReceiptRead { .. }
+        | Event::ViewedRaw { .. }
+        | Event::Restored { .. } => Ok(()),
+        Event::SettingsChanged { files, .. } => files.iter().try_for_each(|file| match file.is {
+            Some(is) => run(
+                connection,
+                "INSERT INTO settings_file (name, sha256) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256",
+                params![file.name, is.to_string()],
+            ),
+            None => run(connection, "DELETE FROM settings_file WHERE name = ?1", params![file.name]),
+        }),
         Event::FeedExpected { provider, first_slot } => run(
             connection,
             "INSERT INTO feed (provider, first_slot) VALUES (?1, ?2) ON CONFLICT (provider) DO UPDATE SET first_slot = excluded.first_slot",
@@ -45,7 +59,7 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             run(connection, "UPDATE episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
             queue(connection, at, alerts)
         }
-        Event::Warned { alerts, .. } => queue(connection, at, alerts),
+        Event::Warned { alerts, .. } | Event::CheckpointSent { alerts, .. } => queue(connection, at, alerts),
         Event::ClientSeen { client } => client_seen(connection, client),
         Event::AlertDelivered { key, channel } => run(
             connection,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,7 +70,8 @@ pub enum LedgerError {
     Closed,
 }
 
-const TABLES: &str = "
+/// The tables. Made anew by an audit too, to see what the entries say.
+pub(super) const TABLES: &str = "
 -- The record. Times are RFC 3339 UTC; bodies are JSON; hash covers the previous hash and this entry.
 CREATE TABLE IF NOT EXISTS entry (
     seq      INTEGER PRIMARY KEY,
@@ -142,6 +143,10 @@ CREATE TABLE IF NOT EXISTS client (
     facts    TEXT NOT NULL,
     UNIQUE (provider, key, software, host_key)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS settings_file (
+    name   TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE delivered_at IS NULL;
 ";
 
@@ -161,7 +166,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     if synchronous != 2 {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "synchronous = FULL was not accepted" });
     }
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let found = version(&connection).map_err(failed)?;
     if found > SCHEMA_VERSION {
         return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
@@ -179,7 +184,6 @@ fn keep_to_ourselves(path: &Path) -> io::Result<()> {
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     let mut connection = Connection::open_with_flags(uri(path, ""), flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     let mut found = version(&connection);
@@ -194,6 +198,11 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
     Ok(connection)
+}
+
+/// The version of a ledger's tables.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// A path as SQLite's own address for it, so that options can follow.

@@ -112,7 +112,7 @@ async fn appends_made_at_once_are_all_recorded_in_one_unbroken_chain() {
     for append in all.collect::<Vec<_>>() {
         append.await.unwrap().unwrap();
     }
-    assert_eq!(bench.reader().verify_chain().unwrap().unwrap().seq, 100);
+    assert_eq!(bench.reader().audit(&[]).unwrap().chain.unwrap().seq, 100);
     let newest = bench.reader().deliveries(&Filter { limit: Some(2), ..Filter::default() }).unwrap();
     assert_eq!(newest.iter().map(|row| row.delivery.name.to_string()).collect::<Vec<_>>(), ["file 100.csv", "file 99.csv"]);
 }
@@ -129,7 +129,44 @@ async fn an_edited_entry_breaks_the_chain_and_an_ordinary_edit_is_refused() {
     assert!(editor.execute("DELETE FROM entry WHERE seq = 3", []).unwrap_err().to_string().contains("never deleted"));
     editor.execute_batch("DROP TRIGGER entry_is_never_changed").unwrap();
     editor.execute(edit, []).unwrap();
-    assert_eq!(bench.reader().verify_chain().unwrap().unwrap_err().seq, 2);
+    assert_eq!(bench.reader().audit(&[]).unwrap().chain.unwrap_err().seq, 2);
+}
+
+#[tokio::test]
+async fn p8_every_derived_table_is_compared_with_the_entries() {
+    let bench = Bench::new();
+    let connection = Connection::open(&bench.path).unwrap();
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'entry' ORDER BY name").unwrap();
+    let there: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let compared: Vec<&str> = super::audit::DERIVED.iter().map(|(table, _)| *table).collect();
+    assert_eq!(there, compared);
+    for (table, key) in super::audit::DERIVED {
+        let sql = format!("SELECT count(*) FROM pragma_index_list('{table}') WHERE \"unique\" = 1 AND partial = 0");
+        let unique: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert!(unique >= 1, "{table} is told apart by {key:?}, which an index must make sure of");
+    }
+}
+
+#[test]
+fn checkpoints_are_found_in_whatever_they_were_kept_in() {
+    let hash = "1b4f0e9851971998e732078544c96b36c3d01cedf7caa332359d6f1d83567014";
+    let line = format!("{{\"at\":\"2018-12-03T10:15:00Z\",\"seq\":7,\"hash\":\"{hash}\"}}");
+    let webhook = format!("{{\"version\":1,\"text\":{},\"checkpoint\":{line}}}", serde_json::to_string(&line).unwrap());
+    let rows = [
+        (String::new(), Ok(0)),
+        ("nothing\n\nto see\n".to_owned(), Ok(0)),
+        (line.clone(), Ok(1)),
+        (format!("{line}\n{line}\n"), Ok(1)),
+        (format!("{line}\n{}\n", line.replace(":7", ":8")), Ok(2)),
+        (format!("Dec  3 10:15:01 host bedfeed[1]: INFO Keep this line: {line}"), Ok(1)),
+        (webhook, Ok(1)),
+        (format!("\n{}", line.replace(hash, "1b4f")), Err(2)),
+        (line.split_at(30).0.to_owned(), Err(1)),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(super::Checkpoint::all_in(&text).map(|found| found.len()), expected, "{text}");
+    }
 }
 
 #[tokio::test]

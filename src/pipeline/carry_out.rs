@@ -94,7 +94,7 @@ impl Inner {
         let Stage::Ready { snapshot, attempts, .. } = row.stage.clone() else { return Ok(()) };
         let rows = self.parts_of(row).await?;
         match self.warehouse.is_loaded(snapshot.lead).await {
-            Ok(true) => return self.finish(&rows, snapshot).await,
+            Ok(true) => return self.finish(&rows, snapshot, attempts).await,
             Ok(false) => {}
             Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
         }
@@ -170,7 +170,7 @@ impl Inner {
         let loaded = Stage::Loaded { snapshot };
         let files = rows.iter().map(|row| FileFact::new(&row.delivery, &loaded, row.report.as_ref())).collect();
         match self.warehouse.load(Load { verified, reference: snapshot, files, report }).await {
-            Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(rows, snapshot).await,
+            Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(rows, snapshot, attempts).await,
             // Trying again would not help: somebody must look.
             Err(error) if error.kind() == ForwardErrorKind::Refused => {
                 let note = error_chain(&error);
@@ -186,8 +186,18 @@ impl Inner {
         }
     }
 
-    async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef) -> Result<(), PipelineError> {
-        let events = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, None, None)).collect();
+    /// Records that a snapshot is in the warehouse, and which snapshot of its slot is not the current one for that.
+    async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef, attempts: u32) -> Result<(), PipelineError> {
+        let current = match self.warehouse.current_beside(snapshot.lead).await {
+            Ok(current) => current,
+            Err(error) => return self.postpone(rows, snapshot, attempts, &error.to_string()).await,
+        };
+        let mut events: Vec<Event> = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, None, None)).collect();
+        if let (Some(current), Some(row)) = (current, rows.first()) {
+            let provider = row.delivery.provider.clone();
+            let standing = self.ledger.read(move |reader| reader.standing_leads(&provider, snapshot.slot)).await?;
+            events.extend(superseded(snapshot.lead, current, &standing));
+        }
         self.record(events).await?;
         for row in rows {
             tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
@@ -376,6 +386,14 @@ fn torn_original(row: &DeliveryRow, assessment: &mut Assessment) {
     let message = "Our stored copy no longer matches what you sent: this is our fault. Please send the file again.";
     assessment.report.findings.push(Finding::new(Rule::Trn04, message));
     assessment.verdict = if assessment.report.findings.seal_file() { Verdict::Sealed } else { Verdict::Rejected };
+}
+
+/// What a loaded snapshot makes of its slot's others that no other has taken the place of yet, or they of it. Pure.
+fn superseded(lead: DeliveryId, current: DeliveryId, standing: &[DeliveryId]) -> Vec<Event> {
+    if current != lead {
+        return vec![Event::Superseded { delivery: lead, by: current }];
+    }
+    standing.iter().filter(|other| **other != lead).map(|other| Event::Superseded { delivery: *other, by: lead }).collect()
 }
 
 fn moved(delivery: DeliveryId, stage: Stage, report: Option<Report>, note: Option<&str>) -> Event {

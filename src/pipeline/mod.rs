@@ -7,6 +7,7 @@
 pub mod assess;
 mod carry_out;
 mod gather;
+mod notes;
 pub mod picture;
 mod step;
 mod support;

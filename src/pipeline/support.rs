@@ -62,8 +62,7 @@ impl Pipeline {
     /// # Errors
     /// See [`ActError`]; nothing was changed.
     pub async fn act(&self, id: DeliveryId, act: Act, by: &str, reason: &str) -> Result<Acted, ActError> {
-        let words = |text: &str| !text.trim().is_empty() && text.chars().count() <= MAX_WORDS && !text.chars().any(char::is_control);
-        if !words(by) || !words(reason) {
+        if !are_words(by) || !are_words(reason) {
             return Err(ActError::Words);
         }
         let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?.ok_or(ActError::Unknown(id))?;
@@ -88,6 +87,11 @@ impl Pipeline {
         tracing::info!(provider = %row.delivery.provider, delivery = %id, act = act.as_str(), by, "support acted on a delivery");
         Ok(Acted { deliveries: parts.iter().map(|part| part.delivery.id).collect() })
     }
+}
+
+/// Whether a text can be who somebody is, or why. Pure.
+pub(super) fn are_words(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= MAX_WORDS && !text.chars().any(char::is_control)
 }
 
 /// Whether an act is allowed for a delivery where it stands. Pure.

@@ -43,6 +43,13 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Write something into the trail.
+    Note {
+        /// Who.
+        by: String,
+        /// What.
+        note: String,
+    },
 }
 
 /// What the daemon answers.
@@ -225,6 +232,10 @@ async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping)
         Ok(Request::Ping) => running(),
         Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
             Ok(acted) => Answer::Done { deliveries: acted.deliveries },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Note { by, note }) => match pipeline.note(&by, &note).await {
+            Ok(()) => Answer::Done { deliveries: Vec::new() },
             Err(error) => Answer::Refused { message: error_chain(&error) },
         },
         Err(error) => Answer::Refused { message: format!("the request cannot be read: {error}") },

@@ -99,7 +99,7 @@ impl Gate for HouseGate {
             }
             self.look(move |reader| match shelf {
                 Shelf::Accepted(folder) => Ok(reader.named(&provider, folder, &name, since)?.map(|row| accepted(&row))),
-                Shelf::Receipts => Ok(shown.called(reader, &provider, &name, since)?.map(|(item, _)| item)),
+                Shelf::Receipts => Ok(shown.called(reader, &provider, &name, since)?.map(|found| found.item)),
             })
             .await
         })
@@ -111,7 +111,9 @@ impl Gate for HouseGate {
             if let Some(refusal) = self.refusal(&provider, &name) {
                 return Some(refusal);
             }
-            self.look(move |reader| shown.called(reader, &provider, &name, since)).await
+            let found = self.look(move |reader| shown.called(reader, &provider, &name, since)).await?;
+            self.note_reading(found.delivery, found.stage).await;
+            Some((found.item, found.bytes))
         })
     }
 
@@ -137,6 +139,21 @@ impl HouseGate {
     fn since(&self) -> Timestamp {
         let now = self.clock.now();
         now.saturating_sub(SHOWN_FOR).unwrap_or(now)
+    }
+
+    /// Records that a receipt was fetched, once for each stage that it tells of. A sender is not refused its receipt where that
+    /// cannot be recorded.
+    async fn note_reading(&self, delivery: DeliveryId, stage: &'static str) {
+        let record = async {
+            if self.ledger.read(move |reader| reader.receipt_was_read(delivery)).await? {
+                return Ok(());
+            }
+            self.ledger.append(self.clock.now(), vec![Event::ReceiptRead { delivery, stage: stage.to_owned() }]).await
+        };
+        let recorded: Result<(), LedgerError> = record.await;
+        if let Err(error) = recorded {
+            tracing::warn!(%delivery, error = error_chain(&error), "that a receipt was fetched could not be recorded");
+        }
     }
 
     /// Records a client that is new, has changed, or was not noted for a day.
@@ -196,6 +213,15 @@ fn accepted(row: &DeliveryRow) -> Item {
     Item { name: delivery.name.clone(), bytes: delivery.bytes, modified_at: delivery.modified_at.unwrap_or(delivery.received_at) }
 }
 
+/// A receipt, or the picture of a test.
+struct Found {
+    item: Item,
+    bytes: Vec<u8>,
+    delivery: DeliveryId,
+    /// The stage that it tells of.
+    stage: &'static str,
+}
+
 /// What shows receipts: local time, and the pictures of tests.
 struct Shown {
     zone: TimeZone,
@@ -218,13 +244,7 @@ impl Shown {
     }
 
     /// What a name in `receipts/` stands for, with its bytes.
-    fn called(
-        &self,
-        reader: &Reader,
-        provider: &ProviderCode,
-        name: &str,
-        since: Timestamp,
-    ) -> Result<Option<(Item, Vec<u8>)>, LedgerError> {
+    fn called(&self, reader: &Reader, provider: &ProviderCode, name: &str, since: Timestamp) -> Result<Option<Found>, LedgerError> {
         if parse_receipt_name(name).is_none() && !is_picture_name(name) {
             return Ok(None);
         }
@@ -248,7 +268,8 @@ impl Shown {
             };
             let (Some(bytes), Ok(name)) = (bytes, FileName::parse(name.as_bytes())) else { return Ok(None) };
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            return Ok(Some((Item { name, bytes: size, modified_at: row.moved_at }, bytes)));
+            let item = Item { name, bytes: size, modified_at: row.moved_at };
+            return Ok(Some(Found { item, bytes, delivery: row.delivery.id, stage: row.stage.as_str() }));
         }
         Ok(None)
     }

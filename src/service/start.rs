@@ -1,5 +1,6 @@
 //! Starting: everything is checked and recovered before the first port opens.
 
+use super::changes::changed;
 use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
@@ -168,7 +169,9 @@ impl Books {
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
         let fingerprint = settings.fingerprint.to_string();
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
-        ledger.append(clock.now(), vec![started]).await?;
+        let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
+        let changed = changed(&before, from, settings);
+        ledger.append(clock.now(), std::iter::once(started).chain(changed).collect()).await?;
         let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
         match warehouse.set_reference(reference_rows(settings)).await {
             // It was reported by `open`; the rows are set before anything is loaded.
@@ -182,6 +185,7 @@ impl Books {
         let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
+        let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
         Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), lock })
     }
 

@@ -65,6 +65,13 @@ impl<'a> Show<'a> {
             }
             Event::Started { .. }
             | Event::Stopped
+            | Event::SettingsChanged { .. }
+            | Event::Noted { .. }
+            | Event::CheckpointSent { .. }
+            | Event::Restored { .. }
+            | Event::Superseded { .. }
+            | Event::ReceiptRead { .. }
+            | Event::ViewedRaw { .. }
             | Event::FeedExpected { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }

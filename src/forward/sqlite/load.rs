@@ -27,6 +27,19 @@ pub(super) fn is_loaded(connection: &Connection, lead: DeliveryId) -> rusqlite::
     connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([lead.to_string()])
 }
 
+/// The delivery that leads the current snapshot of the slot which this one's snapshot fills.
+pub(super) fn current_beside(connection: &Connection, lead: DeliveryId) -> rusqlite::Result<Option<DeliveryId>> {
+    let id: Option<String> = connection
+        .prepare_cached(
+            "SELECT current.snapshot_id FROM ingest_snapshot AS this
+             JOIN ingest_snapshot AS current USING (provider_code, slot_utc)
+             WHERE this.snapshot_id = ?1 AND current.is_current = 1",
+        )?
+        .query_row([lead.to_string()], |row| row.get(0))
+        .optional()?;
+    Ok(id.and_then(|id| id.parse().ok()))
+}
+
 /// Writes everything but the pointer: nothing of it shows before [`switch_current`].
 pub(super) fn write_facts(transaction: &Transaction<'_>, load: &Load, doing: &str) -> Result<(i64, Vec<(String, String)>), ForwardError> {
     let snapshot = load.verified.snapshot();

@@ -115,6 +115,13 @@ impl Writer {
         .await
     }
 
+    pub(super) async fn current_beside(&self, lead: DeliveryId) -> Result<Option<DeliveryId>, ForwardError> {
+        self.write("looking for a slot's current snapshot", move |connection| {
+            load::current_beside(connection, lead).map_err(sql(format!("looking what is current beside {lead}")))
+        })
+        .await
+    }
+
     pub(super) async fn publish(&self, facts: Control) -> Result<(), ForwardError> {
         self.write("recording control facts", move |connection| control::publish(connection, &facts)).await
     }

@@ -123,7 +123,11 @@ const IMPURE: &[&str] = &[
 const ONLY_HERE: &[(&str, &[&str], &str)] = &[
     ("Timestamp::now", &["service/clock.rs"], "time is an argument"),
     ("SystemTime::now", &[], "time is an argument"),
-    ("fs::rename", &["intake/landing.rs", "quarantine/mod.rs"], "a rename is durable only with its folders synced"),
+    (
+        "fs::rename",
+        &["intake/landing.rs", "quarantine/mod.rs", "service/backup/tree.rs"],
+        "a rename is durable only with its folders synced",
+    ),
     ("rusqlite", &["ledger", "forward/sqlite", "forward/error.rs"], "SQL belongs to the ledger and the warehouse"),
     ("russh", &["intake", "simulator/client.rs", "config"], "SSH belongs to the endpoint, the simulated client and key checking"),
     ("axum", &["health/web.rs", "alerts/channels.rs"], "pages are served in one place (and a test of the webhook serves one)"),

@@ -578,12 +578,14 @@ fn p9_bad_input_is_refused_or_found_and_others_are_not_disturbed() {
         ("one line without an end", vec![b'x'; 5_000_000], "TRN-03"),
     ];
     let count = rows.len();
+    // From one moment: the minute may turn meanwhile, and each file needs a name of its own.
+    let begun = now();
     let (theirs_name, theirs) = good("RZY", minutes_ago(0), 9);
     std::thread::scope(|scope| {
         // Another provider's file goes through in the middle of it.
         let other = scope.spawn(|| service.send("RZY", "inbox", [(theirs_name.as_str(), &theirs)]));
         for (index, (what, bytes, rule)) in rows.iter().enumerate() {
-            let (name, _) = good("RZZ", minutes_ago(i64::try_from(index).unwrap()), 0);
+            let (name, _) = good("RZZ", begun - SignedDuration::from_mins(i64::try_from(index).unwrap()), 0);
             service.send("RZZ", "inbox", [(name.as_str(), bytes)]);
             let ended = wait_for(what, || {
                 let found = service.deliveries().into_iter().find(|row| row["delivery"]["name"] == name.as_str());

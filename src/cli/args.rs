@@ -47,6 +47,10 @@ pub(super) enum Command {
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
+    /// Take a consistent copy of everything that is remembered, while the daemon goes on.
+    Backup(Backup),
+    /// Restore a backup into the empty state folder of these settings.
+    Restore(Restore),
     /// Print the dataset's Table Schema (Frictionless JSON).
     Schema,
 }
@@ -267,4 +271,60 @@ pub(super) struct AuditNote {
     /// What the trail should say. It stays for ever: no patient, and nobody's private matters.
     #[arg(long, value_name = "TEXT")]
     pub(super) note: String,
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Backup {
+    /// What else to do with backups.
+    #[command(subcommand)]
+    pub(super) command: Option<BackupCommand>,
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// How many backups to keep below DIR, this one included; older ones are removed.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(super) keep: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A folder for backups, best on another disk; each becomes a folder of its own in it.
+    #[arg(value_name = "DIR", required = true)]
+    pub(super) dir: Option<PathBuf>,
+}
+
+/// `backup verify`.
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Check every hash of a backup, its ledger's chain, and that its books agree.
+    Verify(BackupVerify),
+}
+
+/// `backup verify`.
+#[derive(Debug, Args)]
+pub(super) struct BackupVerify {
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A backup, or a folder of backups: then the newest.
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The settings; their state folder must be empty.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Restore it although `backup verify` names problems.
+    #[arg(long)]
+    pub(super) in_spite_of_problems: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A backup, or a folder of backups: then the newest.
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }

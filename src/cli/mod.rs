@@ -6,6 +6,7 @@
 mod acts;
 mod args;
 mod audit;
+mod backup;
 mod check;
 mod demo;
 mod listings;
@@ -101,6 +102,8 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Audit(Audit::Export(export)) => audit::export(&export, out),
         Command::Audit(Audit::Checkpoint(checkpoint)) => audit::checkpoint(&checkpoint, out),
         Command::Audit(Audit::Note(note)) => audit::note(&note, out),
+        Command::Backup(backup) => backup::backup(&backup, out),
+        Command::Restore(restore) => backup::restore(&restore, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }
 }

@@ -6,11 +6,13 @@
 mod error;
 mod facts;
 mod figures;
+mod moment;
 mod sqlite;
 
 pub use error::{ForwardError, ForwardErrorKind};
 pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SlotFact};
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
+pub use moment::WarehouseMoment;
 
 use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;

@@ -9,6 +9,7 @@
 mod audit;
 mod chain;
 mod entries;
+mod moment;
 mod project;
 mod past;
 mod read;
@@ -21,6 +22,7 @@ mod tests;
 pub use audit::Audit;
 pub use chain::{Broken, ChainHead, Checkpoint, Held, Link, Walk};
 pub use entries::{Act, AlertToSend, Entry, Event, FileChange};
+pub use moment::{Moment, Original};
 pub use past::{Past, PastReport, PastRow, Reach};
 pub use project::IllegalMove;
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};

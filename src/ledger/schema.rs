@@ -176,7 +176,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
 }
 
 /// Makes the file readable by its owner alone before anything is in it; SQLite gives the files beside it the same mode.
-fn keep_to_ourselves(path: &Path) -> io::Result<()> {
+pub(super) fn keep_to_ourselves(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 

@@ -55,6 +55,17 @@ pub enum Place {
     Purged,
 }
 
+/// Which bytes of a delivery there are, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// As they came.
+    Plain(PathBuf),
+    /// Encrypted to the governance role.
+    Sealed(PathBuf),
+    /// None.
+    Nothing,
+}
+
 /// The stored originals.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -84,6 +95,33 @@ impl Store {
         match std::fs::read(self.accepted(delivery)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::read(self.set_aside(delivery)).map_err(failed),
             other => other.map_err(failed),
+        }
+    }
+
+    /// Which bytes of a delivery there are, and where. They may move at any time.
+    ///
+    /// # Errors
+    /// The system refused to tell.
+    pub fn kept(&self, delivery: DeliveryId) -> io::Result<Kept> {
+        let (accepted, set_aside) = (self.accepted(delivery), self.set_aside(delivery));
+        if seal::is_sealed(&set_aside)? {
+            return Ok(Kept::Sealed(set_aside.with_extension(seal::ENDING)));
+        }
+        for path in [accepted, set_aside] {
+            if path.try_exists()? {
+                return Ok(Kept::Plain(path));
+            }
+        }
+        Ok(Kept::Nothing)
+    }
+
+    /// Where a delivery's bytes belong, below the state folder.
+    #[must_use]
+    pub fn name_of(delivery: DeliveryId, set_aside: bool, sealed: bool) -> String {
+        match (set_aside, sealed) {
+            (false, _) => format!("{DELIVERIES}/{delivery}"),
+            (true, false) => format!("{QUARANTINE}/{delivery}/{ORIGINAL}"),
+            (true, true) => format!("{QUARANTINE}/{delivery}/{ORIGINAL}.{}", seal::ENDING),
         }
     }
 

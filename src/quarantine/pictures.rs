@@ -40,8 +40,14 @@ impl Store {
         none_if_missing(std::fs::metadata(self.picture_path(delivery)).map(|metadata| metadata.len()))
     }
 
+    /// Where a test's picture lies, below the state folder.
+    #[must_use]
+    pub fn picture_name(delivery: DeliveryId) -> String {
+        format!("{CHECKS}/{delivery}.txt")
+    }
+
     fn picture_path(&self, delivery: DeliveryId) -> PathBuf {
-        self.state_dir.join(CHECKS).join(format!("{delivery}.txt"))
+        self.state_dir.join(Self::picture_name(delivery))
     }
 }
 

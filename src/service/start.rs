@@ -1,5 +1,6 @@
 //! Starting: everything is checked and recovered before the first port opens.
 
+use super::backup::RESTORING;
 use super::changes::changed;
 use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
@@ -45,6 +46,9 @@ pub enum StartError {
     /// Another daemon owns it.
     #[error("another bedfeed already uses the state folder {0}")]
     Owned(PathBuf),
+    /// A restore did not end there.
+    #[error("a restore into the state folder {0} did not end: empty the folder and restore again")]
+    HalfRestored(PathBuf),
     /// The ledger.
     #[error("the ledger is not usable")]
     Ledger(#[from] LedgerError),
@@ -166,6 +170,10 @@ impl Books {
         }
         warn_of_others(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
         let lock = own(&settings.state_dir)?;
+        let marker = settings.state_dir.join(RESTORING);
+        if marker.try_exists().map_err(|source| unusable(&marker, source))? {
+            return Err(StartError::HalfRestored(settings.state_dir.clone()));
+        }
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
         let fingerprint = settings.fingerprint.to_string();
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };

@@ -212,6 +212,17 @@ impl Service {
         service
     }
 
+    /// Another machine with these settings, and with everything that clients have of this one: their keys, and the host key
+    /// that they pinned. It has no state yet.
+    pub(crate) fn elsewhere(&self, settings: &Path) -> Self {
+        let other = Self::in_new_folder();
+        copy_folder(settings, other.dir());
+        for name in names(self.dir()).iter().filter(|name| name.starts_with("key-") || *name == "known_hosts") {
+            fs::copy(self.dir().join(name), other.dir().join(name)).unwrap();
+        }
+        other
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

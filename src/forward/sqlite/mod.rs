@@ -6,6 +6,7 @@
 mod control;
 mod database;
 mod load;
+mod moment;
 mod read;
 mod reference;
 mod slots;
@@ -18,6 +19,7 @@ mod load_tests;
 #[cfg(test)]
 mod view_tests;
 
+pub(super) use moment::Moment;
 pub(super) use read::Reader;
 
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};

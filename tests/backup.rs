@@ -339,7 +339,7 @@ fn p2_p8_a_backup_that_is_not_whole_is_found_out_and_not_restored() {
         assert!(checked.code == Some(1) && checked.stdout.contains(expected), "{number}, {expected}: {checked:?}");
         let refused = restored.bedfeed(&["restore", copy.to_str().unwrap()]);
         assert!(refused.code == Some(1) && refused.stderr.contains("problems"), "{number}: {refused:?}");
-        assert!(!restored.state().exists(), "{number}: nothing was begun");
+        assert!(!restored.state().try_exists().unwrap(), "{number}: nothing was begun");
     }
     let none = verify(&service.dir().join("outbox"));
     assert!(none.code == Some(1) && none.stderr.contains("is no backup"), "{none:?}");
@@ -366,6 +366,31 @@ fn back_up_with_problems(service: &Service, dir: &Path) -> Value {
     let taken = service.bedfeed(&["backup", dir.to_str().unwrap(), "--json"]);
     assert_eq!(taken.code, Some(1), "{taken:?}");
     taken.json()
+}
+
+#[test]
+fn p7_a_backup_with_a_readable_copy_of_what_was_sealed_since_goes_when_the_next_one_is_there() {
+    let mut service = Service::cottage(&["RZZ"]);
+    with_a_key(&service);
+    service.start();
+    let (name, leak) = leaking("RZZ", 1);
+    let (other, text) = good("RZZ", now() - SignedDuration::from_mins(5), 2);
+    service.send("RZZ", "inbox", [(name.as_str(), &leak), (other.as_str(), &text)]);
+    let rows = service.settled(2);
+    assert_eq!(rows[0]["stage"]["sealed"], true, "{rows:?}");
+    let backups = service.dir().join("backups");
+    let older = |keep: &str| service.bedfeed(&["backup", backups.to_str().unwrap(), "--keep", keep, "--json"]).fine().json();
+    let (first, second) = (older("9"), older("9"));
+    // As if it had been taken in the seconds before the file was judged.
+    let path = PathBuf::from(first["path"].as_str().unwrap());
+    fs::write(path.join("deliveries").join(id(&rows[0])), &leak).unwrap();
+    list_anew(&path);
+    let third = older("9");
+    assert_eq!((&third["removed"], path.try_exists().unwrap()), (&1.into(), false), "{third}");
+    assert!(PathBuf::from(second["path"].as_str().unwrap()).is_dir(), "the others stay");
+    assert!(files(&backups).iter().all(|file| !fs::read(file).unwrap().windows(10).any(|bytes| bytes == NUMBER.as_bytes())));
+    let last = older("1");
+    assert_eq!((&last["removed"], names(&backups).len()), (&2.into(), 2), "only the newest, and the lock: {last}");
 }
 
 #[test]

@@ -50,9 +50,12 @@ struct Originals {
     missing: Vec<DeliveryId>,
     torn: Vec<DeliveryId>,
     wanted: BTreeSet<String>,
+    /// Readable copies of what has been sealed: an older backup that has one of them, from before it was judged, must go.
+    exposed: BTreeSet<String>,
 }
 
-/// Takes a backup below a folder, while the daemon may go on, and removes all but the newest `keep`. Blocks.
+/// Takes a backup below a folder, while the daemon may go on, and removes all but the newest `keep`, and any older one that has a
+/// readable copy of what has been sealed since. Blocks.
 ///
 /// # Errors
 /// See [`BackupError`]; nothing that looks like a backup is left behind.
@@ -94,14 +97,14 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
         ledger: Checkpoint { at: now, seq: head.seq, hash: head.hash },
         deliveries: originals.known,
         settings: settings.fingerprint,
-        missing: originals.missing,
-        torn: originals.torn,
+        missing: originals.missing.clone(),
+        torn: originals.torn.clone(),
         contradictions: wrong,
     };
     tree.write(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(BackupError::Manifest)?)?;
     let (copied, copied_bytes, shared) = (tree.copied, tree.copied_bytes, tree.shared);
     let path = tree.finish()?;
-    let removed = tree::prune(target, keep, &path)?;
+    let removed = tree::prune(target, keep, &path, &originals.exposed)?;
     drop(lock);
     Ok(Taken { path, manifest, copied, copied_bytes, shared, removed })
 }
@@ -137,6 +140,9 @@ fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, last: b
         if let Stage::Tested { .. } = original.stage {
             let name = Store::picture_name(original.id);
             tree.put_for_good(&name, &settings.state_dir.join(&name), None)?;
+        }
+        if encrypts && matches!(original.stage, Stage::Quarantined { sealed: true, .. }) {
+            originals.exposed.extend([false, true].map(|set_aside| Store::name_of(original.id, set_aside, false)));
         }
         let Some(form) = form(&original.stage) else { return Ok(()) };
         let kept = store.kept(original.id).map_err(BackupError::io("look for an original in", &settings.state_dir))?;

@@ -150,20 +150,26 @@ pub(super) fn find(path: &Path) -> Result<PathBuf, BackupError> {
     newest(path)?.ok_or_else(|| BackupError::NotABackup(path.to_owned()))
 }
 
-/// Removes complete backups, the oldest first, until so many are left. `newest` is never removed.
-pub(super) fn prune(target: &Path, keep: usize, newest: &Path) -> Result<usize, BackupError> {
-    let mut complete = complete(target)?;
-    complete.retain(|path| path != newest);
-    let surplus = complete.len().saturating_add(1).saturating_sub(keep.max(1));
-    for path in complete.iter().take(surplus) {
+/// Removes complete backups, the oldest first, until so many are left, and those that hold a file which must not be kept any
+/// longer. `newest` is never removed. Gives how many went.
+pub(super) fn prune(target: &Path, keep: usize, newest: &Path, exposed: &BTreeSet<String>) -> Result<usize, BackupError> {
+    let mut older = complete(target)?;
+    older.retain(|path| path != newest);
+    let surplus = older.len().saturating_add(1).saturating_sub(keep.max(1));
+    let mut removed = 0_usize;
+    for (number, path) in older.iter().enumerate() {
+        if number >= surplus && !read_sums(path)?.keys().any(|name| exposed.contains(name)) {
+            continue;
+        }
         // Under this name it counts as unfinished, whenever the removal breaks off.
         let mut going = path.as_os_str().to_owned();
         going.push(UNFINISHED);
         let going = PathBuf::from(going);
         rename(path, &going)?;
         fs::remove_dir_all(&going).map_err(BackupError::io("remove", &going))?;
+        removed = removed.saturating_add(1);
     }
-    Ok(surplus)
+    Ok(removed)
 }
 
 /// Reads a backup's list of hashes.

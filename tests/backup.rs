@@ -15,15 +15,17 @@ mod common;
 
 use bedfeed::feed::Digest;
 use common::extract::{BEDS, damaged, good};
-use common::{BEDFEED, Ran, Service, id, names, now, run, wait_until};
+use common::{BEDFEED, Ran, Service, id, names, now, pause, run, wait_until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A number that passes the check, from the range that is never issued.
 const NUMBER: &str = "9990000018";
@@ -284,9 +286,24 @@ fn p2_p8_a_backup_that_is_not_whole_is_found_out_and_not_restored() {
     let backups = service.dir().join("backups");
     // What a backup that was killed left behind does no harm.
     fs::create_dir_all(backups.join("20181203T101500.123Z.part/deliveries")).unwrap();
-    let taken = back_up(&service, &backups);
+    let settings = service.settings();
+    for milliseconds in [0, 15, 40, 80, 120, 200] {
+        let words = ["backup".as_ref(), backups.as_os_str(), "--keep".as_ref(), "9".as_ref(), "--config".as_ref(), settings.as_os_str()];
+        let mut command = Command::new(BEDFEED);
+        let mut child = command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        pause(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for name in names(&backups).iter().filter(|name| !name.starts_with('.') && !name.ends_with(".part")) {
+            verify(&backups.join(name)).fine();
+        }
+    }
+    let taken = service.bedfeed(&["backup", backups.to_str().unwrap(), "--keep", "1", "--json"]).fine().json();
     service.stop();
     let path = PathBuf::from(text(&taken, "path"));
+    for file in files(&path) {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "others can read {}", file.display());
+    }
     assert_eq!(names(&backups), [".lock".to_owned(), path.file_name().unwrap().to_str().unwrap().to_owned()]);
     verify(&path).fine();
 

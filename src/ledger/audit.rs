@@ -85,7 +85,12 @@ impl Reader {
         }
         let guarded = guarded(&moment).map_err(LedgerError::Read)?;
         let chain = broken.map_or(Ok(walk.head()), Err);
-        Ok(Audit { chain, checkpoints: walk.checkpoints(), contradictions, compared, guarded })
+        let mut checkpoints = walk.checkpoints();
+        if chain.is_err() {
+            // Where the walk broke off, nothing is known of what comes after.
+            checkpoints.retain(|(_, held)| *held != Held::Gone);
+        }
+        Ok(Audit { chain, checkpoints, contradictions, compared, guarded })
     }
 
     /// Gives every entry from a time on as it is exported, until `take` says `false`. Entries are in the order of the chain:

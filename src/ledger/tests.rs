@@ -148,6 +148,30 @@ async fn p8_every_derived_table_is_compared_with_the_entries() {
     }
 }
 
+#[tokio::test]
+async fn a_moment_stays_the_same_while_more_is_recorded_and_its_copy_stands_alone() {
+    let bench = Bench::new();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(1)) }]).await.unwrap();
+    bench.append(vec![moved(delivery(1).id, ready(delivery(1).id, 1))]).await.unwrap();
+    let moment = super::Moment::hold(&bench.path).unwrap();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(2)) }]).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("copy.db");
+    moment.copy_to(&path).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "one file, and none beside it");
+    let copy = Reader::open(&path).unwrap();
+    assert_eq!((copy.head().unwrap(), moment.head().seq), (moment.head(), 2));
+    assert!(copy.audit(&[]).unwrap().is_fine());
+    assert_eq!(moment.loads().unwrap().into_iter().collect::<Vec<_>>(), [(delivery(1).id, false)]);
+    let mut ids = Vec::new();
+    let note = |original: super::Original| {
+        ids.push((original.id, original.stage.as_str()));
+        Ok::<_, LedgerError>(())
+    };
+    moment.each_original(note).unwrap();
+    assert_eq!(ids, [(delivery(1).id, "ready")]);
+}
+
 #[test]
 fn checkpoints_are_found_in_whatever_they_were_kept_in() {
     let hash = "1b4f0e9851971998e732078544c96b36c3d01cedf7caa332359d6f1d83567014";
@@ -291,6 +315,8 @@ async fn a_ledger_from_before_clients_were_noted_is_read_all_the_same() {
     let bench = Bench::new();
     Connection::open(&bench.path).unwrap().execute_batch("DROP TABLE client; PRAGMA user_version = 1;").unwrap();
     assert!(bench.reader().clients(None).unwrap().is_empty());
+    let audit = bench.reader().audit(&[]).unwrap();
+    assert!(audit.is_fine() && !audit.compared, "its chain can be verified before it is brought up to date: {audit:?}");
 }
 
 #[tokio::test]

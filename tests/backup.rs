@@ -372,8 +372,13 @@ fn p2_p8_a_backup_that_is_not_whole_is_found_out_and_not_restored() {
     assert_eq!(verify(&fresh).code, Some(1));
     assert_eq!(restored.bedfeed(&["restore", fresh.to_str().unwrap()]).code, Some(1));
     restored.bedfeed(&["restore", fresh.to_str().unwrap(), "--in-spite-of-problems"]).fine();
-    // The older backup still had what the disk spoilt.
+    // The older backup still had what the disk spoilt. Whatever comes after it, the last that is whole stays.
+    for _ in 0..3 {
+        back_up_with_problems(&service, &backups);
+    }
+    verify(&path).fine();
     let taken = back_up_with_problems(&service, &backups);
+    assert_eq!(names(&backups).len(), 4, "the lock, two, and the last that is whole: {taken}");
     assert!(taken["manifest"]["torn"].as_array().unwrap().is_empty(), "{taken}");
     // Its other names went with the original; the bytes did not.
     assert_eq!(fs::read(PathBuf::from(text(&taken, "path")).join(&original)).unwrap(), first.as_bytes());
@@ -408,6 +413,34 @@ fn p7_a_backup_with_a_readable_copy_of_what_was_sealed_since_goes_when_the_next_
     assert!(files(&backups).iter().all(|file| !fs::read(file).unwrap().windows(10).any(|bytes| bytes == NUMBER.as_bytes())));
     let last = older("1");
     assert_eq!((&last["removed"], names(&backups).len()), (&2.into(), 2), "only the newest, and the lock: {last}");
+}
+
+#[test]
+fn p2_what_waits_for_a_warehouse_that_is_away_is_backed_up_and_loaded_after_a_restore() {
+    let mut service = Service::cottage(&["RZZ"]);
+    let warehouse = service.state().join("warehouse.db");
+    fs::create_dir_all(&warehouse).unwrap();
+    service.start();
+    let (name, text) = good("RZZ", now(), 1);
+    service.send("RZZ", "inbox", [(name.as_str(), &text)]);
+    wait_until("it was accepted", || service.deliveries().iter().any(|row| row["stage"]["stage"] == "ready"));
+    let backups = service.dir().join("backups");
+    let taken = back_up_with_problems(&service, &backups);
+    let words = taken["manifest"]["contradictions"][0].as_str().unwrap();
+    assert!(words.starts_with("the warehouse is left out"), "{taken}");
+    let checked = verify(&backups);
+    assert!(checked.code == Some(1) && checked.stdout.contains("the warehouse is left out"), "{checked:?}");
+    service.kill();
+
+    let mut other = service.elsewhere(&PathBuf::from(taken["path"].as_str().unwrap()).join("settings"));
+    other.bedfeed(&["restore", backups.to_str().unwrap(), "--in-spite-of-problems"]).fine();
+    other.start();
+    assert_eq!(other.settled(1)[0]["outcome"], "loaded");
+    assert_eq!(other.query("SELECT lines FROM ingest_snapshot"), [serde_json::json!({ "lines": BEDS })]);
+    // A sender that was told OK sends it again all the same.
+    other.send("RZZ", "inbox", [(name.as_str(), &text)]);
+    assert_eq!(other.settled(2)[1]["outcome"], "duplicate");
+    other.bedfeed(&["audit", "verify"]).fine();
 }
 
 #[test]

@@ -40,8 +40,7 @@ pub(super) fn backup(arguments: &Backup, out: &mut dyn Write) -> Result<Ending, 
             writeln!(out, "  CONTRADICTION: {words}")?;
         }
     }
-    let fine = manifest.missing.is_empty() && manifest.torn.is_empty() && manifest.contradictions.is_empty();
-    Ok(if fine { Ending::Fine } else { Ending::NotFine })
+    Ok(if manifest.is_whole() { Ending::Fine } else { Ending::NotFine })
 }
 
 /// Restores a backup.

@@ -20,6 +20,12 @@ impl WarehouseMoment {
         }
     }
 
+    /// No warehouse: for where it cannot be read.
+    #[must_use]
+    pub const fn absent() -> Self {
+        Self { held: None }
+    }
+
     /// Holds the warehouse in a file as it is now.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ pub fn check(path: &Path) -> Result<Checked, BackupError> {
         check_books(&root, &manifest, &sums, &mut problems)?;
     }
     problems.extend(manifest.missing.iter().map(|id| format!("the bytes of {id} were missing when it was taken")));
+    problems.extend(manifest.contradictions.iter().map(|words| format!("when it was taken: {words}")));
     problems.extend(manifest.torn.iter().map(|id| format!("the bytes of {id} were damaged when it was taken")));
     Ok(Checked { path: root, manifest, files: sums.len(), problems })
 }
@@ -85,7 +86,8 @@ fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec
     Ok(())
 }
 
-fn read_manifest(root: &Path) -> Result<Manifest, BackupError> {
+/// What a backup says of itself.
+pub(super) fn read_manifest(root: &Path) -> Result<Manifest, BackupError> {
     use std::io::Read as _;
     let path = root.join(MANIFEST);
     let mut text = Vec::new();

@@ -113,6 +113,14 @@ pub struct Manifest {
     pub contradictions: Vec<String>,
 }
 
+impl Manifest {
+    /// Whether everything was there, and fitted.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty() && self.torn.is_empty() && self.contradictions.is_empty()
+    }
+}
+
 /// In which form a delivery's bytes are to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {

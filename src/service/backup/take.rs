@@ -5,10 +5,11 @@
 //! load came between the two, and both are held anew. Then come the originals that the ledger knows: they were durable before
 //! their entries. One that was moved or sealed meanwhile is looked for by a ledger of a later moment.
 
+use super::check::read_manifest;
 use super::tree::{self, Tree};
 use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
 use crate::config::Settings;
-use crate::feed::{DeliveryId, Stage};
+use crate::feed::{DeliveryId, Stage, error_chain};
 use crate::forward::WarehouseMoment;
 use crate::ledger::{self, Checkpoint, Moment, Original};
 use crate::quarantine::{DELIVERIES, Kept, QUARANTINE, Store};
@@ -71,8 +72,7 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
     let (head, wrong, originals) = loop {
         let last = round == ROUNDS;
         let ledger = Moment::hold(&path)?;
-        let warehouse = WarehouseMoment::hold(&WarehouseMoment::file(&settings.warehouse, &settings.state_dir))?;
-        let wrong = contradictions(&ledger.loads()?, &warehouse.snapshots()?);
+        let (warehouse, wrong) = compare(&ledger, settings)?;
         if last || wrong.is_empty() {
             copy_books(&ledger, &warehouse, &mut tree)?;
             let originals = copy_originals(&ledger, settings, &mut tree, last)?;
@@ -104,9 +104,21 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
     tree.write(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(BackupError::Manifest)?)?;
     let (copied, copied_bytes, shared) = (tree.copied, tree.copied_bytes, tree.shared);
     let path = tree.finish()?;
-    let removed = tree::prune(target, keep, &path, &originals.exposed)?;
+    let removed =
+        tree::prune(target, keep, &path, &originals.exposed, |path| read_manifest(path).is_ok_and(|manifest| manifest.is_whole()))?;
     drop(lock);
     Ok(Taken { path, manifest, copied, copied_bytes, shared, removed })
+}
+
+/// Holds the warehouse, and tells where it and the ledger contradict each other. What was acknowledged is in the ledger and among
+/// the originals: a warehouse that cannot be read keeps them from no backup.
+fn compare(ledger: &Moment, settings: &Settings) -> Result<(WarehouseMoment, Vec<String>), BackupError> {
+    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
+    let held = WarehouseMoment::hold(&file).and_then(|warehouse| Ok((warehouse.snapshots()?, warehouse)));
+    match held {
+        Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots))),
+        Err(error) => Ok((WarehouseMoment::absent(), vec![format!("the warehouse is left out: {}", error_chain(&error))])),
+    }
 }
 
 /// Takes the lock on a folder of backups: of two at once each would remove what the other has not finished.

@@ -151,14 +151,23 @@ pub(super) fn find(path: &Path) -> Result<PathBuf, BackupError> {
 }
 
 /// Removes complete backups, the oldest first, until so many are left, and those that hold a file which must not be kept any
-/// longer. `newest` is never removed. Gives how many went.
-pub(super) fn prune(target: &Path, keep: usize, newest: &Path, exposed: &BTreeSet<String>) -> Result<usize, BackupError> {
+/// longer. Neither `newest` is removed nor the newest one that is whole: a fault that lasts must not push out the last good backup.
+/// Gives how many went.
+pub(super) fn prune(
+    target: &Path,
+    keep: usize,
+    newest: &Path,
+    exposed: &BTreeSet<String>,
+    is_whole: impl Fn(&Path) -> bool,
+) -> Result<usize, BackupError> {
     let mut older = complete(target)?;
     older.retain(|path| path != newest);
     let surplus = older.len().saturating_add(1).saturating_sub(keep.max(1));
+    let last_good = if is_whole(newest) { None } else { older.iter().rev().find(|path| is_whole(path)).cloned() };
     let mut removed = 0_usize;
     for (number, path) in older.iter().enumerate() {
-        if number >= surplus && !read_sums(path)?.keys().any(|name| exposed.contains(name)) {
+        let to_go = number < surplus || read_sums(path)?.keys().any(|name| exposed.contains(name));
+        if !to_go || last_good.as_ref() == Some(path) {
             continue;
         }
         // Under this name it counts as unfinished, whenever the removal breaks off.

@@ -46,6 +46,8 @@ fn with_a_trail() -> Service {
     service.bedfeed(&["discard", id(&rows[2]), "--by", "ann", "--reason", "sent again by phone"]).fine();
     service.receipt("RZZ", &bad);
     service.bedfeed(&["audit", "note", "--by", "ann", "--note", "change 4711: a new contact"]).fine();
+    let refused = service.bedfeed(&["audit", "note", "--by", "ann", "--note", "rang about 999 000 0018"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("patient's number"), "{refused:?}");
     service.stop();
     service.edit("providers/RZZ.toml", "name = ", "# changed by change 4711\nname = ");
     service.start();

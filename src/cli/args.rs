@@ -271,6 +271,9 @@ pub(super) struct AuditNote {
     /// What the trail should say. It stays for ever: no patient, and nobody's private matters.
     #[arg(long, value_name = "TEXT")]
     pub(super) note: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// `backup`.

@@ -96,7 +96,11 @@ pub(super) fn note(arguments: &AuditNote, out: &mut dyn Write) -> Result<Ending,
     let request = Request::Note { by: arguments.by.clone(), note: arguments.note.clone() };
     match ask(&settings.state_dir, &request).map_err(Failure::broken)? {
         Answer::Done { .. } => {
-            writeln!(out, "noted.")?;
+            if arguments.json {
+                json(out, &serde_json::json!({ "noted": arguments.note, "by": arguments.by }))?;
+            } else {
+                writeln!(out, "noted.")?;
+            }
             Ok(Ending::Fine)
         }
         Answer::Refused { message } => Err(Failure::Failed(message)),

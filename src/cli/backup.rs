@@ -21,7 +21,8 @@ pub(super) fn backup(arguments: &Backup, out: &mut dyn Write) -> Result<Ending, 
     } else {
         writeln!(
             out,
-            "{}: {} deliveries, {} ledger entries. {} files copied ({} bytes), {} shared with the backup before it, {} old backups removed.",
+            "{}: {} deliveries, {} ledger entries. {} files copied ({} bytes), {} shared with the backup before it, \
+             {} old backups removed.",
             taken.path.display(),
             manifest.deliveries,
             manifest.ledger.seq,
@@ -63,7 +64,8 @@ pub(super) fn restore(arguments: &Restore, out: &mut dyn Write) -> Result<Ending
         )?;
         writeln!(
             out,
-            "What was acknowledged after {} is not in it: ask the providers to send it again. What was in it already counts as a duplicate.",
+            "What was acknowledged after {} is not in it: ask the providers to send it again. What was in it already counts as a \
+             duplicate.",
             manifest.taken_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         )?;
     }

@@ -14,6 +14,7 @@ mod project;
 mod past;
 mod read;
 mod schema;
+mod trail;
 mod writer;
 
 #[cfg(test)]

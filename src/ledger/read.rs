@@ -2,7 +2,7 @@
 
 use super::project::stamp;
 use super::{AlertToSend, ChainHead, Entry, LedgerError, chain, schema};
-use crate::feed::{ClientSeen, Delivery, DeliveryId, Digest, Folder, Outcome, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
@@ -420,59 +420,6 @@ impl Reader {
         chain::head(&self.connection).map_err(LedgerError::Read)
     }
 
-    /// The files of the settings that were last recorded, with their hashes.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn settings_files(&self) -> Result<BTreeMap<String, Digest>, LedgerError> {
-        let rows = self.all("SELECT name, sha256 FROM settings_file", [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-        let read = |(name, hash): (String, String)| Ok((name, hash.parse().map_err(|what| LedgerError::Unreadable { what })?));
-        rows.into_iter().map(read).collect()
-    }
-
-    /// The fingerprint of the settings that were last recorded.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn settings_fingerprint(&self) -> Result<Option<String>, LedgerError> {
-        let sql = "SELECT json_extract(body, '$.settings') FROM entry
-                   WHERE delivery IS NULL AND body LIKE '{\"event\":\"started\"%' ORDER BY seq DESC LIMIT 1";
-        self.connection.query_row(sql, [], |row| row.get(0)).optional().map_err(LedgerError::Read)
-    }
-
-    /// The deliveries that lead snapshots of a feed's slot which are loaded and not superseded: one at most, unless a crash came.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn standing_leads(&self, provider: &ProviderCode, slot: Slot) -> Result<Vec<DeliveryId>, LedgerError> {
-        let ids = self.all(
-            "SELECT id FROM delivery WHERE provider = ?1 AND slot = ?2 AND lead = id AND outcome = 'loaded'
-             AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.delivery = id AND json_extract(body, '$.event') = 'superseded')
-             ORDER BY version LIMIT ?3",
-            params![provider.as_str(), slot.to_string(), MAX_ROWS],
-            |row| row.get::<_, String>(0),
-        )?;
-        ids.iter().map(|id| id.parse().map_err(|_| LedgerError::Unreadable { what: format!("the delivery id {id}") })).collect()
-    }
-
-    /// Whether its sender fetched a delivery's receipt since it stands where it stands.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn receipt_was_read(&self, delivery: DeliveryId) -> Result<bool, LedgerError> {
-        let newest: Option<String> = self
-            .connection
-            .query_row(
-                "SELECT json_extract(body, '$.event') FROM entry
-                 WHERE delivery = ?1 AND json_extract(body, '$.event') IN ('accepted', 'moved', 'receipt_read') ORDER BY seq DESC LIMIT 1",
-                [delivery.to_string()],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(LedgerError::Read)?;
-        Ok(newest.as_deref() == Some("receipt_read"))
-    }
-
     fn entries_where(&self, condition: &str, values: impl Params) -> Result<Vec<Entry>, LedgerError> {
         let rows = self.all(&format!("SELECT seq, at, body FROM entry {condition}"), values, |row| {
             Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
@@ -525,7 +472,12 @@ impl Reader {
             .collect()
     }
 
-    fn all<T>(&self, sql: &str, values: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, LedgerError> {
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LedgerError> {
         let mut statement = self.connection.prepare(sql).map_err(LedgerError::Read)?;
         let rows = statement.query_map(values, read).map_err(LedgerError::Read)?;
         rows.collect::<Result<_, _>>().map_err(LedgerError::Read)

@@ -2,6 +2,7 @@
 
 use super::carry_out::{PipelineError, settle};
 use super::worker::Pipeline;
+use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, Severity, Stage};
 use crate::ledger::{Act, DeliveryRow, Event, LedgerError};
 
@@ -21,8 +22,8 @@ pub enum ActError {
     /// No such delivery.
     #[error("there is no delivery {0}")]
     Unknown(DeliveryId),
-    /// Who or why is missing or too long.
-    #[error("say who you are and why, in at most {MAX_WORDS} characters each")]
+    /// Who or why is missing, too long, or holds what could be an NHS number.
+    #[error("say who you are and why, in at most {MAX_WORDS} characters each, without ten digits that could be a patient's number")]
     Words,
     /// It is not in quarantine.
     #[error("delivery {delivery} is {stage}, not in quarantine")]
@@ -89,9 +90,9 @@ impl Pipeline {
     }
 }
 
-/// Whether a text can be who somebody is, or why. Pure.
+/// Whether a text can be who somebody is, or why. It stands in the ledger for ever, so it may name no patient (P7). Pure.
 pub(super) fn are_words(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MAX_WORDS && !text.chars().any(char::is_control)
+    !text.trim().is_empty() && text.chars().count() <= MAX_WORDS && !text.chars().any(char::is_control) && masked(text) == text
 }
 
 /// Whether an act is allowed for a delivery where it stands. Pure.
@@ -126,6 +127,23 @@ mod tests {
         let fatal = |rule: &Rule| Finding::new(*rule, "").with_severity(Severity::RejectFile);
         report.findings.extend(rules.iter().map(fatal));
         DeliveryRow { moved_at: delivery.received_at, delivery, stage, report: Some(report), note: None, released: false }
+    }
+
+    #[test]
+    fn p7_who_and_why_are_words_that_name_no_patient() {
+        let rows = [
+            ("Ann Adams", true),
+            ("change 4711, rung back on 01603 000000 at 10:15", true),
+            ("", false),
+            (" ", false),
+            ("two\nlines", false),
+            ("the bed of 999 000 0018", false),
+            ("9990000018", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(are_words(text), expected, "{text:?}");
+        }
+        assert!(are_words(&"x".repeat(MAX_WORDS)) && !are_words(&"x".repeat(MAX_WORDS + 1)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, Ma
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 pub use moment::WarehouseMoment;
 
-use crate::feed::{DeliveryId, ProviderCode};
+use crate::feed::{DeliveryId, ProviderCode, Slot};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -85,14 +85,13 @@ impl Warehouse {
         }
     }
 
-    /// The delivery that leads the current snapshot of the slot which this one's snapshot fills; `None` where this one is not
-    /// loaded.
+    /// The delivery that leads the current snapshot of a feed's slot; `None` where none fills it.
     ///
     /// # Errors
     /// Where the warehouse cannot be read.
-    pub async fn current_beside(&self, lead: DeliveryId) -> Result<Option<DeliveryId>, ForwardError> {
+    pub async fn current_lead(&self, provider: &ProviderCode, slot: Slot) -> Result<Option<DeliveryId>, ForwardError> {
         match &self.backend {
-            Backend::Sqlite(writer) => writer.current_beside(lead).await,
+            Backend::Sqlite(writer) => writer.current_lead(provider.clone(), slot).await,
         }
     }
 

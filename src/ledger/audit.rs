@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, Rows};
 use std::cmp::Ordering;
 
-/// The derived tables, each with the columns that tell its rows apart. All of these are texts.
+/// The derived tables, each with the columns that tell its rows apart: texts, or whole numbers.
 pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("client", &["provider", "key", "software", "host_key"]),
     ("delivery", &["id"]),
@@ -20,6 +20,9 @@ pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("outbox", &["key", "channel"]),
     ("settings_file", &["name"]),
 ];
+
+/// A column that only numbers the rows and says nothing.
+const ONLY_NUMBERS: (&str, &str) = ("outbox", "id");
 
 /// Most contradictions that are named; more would tell nobody more.
 const MOST_NAMED: usize = 20;
@@ -119,7 +122,7 @@ fn stop(broken: &mut Option<Broken>, found: Broken) -> Result<bool, LedgerError>
 /// Tables like the ledger's, empty, in a file of SQLite's own that nobody else sees and that goes away by itself.
 fn empty_tables() -> rusqlite::Result<Connection> {
     let connection = Connection::open("")?;
-    connection.execute_batch(&format!("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {} BEGIN;", schema::TABLES))?;
+    connection.execute_batch(&format!("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {} BEGIN;", schema::tables()))?;
     Ok(connection)
 }
 
@@ -142,7 +145,7 @@ fn compare(replayed: &Connection, real: &Connection, table: &str, key: &[&str], 
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(left), Some(right)) => name(left, key.len()).cmp(&name(right, key.len())),
+            (Some(left), Some(right)) => in_order(left, right, key.len()),
         };
         match (order, &left, &right) {
             (Ordering::Less, Some(row), _) => {
@@ -168,10 +171,11 @@ fn compare(replayed: &Connection, real: &Connection, table: &str, key: &[&str], 
     Ok(())
 }
 
-/// A table's columns, those of the key first. A running number that only tells rows apart says nothing and is left out.
+/// A table's columns, those of the key first.
 fn columns(connection: &Connection, table: &str, key: &[&str]) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE NOT (pk > 0 AND type = 'INTEGER')")?;
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
     let mut columns = statement.query_map([table], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    columns.retain(|column| (table, column.as_str()) != ONLY_NUMBERS);
     columns.sort_by_key(|column| key.iter().position(|part| part == column).unwrap_or(key.len()));
     Ok(columns)
 }
@@ -181,11 +185,23 @@ fn next(rows: &mut Rows<'_>, columns: usize) -> rusqlite::Result<Option<Vec<Valu
     rows.next()?.map(read).transpose()
 }
 
-/// What tells a row apart. SQLite sorts texts by their bytes, as this does.
-fn name(row: &[Value], parts: usize) -> Vec<&str> {
-    row.iter().take(parts).map(|value| if let Value::Text(text) = value { text.as_str() } else { "" }).collect()
+/// The order that SQLite gives two rows by the first so many columns: numbers before texts, texts by their bytes.
+fn in_order(left: &[Value], right: &[Value], parts: usize) -> Ordering {
+    let one = |(left, right): (&Value, &Value)| match (left, right) {
+        (Value::Integer(left), Value::Integer(right)) => left.cmp(right),
+        (Value::Text(left), Value::Text(right)) => left.cmp(right),
+        (Value::Integer(_), Value::Text(_)) => Ordering::Less,
+        (Value::Text(_), Value::Integer(_)) => Ordering::Greater,
+        _ => Ordering::Equal,
+    };
+    left.iter().zip(right).take(parts).map(one).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 fn shown(row: &[Value], key: &[&str]) -> String {
-    name(row, key.len()).join(" ")
+    let part = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Null | Value::Real(_) | Value::Blob(_) => "?".to_owned(),
+    };
+    row.iter().take(key.len()).map(part).collect::<Vec<_>>().join(" ")
 }

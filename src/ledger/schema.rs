@@ -70,8 +70,7 @@ pub enum LedgerError {
     Closed,
 }
 
-/// The tables. Made anew by an audit too, to see what the entries say.
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
 -- The record. Times are RFC 3339 UTC; bodies are JSON; hash covers the previous hash and this entry.
 CREATE TABLE IF NOT EXISTS entry (
     seq      INTEGER PRIMARY KEY,
@@ -150,6 +149,11 @@ CREATE TABLE IF NOT EXISTS settings_file (
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE delivered_at IS NULL;
 ";
 
+/// What makes the tables where there are none. An audit makes them anew, to see what the entries say.
+pub(super) fn tables() -> String {
+    TABLES.to_owned()
+}
+
 /// Opens the ledger for writing; makes it where there is none.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
@@ -170,7 +174,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     if found > SCHEMA_VERSION {
         return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
-    let script = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
+    let script = format!("BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;", tables());
     connection.execute_batch(&script).map_err(failed)?;
     Ok(connection)
 }

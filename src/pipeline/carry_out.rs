@@ -188,13 +188,13 @@ impl Inner {
 
     /// Records that a snapshot is in the warehouse, and which snapshot of its slot is not the current one for that.
     async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef, attempts: u32) -> Result<(), PipelineError> {
-        let current = match self.warehouse.current_beside(snapshot.lead).await {
+        let Some(provider) = rows.first().map(|row| row.delivery.provider.clone()) else { return Ok(()) };
+        let current = match self.warehouse.current_lead(&provider, snapshot.slot).await {
             Ok(current) => current,
             Err(error) => return self.postpone(rows, snapshot, attempts, &error.to_string()).await,
         };
         let mut events: Vec<Event> = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, None, None)).collect();
-        if let (Some(current), Some(row)) = (current, rows.first()) {
-            let provider = row.delivery.provider.clone();
+        if let Some(current) = current {
             let standing = self.ledger.read(move |reader| reader.standing_leads(&provider, snapshot.slot)).await?;
             events.extend(superseded(snapshot.lead, current, &standing));
         }

@@ -3,9 +3,9 @@
 use super::super::{ForwardError, Load, LoadOutcome};
 use super::database::{int, sql, utc};
 use super::wards::Wards;
-use super::{control, slots};
+use super::{control, lead_of, slots};
 use crate::bedstate::{Line, LineType, Snapshot, WaitBand};
-use crate::feed::{DeliveryId, Slot};
+use crate::feed::{DeliveryId, ProviderCode, Slot};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 /// Loads it, or finds that it is there.
@@ -27,17 +27,13 @@ pub(super) fn is_loaded(connection: &Connection, lead: DeliveryId) -> rusqlite::
     connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([lead.to_string()])
 }
 
-/// The delivery that leads the current snapshot of the slot which this one's snapshot fills.
-pub(super) fn current_beside(connection: &Connection, lead: DeliveryId) -> rusqlite::Result<Option<DeliveryId>> {
+/// The delivery that leads the current snapshot of a feed's slot.
+pub(super) fn current_lead(connection: &Connection, provider: &ProviderCode, slot: Slot) -> rusqlite::Result<Option<DeliveryId>> {
     let id: Option<String> = connection
-        .prepare_cached(
-            "SELECT current.snapshot_id FROM ingest_snapshot AS this
-             JOIN ingest_snapshot AS current USING (provider_code, slot_utc)
-             WHERE this.snapshot_id = ?1 AND current.is_current = 1",
-        )?
-        .query_row([lead.to_string()], |row| row.get(0))
+        .prepare_cached("SELECT snapshot_id FROM ingest_snapshot WHERE provider_code = ?1 AND slot_utc = ?2 AND is_current = 1")?
+        .query_row([provider.as_str(), &utc(slot.start())], |row| row.get(0))
         .optional()?;
-    Ok(id.and_then(|id| id.parse().ok()))
+    Ok(id.as_deref().and_then(lead_of))
 }
 
 /// Writes everything but the pointer: nothing of it shows before [`switch_current`].

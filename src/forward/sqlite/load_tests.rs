@@ -2,10 +2,10 @@
 
 use super::database::{open_for_writing, prepare};
 use super::fixture::*;
-use super::{load, reference as reference_tables};
+use super::{lead_of, load, reference as reference_tables};
 use crate::bedstate::Snapshot;
 use crate::feed::{Finding, Findings, Rule, SnapshotRef};
-use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, Warehouse};
+use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, Warehouse, WarehouseMoment};
 use rusqlite::TransactionBehavior;
 
 fn small(code: &str, slot: &str, occupied_beds: u32) -> Snapshot {
@@ -27,6 +27,28 @@ async fn p2_loading_twice_changes_nothing() {
     assert_eq!(warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap(), LoadOutcome::AlreadyLoaded);
     let after: Vec<String> = before.into_iter().filter(|row| !row.starts_with("clock_override")).collect();
     assert_eq!(world.dump(), after);
+}
+
+#[tokio::test]
+async fn the_lead_of_the_current_snapshot_is_told_and_a_moment_of_the_warehouse_stays_the_same() {
+    let world = World::new().await;
+    let current = async || world.warehouse.current_lead(&provider("RM1"), slot(TEN)).await.unwrap();
+    assert_eq!(current().await, None);
+    world.load(small("RM1", TEN, 5), 1).await;
+    assert_eq!(current().await, Some(lead(&small("RM1", TEN, 5), 1)));
+    let file = WarehouseMoment::file(&settings(), world.folder.path());
+    let moment = WarehouseMoment::hold(&file).unwrap();
+    let held = moment.snapshots().unwrap();
+    world.load(small("RM1", TEN, 6), 2).await;
+    assert_eq!(current().await, Some(lead(&small("RM1", TEN, 6), 2)));
+    let copy = world.folder.path().join("copy.db");
+    assert!(moment.copy_to(&copy).unwrap());
+    let copied = WarehouseMoment::hold(&copy).unwrap();
+    assert_eq!((copied.snapshots().unwrap(), copied.damage().unwrap()), (held.clone(), None));
+    assert_eq!((held.len(), WarehouseMoment::hold(&file).unwrap().snapshots().unwrap().len()), (1, 2));
+    // A snapshot whose id has more than the delivery's is that delivery's all the same.
+    let id = lead(&small("RM1", TEN, 5), 1);
+    assert_eq!([lead_of(&id.to_string()), lead_of(&format!("{id}/2")), lead_of("2/x")], [Some(id), Some(id), None]);
 }
 
 #[tokio::test]

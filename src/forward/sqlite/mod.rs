@@ -23,7 +23,7 @@ pub(super) use moment::Moment;
 pub(super) use read::Reader;
 
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
-use crate::feed::{DeliveryId, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use database::{sql, utc};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -117,9 +117,9 @@ impl Writer {
         .await
     }
 
-    pub(super) async fn current_beside(&self, lead: DeliveryId) -> Result<Option<DeliveryId>, ForwardError> {
+    pub(super) async fn current_lead(&self, provider: ProviderCode, slot: Slot) -> Result<Option<DeliveryId>, ForwardError> {
         self.write("looking for a slot's current snapshot", move |connection| {
-            load::current_beside(connection, lead).map_err(sql(format!("looking what is current beside {lead}")))
+            load::current_lead(connection, &provider, slot).map_err(sql(format!("looking what is current in {slot} of {provider}")))
         })
         .await
     }
@@ -187,6 +187,11 @@ fn keep(keeper: &mut Keeper, mut queue: mpsc::Receiver<Order>) {
             }
         }
     }
+}
+
+/// The delivery that leads a snapshot, by the snapshot's id: that is the delivery's, and may have more after a slash.
+fn lead_of(snapshot_id: &str) -> Option<DeliveryId> {
+    snapshot_id.split('/').next()?.parse().ok()
 }
 
 /// Names a database file in an error.

@@ -2,7 +2,7 @@
 
 use super::super::ForwardError;
 use super::database::{open_for_reading, sql};
-use super::shown;
+use super::{lead_of, shown};
 use crate::feed::DeliveryId;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -41,7 +41,7 @@ impl Moment {
         let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(sql(doing))?;
         ids.map(|id| {
             let id = id.map_err(sql(doing))?;
-            id.parse().map_err(|_| ForwardError::refused(format!("{doing}: {id} is no delivery's id")))
+            lead_of(&id).ok_or_else(|| ForwardError::refused(format!("{doing}: {id} is no snapshot's id")))
         })
         .collect()
     }

@@ -54,3 +54,7 @@ pub mod simulator;
 pub mod config;
 pub mod service;
 pub mod cli;
+
+#[cfg(test)]
+#[path = "../fuzz/seeds.rs"]
+mod fuzz_seeds;

@@ -63,8 +63,8 @@ type Row = (&'static str, u64, &'static [&'static str]);
 fn check_rows(desk: &Desk, code: &str, files: &Files, received: &str, expected: &[Row]) {
     let normalised = desk.read(code, files, at(received));
     for (part, line, lines) in expected {
-        let of_row = normalised.lines.iter().filter(|made| &*made.part == *part && made.line == *line);
-        let made: Vec<Vec<String>> = of_row.map(|made| compact(&made.value)).collect();
+        let of_row = normalised.lines.iter().filter(|made| &*made.part == *part && made.row == *line);
+        let made: Vec<Vec<String>> = of_row.map(|made| compact(&made.line)).collect();
         let wanted: Vec<Vec<String>> = lines.iter().map(|text| words(text)).collect();
         assert_eq!(made, wanted, "{code} {part} line {line}");
     }
@@ -75,7 +75,7 @@ fn check_fixture(code: &str, expected: &[Row]) {
     let desk = Desk::shipped();
     let files = fixture(code);
     let loaded: Vec<Vec<String>> = accepted(&desk.judge(code, &files)).iter().map(compact).collect();
-    let read: Vec<Vec<String>> = desk.read(code, &files, at(RECEIVED)).lines.iter().map(|made| compact(&made.value)).collect();
+    let read: Vec<Vec<String>> = desk.read(code, &files, at(RECEIVED)).lines.iter().map(|made| compact(&made.line)).collect();
     assert_eq!(loaded, read, "{code}");
     check_rows(&desk, code, &files, RECEIVED, expected);
 }
@@ -709,7 +709,7 @@ fn quirks_that_come_on_other_days() {
                2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F02,BED,Closed,,,Estates,\n\
                2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F03,BED,Closed,,,Ligature works,\n\
                2018-12-03T10:15:02,RMY-SITE-B,,,,,REQ,Awaiting bed,Male,18 to 24,Repatriation,2018-11-30T02:40:00\n";
-    let control = "dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count=4\n";
+    let control = "dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count=4\nkind=FULL\n";
     let files: Files = vec![
         ("RMY-bedstate-2018-12-03T1015.csv".to_owned(), rmy.as_bytes().to_vec()),
         ("RMY-bedstate-2018-12-03T1015.ctl".to_owned(), control.as_bytes().to_vec()),

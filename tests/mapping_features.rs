@@ -15,24 +15,11 @@ use bedfeed::config::{self, Settings};
 use bedfeed::feed::Digest;
 use bedfeed::pipeline::assess::Assessment;
 use bedfeed::verify::History;
-use judging::{Desk, Files, accepted, at, compact, words, zip_of};
+use judging::{Desk, Files, PROVIDER, accepted, at, compact, words, zip_of};
 use std::collections::BTreeSet;
 
-const PROVIDER: &str = r#"code = "RGN"
-name = "An example"
-kind = "acute"
-[contact]
-name = "Desk"
-phone = "01603 000000"
-[agreement]
-reference = "A-1"
-starts = 2018-04-01
-[[mapping]]
-version = "v1"
-from = 2018-04-01
-author = "A. Analyst"
-zone = "Europe/London"
-"#;
+/// How its mapping starts.
+const MAPPING: &str = "[[mapping]]\nversion = \"v1\"\nfrom = 2018-04-01\nauthor = \"A. Analyst\"\nzone = \"Europe/London\"\n";
 
 /// The name of a file of 3 December 2018, 10:15, as most rows send it.
 const NAME: &str = "beds 20181203 1015.csv";
@@ -84,7 +71,7 @@ fn sent(name: &str, text: impl AsRef<[u8]>) -> (String, Vec<u8>) {
 
 /// A table with these keys, fields and lines, read from one file.
 fn one_table(keys: &str, fields: &str, lines: &str) -> String {
-    format!("{PROVIDER}{FILE}{TABLE}{keys}\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\n{fields}\n{lines}")
+    format!("{PROVIDER}{MAPPING}{FILE}{TABLE}{keys}\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\n{fields}\n{lines}")
 }
 
 struct Row {
@@ -109,7 +96,7 @@ const READY: &str = "site_code=RGN80 line_type=EMP empty_state=RDY";
 fn files_and_columns() -> Vec<Row> {
     let ward = |keys: &str| one_table(keys, "ward_code = \"Ward\"", EMPTY);
     let set = format!(
-        "{PROVIDER}set_wait = \"5m\"\n{FILE}[[mapping.file]]\npart = \"waiting\"\nname = \"waiting {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.csv\"\n\
+        "{PROVIDER}{MAPPING}set_wait = \"5m\"\n{FILE}[[mapping.file]]\npart = \"waiting\"\nname = \"waiting {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.csv\"\n\
          {TABLE}columns = [\"Ward\"]\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\nward_code = \"Ward\"\n{EMPTY}\
          [[mapping.table]]\nname = \"waiting\"\nfile = \"waiting\"\nsnapshot_at = \"other table\"\nmay_be_empty = true\ncolumns = [\"Sex\"]\n\
          [[mapping.table.line]]\nset = {{ site_code = {{ value = \"RGN80\" }}, line_type = {{ value = \"DEM\" }}, in_bed_now = {{ value = \"N\" }}, \
@@ -292,11 +279,41 @@ fn cells_and_lines() -> Vec<Row> {
     ]
 }
 
+/// Counts of a row that must fit together: all that the row makes is used, or nothing of it.
+fn sums() -> Row {
+    let count = |column: &str, set: &str| format!("[[mapping.table.line]]\nquantity = \"{column}\"\nset = {{ {set} }}\n");
+    let taken = "line_type = { value = \"OCC\" }, gender = { value = \"X\" }, age_band = { value = \"AXX\" }";
+    let lines = count("Taken", taken) + &count("Free", "line_type = { value = \"EMP\" }, empty_state = { value = \"RDY\" }");
+    let keys = "columns = [\"Ward\", \"Open\", \"Taken\", \"Free\", \"Most\"]\nlines = \"each\"\n\
+                sums = [{ of = [\"Taken\", \"Free\"], equals = \"Open\" }, { of = [\"Open\"], at_most = \"Most\" }]";
+    Row {
+        said: &[
+            "ROW-02 Open is more than its parts together (Taken, Free)",
+            "ROW-02 Open is less than its parts together (Taken, Free)",
+            "ROW-02 Most is less than its parts together (Open)",
+            "ROW-02 Most \"lots\" is not a whole number",
+            "XRO-03 Occupied exceeds open on ward \"5E1\", by 2: counted as patients beyond its open beds",
+        ],
+        ..row(
+            13,
+            one_table(keys, "ward_code = \"Ward\"", &lines),
+            "Ward,Open,Taken,Free,Most\nW1,8,5,3,8.0\nW1,8,5,2,8\nW1,8,5,4,9\nW1,8,5,3,7\nW1,8,5,3,lots\nW2,6,6,0,\n5E1,4,6,0,6\n",
+            "site_code=RGN80",
+            &[
+                "ward_code=W1 line_type=OCC quantity=5 gender=X age_band=AXX",
+                "ward_code=W1 line_type=EMP quantity=3 empty_state=RDY",
+                "ward_code=W2 line_type=OCC quantity=6 gender=X age_band=AXX",
+                "ward_code=5E1 line_type=OCC quantity=6 gender=X age_band=AXX",
+            ],
+        )
+    }
+}
+
 /// F14 to F18: texts cut up, put right, left out, looked up and joined.
 fn texts_and_rows() -> Vec<Row> {
     let bed = |keys: &str, fields: &str| one_table(keys, fields, EMPTY);
     let archive = format!(
-        "{PROVIDER}[[mapping.file]]\npart = \"beds\"\nname = \"beds {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.zip\"\n{TABLE}member = \"a.csv\"\ncolumns = [\"Ward\", \"Bed\"]\n\
+        "{PROVIDER}{MAPPING}[[mapping.file]]\npart = \"beds\"\nname = \"beds {{yyyy}}{{mm}}{{dd}} {{HH}}{{MM}}.zip\"\n{TABLE}member = \"a.csv\"\ncolumns = [\"Ward\", \"Bed\"]\n\
          join = {{ table = \"shut\", on = [\"Ward\", \"Bed\"] }}\n[mapping.table.fields]\nsite_code = {{ value = \"RGN80\" }}\nward_code = \"Ward\"\nbed_ref = \"Bed\"\n\
          [[mapping.table.line]]\nwhen = {{ \"shut.Why\" = \"*\" }}\nset = {{ line_type = {{ value = \"CLO\" }}, closed_reason = {{ column = \"shut.Why\", codes = {{ Flood = \"EST\" }} }} }}\n{EMPTY}\
          [[mapping.table]]\nname = \"shut\"\nfile = \"beds\"\nmember = \"b.csv\"\ncolumns = [\"Ward\", \"Bed\", \"Why\"]\nsnapshot_at = \"other table\"\nmay_be_empty = true\n"
@@ -365,7 +382,7 @@ fn texts_and_rows() -> Vec<Row> {
 
 #[test]
 fn features_1_to_18_make_the_lines_they_should() {
-    let rows: Vec<Row> = files_and_columns().into_iter().chain(cells_and_lines()).chain(texts_and_rows()).collect();
+    let rows: Vec<Row> = files_and_columns().into_iter().chain(cells_and_lines()).chain([sums()]).chain(texts_and_rows()).collect();
     assert_eq!(rows.iter().map(|row| row.feature).collect::<BTreeSet<_>>(), (1..=18).collect());
     for row in rows {
         let assessment = judge(&row.provider, &row.files);

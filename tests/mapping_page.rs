@@ -9,17 +9,15 @@
     reason = "a test may fail loudly"
 )]
 
+mod judging;
+
 use bedfeed::bedstate::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready,
 };
 use bedfeed::config;
 use bedfeed::normalise::mapping::FIELDS;
+use judging::{PROVIDER, path};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-fn path(inside: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(inside)
-}
 
 fn page() -> String {
     std::fs::read_to_string(path("docs/mapping.md")).unwrap()
@@ -42,18 +40,6 @@ fn examples(page: &str) -> Vec<(String, usize, String)> {
     assert!(open.is_none(), "an example is not closed");
     found
 }
-
-const PROVIDER: &str = r#"
-code = "RGN"
-name = "An example"
-kind = "acute"
-[contact]
-name = "Desk"
-phone = "01603 000000"
-[agreement]
-reference = "A-1"
-starts = 2018-04-01
-"#;
 
 const SIGNERS: &str = r#"
 [[signers]]

@@ -74,6 +74,27 @@ fn the_handbooks_settings_are_fine_once_a_key_is_filled_in() {
 }
 
 #[test]
+fn a_key_that_has_expired_is_told_of_and_stops_nothing() {
+    //   expires, what is noted
+    let rows = [("2018-12-03", "has expired: it stopped working on 3 December 2018"), ("9000-01-01", "")];
+    for (expires, noted) in rows {
+        let dir = written_down(A_KEY);
+        let provider = dir.path().join("providers/TST.toml");
+        let before = text(&provider);
+        let after: String = before
+            .lines()
+            .map(|line| if line.contains(A_KEY) { format!("{line}\nexpires = {expires}\n") } else { format!("{line}\n") })
+            .collect();
+        assert_ne!(before.lines().count(), after.lines().count());
+        std::fs::write(&provider, after).unwrap();
+        let checked = bedfeed(dir.path(), &["check-config", "--config", "bedfeed.toml"]);
+        let said = String::from_utf8_lossy(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(0), "{said}");
+        assert!(said.contains("has expired") != noted.is_empty() && said.contains(noted), "{expires}: {said}");
+    }
+}
+
+#[test]
 fn the_handbooks_file_is_accepted_and_its_damaged_copy_is_not() {
     let dir = written_down(A_KEY);
     let good = text(&handbook("TST_beds.csv"));

@@ -223,7 +223,8 @@ impl Input {
             }
             "RMY" => {
                 let rows = self.texts[0].2.lines().count() - 1;
-                let control = format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\n");
+                let control =
+                    format!("dataset=BEDSTATE/1\nprovider_code=RMY\nsnapshot_at=2018-12-03T10:15:02\nrow_count={rows}\nkind=FULL\n");
                 let control = self.control.iter().fold(control, |control, (from, to)| {
                     assert!(control.contains(from), "{from}");
                     control.replace(from, to)
@@ -304,8 +305,19 @@ fn leaking(count: usize) -> Input {
 
 /// A hundred beds with a date in each ward's description, of the years from the first to the last.
 fn dated(first: u32, last: u32) -> Input {
-    let date = |n: u32| format!(",{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
+    dated_as(first, last, "")
+}
+
+fn dated_as(first: u32, last: u32, before: &str) -> Input {
+    let date = |n: u32| format!(",{before}{:02}/{:02}/{},", n % 28 + 1, n % 12 + 1, first + n * (last - first) / 99);
     (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
+/// The same, in a column of another name that was not agreed; the agreed one is not there.
+fn dated_by(first: u32, last: u32, name: &str) -> Input {
+    dated(first, last)
+        .edit(",WARD_DESC,", &format!(",{name},"))
+        .feed(|feed| feed.mappings[0].tables[0].optional.push("WARD_DESC".to_owned()))
 }
 
 /// A vacant bed's row takes its status from the column of locations, or a gender from the column of sexes: what the
@@ -316,6 +328,10 @@ fn column(name: &str) -> FieldSource {
 
 fn gender_of_the_vacant(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.insert("gender".to_owned(), column("SEX"));
+}
+
+fn bed_of_its_own(feed: &mut Feed) {
+    feed.mappings[0].tables[0].fields.insert("bed_ref".to_owned(), column("District"));
 }
 
 fn status_of_the_vacant(feed: &mut Feed) {
@@ -355,6 +371,12 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
             ncc().edit_some("03/12/2018 09:14", "26/11/2018 10:14", 1),
             ncc().edit_some("03/12/2018 09:14", "26/11/2018 10:15", 1),
         ),
+        (
+            Rule::Tim08,
+            "W",
+            ncc().edit_some("03/12/2018 09:14", "03/12/2018 10:21", 1),
+            ncc().edit_some("03/12/2018 09:14", "03/12/2018 10:20", 1),
+        ),
         (Rule::Ref07, "W", rm1().edit_some(",300,IP", ",999,IP", 1), rm1().edit_some(",300,IP", ",301,IP", 1)),
         (Rule::Row06, "W", isolated().feed(without_side_room), isolated()),
         (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", asked), ("R-2", asked)])),
@@ -375,6 +397,7 @@ fn of_the_register() -> Vec<(Rule, &'static str, Input, Input)> {
     vec![
         (Rule::Ref06, "W", rmy().edit(",Female,Low", ",Male,Low"), rmy()),
         (Rule::Xro03, "W", crowded(39), rgp()),
+        (Rule::Xro03, "W", ncc().edit_some("10,9,0,1", "10,11,0,0", 1), ncc().edit_some("10,9,0,1", "10,10,0,0", 1)),
         (Rule::Xro03, "F", crowded(32), crowded(33)),
         (Rule::Xro03, "W", crowded(33), rgp()),
         // An empty bed elsewhere makes up for one.
@@ -434,7 +457,7 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
     let rcx = || rcx().after(ten, false);
     let first_of_a_round = || rcx().edit("|0000007|", "|0000001|").named("rcx_bs_0000001.txt");
     let rmy = || rmy().after(ten, false).control("row_count", "sequence_no=5\nrow_count");
-    let again = || rmy().control("sequence_no=5", "sequence_no=5\nkind=RESEND");
+    let again = || rmy().control("kind=FULL", "kind=RESEND");
     let rm1_after = || rm1().after(ten, false);
     let named = |history: &mut History, _: u64| called(history, "RMY-bedstate-2018-12-03T1015.csv");
     let rm1_named = |history: &mut History, _: u64| called(history, "RM1_BEDSTATE_20181203_1015.csv");
@@ -453,6 +476,11 @@ fn of_the_past() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Trn06, "F", rcx().told(numbered::<7>), rcx().told(numbered::<6>)),
         (Rule::Trn06, "W", first_of_a_round().told(numbered::<9_999_998>), first_of_a_round().told(numbered::<9_999_999>)),
         (Rule::Trn06, "F", rcx().told(numbered::<9>), overtaking().told(overtaken)),
+        // The number in the name, in the first line and in the control record.
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|0000008|"), rcx()),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "|abc|"), rcx().edit("|0000007|", "|7|")),
+        (Rule::Trn06, "W", rcx().edit("|0000007|", "||"), rcx()),
+        (Rule::Trn06, "W", rmy().control("sequence_no=5", "sequence_no=0"), rmy()),
         (Rule::Trn06, "F", rmy().told(numbered::<5>), again().told(numbered::<5>)),
         (Rule::Trn07, "F", rmy().told(named), again().told(named)),
         (Rule::Trn07, "F", rmy().told(named), rmy().told(named).feed(|feed| feed.limits.name_reuse = Some(NameReuse::Warn))),
@@ -531,6 +559,7 @@ fn must_sign(feed: &mut Feed) {
         role: PartRole::Signature,
         compression: Compression::Plain,
         signs: Some(data.part),
+        always: Vec::new(),
     });
 }
 
@@ -611,13 +640,20 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str05, "F", ncc().twice(), ncc()),
         (Rule::Str10, "F", ncc().edit(NCC_END, "Transitional/Short stay,10,9,0,1,N"), ncc()),
         (Rule::Str10, "F", rmy().edit("Painting,\n", "Painting,").feed(always_ended), rmy().feed(always_ended)),
+        (Rule::Str10, "F", rgp().edit("Decision to admit\n", "Decision to admit"), rgp()),
         (Rule::Str10, "W", ncc().edit(NCC_END, NCC_END.trim_end()), rm1().edit(",100,,,,,\n", ",100,,,,,")),
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
         (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
         (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
         (Rule::Str09, "F", rcx().edit("|BEDSTATE\n", "|BEDSTATE2\n"), rcx().edit("|BEDSTATE\n", "|bedstate\n")),
-        (Rule::Str09, "F", rmy().control("row_count", "kind=DELTA\nrow_count"), rmy().control("row_count", "kind=full\nrow_count")),
+        (Rule::Str09, "F", rmy().control("kind=FULL", "kind=DELTA"), rmy().control("kind=FULL", "kind=full")),
+        // Cut before its last line, and in it.
+        (Rule::Trn04, "F", rmy().control("kind=FULL\n", ""), rmy()),
+        (Rule::Str09, "F", rmy().control("kind=FULL\n", "kind=TES"), rmy().control("kind=FULL\n", "kind=TEST")),
+        (Rule::Str10, "W", rmy().control("kind=FULL\n", "kind=FULL"), rmy()),
+        (Rule::Str04, "W", rmy().control("kind=", "batch=12\nkind="), rmy().control("kind=", "System=12\nkind=")),
+        (Rule::Str09, "F", rmy().control("kind=", "mode=test\nkind="), rmy().control("kind=", "mode=trial\nkind=")),
         (
             Rule::Tim09,
             "W",
@@ -677,7 +713,13 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-03".parse().unwrap())),
             rm1().feed(|feed| feed.mappings[0].to = Some("2018-12-04".parse().unwrap())),
         ),
+        // What sort of row it is: a letter nobody agreed makes no bed. Letter case is no difference, as on first and last lines.
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "X|RCX70"), rcx().edit("D|RCX70", "d|RCX70").edit("T|1", "t|1")),
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "DD|RCX70"), rcx().edit("D|RCX70", " D |RCX70")),
+        (Rule::Ref04, "R", rcx().edit("D|RCX70", "|RCX70"), rcx()),
         (Rule::Row01, "R", ncc().edit_some("03/12/2018 09:14", "", 1), ncc().edit_some("03/12/2018 09:14", "03/12/2018 00:00", 1)),
+        // A bay without a bed would pass as one.
+        (Rule::Row01, "R", rm1().edit_some("Ward,B,1,", "Ward,B,,", 1), rm1().edit_some("Ward,B,1,", "Ward,,1,", 1)),
         (Rule::Row02, "R", ncc().edit_some("10,9,", "10,9.5,", 1), ncc().edit_some("10,9,", "10,9.0,", 1)),
         (
             Rule::Row02,
@@ -685,6 +727,12 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rgp().edit("1,Women's,40,20,20,0", "1,Women's,1,0,0,2"),
             rgp().edit("1,Women's,40,20,20,0", "1,Women's,2,0,0,2"),
         ),
+        // Vacancies that a home has no room for; patients beyond its beds are another matter (XRO-03).
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "11,9,1,1", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "10,9,1,1", 1), ncc().edit_some("10,9,0,1", "10,12,0,0", 1)),
+        (Rule::Row02, "R", ncc().edit_some("10,9,0,1", "ten,9,0,1", 1), ncc().edit_some("10,9,0,1", ",9,0,1", 1)),
+        // A row with a bed of its own is one bed.
+        (Rule::Row02, "R", ncc().feed(bed_of_its_own), ncc()),
         (Rule::Row03, "R", rmy().edit("Painting", ""), rmy()),
         (Rule::Row04, "R", rm1().feed(gender_of_the_vacant).edit_some("VAC,,", "VAC,1,", 1), rm1().feed(gender_of_the_vacant)),
         (
@@ -696,6 +744,7 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row07, "W", rm1().edit_some("Ward,B,1,", "Ward,5-May,1,", 1), rm1().edit_some("Ward,B,1,", "Ward,5-Mai,1,", 1)),
         (Rule::Row07, "R", rgp().edit("5.00E+01", "5.00E+02"), rgp()),
         (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJK,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,ABCDEFGHIJ,", 1)),
+        (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,=1,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,1=,", 1)),
         (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
         (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
         (Rule::Xro01, "F", rm1().renumbered(&[(1, 2), (3, 4), (6, 7)]), rm1().renumbered(&[(1, 2), (3, 4)])),
@@ -732,7 +781,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Igv02, "F", rcx().edit("|BEDSTATE", "|9434765919"), rcx().edit("|BEDSTATE", "|0000000108")),
         (Rule::Igv02, "F", rcx().edit("T|1", "T|1|9434765919"), rcx().edit("T|1", "T|1|9434765918")),
         (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
-        (Rule::Igv03, "F", dated(1930, 2010), dated(1999, 2018)),
+        (Rule::Igv03, "F", dated(1930, 2010), dated(2011, 2018)),
+        (Rule::Igv03, "F", dated(1999, 2017), dated(2011, 2018)),
+        // The column's name says that the days are those of a ward.
+        (Rule::Igv03, "F", dated_by(1995, 2018, "WARD_REF"), dated_by(1995, 2018, "WARD_OPENED")),
+        (Rule::Igv03, "F", dated_as(1999, 2017, "SMITH "), dated_as(2011, 2018, "SMITH ")),
         (Rule::Igv04, "W", rm1().edit(",W02,", ",HIV,"), rm1().edit(",W02,", ",HIVES,")),
     ];
     rows.extend(of_lines());
@@ -759,6 +812,68 @@ fn every_rule_is_tripped_and_just_not_tripped() {
     let tripped: BTreeSet<Rule> = rows.iter().map(|(rule, ..)| *rule).collect();
     let missing: Vec<&Rule> = Rule::ALL.iter().filter(|rule| !tripped.contains(rule)).collect();
     assert!(missing.is_empty(), "no row for {missing:?}");
+}
+
+/// Columns that hold the code of a place: a new one must be told, or nobody could register it.
+const PLACES: [&str; 11] =
+    ["SITE", "WARD_CODE", "Ward No", "Ward name", "Unit", "Ward", "UnitName", "WardName", "CQC Location ID", "site", "ward"];
+
+/// What stands in place of one value after the other, and whether it may be told where a place's code stands.
+const NAMES: [(&str, bool); 6] = [
+    ("Featherstone", true),
+    ("\"FEATHERSTONE, John\"", false),
+    ("featherstonej2", true),
+    ("O-FEATHERSTONE", true),
+    ("FEATHERSTONE 03/04/1951", false),
+    ("\u{202e}FEATHERSTONE\u{200b}", true),
+];
+
+#[test]
+fn p7_no_rule_repeats_a_word_that_may_be_a_persons_name_or_a_character_that_cannot_be_seen() {
+    let bases = [rm1(), rgp(), rcx(), rmy(), ry3(), ncc()];
+    let desk = bases.iter().fold(Desk::shipped(), |desk, base| desk.with_wards_of(base.provider, &base.files()));
+    let mut told = BTreeSet::new();
+    for base in &bases {
+        let delimiter = if base.provider == "RCX" { '|' } else { ',' };
+        for (at, (part, name, text)) in base.texts.iter().enumerate() {
+            let header: Vec<&str> =
+                if delimiter == '|' { vec!["type", "site", "ward"] } else { text.lines().next().unwrap().split(',').collect() };
+            let first = usize::from(delimiter == ',');
+            let ends = text.lines().count();
+            for line in [first, first + 1, ends - 1].into_iter().filter(|line| (first..ends).contains(line)).collect::<BTreeSet<_>>() {
+                let cells = text.lines().nth(line).unwrap().split(delimiter).count();
+                for (cell, (value, of_a_place)) in (0..cells).flat_map(|cell| NAMES.map(|name| (cell, name))) {
+                    let mut changed = base.clone();
+                    changed.texts[at] = (part, name.clone(), with_cell(text, line, cell, delimiter, value));
+                    let (said, _, findings) = changed.findings(&desk);
+                    let place = header.get(cell).is_some_and(|name| PLACES.contains(name)) && of_a_place;
+                    for finding in findings.iter() {
+                        let all = format!("{} {:?}", finding.message, finding.place);
+                        assert!(
+                            place || !all.to_uppercase().contains("FEATHERSTONE"),
+                            "{} {line} {cell} {value}: {finding:?}",
+                            base.provider
+                        );
+                        assert!(!all.chars().any(bedfeed::feed::is_hidden), "{} {line} {cell} {value}: {finding:?}", base.provider);
+                    }
+                    told.extend(said);
+                }
+            }
+        }
+    }
+    // The rules that could repeat a value were asked.
+    for rule in ["REF-02 R", "REF-03 W", "REF-04 R", "ROW-02 R", "ROW-08 R", "STR-05 R", "STR-06 F", "TIM-01 F", "TRN-02 F"] {
+        assert!(told.contains(rule), "{rule} did not speak: {told:?}");
+    }
+}
+
+/// The text with one cell of one line replaced.
+fn with_cell(text: &str, line: usize, cell: usize, delimiter: char, value: &str) -> String {
+    let replaced = |at: usize, old: &str| if at == cell { value.to_owned() } else { old.to_owned() };
+    let row =
+        |row: &str| row.split(delimiter).enumerate().map(|(at, old)| replaced(at, old)).collect::<Vec<_>>().join(&delimiter.to_string());
+    let lines = text.lines().enumerate().map(|(at, old)| if at == line { row(old) } else { old.to_owned() });
+    lines.map(|line| line + "\n").collect()
 }
 
 /// The page about the rules, made from the catalogue.

@@ -4,7 +4,7 @@ use super::code::Code;
 use super::codes::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready,
 };
-use jiff::Timestamp;
+use super::small::{Moment, ShortCode};
 
 /// The dataset's name and version, as control files state it.
 pub const DATASET: &str = "BEDSTATE/1";
@@ -39,9 +39,9 @@ pub struct Line {
     /// Whether it is a single room.
     pub side_room: Option<bool>,
     /// Critical care level: `00` to `03`. Source: NHS Data Dictionary, CRITICAL CARE LEVEL.
-    pub care_level: Option<Code>,
+    pub care_level: Option<ShortCode>,
     /// Treatment function code, three digits.
-    pub treatment_function: Option<Code>,
+    pub treatment_function: Option<ShortCode>,
     /// The person's gender; on occupied beds and demand only.
     pub gender: Option<Gender>,
     /// The person's age band; on occupied beds and demand only.
@@ -59,9 +59,9 @@ pub struct Line {
     /// Whether the waiting patient is in a bed already (another provider's or the wrong one); `false` counts in the headline.
     pub in_bed_now: Option<bool>,
     /// Since when the patient waits: the decision to admit, or acceptance.
-    pub wait_from: Option<Timestamp>,
+    pub wait_from: Option<Moment>,
     /// The age of this row, where a file gathers rows of different ages.
-    pub source_updated_at: Option<Timestamp>,
+    pub source_updated_at: Option<Moment>,
 }
 
 /// A line tells of one person: what it says of that person must not end up in a log by way of a debugging format.

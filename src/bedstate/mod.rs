@@ -8,6 +8,7 @@ mod codes;
 mod line;
 mod places;
 mod schema;
+mod small;
 mod snapshot;
 mod treatment_functions;
 mod written;
@@ -21,6 +22,7 @@ pub use codes::{
 pub use line::{DATASET, Line};
 pub use places::{Site, Ward};
 pub use schema::{MAX_CODE_CHARS, MAX_GROUP_CHARS, MAX_QUANTITY, table_schema};
-pub use snapshot::{Snapshot, totals};
+pub use small::{Moment, ShortCode};
+pub use snapshot::{Snapshot, add_to_totals, totals};
 pub use treatment_functions::is_treatment_function;
 pub use written::{csv_text, written_fields};

@@ -9,26 +9,29 @@ use jiff::Timestamp;
 #[must_use]
 pub fn totals(lines: &[Line]) -> Totals {
     let mut totals = Totals::default();
-    for line in lines {
-        let quantity = u64::from(line.quantity);
-        match line.line_type {
-            LineType::Occupied => totals.occupied += quantity,
-            LineType::Empty => {
-                totals.empty += quantity;
-                if line.empty_state == Some(EmptyState::Ready) {
-                    totals.available_now += quantity;
-                }
+    lines.iter().for_each(|line| add_to_totals(&mut totals, line));
+    totals
+}
+
+/// Adds one line to sums.
+pub fn add_to_totals(totals: &mut Totals, line: &Line) {
+    let quantity = u64::from(line.quantity);
+    match line.line_type {
+        LineType::Occupied => totals.occupied += quantity,
+        LineType::Empty => {
+            totals.empty += quantity;
+            if line.empty_state == Some(EmptyState::Ready) {
+                totals.available_now += quantity;
             }
-            LineType::Closed => totals.closed += quantity,
-            LineType::Demand => {
-                totals.demand += quantity;
-                if line.in_bed_now == Some(false) {
-                    totals.demand_not_in_bed += quantity;
-                }
+        }
+        LineType::Closed => totals.closed += quantity,
+        LineType::Demand => {
+            totals.demand += quantity;
+            if line.in_bed_now == Some(false) {
+                totals.demand_not_in_bed += quantity;
             }
         }
     }
-    totals
 }
 
 /// The normalised content of one delivery (or set of deliveries) for one provider and slot.

@@ -1,6 +1,7 @@
 //! Written lines: the dataset as CSV, in the fields and the order of the published schema.
 
 use super::line::Line;
+use super::small::ShortCode;
 use super::snapshot::Snapshot;
 
 /// A line's fields by name, in the order of the specification, as they are written; blank where nothing is known.
@@ -24,8 +25,8 @@ pub fn written_fields(line: &Line) -> Vec<(&'static str, String)> {
         ("bed_base", code(line.bed_base.map(|base| base.code()))),
         ("bed_sex", code(line.bed_sex.map(|sex| sex.code()))),
         ("side_room", yes_no(line.side_room)),
-        ("care_level", text(line.care_level.as_deref())),
-        ("treatment_function", text(line.treatment_function.as_deref())),
+        ("care_level", text(line.care_level.as_ref().map(ShortCode::as_str))),
+        ("treatment_function", text(line.treatment_function.as_ref().map(ShortCode::as_str))),
         ("gender", code(line.gender.map(|gender| gender.code()))),
         ("age_band", code(line.age_band.map(|band| band.code()))),
         ("ready", code(line.ready.map(|ready| ready.code()))),
@@ -34,8 +35,8 @@ pub fn written_fields(line: &Line) -> Vec<(&'static str, String)> {
         ("demand_source", code(line.demand_source.map(|source| source.code()))),
         ("demand_for", text(line.demand_for.as_deref())),
         ("in_bed_now", yes_no(line.in_bed_now)),
-        ("wait_from", line.wait_from.map(|at| at.to_string()).unwrap_or_default()),
-        ("source_updated_at", line.source_updated_at.map(|at| at.to_string()).unwrap_or_default()),
+        ("wait_from", line.wait_from.map(|moment| moment.at().to_string()).unwrap_or_default()),
+        ("source_updated_at", line.source_updated_at.map(|moment| moment.at().to_string()).unwrap_or_default()),
     ]
 }
 

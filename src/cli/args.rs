@@ -9,7 +9,7 @@ pub(super) const DEFAULT_CONFIG: &str = "/etc/bedfeed/bedfeed.toml";
 
 /// The front door for 15-minute bed-state feeds: SFTP in, checked, normalised, loaded exactly once, watched for silence.
 ///
-/// Exit status: 0 fine, 1 failed or rejected, 64 wrong arguments, 78 wrong settings.
+/// Exit status: 0 fine, 1 failed or rejected, 64 wrong arguments, 66 a file cannot be read, 78 wrong settings.
 #[derive(Debug, Parser)]
 #[command(name = "bedfeed", version, disable_help_subcommand = true)]
 pub(super) struct Arguments {

@@ -2,8 +2,8 @@
 
 use super::args::Explain;
 use super::listings::{as_json, report_json};
-use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
+use crate::feed::printed;
 use crate::feed::{Delivery, Report, Stage};
 use crate::ledger::{Event, Life};
 use crate::receipts::counts;
@@ -56,14 +56,14 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
         out,
         "  {} sent {} ({} bytes) to {}/",
         delivery.provider,
-        plain(&delivery.name.shown()),
+        printed(&delivery.name.shown()),
         delivery.bytes,
         delivery.folder.as_str()
     )?;
     writeln!(out, "  SHA-256 {}", delivery.sha256)?;
-    writeln!(out, "  now: {}", standing(&life.row.stage))?;
+    writeln!(out, "  now: {}", standing(&life.row.stage, marked(life.row.report.as_ref())))?;
     if let Some(note) = &life.row.note {
-        writeln!(out, "  note: {}", plain(note))?;
+        writeln!(out, "  note: {}", printed(note))?;
     }
     writeln!(out, "\nWhat happened (UTC)")?;
     arrival(delivery, out)?;
@@ -80,11 +80,11 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
 
 fn arrival(delivery: &Delivery, out: &mut dyn Write) -> io::Result<()> {
     let sender = &delivery.sender;
-    line(out, sender.connected_at, &format!("connection {} from {} by {}", sender.connection, sender.address, plain(&sender.software)))?;
+    line(out, sender.connected_at, &format!("connection {} from {} by {}", sender.connection, sender.address, printed(&sender.software)))?;
     line(
         out,
         sender.connected_at,
-        &format!("logged in as {} with the key of {} ({})", delivery.provider, plain(&sender.key_owner), sender.key),
+        &format!("logged in as {} with the key of {} ({})", delivery.provider, printed(&sender.key_owner), sender.key),
     )?;
     line(out, delivery.opened_at, "upload opened")?;
     line(out, delivery.received_at, "upload complete, made durable")
@@ -93,14 +93,14 @@ fn arrival(delivery: &Delivery, out: &mut dyn Write) -> io::Result<()> {
 fn step(event: &Event) -> Option<String> {
     match event {
         Event::Accepted { .. } => Some("recorded, and the sender told OK".to_owned()),
-        Event::Moved { stage, note, .. } => {
-            let note = note.as_deref().map(|note| format!(": {}", plain(note))).unwrap_or_default();
-            Some(format!("{}{note}", standing(stage)))
+        Event::Moved { stage, report, note, .. } => {
+            let note = note.as_deref().map(|note| format!(": {}", printed(note))).unwrap_or_default();
+            Some(format!("{}{note}", standing(stage, marked(report.as_deref()))))
         }
-        Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), plain(by), plain(reason))),
+        Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), printed(by), printed(reason))),
         Event::Superseded { by, .. } => Some(format!("superseded: the current snapshot of its slot is that of {by}")),
-        Event::ReceiptRead { stage, .. } => Some(format!("its sender fetched the receipt ({})", plain(stage))),
-        Event::ViewedRaw { by, reason, .. } => Some(format!("the stored bytes were given to {}: {}", plain(by), plain(reason))),
+        Event::ReceiptRead { stage, .. } => Some(format!("its sender fetched the receipt ({})", printed(stage))),
+        Event::ViewedRaw { by, reason, .. } => Some(format!("the stored bytes were given to {}: {}", printed(by), printed(reason))),
         Event::Started { .. }
         | Event::Stopped
         | Event::SettingsChanged { .. }
@@ -117,7 +117,12 @@ fn step(event: &Event) -> Option<String> {
     }
 }
 
-fn standing(stage: &Stage) -> String {
+fn marked(report: Option<&Report>) -> bool {
+    report.is_some_and(|report| report.marked_test)
+}
+
+/// `marked_test`: the sender's own mark makes it a test, whatever the folder.
+fn standing(stage: &Stage, marked_test: bool) -> String {
     match stage {
         Stage::Landed => "waiting to be judged".to_owned(),
         Stage::Waiting { part, until, .. } => format!("part \"{part}\" of a set; the others are awaited until {}", clock_time(*until)),
@@ -130,6 +135,8 @@ fn standing(stage: &Stage) -> String {
         Stage::Quarantined { discarded: true, .. } => "discarded: will never be loaded".to_owned(),
         Stage::Quarantined { .. } => "quarantined".to_owned(),
         Stage::Duplicate { of } => format!("duplicate of {of}; nothing loaded"),
+        Stage::Tested { accepted: true } if marked_test => "marked TEST: would have been accepted without it; nothing loaded".to_owned(),
+        Stage::Tested { accepted: false } if marked_test => "marked TEST: would have been rejected without it; nothing loaded".to_owned(),
         Stage::Tested { accepted: true } => "test: would have been accepted; nothing loaded".to_owned(),
         Stage::Tested { accepted: false } => "test: would have been rejected; nothing loaded".to_owned(),
     }
@@ -155,10 +162,10 @@ fn judged(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  findings:")?;
     for finding in report.findings.iter() {
         let place = &finding.place;
-        let part = place.part.as_deref().map(|part| format!(" in {}", plain(part))).unwrap_or_default();
+        let part = place.part.as_deref().map(|part| format!(" in {}", printed(part))).unwrap_or_default();
         let at = place.line.map(|line| format!(" line {line}")).unwrap_or_default();
-        let column = place.column.as_deref().map(|column| format!(" column {}", plain(column))).unwrap_or_default();
-        writeln!(out, "    {} {}{part}{at}{column}: {}", finding.rule, finding.severity.as_str(), plain(&finding.message))?;
+        let column = place.column.as_deref().map(|column| format!(" column {}", printed(column))).unwrap_or_default();
+        writeln!(out, "    {} {}{part}{at}{column}: {}", finding.rule, finding.severity.as_str(), printed(&finding.message))?;
     }
     for (rule, severity, count) in report.findings.counts() {
         let kept = report.findings.iter().filter(|finding| finding.rule == rule && finding.severity == severity).count();
@@ -195,7 +202,7 @@ fn journal(id: crate::feed::DeliveryId, out: &mut dyn Write) -> io::Result<()> {
     while shown < MOST {
         let Some(entry) = journal.next_entry()? else { break };
         let message = entry.get("MESSAGE").map_or("", String::as_str);
-        writeln!(out, "  {}", plain(message))?;
+        writeln!(out, "  {}", printed(message))?;
         shown = shown.saturating_add(1);
     }
     if shown == 0 { writeln!(out, "  nothing about this delivery") } else { Ok(()) }

@@ -2,8 +2,8 @@
 //!
 //! Owns its wording. Refuses any value of the file: it says which column, which rule, and how many.
 
-use super::table::plain;
 use crate::config::Settings;
+use crate::feed::printed;
 use crate::feed::{Delivery, Finding, Stage};
 use crate::ledger::{Act, Entry, Event, Life};
 use jiff::Timestamp;
@@ -42,18 +42,18 @@ pub(super) fn report(life: &Life, settings: &Settings, out: &mut dyn Write) -> i
 fn received(delivery: &Delivery, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let provider = settings.providers.iter().find(|provider| provider.code == delivery.provider);
     let contact = provider.map(|provider| &provider.contact);
-    let contact = contact.map(|it| [it.name.as_str(), it.phone.as_str(), it.email.as_str()].map(plain)).unwrap_or_default();
-    let contact: Vec<String> = contact.into_iter().filter(|word| !word.is_empty()).collect();
-    let name = provider.map_or_else(String::new, |provider| plain(&provider.name));
+    let contact = contact.map(|it| [it.name.as_str(), it.phone.as_str(), it.email.as_str()].map(printed)).unwrap_or_default();
+    let contact: Vec<std::borrow::Cow<'_, str>> = contact.into_iter().filter(|word| !word.is_empty()).collect();
+    let name = provider.map_or_else(String::new, |provider| printed(&provider.name).into_owned());
     let (shown, sender) = (delivery.name.shown(), &delivery.sender);
     writeln!(out, "\nWhat came")?;
     for (what, value) in [
         ("Delivery", delivery.id.to_string()),
         ("From", format!("{} {name}", delivery.provider)),
         ("Contact", if contact.is_empty() { "nobody is named in the settings".to_owned() } else { contact.join(", ") }),
-        ("Sent with the key of", format!("{}, from {}", plain(&sender.key_owner), sender.address.ip())),
+        ("Sent with the key of", format!("{}, from {}", printed(&sender.key_owner), sender.address.ip())),
         ("Received", clock(delivery.received_at)),
-        ("File", format!("{} ({} bytes), to {}/", plain(&shown), delivery.bytes, delivery.folder.as_str())),
+        ("File", format!("{} ({} bytes), to {}/", printed(&shown), delivery.bytes, delivery.folder.as_str())),
         ("SHA-256", delivery.sha256.to_string()),
     ] {
         writeln!(out, "  {what:<22} {}", value.trim_end())?;
@@ -69,14 +69,14 @@ fn found(life: &Life, out: &mut dyn Write) -> io::Result<()> {
     let findings: Vec<&Finding> = life.row.report.iter().flat_map(|report| report.findings.iter()).filter(|it| it.rule.seals()).collect();
     for finding in &findings {
         let place = &finding.place;
-        let part = place.part.as_deref().map(|part| format!(" in {}", plain(part))).unwrap_or_default();
+        let part = place.part.as_deref().map(|part| format!(" in {}", printed(part))).unwrap_or_default();
         let line = place.line.map(|line| format!(" line {line}")).unwrap_or_default();
-        writeln!(out, "  {}{part}{line}: {}", finding.rule, plain(&finding.message))?;
+        writeln!(out, "  {}{part}{line}: {}", finding.rule, printed(&finding.message))?;
     }
     if let Some(report) = life.row.report.as_ref() {
         writeln!(out, "  The file has {} rows.", report.rows.read)?;
         for (part, id) in report.parts.iter().filter(|(_, id)| *id != life.row.delivery.id) {
-            writeln!(out, "  Sent with it, and sealed too: \"{}\", delivery {id}.", plain(part))?;
+            writeln!(out, "  Sent with it, and sealed too: \"{}\", delivery {id}.", printed(part))?;
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ fn done(life: &Life, settings: &Settings, discarded: bool, out: &mut dyn Write) 
     writeln!(out, "  The sender's receipt says that the file is sealed, and in which column; no receipt, page or log has a value of it.")?;
     for entry in &life.entries {
         if let Event::Acted { act: Act::Discard, by, reason, .. } = &entry.event {
-            writeln!(out, "  {}  discarded by {}: {}; the file was removed", clock(entry.at), plain(by), plain(reason))?;
+            writeln!(out, "  {}  discarded by {}: {}; the file was removed", clock(entry.at), printed(by), printed(reason))?;
         }
     }
     Ok(())

@@ -4,10 +4,10 @@
 //! anything.
 
 use super::args::MappingTest;
-use super::table::plain;
 use super::{Ending, Failure, json, settings};
 use crate::bedstate::Line;
 use crate::config::{Provider, Settings};
+use crate::feed::printed;
 use crate::feed::{DeliveryId, Digest, FileName, Outcome, Report, Severity, Slot, Totals};
 use crate::ledger::{self, DeliveryRow, Filter, Reader};
 use crate::normalise::mapping::Mapping;
@@ -197,7 +197,7 @@ fn judge(feed: &Feed, mapping: &Mapping, settings: &Settings, files: &[Original]
 
 fn why(report: &Report) -> String {
     let worst = report.findings.iter().find(|finding| finding.severity == Severity::RejectFile);
-    worst.map_or_else(|| "no line comes out".to_owned(), |finding| format!("{} {}", finding.rule, plain(&finding.message)))
+    worst.map_or_else(|| "no line comes out".to_owned(), |finding| format!("{} {}", finding.rule, printed(&finding.message)))
 }
 
 /// Sums that differ.
@@ -244,7 +244,7 @@ fn difference(old: Option<&Line>, new: Option<&Line>) -> String {
     };
     let shown = |value: Option<&serde_json::Value>| match value {
         None | Some(serde_json::Value::Null) => "blank".to_owned(),
-        Some(serde_json::Value::String(text)) => plain(text),
+        Some(serde_json::Value::String(text)) => printed(text).into_owned(),
         Some(other) => other.to_string(),
     };
     let one = |name: &String| {
@@ -269,14 +269,20 @@ fn difference(old: Option<&Line>, new: Option<&Line>) -> String {
 
 fn tell(trial: &Trial, out: &mut dyn Write) -> Result<(), Failure> {
     let Trial { provider, mapping, from, examples, snapshots, gone } = trial;
-    writeln!(out, "{provider}: mapping {} (from {from}); examples that came out: {examples}", plain(mapping))?;
+    writeln!(out, "{provider}: mapping {} (from {from}); examples that came out: {examples}", printed(mapping))?;
     if snapshots.is_empty() {
         writeln!(out, "  no accepted files to try")?;
     }
     let differing = snapshots.iter().filter(|tried| !tried.differs.is_empty());
     for tried in differing.clone() {
         let slot = tried.slot.map_or_else(String::new, |slot| format!(", slot {slot}"));
-        writeln!(out, "  {} ({}{slot}), read by {} then:", plain(&tried.file.to_string()), tried.delivery.short(), plain(&tried.before))?;
+        writeln!(
+            out,
+            "  {} ({}{slot}), read by {} then:",
+            printed(&tried.file.to_string()),
+            tried.delivery.short(),
+            printed(&tried.before)
+        )?;
         for difference in &tried.differs {
             writeln!(out, "    {difference}")?;
         }
@@ -311,7 +317,7 @@ mod tests {
             (Line { ready: Some(Ready::Delayed), ..bed() }, "ready differs"),
             (Line { edd_band: Some(EddBand::Today), ..bed() }, "edd_band differs"),
             (Line { los_band: Some(LosBand::L21), ..bed() }, "los_band differs"),
-            (Line { wait_from: Some("2018-12-03T09:59:00Z".parse().unwrap()), ..bed() }, "wait_from differs"),
+            (Line { wait_from: Some("2018-12-03T09:59:00Z".parse::<Timestamp>().unwrap().into()), ..bed() }, "wait_from differs"),
         ];
         for (line, expected) in rows {
             assert_eq!(difference(Some(&bed()), Some(&line)), expected);

@@ -34,6 +34,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Wrong arguments (`EX_USAGE` of sysexits.h).
 const BAD_ARGUMENTS: u8 = 64;
+/// A file that was named cannot be read (`EX_NOINPUT` of sysexits.h).
+const NO_INPUT: u8 = 66;
 /// Wrong settings (`EX_CONFIG` of sysexits.h).
 const BAD_SETTINGS: u8 = 78;
 
@@ -46,6 +48,9 @@ pub enum Failure {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Arguments(String),
+    /// A file that was named cannot be read: that is no verdict on it.
+    #[error("{0}")]
+    Input(String),
     /// It could not be done; the text says why.
     #[error("{0}")]
     Failed(String),
@@ -119,6 +124,7 @@ fn fail(failure: &Failure) -> ExitCode {
     let (text, code) = match failure {
         Failure::Settings(problems) => (format!("{problems}"), BAD_SETTINGS),
         Failure::Arguments(text) => (format!("bedfeed: {text}"), BAD_ARGUMENTS),
+        Failure::Input(text) => (format!("bedfeed: {text}"), NO_INPUT),
         Failure::Failed(text) => (format!("bedfeed: {text}"), 1),
         // The reader of a pipe has seen enough, as `head` does: nothing is wrong.
         Failure::Broken(error) if is_broken_pipe(error.as_ref()) => return ExitCode::SUCCESS,

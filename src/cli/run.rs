@@ -1,7 +1,9 @@
 //! `bedfeed run` and `bedfeed check-config`.
 
 use super::{Ending, Failure, log_to_stderr, runtime, settings};
-use crate::service;
+use crate::feed::{Clock, LONDON, Term, expiries, local_date};
+use crate::service::{self, SystemClock};
+use jiff::tz::TimeZone;
 use std::io::Write;
 use std::path::Path;
 
@@ -40,6 +42,11 @@ pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending,
     }
     for provider in settings.providers.iter().filter(|provider| provider.account.keys.is_empty()) {
         writeln!(out, "note: {} has no key yet, so nobody can log in as {}", provider.code, provider.code)?;
+    }
+    let today = local_date(SystemClock.now(), &TimeZone::get(LONDON).map_err(Failure::broken)?);
+    let terms: Vec<Term> = settings.providers.iter().flat_map(|provider| provider.account.terms()).collect();
+    for ended in expiries(&terms, today).iter().filter(|expiry| expiry.has_ended()) {
+        writeln!(out, "note: {}", ended.text)?;
     }
     Ok(Ending::Fine)
 }

@@ -1,9 +1,10 @@
 //! `bedfeed status`: which feeds are silent, and why, at a glance; how the endpoint does, and which clients use it.
 
 use super::args::Listing;
-use super::table::{Table, plain};
+use super::table::Table;
 use super::{Ending, Failure, json, reader, settings};
 use crate::config::Settings;
+use crate::feed::printed;
 use crate::feed::{ClientSeen, Clock, LONDON, local_text};
 use crate::health::{feed_summary, summary::SummaryPage};
 use crate::service::control::{Answer, AskError, Endpoint, NextEntrance, RefusedUpload, Request, ask};
@@ -39,19 +40,19 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
     writeln!(out, "{}", summary.headline)?;
     for notice in &summary.notices {
-        writeln!(out, "! {}", plain(notice))?;
+        writeln!(out, "! {}", printed(notice))?;
     }
     writeln!(out)?;
     table(&summary, &zone).write(out, "no feeds in the settings")?;
     for feed in summary.feeds.iter().filter(|feed| feed.needs_attention()) {
         writeln!(out, "\n{} {}: {}", feed.provider, feed.name, feed.state)?;
         if let Some(problem) = &feed.last_problem {
-            writeln!(out, "  last problem: {}", plain(problem))?;
+            writeln!(out, "  last problem: {}", printed(problem))?;
         }
     }
     for feed in &summary.feeds {
         for ward in &feed.wards_awaiting_approval {
-            let (site, name) = (plain(&ward.site), plain(&ward.ward));
+            let (site, name) = (printed(&ward.site), printed(&ward.ward));
             writeln!(out, "! {}: ward {name} at site {site} awaits approval ({} beds)", feed.provider, ward.beds)?;
         }
     }
@@ -86,7 +87,7 @@ fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {
             feed.light.as_str().to_owned(),
             feed.provider.to_string(),
             feed.name.clone(),
-            feed.condition.words().to_owned(),
+            format!("{}{}", feed.condition.words(), if feed.newest_marked_test { ", newest marked TEST" } else { "" }),
             feed.newest_snapshot_at.map_or("never".to_owned(), |at| local_text(at, zone)),
             age,
             feed.next_due.map_or("-".to_owned(), |at| local_text(at, zone)),
@@ -116,7 +117,7 @@ fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::
         writeln!(out, "  addresses turned away now, because everything from them failed: {penalised_sources}")?;
     }
     for RefusedUpload { provider, name, why, at } in refused_uploads {
-        writeln!(out, "  not taken from {}: {} on {}: {}", plain(provider), plain(name), local_text(*at, zone), plain(why))?;
+        writeln!(out, "  not taken from {}: {} on {}: {}", printed(provider), printed(name), local_text(*at, zone), printed(why))?;
     }
     writeln!(out, "  host keys: {}", daemon.host_keys.join(", "))?;
     if let Some(next) = &daemon.next {
@@ -128,7 +129,7 @@ fn write_endpoint(out: &mut dyn Write, daemon: &Daemon, zone: &TimeZone) -> io::
 
 fn reasons(counts: &BTreeMap<String, u64>) -> String {
     let some = counts.iter().filter(|(_, count)| **count > 0);
-    some.map(|(reason, count)| format!("{count} {}", plain(reason))).collect::<Vec<_>>().join(", ")
+    some.map(|(reason, count)| format!("{count} {}", printed(reason))).collect::<Vec<_>>().join(", ")
 }
 
 fn clients(clients: &[ClientSeen], daemon: Option<&Daemon>, zone: &TimeZone) -> Table {
@@ -136,10 +137,10 @@ fn clients(clients: &[ClientSeen], daemon: Option<&Daemon>, zone: &TimeZone) -> 
     for client in clients {
         table.row(vec![
             client.provider.to_string(),
-            plain(&client.key_owner),
-            plain(client.program()),
-            plain(&client.negotiated.kex),
-            format!("{}{}", plain(&client.host_key), which_key(&client.host_key, daemon)),
+            printed(&client.key_owner).into_owned(),
+            printed(client.program()).into_owned(),
+            printed(&client.negotiated.kex).into_owned(),
+            format!("{}{}", printed(&client.host_key), which_key(&client.host_key, daemon)),
             local_text(client.at, zone),
             client.notes().join(", "),
         ]);

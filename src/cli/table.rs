@@ -1,5 +1,6 @@
 //! Tables for people: columns as wide as their widest cell, headings underlined by nothing but a rule.
 
+use crate::feed::printed;
 use std::io::{self, Write};
 
 /// A table with one heading a column.
@@ -66,14 +67,8 @@ const CELL: usize = 60;
 /// The same, cut to a cell's length.
 #[must_use]
 pub(super) fn cell(text: &str) -> String {
-    let text = plain(text);
-    if text.chars().count() <= CELL { text } else { text.chars().take(CELL - 1).chain(['…']).collect() }
-}
-
-/// A text that cannot disturb a terminal: control characters become `?`.
-#[must_use]
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    let text = printed(text);
+    if text.chars().count() <= CELL { text.into_owned() } else { text.chars().take(CELL - 1).chain(['…']).collect() }
 }
 
 #[cfg(test)]
@@ -91,7 +86,7 @@ mod tests {
         let mut out = Vec::new();
         Table::new(&["feed"]).write(&mut out, "no feeds").unwrap();
         assert_eq!(out, b"no feeds\n");
-        assert_eq!(plain("a\u{1b}[31mb"), "a?[31mb");
+        assert_eq!(cell("a\u{1b}[31mb"), "a\\u{1B}[31mb");
         assert_eq!(cell(&"x".repeat(61)), "x".repeat(59) + "…");
         assert_eq!(shell(std::path::Path::new("/srv/bed feed/it's")), "'/srv/bed feed/it'\\''s'");
         assert_eq!(shell(std::path::Path::new("/srv/bedfeed")), "/srv/bedfeed");

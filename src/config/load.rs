@@ -121,11 +121,27 @@ fn load_providers(files: &mut Files, folder: &Path, reference: &Reference) -> Ve
         if let Some((other, _)) = providers.iter().find(|(_, other)| other.code == read.code) {
             files.note(&path, &format!("{} has the code {} too: each provider has one file", other.display(), read.code));
         }
+        files.problems.extend(shared_keys(&path, &text, &read, &providers));
         providers.push((path, read));
     }
     let mut providers: Vec<Provider> = providers.into_iter().map(|(_, provider)| provider).collect();
     providers.sort_by(|a, b| a.code.cmp(&b.code));
     providers
+}
+
+/// Keys that another provider has as well: whoever holds one could send as either.
+fn shared_keys(path: &Path, text: &str, read: &Provider, others: &[(PathBuf, Provider)]) -> Vec<Problem> {
+    let lists = |other: &Provider, key: &str| other.code != read.code && other.account.keys.iter().any(|its| its.public_key == key);
+    let shared = read.account.keys.iter().filter_map(|key| {
+        let (_, other) = others.iter().find(|(_, other)| lists(other, &key.public_key))?;
+        let line = text.lines().position(|line| line.contains(&key.public_key)).map_or(0, |before| before + 1);
+        let message = format!(
+            "the key of {} is listed for {} too: whoever has it could send as either; each needs one of its own",
+            key.owner, other.code
+        );
+        Some(Problem { line, key: "keys".to_owned(), ..about(path, &message) })
+    });
+    shared.collect()
 }
 
 /// The provider files of a folder by name; hidden files, which editors leave behind, are no settings.

@@ -232,6 +232,7 @@ fn of_plausibility(section: &Section<'_>, default: &Limits) -> Limits {
         wait_ahead: duration("wait_ahead").unwrap_or(default.wait_ahead),
         wait_long: duration("wait_long").unwrap_or(default.wait_long),
         wait_longest: duration("wait_longest").unwrap_or(default.wait_longest),
+        update_ahead: duration("update_ahead").unwrap_or(default.update_ahead),
         update_old: duration("update_old").unwrap_or(default.update_old),
         update_stale: duration("update_stale").unwrap_or(default.update_stale),
         name_reuse: section.get("name_reuse").and_then(|item| item.choice(&reuse)).or(default.name_reuse),

@@ -284,6 +284,21 @@ fn a_bad_provider_file_is_reported_by_line_and_key() {
 }
 
 #[test]
+fn a_key_belongs_to_one_provider() {
+    let with_key = |code: &str, comment: &str| {
+        let keys = format!("[[keys]]\nowner = \"the job of {code}\"\npublic_key = \"{KEY} {comment}\"\n[[mapping]]");
+        PROVIDER.replacen("RM1", code, 1).replacen("[[mapping]]", &keys, 1)
+    };
+    let load = |other: &str| {
+        let files = [("bedfeed.toml", "state_dir = \"s\""), ("providers/RGP.toml", &with_key("RGP", "one")), ("providers/RM1.toml", other)];
+        problems(&files)
+    };
+    let expected = "providers/RM1.toml:12: keys: the key of the job of RM1 is listed for RGP too: whoever has it could send as either; each needs one of its own";
+    assert_eq!(load(&with_key("RM1", "another remark")), [expected]);
+    assert_eq!(load(PROVIDER), [""; 0]);
+}
+
+#[test]
 fn a_provider_file_means_what_it_says() {
     let keys = format!(
         "networks = [\"10.0.0.0/8\"]\n[[keys]]\nowner = \"job\"\npublic_key = \"{KEY} c\"\nexpires = 2030-01-01\n[schedule]\ndue_after = \"7m\"\nfirst_slot = 2018-12-03T10:15:00Z\n[limits]\nmax_file_bytes = \"1MiB\"\nmax_bytes_per_hour = \"2GiB\"\nhold_after = \"2d\"\n[contact]"

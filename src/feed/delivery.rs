@@ -1,7 +1,7 @@
 //! Deliveries: one accepted upload, and what is known of who sent it.
 
-use super::ProviderCode;
 use super::nhs_number::masked;
+use super::{ProviderCode, printed};
 use jiff::Timestamp;
 use std::fmt;
 use std::net::SocketAddr;
@@ -157,10 +157,11 @@ impl FileName {
         &self.0
     }
 
-    /// The name as people other than its sender may see it: ten digits that pass for an NHS number are stars.
+    /// The name as people other than its sender may see it: ten digits that pass for an NHS number are stars, and characters that
+    /// cannot be seen are written by their numbers.
     #[must_use]
     pub fn shown(&self) -> String {
-        masked(&self.0)
+        printed(&masked(&self.0)).into_owned()
     }
 }
 
@@ -215,7 +216,7 @@ impl Folder {
 pub struct Sender {
     /// The address the connection came from.
     pub address: SocketAddr,
-    /// The client's own identification, as in `SSH-2.0-OpenSSH_9.2p1`, cut to 255 bytes, control characters removed.
+    /// The client's own identification, as in `SSH-2.0-OpenSSH_9.2p1`, cut to 255 characters, as [`printed`] writes it.
     pub software: String,
     /// Fingerprint of the key that logged in, as in `SHA256:…`.
     pub key: String,
@@ -300,6 +301,15 @@ mod tests {
         assert_eq!(recorded["name"], "beds_9434765919.csv");
         assert_eq!(serde_json::from_value::<Delivery>(recorded).unwrap(), delivery);
         assert!(!format!("{delivery:?} {}", serde_json::to_string(&delivery).unwrap()).contains("943"));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_in_a_name_is_shown_by_its_number() {
+        let name = FileName::parse("beds\u{200b}_\u{200f}943\u{2060}476\u{2060}5919.csv".as_bytes()).unwrap();
+        let shown = "beds\\u{200B}_\\u{200F}***\\u{2060}***\\u{2060}****.csv";
+        assert_eq!(name.to_string(), shown);
+        assert_eq!(serde_json::to_value(&name).unwrap(), shown);
+        assert!(!format!("{name:?}").chars().any(crate::feed::is_hidden));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Findings: what one rule says about a delivery.
 
-use super::{Rule, Severity};
+use super::{Rule, Severity, printed};
 
 /// How many findings of one rule are kept word for word; the rest are only counted.
 pub const MAX_FINDINGS_PER_RULE: usize = 20;
@@ -19,7 +19,8 @@ pub struct Place {
     pub column: Option<String>,
 }
 
-/// One rule's verdict on a delivery. The message never holds a value from a column about a person.
+/// One rule's verdict on a delivery. The message never holds a value from a column about a person, and what it repeats of a file
+/// has no character that cannot be seen.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// The rule that spoke.
@@ -36,7 +37,7 @@ impl Finding {
     /// A finding about the delivery as a whole, with the rule's own severity.
     #[must_use]
     pub fn new(rule: Rule, message: impl Into<String>) -> Self {
-        Self { rule, severity: rule.severity(), place: Place::default(), message: message.into() }
+        Self { rule, severity: rule.severity(), place: Place::default(), message: as_printed(message.into()) }
     }
 
     /// The same, at a line of the file (counted from 1).
@@ -49,14 +50,14 @@ impl Finding {
     /// The same, in a column, by the name the provider gave it.
     #[must_use]
     pub fn in_column(mut self, column: &str) -> Self {
-        self.place.column = Some(column.to_owned());
+        self.place.column = Some(printed(column).into_owned());
         self
     }
 
     /// The same, in one part of a delivery of several.
     #[must_use]
     pub fn in_part(mut self, part: &str) -> Self {
-        self.place.part = Some(part.to_owned());
+        self.place.part = Some(printed(part).into_owned());
         self
     }
 
@@ -122,7 +123,7 @@ impl Findings {
     /// The same, all in one part of a delivery of several.
     #[must_use]
     pub fn in_part(mut self, part: &str) -> Self {
-        self.kept.iter_mut().for_each(|finding| finding.place.part = Some(part.to_owned()));
+        self.kept.iter_mut().for_each(|finding| finding.place.part = Some(printed(part).into_owned()));
         self
     }
 
@@ -222,6 +223,14 @@ impl Extend<Finding> for Findings {
     }
 }
 
+/// A text as it is printed; one that is so already, as nearly all are, is not copied.
+fn as_printed(text: String) -> String {
+    match printed(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(shown) => shown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +244,20 @@ mod tests {
         assert_eq!(findings.clone().released().count_at(Severity::RejectRow), 1);
         findings.push(Finding::new(Rule::Igv01, "NHS number column"));
         assert!(findings.released().reject_file());
+    }
+
+    #[test]
+    fn a_finding_holds_nothing_that_cannot_be_seen() {
+        let finding =
+            Finding::new(Rule::Str04, "Column a\u{202e}b was not agreed; it was dropped.").in_column("a\u{202e}b").in_part("c\u{200b}.csv");
+        let mut findings = Findings::default();
+        findings.push(finding.clone());
+        let kept = findings.in_part("d\n.csv");
+        for finding in [&finding].into_iter().chain(kept.iter()) {
+            let all = format!("{} {:?}", finding.message, serde_json::to_string(finding).unwrap());
+            assert!(!all.chars().any(super::super::is_hidden), "{all}");
+            assert_eq!(finding.place.column.as_deref(), Some("a\\u{202E}b"));
+        }
     }
 
     #[test]

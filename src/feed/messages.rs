@@ -48,11 +48,15 @@ impl Rule {
             ],
             Self::Trn05 => &[
                 "Duplicate, ignored: the same content was accepted as {delivery}.",
+                "The same content was accepted as {delivery}: sent to inbox/, it would be ignored as a repetition.",
                 "The same file is already waiting to be judged, as delivery {delivery}.",
             ],
             Self::Trn06 => &[
                 "Sequence jumped from {last} to {number}: {missing} in between not accepted.",
                 "Old sequence: the file has number {number}, and number {past} was accepted before it.",
+                "The running number is {number} in {place} and {other} in {elsewhere}; the one in {place} counts.",
+                "In {place} there is no running number from 1 to 9,999,999; the one in {elsewhere}, {number}, counts.",
+                "In {place} there is no running number from 1 to 9,999,999: whether a file is missing or old cannot be told.",
             ],
             Self::Trn07 => &["File name reused: other content was accepted under this name for {slot}, as {delivery}."],
             Self::Trn08 => &["File name {name} not recognised. Expected: {patterns}."],
@@ -100,6 +104,7 @@ impl Rule {
                 "Column {column} was not agreed; it was dropped.",
                 "Column {column} was not agreed, and other columns than the agreed ones reject this file.",
                 "The archive's member {member} was not agreed; it was not read.",
+                "Line {line} of the control file has a key that is not known; it was not used. Known are: {keys}.",
             ],
             Self::Str05 => &[
                 "Line {line}: {fields} fields, expected {agreed}.",
@@ -135,24 +140,26 @@ impl Rule {
                 "{where} states a kind that is none of FULL, RESEND and TEST.",
                 "{version} that {where} states is not supported: {supported} is.",
                 "The delivery states its kind twice, and differently.",
+                "Line {line} of the control file says TEST, but not as kind=TEST: what it is meant for is not known.",
             ],
             Self::Str10 => &[
                 "The last line (line {line}) has {fields} of {agreed} fields and no line end: the file was cut short.",
                 "The last line (line {line}) has no line end, which this file always has: the file was cut short.",
                 "The last line (line {line}) has no line end: the file may be cut short.",
+                "The last line of the control file has no line end: the control file may be cut short.",
             ],
             Self::Tim01 => &[
                 "The snapshot time is missing.",
                 "Line {line}: the snapshot time in {column} is missing.",
                 "{where} cannot be read in the agreed format.",
                 "{column} holds many different times; a file is of one moment.",
-                "The snapshot time is mixed: a file is of one moment.",
-                "The snapshot time is {minutes} min from {where}; at most {limit} min are allowed.",
+                "The snapshot time is mixed: {where} and {elsewhere} differ. A file is of one moment.",
+                "The snapshot time is {length} from {where}; at most {limit} min are allowed.",
                 "The file name does not say when the figures were true.",
                 "The snapshot_at of the control file cannot be read.",
             ],
-            Self::Tim02 => &["The snapshot is {minutes} min in the future. Is the source's clock, or its time zone, wrong?"],
-            Self::Tim03 => &["Late by {minutes} min.", "Held: the snapshot is {hours} hours old. A person must release it."],
+            Self::Tim02 => &["The snapshot is {length} in the future. Is the source's clock, or its time zone, wrong?"],
+            Self::Tim03 => &["Late by {length}.", "Held: the snapshot is {length} old. A person must release it."],
             Self::Tim04 => &["This slot already has version {version}.", "Back-filled into history: newer figures are current."],
             Self::Tim05 => &[
                 "{where} does not exist in Europe/London: the clocks skip that hour in March.",
@@ -169,6 +176,7 @@ impl Rule {
             ],
             Self::Tim08 => &[
                 "{rows} rows are older than {limit}; the first is here.",
+                "{rows} rows say that they were updated after the snapshot: a date or a clock is wrong; the first is here.",
                 "{rows} rows are older than {limit}, {count} of them older than {second}: these cannot be relied on; the first is here.",
             ],
             Self::Tim09 => &[
@@ -189,6 +197,8 @@ impl Rule {
             Self::Ref04 => &[
                 "{code} is not an agreed code for {field}",
                 "{code} is not an agreed code",
+                "{code} is not an agreed code for {field}; was {agreed} meant?",
+                "{code} is not an agreed code; was {agreed} meant?",
                 "{column} is blank: a code is needed",
                 "the combination {codes} is not agreed",
                 "{column} cannot be read as a time in the agreed format",
@@ -196,7 +206,8 @@ impl Rule {
             ],
             Self::Ref05 => &[
                 "persons with nothing in {column} that a code covers, counted as not known: {count}",
-                "{column} is blank or not agreed: counted as not known",
+                "{column} is blank: counted as not known",
+                "{column} cannot be read as agreed: counted as not known",
                 "persons counted as not known because this feed carries {what}",
                 "{count} of {persons} persons have a gender or age that is not coded, above {limit} %.",
             ],
@@ -209,9 +220,9 @@ impl Rule {
                 "{count} is not a whole number from 1 to 99,999",
                 "{column} is more than 99,999",
                 "{column} is less than its parts together ({columns})",
+                "{column} is more than its parts together ({columns})",
                 "{column} is 0: a row counts at least 1",
                 "one bed cannot count {count} times: a row with a bed has a count of 1",
-                "Quantity invalid: a single bed counts as one.",
             ],
             Self::Row03 => &["{field} needed for {line_type}."],
             Self::Row04 => {

@@ -14,6 +14,7 @@ pub mod nhs_number;
 mod provider;
 mod report;
 mod messages;
+mod printed;
 mod rules;
 mod slot;
 mod stage;
@@ -28,6 +29,7 @@ pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, In
 pub use expiry::{Expiry, Term, TermOf, WARN_DAYS, expiries};
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
 pub use local::{local_date, local_text};
+pub use printed::{is_hidden, printed, push_printed};
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
 pub use report::{Coverage, MAX_UNKNOWN_WARDS, Persons, Report, RowCounts, ToldTotals, Totals, UnknownWard};
 pub use rules::{Rule, Severity};

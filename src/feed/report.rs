@@ -129,6 +129,9 @@ pub struct Report {
     /// A number that equal lines have in common whatever their order, where lines came out: it tells whether figures move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<u64>,
+    /// Whether the sender marked it as a test (`kind=TEST`), in whatever folder it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked_test: bool,
     /// Wards that are not registered, by site and code; the first [`MAX_UNKNOWN_WARDS`].
     #[serde(default)]
     pub unknown_wards: Vec<UnknownWard>,

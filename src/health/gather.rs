@@ -1,7 +1,7 @@
 //! Gathering: how every feed stands, read from the ledger and judged as of now.
 
 use super::summary::{FeedFacts, FeedRow, SummaryPage};
-use crate::feed::{Finding, LONDON, ProviderKind, Severity, Stage, Term, expiries, local_date};
+use crate::feed::{Finding, Folder, LONDON, ProviderKind, Severity, Stage, Term, expiries, local_date};
 use crate::ledger::{DeliveryRow, LedgerError, Reader};
 use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
 use jiff::tz::TimeZone;
@@ -36,6 +36,8 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
         let (standing, deliveries) = standing_of(reader, &feed.schedule, now)?;
         let judged = |row: &&DeliveryRow| row.report.is_some();
         let newest_report = deliveries.iter().rev().find(judged).and_then(|row| row.report.as_ref());
+        let in_inbox = |row: &&DeliveryRow| row.delivery.folder == Folder::Inbox;
+        let newest_in_inbox = deliveries.iter().rev().filter(in_inbox).find_map(|row| row.report.as_ref());
         let newest_figures = deliveries.iter().rev().filter_map(|row| row.report.as_ref()).find(|report| report.totals.is_some());
         let last_problem = deliveries.iter().rev().find_map(problem);
         let facts = FeedFacts {
@@ -44,6 +46,7 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
             kind: feed.kind,
             standing: &standing,
             newest_report,
+            newest_marked_test: newest_in_inbox.is_some_and(|report| report.marked_test),
             newest_figures,
             last_problem,
         };

@@ -82,6 +82,8 @@ pub struct FeedFacts<'a> {
     pub standing: &'a Standing,
     /// The report of its newest judged delivery.
     pub newest_report: Option<&'a Report>,
+    /// Whether its newest judged delivery to `inbox/` was marked as a test by its sender.
+    pub newest_marked_test: bool,
     /// The newest report whose rows were given a meaning: only then were wards looked up.
     pub newest_figures: Option<&'a Report>,
     /// The newest problem, in one sentence, without a value from a file.
@@ -103,6 +105,8 @@ pub struct FeedRow {
     pub condition: Condition,
     /// In one sentence.
     pub state: String,
+    /// Whether its newest judged delivery to `inbox/` was marked as a test by its sender, and so was not loaded.
+    pub newest_marked_test: bool,
     /// How old its newest figures are.
     pub freshness: Freshness,
     /// The newest slot with an accepted file.
@@ -235,6 +239,7 @@ impl FeedRow {
         let standing = facts.standing;
         let newest = standing.newest_accepted;
         let condition = Condition::of(standing);
+        let marked_test = facts.newest_marked_test;
         let warnings = |report: &Report| report.findings.count_at(Severity::Warning);
         Self {
             provider: facts.provider.clone(),
@@ -242,7 +247,8 @@ impl FeedRow {
             kind: facts.kind,
             light: standing.light,
             condition,
-            state: sentence(condition, standing.behind),
+            state: format!("{}{}", sentence(condition, standing.behind), if marked_test { TESTS_COME } else { "" }),
+            newest_marked_test: marked_test,
             freshness: standing.freshness,
             newest_slot: newest.map(|newest| newest.slot),
             newest_snapshot_at: newest.map(|newest| newest.snapshot_at),
@@ -260,6 +266,9 @@ impl FeedRow {
         }
     }
 }
+
+/// What is added where a sender's own mark keeps its files from being loaded.
+const TESTS_COME: &str = " Its newest file is marked TEST, and so was not loaded.";
 
 fn worst_first(feed: &FeedRow) -> (Light, bool, std::cmp::Reverse<u32>, &ProviderCode) {
     (feed.light, !feed.needs_attention(), std::cmp::Reverse(feed.behind), &feed.provider)
@@ -300,6 +309,10 @@ mod tests {
     type Came<'a> = &'a [(&'a str, &'a str, bool)];
 
     fn row(code: &str, came: Came<'_>, silences: &[Silence], now: &str) -> FeedRow {
+        row_after(false, code, came, silences, now)
+    }
+
+    fn row_after(newest_marked_test: bool, code: &str, came: Came<'_>, silences: &[Silence], now: &str) -> FeedRow {
         let provider: ProviderCode = code.parse().unwrap();
         let one = |(place, received, accepted): &(&str, &str, bool)| Arrival {
             slot: Some(slot(place)),
@@ -316,6 +329,7 @@ mod tests {
             kind: ProviderKind::Acute,
             standing: &standing,
             newest_report: None,
+            newest_marked_test,
             newest_figures: None,
             last_problem: None,
         };
@@ -343,6 +357,9 @@ mod tests {
             assert_eq!((row.condition, row.state.as_str()), (condition, state), "{came:?} at {now}");
         }
         assert_eq!(row("RM1", &[], &paused, "12:00").condition, Condition::Paused);
+        let row = row_after(true, "RM1", &[], &[], "10:51");
+        let state = "No file comes: no good file for the 4 newest due slots. Its newest file is marked TEST, and so was not loaded.";
+        assert_eq!((row.state.as_str(), row.newest_marked_test), (state, true));
     }
 
     #[test]

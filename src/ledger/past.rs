@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use rusqlite::{Params, Row, params};
 use std::collections::BTreeSet;
 
-/// Most rows that one look at the past gives: ninety days of a feed of a single file.
-const MAX_ROWS: u32 = 10_000;
+/// Most rows that one look at the past gives: ninety days of a feed of five files a slot, which only a released file asks for.
+/// With fewer, the days between the last row and the end of the reach would be missing from the middle.
+const MAX_ROWS: u32 = 90 * 96 * 5;
 
 /// Most deliveries that one look gives of one name, or of one slot.
 const MAX_ALIKE: u32 = 100;

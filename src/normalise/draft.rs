@@ -3,11 +3,11 @@
 //! Refuses to stop at the first problem: a sender is told of all of them at once.
 
 use super::places::{Located, Places};
-use super::plan::{Field, LinePlan, TablePlan};
+use super::plan::{Field, LinePlan, Start, TablePlan};
 use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
-use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, is_treatment_function};
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, Moment, ShortCode, is_treatment_function};
 use crate::feed::{Finding, Rule, Severity};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -38,8 +38,10 @@ pub(super) enum Coding {
     Known,
     /// The feed does not carry it.
     NotCarried,
-    /// The column has something that no code covers, or nothing.
-    Unmapped(String),
+    /// The column is blank.
+    Blank(String),
+    /// The column has something that cannot be read: no code covers it, or it is no age and no date.
+    Unread(String),
 }
 
 /// Makes the line that a row's plan describes.
@@ -51,19 +53,46 @@ pub(super) fn make<'d>(
     reader: &Reader<'_>,
     places: &Places<'_>,
 ) -> Made {
-    let mut draft = Draft::new(plan, row, quantity);
-    for (field, source) in &line.sources {
-        let alone = || {
-            let mut alone = Draft::new(plan, row, 1);
-            alone.read(line, *field, source, reader);
-            alone.into_filled(*field)
-        };
-        match source.filled(row).and_then(|known| known.get_or_init(alone).as_deref()) {
-            Some(known) => draft.take(*field, known),
+    let start = line.start.get_or_init(|| start(plan, line, row, reader));
+    let mut draft = Draft::new(plan, row, start.line.clone(), start.line_type);
+    draft.line.quantity = quantity;
+    for (field, source) in start.rest.iter().filter_map(|at| line.sources.get(*at)) {
+        match known(plan, line, row, (*field, source), reader) {
+            Some(known) => draft.take(*field, source, known),
             None => draft.read(line, *field, source, reader),
         }
     }
     draft.finish(line, places)
+}
+
+/// The line as far as constants fill it, and the sources that are none, or of which something is to be said.
+fn start<'d>(plan: &'d TablePlan<'d>, line: &'d LinePlan<'d>, row: &'d Row<'d>, reader: &Reader<'_>) -> Start {
+    let mut draft = Draft::new(plan, row, Line::new("", LineType::Demand), None);
+    let mut rest = Vec::new();
+    for (at, (field, source)) in line.sources.iter().enumerate() {
+        let constant = source.is_constant() && !matches!(field, Field::Gender | Field::AgeBand);
+        match known(plan, line, row, (*field, source), reader).filter(|_| constant) {
+            Some(known) => draft.take(*field, source, known),
+            None => rest.push(at),
+        }
+    }
+    Start { line: draft.line, line_type: draft.line_type, rest }
+}
+
+/// What a row's text is known to make of a field; none where that has to be read anew.
+fn known<'d>(
+    plan: &'d TablePlan<'d>,
+    line: &'d LinePlan<'d>,
+    row: &'d Row<'d>,
+    (field, source): (Field, &'d Source<'d>),
+    reader: &Reader<'_>,
+) -> Option<&'d Line> {
+    let alone = || {
+        let mut alone = Draft::new(plan, row, Line::new("", LineType::Demand), None);
+        alone.read(line, field, source, reader);
+        alone.into_filled(field)
+    };
+    source.filled(row)?.get_or_init(alone).as_deref()
 }
 
 /// Where a row is, for a row that may have made no line at all.
@@ -105,13 +134,20 @@ struct Person<'d, T> {
     column: &'d str,
 }
 
+impl<'d, T> Person<'d, T> {
+    /// One that a code covers, or of whom nothing is said.
+    fn known(value: Option<T>, source: &'d Source<'d>) -> Self {
+        Self { value, unmapped: false, constant: source.is_constant(), column: &source.label }
+    }
+}
+
 impl<'d> Draft<'d> {
-    fn new(plan: &'d TablePlan<'d>, row: &'d Row<'d>, quantity: u32) -> Self {
+    fn new(plan: &'d TablePlan<'d>, row: &'d Row<'d>, line: Line, line_type: Option<LineType>) -> Self {
         Self {
             plan,
             row,
-            line: Line { quantity, ..Line::new("", LineType::Demand) },
-            line_type: None,
+            line,
+            line_type,
             site: Cow::Borrowed(""),
             ward: Cow::Borrowed(""),
             findings: Vec::new(),
@@ -125,6 +161,11 @@ impl<'d> Draft<'d> {
     }
 
     fn read(&mut self, line: &LinePlan<'_>, field: Field, source: &'d Source<'d>, reader: &Reader<'_>) {
+        if let Some(last) = source.lacks_last(self.row) {
+            self.refused.push(field);
+            self.push(Finding::new(Rule::Row01, format!("{last} is blank: {} is needed", field.name())), last);
+            return;
+        }
         let value = source.read(self.row, reader);
         if line.required.contains(&field) && matches!(value, Value::Blank | Value::Fallback("")) {
             self.missing(field, Some(source));
@@ -134,14 +175,20 @@ impl<'d> Draft<'d> {
 
     /// The line as far as it is filled; none where something is to be said or counted besides, which each row has to do anew.
     fn into_filled(self, field: Field) -> Filled {
-        let known = field != Field::LineType || self.line_type.is_some();
+        let known = match field {
+            Field::LineType => self.line_type.is_some(),
+            Field::Gender => self.gender.as_ref().is_some_and(|person| !person.unmapped),
+            Field::AgeBand => self.age.as_ref().is_some_and(|person| !person.unmapped),
+            _ => true,
+        };
         let silent = known && self.findings.is_empty() && self.refused.is_empty() && self.repeated.is_empty() && self.dropped.is_empty();
         let line_type = self.line_type.unwrap_or(self.line.line_type);
-        silent.then(|| Box::new(Line { line_type, ..self.line }))
+        let (gender, age_band) = (self.gender.and_then(|person| person.value), self.age.and_then(|person| person.value));
+        silent.then(|| Box::new(Line { line_type, gender, age_band, ..self.line }))
     }
 
     /// Takes a field from a line on which it alone is filled.
-    fn take(&mut self, field: Field, from: &Line) {
+    fn take(&mut self, field: Field, source: &'d Source<'d>, from: &Line) {
         let line = &mut self.line;
         match field {
             Field::LineType => self.line_type = Some(from.line_type),
@@ -159,12 +206,14 @@ impl<'d> Draft<'d> {
             Field::DemandSource => line.demand_source = from.demand_source,
             Field::SideRoom => line.side_room = from.side_room,
             Field::InBedNow => line.in_bed_now = from.in_bed_now,
-            Field::CareLevel => line.care_level.clone_from(&from.care_level),
-            Field::TreatmentFunction => line.treatment_function.clone_from(&from.treatment_function),
+            Field::CareLevel => line.care_level = from.care_level,
+            Field::TreatmentFunction => line.treatment_function = from.treatment_function,
             Field::WaitFrom => line.wait_from = from.wait_from,
             Field::SourceUpdatedAt => line.source_updated_at = from.source_updated_at,
+            Field::Gender => self.gender = Some(Person::known(from.gender, source)),
+            Field::AgeBand => self.age = Some(Person::known(from.age_band, source)),
             // These do not stand alone, and so are never kept.
-            Field::SiteCode | Field::WardCode | Field::Gender | Field::AgeBand | Field::Quantity | Field::DemandRef => {}
+            Field::SiteCode | Field::WardCode | Field::Quantity | Field::DemandRef => {}
         }
     }
 
@@ -192,9 +241,9 @@ impl<'d> Draft<'d> {
             Field::TreatmentFunction => self.line.treatment_function = self.listed(source, value, is_treatment_function),
             Field::Gender => self.gender = self.person(field, source, value, Gender::Unknown),
             Field::AgeBand => self.age = self.person(field, source, value, AgeBand::Unknown),
-            Field::WaitFrom => self.line.wait_from = self.instant(source, value),
+            Field::WaitFrom => self.line.wait_from = self.instant(source, value).map(Moment::from),
             Field::DemandRef => self.demand_ref = self.kept(field, source, value, values::MAX_DEMAND_REF),
-            Field::SourceUpdatedAt => self.line.source_updated_at = self.instant(source, value),
+            Field::SourceUpdatedAt => self.line.source_updated_at = self.instant(source, value).map(Moment::from),
         }
     }
 
@@ -211,12 +260,10 @@ impl<'d> Draft<'d> {
 
     fn not_agreed(&mut self, field: Field, source: &Source<'_>) {
         self.refused.push(field);
-        let shown = if source.label.is_empty() {
-            "a constant of the mapping".to_owned()
-        } else {
-            self.plan.named(&source.label, &source.raw(self.row))
-        };
-        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}", field.name()));
+        let raw = source.raw(self.row);
+        let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
+        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }
 
@@ -234,11 +281,11 @@ impl<'d> Draft<'d> {
     /// A text that is kept as it stands.
     fn kept(&mut self, field: Field, source: &'d Source<'d>, value: Value<'d>, most: usize) -> Option<Code> {
         let text = self.text(field, source, value)?;
-        match values::check_text(&text, most) {
-            Ok(()) => Some(Code::new(&text)),
-            Err(problem) => {
-                let column = if source.label.is_empty() { field.name() } else { source.label.as_str() };
-                self.push(Finding::new(Rule::Row08, format!("{column} {problem}")), &source.label);
+        match source.problem(self.row, &text, most) {
+            None => Some(Code::new(&text)),
+            Some((problem, column)) => {
+                let what = if column.is_empty() { field.name() } else { column };
+                self.push(Finding::new(Rule::Row08, format!("{what} {problem}")), column);
                 None
             }
         }
@@ -263,10 +310,10 @@ impl<'d> Draft<'d> {
     }
 
     /// An optional national code: one that is not on its list is left out and counted, for a bed must not be lost over it.
-    fn listed(&mut self, source: &'d Source<'d>, value: Value<'d>, valid: impl Fn(&str) -> bool) -> Option<Code> {
+    fn listed(&mut self, source: &'d Source<'d>, value: Value<'d>, valid: impl Fn(&str) -> bool) -> Option<ShortCode> {
         let text = Some(plain(value)).filter(|text| !text.is_empty())?;
-        if valid(&text) {
-            return Some(Code::new(&text));
+        if let Some(code) = ShortCode::new(&text).filter(|_| valid(&text)) {
+            return Some(code);
         }
         self.dropped.push(source.label.clone());
         None
@@ -353,16 +400,13 @@ impl<'d> Draft<'d> {
         let located = self.locate(plan, places);
         let (gender, gender_coding) = coding(self.gender.take(), Gender::Unknown, is_person);
         let (age_band, age_coding) = coding(self.age.take(), AgeBand::Unknown, is_person);
-        let line = Line {
-            site_code: located.site.clone(),
-            ward_code: Some(located.ward.clone()).filter(|ward| !ward.is_empty()),
-            line_type: self.line_type.unwrap_or(LineType::Demand),
-            gender,
-            age_band,
-            ..self.line
-        };
+        // In place: a line is large enough for copying it to be felt.
+        self.line.site_code.clone_from(&located.site);
+        self.line.ward_code = Some(located.ward.clone()).filter(|ward| !ward.is_empty());
+        self.line.line_type = self.line_type.unwrap_or(LineType::Demand);
+        (self.line.gender, self.line.age_band) = (gender, age_band);
         Made {
-            line,
+            line: self.line,
             findings: self.findings,
             located,
             gender: gender_coding,
@@ -378,20 +422,24 @@ impl<'d> Draft<'d> {
         let located = places.locate(&self.site, &self.ward, &written);
         let label = |field| plan.source(field).map_or("", |source| source.label.as_str());
         let (site_column, ward_column) = (label(Field::SiteCode), label(Field::WardCode));
+        let row = self.row;
+        let problem = |field, code: &str| plan.source(field).and_then(|source| source.problem(row, code, values::MAX_CODE));
         if !located.site.is_empty() && !located.site_registered {
-            let (rule, said) = match values::check_text(&located.site, values::MAX_CODE) {
-                Err(problem) if !located.site_aliased => (Rule::Row08, format!("the site {problem}, and is not registered")),
-                _ => (Rule::Ref02, format!("site {} is not registered for this provider", shown(&located.site))),
+            let (rule, said, column) = match problem(Field::SiteCode, &located.site) {
+                Some((problem, column)) if !located.site_aliased => {
+                    (Rule::Row08, format!("the site {problem}, and is not registered"), column)
+                }
+                _ => (Rule::Ref02, format!("site {} is not registered for this provider", shown(&located.site)), site_column),
             };
-            self.push(Finding::new(rule, said), site_column);
+            self.push(Finding::new(rule, said), column);
         }
         if !located.ward.is_empty() && !located.ward_registered && !located.ward_aliased {
             // A damaged ward would come in as a new one, and its beds would leave the ward they belong to.
             if let Some(damage) = values::damage(&located.ward) {
                 let said = format!("ward {} cannot be told: {damage}", shown(&located.ward));
                 self.push(Finding::new(Rule::Row07, said).with_severity(Severity::RejectRow), ward_column);
-            } else if let Err(problem) = values::check_text(&located.ward, values::MAX_CODE) {
-                self.push(Finding::new(Rule::Row08, format!("the ward {problem}, and is not registered")), ward_column);
+            } else if let Some((problem, column)) = problem(Field::WardCode, &located.ward) {
+                self.push(Finding::new(Rule::Row08, format!("the ward {problem}, and is not registered")), column);
             }
         }
         located
@@ -410,9 +458,9 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
         None => (Some(unknown), Coding::NotCarried),
         Some(person) => match person.value {
             None if person.constant => (Some(unknown), Coding::NotCarried),
-            None => (Some(unknown), Coding::Unmapped(person.column.to_owned())),
+            None => (Some(unknown), Coding::Blank(person.column.to_owned())),
             Some(value) if person.constant && value == unknown => (Some(value), Coding::NotCarried),
-            Some(value) if person.unmapped => (Some(value), Coding::Unmapped(person.column.to_owned())),
+            Some(value) if person.unmapped => (Some(value), Coding::Unread(person.column.to_owned())),
             Some(value) => (Some(value), Coding::Known),
         },
     }

@@ -3,6 +3,12 @@
 //! A mapping is read from the provider's settings file by `config`, which refuses one that cannot work; here is what a
 //! valid one says. Column names are always the mapping's own spelling; `verify::structure` finds them in the file.
 
+mod files;
+mod lines;
+
+pub use files::{Compression, FilePart, Manifest, NamePattern, NamePiece, PartRole};
+pub use lines::{Condition, FIELDS, FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading, Sum};
+
 use crate::bedstate::Coverage;
 use crate::feed::Digest;
 use jiff::SignedDuration;
@@ -71,86 +77,6 @@ impl Mapping {
     }
 }
 
-/// One of the files that make a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilePart {
-    /// Its name within the mapping, such as `beds`.
-    pub part: String,
-    /// The names it may have.
-    pub name: NamePattern,
-    /// What it is.
-    pub role: PartRole,
-    /// How it is packed.
-    pub compression: Compression,
-    /// The part that a signature is for; `None` for every other role.
-    pub signs: Option<String>,
-}
-
-/// How a file of rows is packed. Archives with members (zip) are said by the tables that name a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// As it is.
-    Plain,
-    /// One gzip stream, or several one after the other.
-    Gzip,
-}
-
-/// What a file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartRole {
-    /// Holds rows; tables name it.
-    Data,
-    /// A checksum file: `HASH  NAME` as `sha256sum` writes, or the hash alone.
-    Sha256,
-    /// A control record: `key=value` lines.
-    Control,
-    /// A detached OpenSSH signature, as `ssh-keygen -Y sign` writes.
-    Signature,
-}
-
-/// A file name with named parts, such as `{org}_BEDSTATE_{yyyy}{mm}{dd}_{HH}{MM}.csv`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamePattern {
-    /// As written in the settings; shown to senders.
-    pub text: String,
-    /// In order.
-    pub pieces: Vec<NamePiece>,
-}
-
-/// One piece of a name pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NamePiece {
-    /// Exactly this text, letter case ignored.
-    Literal(String),
-    /// `{org}`: three to six letters or digits; must be the account's provider (TRN-02).
-    Org,
-    /// `{yyyy}`: four digits.
-    Year,
-    /// `{mm}`: two digits.
-    Month,
-    /// `{dd}`: two digits.
-    Day,
-    /// `{HH}`: two digits, 00 to 24.
-    Hour,
-    /// `{MM}`: two digits.
-    Minute,
-    /// `{SS}`: two digits.
-    Second,
-    /// `{seq}`: one to seven digits.
-    Sequence,
-}
-
-/// Where a table's row counts are announced inside an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
-    /// The member that lists the others.
-    pub member: String,
-    /// Its column of member names.
-    pub name_column: String,
-    /// Its column of row counts (header excluded).
-    pub rows_column: String,
-}
-
 /// One table: where it is, how it is cut, what its rows mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableMapping {
@@ -206,6 +132,8 @@ pub struct TableMapping {
     pub may_be_empty: bool,
     /// Whether a row makes one line (the first that applies) or each line that applies.
     pub lines_per_row: LinesPerRow,
+    /// Counts of a row that must fit together (ROW-02, XRO-03).
+    pub sums: Vec<Sum>,
     /// Fields that every line of the table has, by dataset field name.
     pub fields: BTreeMap<String, FieldSource>,
     /// The lines a row can make.
@@ -344,140 +272,3 @@ pub struct Join {
     /// Columns that both tables have and that together name one row.
     pub on: Vec<String>,
 }
-
-/// How many lines a row makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinesPerRow {
-    /// Exactly one: the first that applies. None that applies rejects the row (REF-04).
-    One,
-    /// Each that applies and whose quantity is above zero. A blank quantity rejects the row (ROW-01), and so does a text that no
-    /// line's condition on its column covers (REF-04): beds must not vanish behind a new code.
-    Each,
-}
-
-/// One line that a row can make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineMapping {
-    /// All must hold, by column; none: always applies.
-    pub when: BTreeMap<String, Condition>,
-    /// How many; `None`: one.
-    pub quantity: Option<Quantity>,
-    /// Fields of this line, over the table's own.
-    pub set: BTreeMap<String, FieldSource>,
-    /// Fields of the table that this line leaves blank.
-    pub omit: Vec<String>,
-}
-
-/// What a column must say. Texts are compared without regard to letter case; null tokens count as blank.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// `"OCC"`, or `["OCC", "OCCUPIED"]`: one of these.
-    OneOf(Vec<String>),
-    /// `"Y*"`: starts with this.
-    StartsWith(String),
-    /// `"*"`: anything but blank.
-    Filled,
-    /// `""`: blank.
-    Blank,
-}
-
-/// A count: a column, plus and minus others. Thousands separators and a trailing `.0` are read for what they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quantity {
-    /// The column.
-    pub column: String,
-    /// Columns to add.
-    pub plus: Vec<String>,
-    /// Columns to take away; a result below zero rejects the row (ROW-02).
-    pub minus: Vec<String>,
-}
-
-/// Where a field's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FieldSource {
-    /// The same on every line. An empty text leaves the field blank.
-    Value(String),
-    /// Several columns with a text between, blanks left out: `{ join = ["BAY", "BED"], with = "-" }`.
-    Joined {
-        /// The columns.
-        columns: Vec<String>,
-        /// The text between.
-        with: String,
-    },
-    /// A column, read in one of several ways.
-    Column {
-        /// The column.
-        column: String,
-        /// How its text is read.
-        reading: Reading,
-    },
-}
-
-/// How a column's text is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// As it stands.
-    Text,
-    /// With zeros put back in front: `7` becomes `07`. Applied to digits only.
-    PadZeros(usize),
-    /// By a list of codes; letter case ignored.
-    Codes {
-        /// From the provider's texts to the dataset's codes.
-        codes: BTreeMap<String, String>,
-        /// What to do with a text that is not listed. Blank is blank unless the list has `""`; on a line about a person a
-        /// blank gender or age is not known (REF-05).
-        otherwise: Otherwise,
-    },
-    /// As an instant, by `strptime` formats tried in order; local times by the mapping's zone.
-    Instant {
-        /// The formats.
-        formats: Vec<String>,
-    },
-    /// `age in years`: the age band of a whole number.
-    AgeInYears,
-    /// `birth date`: the age band on the snapshot's day, by `strptime` formats.
-    BirthDate {
-        /// The formats.
-        formats: Vec<String>,
-    },
-    /// `age range`: texts such as `25 to 29` or `25-29`, only where they are one of the dataset's bands.
-    AgeRange,
-}
-
-/// What a text outside a code list becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Otherwise {
-    /// Rejects the row (REF-04). The default.
-    Reject,
-    /// Becomes this code (empty: blank). For gender and age band the default is not known, counted by REF-05.
-    Code(String),
-}
-
-/// Dataset fields a mapping can fill, in the order of the specification.
-pub const FIELDS: &[&str] = &[
-    "site_code",
-    "line_type",
-    "quantity",
-    "ward_code",
-    "bay_code",
-    "bed_ref",
-    "bed_status",
-    "empty_state",
-    "closed_reason",
-    "bed_base",
-    "bed_sex",
-    "side_room",
-    "care_level",
-    "treatment_function",
-    "gender",
-    "age_band",
-    "ready",
-    "edd_band",
-    "los_band",
-    "demand_source",
-    "demand_for",
-    "in_bed_now",
-    "wait_from",
-    "demand_ref",
-    "source_updated_at",
-];

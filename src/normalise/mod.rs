@@ -27,3 +27,4 @@ pub mod texts;
 pub mod times;
 pub mod uses;
 pub mod values;
+pub mod words;

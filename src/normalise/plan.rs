@@ -7,6 +7,9 @@ use super::sources::{Column, Columns, Count, Row, Source, Test, named};
 use super::table::RawTable;
 use super::uses::PERSON_FIELDS;
 use super::values;
+use super::words::{Words, nearest};
+use crate::bedstate::{Line, LineType};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
 /// A field of the dataset that a mapping can fill.
@@ -73,10 +76,9 @@ impl Field {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
     }
 
-    /// Whether what a text makes of it depends on nothing else of the row, and stands on the line as it is. Places and persons
-    /// are settled when the whole line is known.
+    /// Whether what a text makes of it depends on nothing else of the row. Places are settled when the whole line is known.
     fn stands_alone(self) -> bool {
-        !matches!(self, Self::SiteCode | Self::WardCode | Self::Gender | Self::AgeBand | Self::Quantity | Self::DemandRef)
+        !matches!(self, Self::SiteCode | Self::WardCode | Self::Quantity | Self::DemandRef)
     }
 
     /// The field's name in the dataset.
@@ -90,6 +92,8 @@ pub(super) struct TablePlan<'a> {
     pub(super) per_row: LinesPerRow,
     pub(super) columns: Columns<'a>,
     pub(super) lines: Vec<LinePlan<'a>>,
+    /// Counts of a row that must fit together.
+    pub(super) sums: Vec<Together<'a>>,
     /// Rows to leave out: when, and why.
     skips: Vec<(Vec<Test<'a>>, &'a str)>,
     pub(super) copies_by: Option<Column<'a>>,
@@ -99,6 +103,16 @@ pub(super) struct TablePlan<'a> {
     conditions: Vec<(Column<'a>, Vec<Test<'a>>)>,
     /// Columns read for gender or age, and declared identifiers: never quoted.
     person: HashSet<String>,
+    /// What of the other columns may be quoted.
+    words: Words,
+}
+
+/// Counts of a row that must fit together.
+pub(super) struct Together<'a> {
+    /// The whole, less its parts.
+    pub(super) rest: Count<'a>,
+    /// Whether nothing may be left.
+    pub(super) exact: bool,
 }
 
 /// One line that a row can make.
@@ -107,6 +121,16 @@ pub(super) struct LinePlan<'a> {
     pub(super) count: Option<Count<'a>>,
     pub(super) sources: Vec<(Field, Source<'a>)>,
     pub(super) required: Vec<Field>,
+    /// The line as far as it is the same for every row, and the sources that are left to be read: worked out at the first row.
+    pub(super) start: OnceCell<Start>,
+}
+
+/// What every line of a plan starts with.
+pub(super) struct Start {
+    pub(super) line: Line,
+    pub(super) line_type: Option<LineType>,
+    /// Places among the plan's sources.
+    pub(super) rest: Vec<usize>,
 }
 
 impl LinePlan<'_> {
@@ -145,6 +169,7 @@ impl<'a> TablePlan<'a> {
         Self {
             per_row: mapping.lines_per_row,
             lines,
+            sums: mapping.sums.iter().map(|sum| Together { rest: Count::new(&sum.rest, &columns), exact: sum.exact }).collect(),
             skips,
             copies_by: mapping.copies_by.as_deref().map(|name| columns.column(name)),
             inspected: inspected
@@ -153,6 +178,7 @@ impl<'a> TablePlan<'a> {
                 .collect(),
             conditions,
             person,
+            words: Words::of([mapping]),
             columns,
         }
     }
@@ -164,7 +190,14 @@ impl<'a> TablePlan<'a> {
 
     /// A column with its value in words, the value only where the column is not about a person.
     pub(super) fn named(&self, column: &str, text: &str) -> String {
-        named(column, if self.person.contains(column) { None } else { values::quoted(text) })
+        named(column, if self.person.contains(column) { None } else { self.words.quoted(text) })
+    }
+
+    /// Which agreed code a text may have been meant for, in words; nothing where the column is about a person, of whom the
+    /// code would tell, or where none is near.
+    pub(super) fn perhaps_meant<'c>(&self, column: &str, text: &str, codes: impl IntoIterator<Item = &'c str>) -> String {
+        let near = if self.person.contains(column) { None } else { nearest(text, codes) };
+        near.map_or_else(String::new, |code| format!("; was \"{code}\" meant?"))
     }
 
     /// Why no line applies, one text for each column to blame: a column that keeps a nearly fitting line from applying, and
@@ -207,7 +240,13 @@ impl<'a> TablePlan<'a> {
         let said = if text.is_empty() {
             format!("{} is blank: a code is needed", column.name)
         } else {
-            format!("{} is not an agreed code", self.named(column.name, text))
+            let of_column = self.conditions.iter().filter(|(known, _)| known.name == column.name).flat_map(|(_, tests)| tests);
+            let codes = of_column.flat_map(|test| match test.condition {
+                Condition::OneOf(codes) => codes.as_slice(),
+                Condition::StartsWith(_) | Condition::Filled | Condition::Blank => &[],
+            });
+            let meant = self.perhaps_meant(column.name, text, codes.map(String::as_str));
+            format!("{} is not an agreed code{meant}", self.named(column.name, text))
         };
         (column.name, said)
     }
@@ -228,6 +267,7 @@ fn line_plan<'a>(table: &'a TableMapping, line: &'a LineMapping, columns: &Colum
         count: line.quantity.as_ref().map(|quantity| Count::new(quantity, columns)),
         sources: sources.collect(),
         required: table.required.iter().filter_map(|name| Field::of(name)).collect(),
+        start: OnceCell::new(),
     }
 }
 

@@ -5,10 +5,10 @@
 
 use super::draft::{self, Made};
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
-use super::places::Places;
-use super::plan::{Field, LinePlan, TablePlan};
+use super::places::{Located, Places};
+use super::plan::{Field, LinePlan, TablePlan, Together};
 use super::reference::Reference;
-use super::sources::{CountProblem, Reader, Row};
+use super::sources::{Count, CountProblem, Reader, Row};
 use super::table::{RawRow, RawTable};
 use super::tally::Tally;
 use super::tidy::{self, Unfit};
@@ -37,7 +37,7 @@ pub type WardKey = (String, String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Normalised {
     /// The lines, in the order of the file.
-    pub lines: Vec<NumberedLine>,
+    pub lines: Vec<PlacedLine>,
     /// REF-02 to REF-05, ROW-01, 02, 07 and 08, and what was skipped (STR-08).
     pub findings: Findings,
     /// What became of the rows.
@@ -58,13 +58,13 @@ pub struct Normalised {
 
 /// A line, and the row it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NumberedLine {
+pub struct PlacedLine {
     /// The file's part, or the archive's member.
     pub part: Arc<str>,
     /// The row's line number in the file as sent, from 1.
-    pub line: u64,
+    pub row: u64,
     /// The line.
-    pub value: Line,
+    pub line: Line,
 }
 
 /// Turns the rows of all tables of a snapshot into lines.
@@ -171,11 +171,13 @@ impl Work<'_> {
         let number = row.own.line;
         self.inspect(plan, part, row);
         let spare = std::mem::take(&mut self.spare);
-        let Outcome { mut made, findings: own, short } = if unfit.is_empty() {
+        let mut outcome = if unfit.is_empty() {
             self.lines_of(plan, row, spare)
         } else {
             Outcome { findings: unfit.iter().map(refuse_form).collect(), ..Outcome::default() }
         };
+        plan.sums.iter().for_each(|sum| outcome.hold(sum, row));
+        let Outcome { mut made, findings: own, short } = outcome;
         // The lines of one row share columns, and so their problems: each is said once.
         let mut findings: Vec<&Finding> = Vec::new();
         for finding in own.iter().chain(made.iter().flat_map(|made| &made.findings)) {
@@ -211,7 +213,7 @@ impl Work<'_> {
         let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
         for made in made.drain(..) {
             self.tally.used(part, number, &made, ward_column);
-            self.out.lines.push(NumberedLine { part: Arc::clone(part), line: number, value: made.line });
+            self.out.lines.push(PlacedLine { part: Arc::clone(part), row: number, line: made.line });
         }
         self.spare = made;
     }
@@ -311,16 +313,42 @@ impl Outcome {
             self.made.push(made);
             return;
         }
-        let ward = draft::shown(&made.located.ward);
-        let said = format!("Occupied exceeds open on ward {ward}, by {short}: counted as patients beyond its open beds");
-        let column = finding.place.column.unwrap_or_default();
-        self.findings.push(Finding::new(Rule::Xro03, said).in_column(&column));
+        self.findings.push(crowded(&made.located, short, &finding.place.column.unwrap_or_default()));
         self.findings.extend(made.findings);
-        self.short = short;
+        self.short += short;
+    }
+
+    /// Holds counts against each other. Where all that a row makes is patients, a whole that is too small says that the ward is
+    /// crowded (XRO-03). Beds without patients that the whole has no room for contradict it (ROW-02). A blank count is not known,
+    /// so nothing can be held against it; whether it may be blank is for the lines to say.
+    fn hold(&mut self, sum: &Together<'_>, row: &Row<'_>) {
+        let Counted { quantity, findings, short } = counted(&sum.rest, row);
+        let known = findings.is_empty();
+        self.findings.extend(findings.into_iter().filter(|finding| finding.rule != Rule::Row01));
+        match (short, self.made.first()) {
+            (Some((short, finding)), Some(first)) if self.made.iter().all(|made| made.line.line_type == LineType::Occupied) => {
+                self.findings.push(crowded(&first.located, short, &finding.place.column.unwrap_or_default()));
+                self.short += short;
+            }
+            (Some((_, finding)), _) => self.findings.push(finding),
+            (None, _) if sum.exact && known && quantity > 0 => {
+                let column = sum.rest.column();
+                let said = format!("{column} is more than its parts together ({})", sum.rest.parts());
+                self.findings.push(Finding::new(Rule::Row02, said).in_column(column));
+            }
+            (None, _) => {}
+        }
     }
 }
 
-/// A line's count as read.
+/// More patients on a ward than it has room for.
+fn crowded(located: &Located, short: u32, column: &str) -> Finding {
+    let ward = draft::shown(&located.ward);
+    let said = format!("Occupied exceeds open on ward {ward}, by {short}: counted as patients beyond its open beds");
+    Finding::new(Rule::Xro03, said).in_column(column)
+}
+
+/// A count as read.
 struct Counted {
     quantity: u32,
     findings: Vec<Finding>,
@@ -328,10 +356,15 @@ struct Counted {
     short: Option<(u32, Finding)>,
 }
 
-/// The count of a line; where it cannot be read, 1, so that the rest of the row is checked all the same.
+/// The count of a line.
 fn count(line: &LinePlan<'_>, row: &Row<'_>) -> Counted {
+    let one = || Counted { quantity: 1, findings: Vec::new(), short: None };
+    line.count.as_ref().map_or_else(one, |count| counted(count, row))
+}
+
+/// A count; where it cannot be read, 1, so that the rest of the row is checked all the same.
+fn counted(count: &Count<'_>, row: &Row<'_>) -> Counted {
     let mut counted = Counted { quantity: 1, findings: Vec::new(), short: None };
-    let Some(count) = &line.count else { return counted };
     match count.read(row) {
         Ok(quantity) => counted.quantity = quantity,
         Err(problems) => {

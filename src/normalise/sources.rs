@@ -7,6 +7,7 @@ use super::table::{RawRow, RawTable, trimmed};
 use super::texts::Texts;
 use super::times::{self, Resolved, TimeProblem};
 use super::values;
+use super::words::Words;
 use crate::bedstate::{AgeBand, Line};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -196,8 +197,10 @@ pub(super) struct Source<'a> {
     /// The columns in words, for messages; empty for a constant.
     pub(super) label: String,
     kind: Kind<'a>,
-    /// What each text makes of a line's field, by the text's number: filled in when it is met first.
+    /// What each text, or each combination of texts that are joined, makes of a line's field: filled in when it is met first.
     filled: Vec<OnceCell<Filled>>,
+    /// How many texts each of the columns has that are joined.
+    counts: Vec<usize>,
 }
 
 /// A line on which nothing but one field is filled; none where the text leaves more to be said than that.
@@ -222,6 +225,8 @@ enum Read<'a> {
     /// By the text in lower case: the code's place in the list.
     Codes {
         places: HashMap<String, usize>,
+        /// The texts as the mapping spells them.
+        texts: Vec<&'a str>,
         codes: Vec<&'a str>,
         otherwise: &'a Otherwise,
     },
@@ -234,9 +239,10 @@ enum Read<'a> {
 impl<'a> Source<'a> {
     pub(super) fn new(source: &'a FieldSource, columns: &Columns<'_>) -> Self {
         match source {
-            FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value), filled: Vec::new() },
+            FieldSource::Value(value) => Self { label: String::new(), kind: Kind::Value(value), filled: Vec::new(), counts: Vec::new() },
             FieldSource::Joined { columns: names, with } => Self {
                 filled: Vec::new(),
+                counts: Vec::new(),
                 label: names.join(" and "),
                 kind: Kind::Joined { columns: names.iter().map(|name| columns.column(name)).collect(), with },
             },
@@ -246,6 +252,7 @@ impl<'a> Source<'a> {
                     Reading::PadZeros(width) => Read::PadZeros(*width),
                     Reading::Codes { codes, otherwise } => Read::Codes {
                         places: codes.keys().enumerate().map(|(at, text)| (text.trim().to_lowercase(), at)).collect(),
+                        texts: codes.keys().map(String::as_str).collect(),
                         codes: codes.values().map(String::as_str).collect(),
                         otherwise,
                     },
@@ -258,7 +265,7 @@ impl<'a> Source<'a> {
                 let texts = columns.count(bound);
                 let remembered = !matches!(read, Read::Text | Read::PadZeros(_)) && texts <= MOST_REMEMBERED;
                 let known = if remembered { vec![OnceCell::new(); texts] } else { Vec::new() };
-                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known }, filled: Vec::new() }
+                Self { label: column.clone(), kind: Kind::Column { column: bound, read, known }, filled: Vec::new(), counts: Vec::new() }
             }
         }
     }
@@ -268,7 +275,11 @@ impl<'a> Source<'a> {
         let texts = match &self.kind {
             Kind::Value(_) => 1,
             Kind::Column { column, .. } => columns.count(*column),
-            Kind::Joined { .. } => 0,
+            Kind::Joined { columns: joined, .. } => {
+                self.counts = joined.iter().map(|column| columns.count(*column)).collect();
+                // With a place for a blank of each, where a row has no text of it.
+                self.counts.iter().fold(1_usize, |all, count| all.saturating_mul(count.saturating_add(1)))
+            }
         };
         if texts <= MOST_FILLED {
             self.filled = vec![OnceCell::new(); texts];
@@ -281,13 +292,46 @@ impl<'a> Source<'a> {
         match &self.kind {
             Kind::Value(_) => self.filled.first(),
             Kind::Column { column, .. } => self.filled.get(usize::try_from(row.number(*column)?).ok()?),
-            Kind::Joined { .. } => None,
+            Kind::Joined { .. } if self.filled.is_empty() => None,
+            Kind::Joined { columns, .. } => {
+                let mut place = 0_usize;
+                for (column, count) in columns.iter().zip(&self.counts) {
+                    let number = row.number(*column).and_then(|number| usize::try_from(number).ok());
+                    place = place * (count + 1) + number.map_or(*count, |number| number.min(*count));
+                }
+                self.filled.get(place)
+            }
         }
     }
 
     /// Whether it is the same on every line.
     pub(super) fn is_constant(&self) -> bool {
         matches!(self.kind, Kind::Value(_))
+    }
+
+    /// What of several columns put together must not be kept, and the column: the first piece with a problem, or else the whole.
+    pub(super) fn problem(&self, row: &Row<'_>, whole: &str, most: usize) -> Option<(values::TextProblem, &str)> {
+        let of = |text: &str| values::check_text(text, most).err();
+        let joined: &[Column<'_>] = if let Kind::Joined { columns, .. } = &self.kind { columns } else { &[] };
+        let piece = joined.iter().find_map(|column| Some((of(row.text(*column)).filter(|_| !row.text(*column).is_empty())?, column.name)));
+        piece.or_else(|| Some((of(whole)?, self.label.as_str())))
+    }
+
+    /// The last of several columns put together, where it is blank and another is not: a bay without a bed would pass as one.
+    pub(super) fn lacks_last(&self, row: &Row<'_>) -> Option<&str> {
+        let Kind::Joined { columns, .. } = &self.kind else { return None };
+        let (last, others) = columns.split_last()?;
+        let blank = |column: &Column<'_>| row.text(*column).is_empty();
+        (blank(last) && !others.iter().all(blank)).then_some(last.name)
+    }
+
+    /// The texts that its code list knows; none where it has no such list.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> + '_ {
+        let texts = match &self.kind {
+            Kind::Column { read: Read::Codes { texts, .. }, .. } => texts.as_slice(),
+            _ => &[],
+        };
+        texts.iter().copied()
     }
 
     /// The text as the extract writes it, before any reading.
@@ -354,7 +398,7 @@ enum Meaning {
 impl<'a> Read<'a> {
     fn meaning(&self, raw: &str, reader: &Reader<'_>) -> Meaning {
         match self {
-            Read::Codes { places, codes, otherwise } => match (places.get(&raw.to_lowercase()), otherwise) {
+            Read::Codes { places, codes, otherwise, .. } => match (places.get(&raw.to_lowercase()), otherwise) {
                 (Some(at), _) if codes.get(*at) == Some(&"") => Meaning::Blank,
                 (Some(at), _) => Meaning::Code(*at),
                 (None, _) if raw.is_empty() => Meaning::Blank,
@@ -425,6 +469,11 @@ impl<'a> Count<'a> {
         self.base.name
     }
 
+    /// The columns that are taken away, for messages.
+    pub(super) fn parts(&self) -> String {
+        self.minus.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+    }
+
     /// Reads the count, 0 to 99,999; every column that cannot be read is named.
     pub(super) fn read(&self, row: &Row<'_>) -> Result<u32, Vec<CountProblem<'a>>> {
         let mut problems = Vec::new();
@@ -436,7 +485,7 @@ impl<'a> Count<'a> {
                 Some(number) => sum += sign * i64::from(number),
                 None if text.is_empty() => problems.push(CountProblem::Blank(column.name)),
                 None => {
-                    let said = format!("{} is not a whole number", named(column.name, values::quoted(text)));
+                    let said = format!("{} is not a whole number", named(column.name, Words::default().quoted(text)));
                     problems.push(CountProblem::Invalid(column.name, said));
                 }
             }
@@ -447,8 +496,7 @@ impl<'a> Count<'a> {
             Ok(number) if number <= 99_999 => Ok(number),
             Ok(_) => Err(vec![CountProblem::Invalid(base, format!("{base} is more than 99,999"))]),
             Err(_) => {
-                let parts: Vec<&str> = self.minus.iter().map(|column| column.name).collect();
-                let said = format!("{base} is less than its parts together ({})", parts.join(", "));
+                let said = format!("{base} is less than its parts together ({})", self.parts());
                 Err(vec![match u32::try_from(-sum) {
                     Ok(short) => CountProblem::Short(base, short, said),
                     Err(_) => CountProblem::Invalid(base, said),

@@ -18,8 +18,8 @@ type Spot = (String, String);
 pub(super) struct Tally {
     persons: u64,
     persons_unknown: u64,
-    /// Persons whose gender or age no code covers, and the first lines.
-    unmapped: BTreeMap<Spot, (u64, Vec<u64>)>,
+    /// Persons whose gender or age no code covers, and the first lines, each with whether nothing stands there.
+    unmapped: BTreeMap<Spot, (u64, Vec<(u64, bool)>)>,
     /// Persons for whom the feed sends no gender; no age.
     no_gender: u64,
     no_age: u64,
@@ -55,18 +55,18 @@ impl Tally {
             return;
         }
         self.persons += quantity;
-        if [&made.gender, &made.age].into_iter().any(|coding| matches!(coding, Coding::Unmapped(_))) {
+        if [&made.gender, &made.age].into_iter().any(|coding| matches!(coding, Coding::Blank(_) | Coding::Unread(_))) {
             self.persons_unknown += quantity;
         }
         for (coding, not_carried) in [(&made.gender, &mut self.no_gender), (&made.age, &mut self.no_age)] {
             match coding {
                 Coding::Known => {}
                 Coding::NotCarried => *not_carried += quantity,
-                Coding::Unmapped(column) => {
+                Coding::Blank(column) | Coding::Unread(column) => {
                     let (persons, lines) = self.unmapped.entry((part.to_owned(), column.clone())).or_default();
                     *persons += quantity;
                     if lines.len() < MAX_FINDINGS_PER_RULE {
-                        lines.push(row);
+                        lines.push((row, matches!(coding, Coding::Blank(_))));
                     }
                 }
             }
@@ -125,8 +125,9 @@ impl Tally {
             findings.push(Finding::new(Rule::Ref05, said).in_part(part).in_column(column));
         }
         for ((part, column), (_, lines)) in &self.unmapped {
-            for line in lines {
-                let said = format!("{column} is blank or not agreed: counted as not known");
+            for (line, blank) in lines {
+                let why = if *blank { "is blank" } else { "cannot be read as agreed" };
+                let said = format!("{column} {why}: counted as not known");
                 findings.push(Finding::new(Rule::Ref05, said).in_part(part).in_column(column).at_line(*line));
             }
         }

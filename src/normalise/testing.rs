@@ -95,6 +95,7 @@ pub(crate) fn table(name: &str, columns: &[&str]) -> TableMapping {
         join: None,
         may_be_empty: true,
         lines_per_row: LinesPerRow::One,
+        sums: Vec::new(),
         fields: Default::default(),
         lines: Vec::new(),
         required: Vec::new(),

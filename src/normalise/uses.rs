@@ -3,7 +3,9 @@
 //! Owns the picture of a mapping that `bedfeed check` shows. Refuses to read a row: nothing here takes part in judging.
 
 use super::mapping::{Mapping, SnapshotTime, TableMapping};
+use super::words::Words;
 use super::{plan, values};
+use crate::feed::is_hidden;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest value that is shown, in characters: codes are short, and long texts are not needed to find a mistake.
@@ -24,22 +26,23 @@ pub enum Showing {
     Place,
     /// A time that is about figures, not about a person.
     Time,
-    /// Anything else that was agreed: shown unless it could be part of a number that names a person.
+    /// Anything else that was agreed: shown where a message could quote it.
     Code,
 }
 
 impl Showing {
-    /// Whether a value may be shown. Columns may have slipped, so even an agreed column's value must look harmless.
+    /// Whether a value may be shown; `words` are those of the table's codes. Columns may have slipped, so even an agreed column's
+    /// value must look harmless.
     #[must_use]
-    pub fn allows(self, value: &str) -> bool {
+    pub fn allows(self, value: &str, words: &Words) -> bool {
         let value = value.trim();
-        if value.chars().count() > MAX_SHOWN_CHARS || value.chars().any(char::is_control) {
+        if value.chars().count() > MAX_SHOWN_CHARS || value.chars().any(is_hidden) {
             return false;
         }
         match self {
             Self::Masked => false,
             Self::Place => values::quoted_place(value).is_some(),
-            Self::Code => values::quoted(value).is_some(),
+            Self::Code => words.quoted(value).is_some(),
             // With an hour it is no birth date; eight digits alone could be one, and ten an NHS number.
             Self::Time => value.chars().filter(char::is_ascii_digit).count() >= 11 || value.chars().all(|c| !c.is_ascii_digit()),
         }
@@ -71,6 +74,11 @@ pub fn of_table(mapping: &Mapping, table: &TableMapping) -> BTreeMap<String, Col
     }
     for skip in &table.skip {
         skip.when.keys().for_each(|column| also(column, "decides which rows are left out"));
+    }
+    for sum in &table.sums {
+        let what = if sum.exact { "must be the sum of" } else { "must not be less than the sum of" };
+        also(&sum.rest.column, &format!("{what} {}", sum.rest.minus.join(", ")));
+        sum.rest.minus.iter().for_each(|column| also(column, &format!("is held against {}", sum.rest.column)));
     }
     if let SnapshotTime::Column { column, .. } = &table.snapshot_at {
         also(column, "when the figures were true");
@@ -162,10 +170,12 @@ mod tests {
     #[test]
     fn what_could_name_a_person_is_not_shown_in_any_column() {
         use Showing::{Code, Masked, Place, Time};
+        let words = Words::default();
         let rows = [
             (Masked, "F", false),
             (Masked, "", false),
             (Code, "VAC-DIRTY", true),
+            (Code, "SMITH", false),
             (Code, "04", true),
             (Code, "19350214", false),
             (Code, "9434765919", false),
@@ -178,9 +188,11 @@ mod tests {
             (Time, "9434765919", false),
             (Code, &"x".repeat(41), false),
             (Code, "a\u{1b}[31m", false),
+            (Place, "W\u{202e}21", false),
+            (Place, "W\u{200b}21", false),
         ];
         for (showing, value, shown) in rows {
-            assert_eq!(showing.allows(value), shown, "{showing:?} {value}");
+            assert_eq!(showing.allows(value, &words), shown, "{showing:?} {value}");
         }
     }
 }

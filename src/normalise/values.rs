@@ -5,6 +5,7 @@
 
 use super::times;
 use crate::bedstate::AgeBand;
+use crate::feed::{is_hidden, printed};
 use jiff::civil::Date;
 use std::borrow::Cow;
 use std::fmt;
@@ -17,9 +18,6 @@ pub const MAX_DEMAND_FOR: usize = 8;
 pub const MAX_DEMAND_REF: usize = 32;
 /// Most characters of a value that a message quotes.
 const MAX_QUOTED: usize = 40;
-
-/// Longest value that a message repeats as a code, in characters.
-const MAX_CODE_CHARS: usize = 20;
 
 /// Reads a whole number that is not negative: `7`, `1,234` and a spreadsheet's `10.0`; never `1.5` or `5.00E+01`.
 #[must_use]
@@ -140,7 +138,7 @@ pub fn check_text(text: &str, most: usize) -> Result<(), TextProblem> {
     if text.starts_with(['=', '+', '-', '@']) {
         return Err(TextProblem::FormulaStart);
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(is_hidden) {
         return Err(TextProblem::ControlCharacter);
     }
     if digits_in(text) == 10 && text.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '-') {
@@ -190,25 +188,28 @@ pub fn damage(text: &str) -> Option<Damage> {
     }
 }
 
-/// The value in quotes for a message; `None` where it could be a number that names a person, or is no code but words: free
-/// text in a column of codes may be a person's name.
-#[must_use]
-pub fn quoted(text: &str) -> Option<String> {
-    let of_a_code = |c: char| c.is_alphanumeric() || "-_./+&#*?%".contains(c);
-    let like_a_code = text.chars().count() <= MAX_CODE_CHARS && text.chars().all(of_a_code);
-    // Six digits or more could be part of a birth date, a record number or an NHS number.
-    (like_a_code && digits_in(text) < 6).then(|| in_quotes(text))
-}
-
-/// The same for the code of a place, which may be a long number (a care home's CQC location id has eleven digits).
+/// The code of a place in quotes for a message; `None` where it could be about a person. A place may have a long number (a care
+/// home's CQC location id has eleven digits) or a name. Whoever registers a new ward must be told its code, so a single word is
+/// shown whatever it is; several words are only where one of them is a place's.
 #[must_use]
 pub fn quoted_place(text: &str) -> Option<String> {
     // Eight digits are a date, ten an NHS number: columns may have slipped.
-    (!(8..=10).contains(&digits_in(text))).then(|| in_quotes(text))
+    let like_a_number = (8..=10).contains(&digits_in(text));
+    (!like_a_number && !like_a_name(text)).then(|| in_quotes(text))
+}
+
+/// Whether a text is of several words, as a person's name is, with nothing in it that a place's name has.
+fn like_a_name(text: &str) -> bool {
+    const OF_PLACES: &str = "ward unit bay suite room wing floor block house home lodge court hall centre center hospital clinic east west \
+                             north south site area annexe cottage grange manor villa";
+    let words = || text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let of_a_place = |word: &str| OF_PLACES.split(' ').any(|known| known.eq_ignore_ascii_case(word));
+    let apart = text.contains(|c: char| c.is_whitespace() || c == ',');
+    apart && words().count() > 1 && digits_in(text) == 0 && !words().any(of_a_place)
 }
 
 /// What a message says in place of a place's code that may not be shown.
-pub const NOT_SHOWN: &str = "(not shown: it looks like a person's number)";
+pub const NOT_SHOWN: &str = "(not shown: it may be about a person)";
 
 /// The same without quotes, for lists; a hint where it must not be shown.
 #[must_use]
@@ -224,9 +225,9 @@ fn digits_in(text: &str) -> usize {
 }
 
 fn in_quotes(text: &str) -> String {
-    let shown: String = text.chars().take(MAX_QUOTED).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let short: String = text.chars().take(MAX_QUOTED).collect();
     let cut = if text.chars().nth(MAX_QUOTED).is_some() { "…" } else { "" };
-    format!("\"{shown}{cut}\"")
+    format!("\"{}{cut}\"", printed(&short))
 }
 
 /// One digit, decimals, `E`, a sign, and two digits or more: only a spreadsheet writes that.
@@ -407,22 +408,27 @@ mod tests {
     }
 
     #[test]
-    fn p7_a_message_never_quotes_a_long_number() {
+    fn p7_a_message_quotes_no_place_that_looks_like_a_persons_number_or_name() {
         let rows = [
-            ("W21", Some("\"W21\"")),
-            ("943 476 5919", None),
-            ("14/02/1935", None),
-            ("a\nb", None),
-            ("OCC SMITH J", None),
-            ("Ocupied", Some("\"Ocupied\"")),
-            ("#REF!", None),
+            ("1-1000000001", true),
+            ("RM102", true),
+            ("NELSON", true),
+            ("Ward East", true),
+            ("Unit East", true),
+            ("RMY-SITE-A", true),
+            ("Foxglove Ward", true),
+            ("Nelson 2", true),
+            ("943-476-5919", false),
+            ("19350214", false),
+            ("John Smith", false),
+            ("SMITH, John", false),
+            ("SMITH,J", false),
+            ("Mrs O'Neil", false),
         ];
-        for (text, expected) in rows {
-            assert_eq!(quoted(text).as_deref(), expected, "{text:?}");
-        }
-        assert_eq!(quoted(&"x".repeat(21)), None);
-        for (text, shown) in [("1-1000000001", true), ("RM102", true), ("943-476-5919", false), ("19350214", false)] {
+        for (text, shown) in rows {
             assert_eq!(quoted_place(text).is_some(), shown, "{text}");
+            assert_eq!(shown_place(text).contains(text), shown, "{text}");
         }
+        assert_eq!(shown_place("W\u{202e}21"), "W\\u{202E}21");
     }
 }

@@ -3,21 +3,23 @@
 //! The heart of the house: the daemon, the dry run, the tests and the benchmark all call this one pure function. Owns the
 //! order of the checks, and nothing else: each check lives in `verify`, each meaning in `normalise`.
 
-use crate::bedstate::{Line, Snapshot, totals};
+use crate::bedstate::{Line, Snapshot};
 use crate::feed::{
     DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, UkClock,
     UnknownWard,
 };
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
-use crate::normalise::rows::{self as normaliser, NumberedLine};
+use crate::normalise::rows as normaliser;
 use crate::normalise::times::local_day;
 use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
+use crate::verify::fingerprint::Figures;
+use crate::verify::glance::Glance;
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
-    self, Feed, History, PlacedLine, Rejections, Verdict, envelope, fingerprint, identifiers, labels, lines as single, movement,
-    plausibility, references, register, sequence, times, totals as sums,
+    self, Feed, History, Rejections, Verdict, envelope, identifiers, labels, lines as single, movement, plausibility, references, register,
+    sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -73,18 +75,27 @@ pub struct Assessment {
 /// Judges the deliveries of one snapshot. All findings are gathered: none ends the search for others.
 #[must_use]
 pub fn assess(parts: &[Part<'_>], context: &Context<'_>) -> Assessment {
-    judge(parts, context, &mut |_| {})
+    judge(parts, context, Told::Verdict, &mut |_| {})
+}
+
+/// What a judgement is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// What becomes of the deliveries: of a repetition nothing else is told.
+    Verdict,
+    /// To show a person everything about them, a repetition's findings too.
+    Everything,
 }
 
 /// The same, showing each snapshot that came out to `look`, accepted or not, before it is decided on. The one that counts has the
 /// report's snapshot time.
 #[must_use]
-pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
-    let assessment = assess_once(parts, context, false, look);
+pub(super) fn judge(parts: &[Part<'_>], context: &Context<'_>, told: Told, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+    let assessment = assess_once(parts, context, false, told, look);
     if !may_be_an_hour_later(&assessment.report) {
         return assessment;
     }
-    let later = assess_once(parts, context, true, look);
+    let later = assess_once(parts, context, true, told, look);
     if later.report.rows.rejected < assessment.report.rows.rejected { later } else { assessment }
 }
 
@@ -96,9 +107,15 @@ fn may_be_an_hour_later(report: &Report) -> bool {
     report.rows.rejected > 0 && report.time_rule.is_some_and(guessed)
 }
 
-fn assess_once(parts: &[Part<'_>], context: &Context<'_>, rows_rule_out_bst: bool, look: &mut dyn FnMut(&Snapshot)) -> Assessment {
+fn assess_once(
+    parts: &[Part<'_>],
+    context: &Context<'_>,
+    rows_rule_out_bst: bool,
+    told: Told,
+    look: &mut dyn FnMut(&Snapshot),
+) -> Assessment {
     let files: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
-    let mut judgement = Judgement::new(context);
+    let mut judgement = Judgement::new(context, told);
     let opened = open_by_mapping_in_force(&files, context, rows_rule_out_bst, &mut judgement.findings);
     let named = |at: usize| opened.as_ref().and_then(|(_, set)| set.parts.get(at).cloned().flatten());
     let part = |(at, part): (usize, &Part<'_>)| (named(at).unwrap_or_else(|| "unknown".to_owned()), part.delivery);
@@ -141,15 +158,15 @@ struct Judgement<'a> {
     report: Report,
     findings: Findings,
     repeats: Option<DeliveryId>,
-    test: bool,
+    told: Told,
     /// Whether rows come from more than one place: only then does a finding name the part it is about.
     several_parts: bool,
 }
 
 impl<'a> Judgement<'a> {
-    fn new(context: &'a Context<'a>) -> Self {
+    fn new(context: &'a Context<'a>, told: Told) -> Self {
         let report = Report { assessed_at: context.now, ..Report::default() };
-        Self { context, report, findings: Findings::default(), repeats: None, test: false, several_parts: false }
+        Self { context, report, findings: Findings::default(), repeats: None, told, several_parts: false }
     }
 
     fn note(&mut self, mapping: &Mapping, set: &OpenSet) {
@@ -160,7 +177,7 @@ impl<'a> Judgement<'a> {
         self.report.content = Some(set.content);
         self.report.rows = RowCounts { read: set.rows, rejected: set.rejected, ..RowCounts::default() };
         self.report.identifiers_dropped = identifiers_dropped(mapping, set);
-        self.test = set.kind == Some(Kind::Test);
+        self.report.marked_test = set.kind == Some(Kind::Test);
         self.several_parts = mapping.tables.len() > 1;
     }
 
@@ -228,19 +245,24 @@ impl<'a> Judgement<'a> {
         let read_against = normaliser::Context { provider: &feed.provider, reference, snapshot_at };
         let normalised = normaliser::normalise(&set.tables, mapping, &read_against);
         self.findings.append(normalised.findings);
-        let placed = |numbered: NumberedLine| PlacedLine { part: numbered.part, row: numbered.line, line: numbered.value };
-        let mut lines: Vec<PlacedLine> = normalised.lines.into_iter().map(placed).collect();
+        let mut lines = normalised.lines;
         let mut rejections = Rejections { rows: set.rejected + normalised.rows.rejected, by_ward: normalised.rejected_wards };
         let before = rejections.rows;
-        verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
-        sums::check_repeats(&mut lines, mapping, &feed.limits, &mut rejections, &mut self.findings);
+        let glance = Glance::at(&lines);
+        if glance.unsound {
+            verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
+        }
+        sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
-        single::check(&mut lines, &against, &mut rejections, &mut self.findings);
+        if glance.telling {
+            single::check(&mut lines, &against, &mut rejections, &mut self.findings);
+        }
         self.findings.append(references::check(&set.tables, mapping));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
-        self.findings.append(labels::check(&lines, mapping, &register, &reference.telling_words));
+        let wards = register::Wards::of(&lines, &register);
+        self.findings.append(labels::check(&wards, mapping, &reference.telling_words));
         self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
         let beside = register::Beside {
             named: &normalised.named_wards,
@@ -249,7 +271,9 @@ impl<'a> Judgement<'a> {
             mapping,
             limits: &feed.limits,
         };
-        self.findings.append(register::check(&mut lines, &register, &beside));
+        let (findings, of_another_sex) = register::check(&wards, &register, &beside);
+        self.findings.append(findings);
+        register::keep_the_registers_sex(&mut lines, &register, &of_another_sex);
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
             read: set.rows,
@@ -258,8 +282,10 @@ impl<'a> Judgement<'a> {
             rejected: rejections.rows,
             lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
         };
-        let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).collect();
-        let totals = totals(&lines);
+        // Counted on the way: going through the lines once more would cost as much as the counting.
+        let mut figures = Figures::default();
+        let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).inspect(|line| figures.add(line)).collect();
+        let totals = figures.totals;
         self.report.totals = Some(totals);
         for (who, stated) in &set.stated_totals {
             self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
@@ -268,7 +294,7 @@ impl<'a> Judgement<'a> {
             self.findings.extend(plausibility::check(&totals, &register, &feed.limits));
             self.findings.extend(register::check_provider(&totals, normalised.beds_short, &feed.limits));
         }
-        self.compare_with_the_past(mapping, snapshot_at, &lines);
+        self.compare_with_the_past(mapping, snapshot_at, figures);
         Snapshot {
             provider: feed.provider.clone(),
             slot: Slot::meant_at(snapshot_at, feed.limits.early_tolerance),
@@ -284,14 +310,14 @@ impl<'a> Judgement<'a> {
     }
 
     /// Notes what later snapshots are compared with, and compares this one with earlier ones.
-    fn compare_with_the_past(&mut self, mapping: &Mapping, snapshot_at: Timestamp, lines: &[Line]) {
-        let (fingerprint, persons) = (fingerprint::of_lines(lines.iter()), fingerprint::persons(lines.iter()));
+    fn compare_with_the_past(&mut self, mapping: &Mapping, snapshot_at: Timestamp, figures: Figures) {
+        let Figures { totals, persons, fingerprint } = figures;
         (self.report.fingerprint, self.report.persons) = (Some(fingerprint), Some(persons));
         let now = movement::Now {
             slot: Slot::meant_at(snapshot_at, self.context.feed.limits.early_tolerance),
             received_at: self.context.received_at,
             coverage: mapping.coverage,
-            totals: self.report.totals.unwrap_or_default(),
+            totals,
             persons,
             fingerprint,
         };
@@ -299,6 +325,11 @@ impl<'a> Judgement<'a> {
     }
 
     fn finish(mut self, snapshot: Option<Snapshot>) -> Assessment {
+        if self.report.marked_test || self.told == Told::Everything {
+            // Whoever tries a file out a second time wants to know what is wrong with it a second time.
+            let again = |of| format!("The same content was accepted as {of}: sent to inbox/, it would be ignored as a repetition.");
+            self.findings.extend(self.repeats.take().map(|of| Finding::new(Rule::Trn05, again(of))));
+        }
         let findings = if self.several_parts { self.findings } else { self.findings.without_parts() };
         let (verdict, findings) = verify::conclude(snapshot, self.repeats, findings, self.context.released);
         debug_assert!(findings.iter().all(Finding::is_of_the_catalogue), "{:?}", findings.iter().find(|f| !f.is_of_the_catalogue()));
@@ -307,7 +338,7 @@ impl<'a> Judgement<'a> {
             // What stands in the ward's column may be what leaked.
             self.report.unknown_wards.clear();
         }
-        Assessment { report: self.report, verdict, test: self.test }
+        Assessment { test: self.report.marked_test, report: self.report, verdict }
     }
 }
 

@@ -72,7 +72,10 @@ impl Inner {
                         self.set_aside(std::slice::from_ref(old), report, true).await?;
                         continue;
                     }
-                    let aside = Stage::Quarantined { sealed: false, discarded: false };
+                    let aside = match old.delivery.folder {
+                        Folder::Test => Stage::Tested { accepted: false },
+                        Folder::Inbox => Stage::Quarantined { sealed: false, discarded: false },
+                    };
                     let newer = "A newer file of the same part came before the set was complete; the newer one is used.";
                     let report = self.report_alone(old, Finding::new(Rule::Trn09, newer));
                     self.move_all(std::slice::from_ref(old), &aside, report).await?;

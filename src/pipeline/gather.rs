@@ -1,6 +1,6 @@
 //! Gathering: which pending deliveries are judged together. Pure.
 
-use crate::feed::{DeliveryId, Slot, Stage};
+use crate::feed::{DeliveryId, Folder, Slot, Stage};
 use crate::ledger::{DeliveryRow, Past, PastRow, Reach};
 use crate::normalise::times::{comes_twice, read_civil};
 use crate::verify::envelope::{identify, missing_parts, needs_set};
@@ -34,6 +34,8 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
         |other: &&DeliveryRow| other.delivery.folder == row.delivery.folder && matches!(other.stage, Stage::Landed | Stage::Waiting { .. });
     // In the hour that October repeats, two files rightly have one name: the later one is judged when the earlier one was.
     let twice = identity.name_parts.when.is_some_and(comes_twice) && !identity.name_parts.utc;
+    // Somebody who tries a file out again wants it judged again, not told that it is the same.
+    let trying = row.delivery.folder == Folder::Test;
     let mut members: Vec<(String, &DeliveryRow)> = Vec::new();
     let mut replaced = Vec::new();
     for other in pending.iter().filter(undecided) {
@@ -44,6 +46,7 @@ pub(super) fn gather<'a>(feed: &Feed, row: &'a DeliveryRow, pending: &'a [Delive
         match members.iter_mut().find(|(part, _)| *part == its.part) {
             None => members.push((its.part, other)),
             Some(_) if twice => {}
+            Some((_, older)) if trying => replaced.push(std::mem::replace(older, other)),
             Some((_, older)) if older.delivery.sha256 == other.delivery.sha256 && other.delivery.id == row.delivery.id => {
                 return Gathering::Repeats(older.delivery.id);
             }
@@ -129,7 +132,7 @@ pub(super) fn history(past: &Past, without: &[DeliveryId]) -> History {
 mod tests {
     use super::*;
     use crate::feed::testing::delivery;
-    use crate::feed::{Delivery, Digest, FileName, Folder};
+    use crate::feed::{Delivery, Digest, FileName};
     use crate::ledger::PastReport;
     use crate::normalise::mapping::PartRole;
     use crate::verify::testing::{beds, feed};
@@ -196,6 +199,10 @@ mod tests {
         assert_eq!(decided_for(&night[2], &night[2..], "10:17"), "judge 1 2");
         let twice = [one(1, beds), one(2, beds), one(3, sum)];
         assert_eq!(decided(&twice[..2], "10:17"), "repeats 1");
+        // Somebody who tries the same file twice wants it judged twice.
+        let trying = [(1, beds), (2, beds), (3, sum)].map(|(number, name)| row(number, name, name, Folder::Test));
+        assert_eq!(decided(&trying[..2], "10:17"), "beds waits until 10:26:02");
+        assert_eq!(decided(&trying, "10:17"), "judge 2 3 replacing 1");
         // Whichever is looked at first, the older of two equal files is the one that counts.
         assert_eq!(decided_for(&twice[0], &twice, "10:17"), "judge 1 3");
     }

@@ -3,7 +3,7 @@
 //! Pure. Owns what the dry run and deliveries to `test/` show. Costs the reading of the files once more, so the daemon's own
 //! way does without it.
 
-use super::assess::{Assessment, Context, Part, judge};
+use super::assess::{Assessment, Context, Part, Told, judge};
 use crate::bedstate::{LineType, Snapshot, written_fields};
 use crate::feed::{Findings, LONDON, Slot, Totals};
 use crate::normalise::mapping::Mapping;
@@ -31,7 +31,8 @@ const KEPT_WIDTH: usize = 100;
 #[must_use]
 pub fn judge_with_picture(parts: &[Part<'_>], context: &Context<'_>) -> (Assessment, Picture) {
     let mut seen: Vec<(Timestamp, Vec<WardBeds>)> = Vec::new();
-    let assessment = judge(parts, context, &mut |snapshot| seen.push((snapshot.snapshot_at, beds_by_ward(snapshot, context.reference))));
+    let look = &mut |snapshot: &Snapshot| seen.push((snapshot.snapshot_at, beds_by_ward(snapshot, context.reference)));
+    let assessment = judge(parts, context, Told::Everything, look);
     let report = &assessment.report;
     let wards = seen.into_iter().find(|(at, _)| report.snapshot_at == Some(*at)).map(|(_, wards)| wards).unwrap_or_default();
     let mapping = report.mapping.as_ref().and_then(|version| context.feed.mappings.iter().find(|mapping| mapping.version == *version));

@@ -117,7 +117,7 @@ impl ReceiptDocument {
             receipt_version: RECEIPT_VERSION,
             verdict,
             loaded,
-            summary: verdict.meaning(loaded, discarded).to_owned(),
+            summary: verdict.meaning(loaded, discarded, report.is_some_and(|report| report.marked_test)).to_owned(),
             delivery_id: delivery.id,
             file: delivery.name.clone(),
             bytes: delivery.bytes,

@@ -1,6 +1,6 @@
 //! The pen: plain text of a given width that grows line by line, with colours where a terminal shows them.
 
-use super::text::plain;
+use crate::feed::printed;
 
 /// Narrowest text that is written.
 const NARROWEST: usize = 40;
@@ -61,31 +61,31 @@ impl Pen {
 
     /// The first line of all.
     pub(super) fn heading(&mut self, ink: Ink, words: &str) {
-        let line = self.in_ink(&format!("1;{}", ink.code()), &plain(words));
+        let line = self.in_ink(&format!("1;{}", ink.code()), &printed(words));
         self.put(&line);
     }
 
     pub(super) fn section(&mut self, words: &str) {
         self.blank();
-        let line = self.in_ink("1", &plain(words));
+        let line = self.in_ink("1", &printed(words));
         self.put(&line);
     }
 
     pub(super) fn inked(&mut self, ink: Ink, words: &str) {
-        let line = self.in_ink(ink.code(), &plain(words));
+        let line = self.in_ink(ink.code(), &printed(words));
         self.put(&line);
     }
 
     /// A line that stands out where something differs.
     pub(super) fn difference(&mut self, differs: bool, words: &str) {
-        let words = format!("  {}", plain(words));
+        let words = format!("  {}", printed(words));
         let line = if differs { self.in_ink(Ink::Yellow.code(), &words) } else { words };
         self.put(&line);
     }
 
     /// Words broken at spaces; what follows the first line is indented two more.
     pub(super) fn wrapped(&mut self, indent: usize, words: &str) {
-        let words = plain(words);
+        let words = printed(words);
         let (mut line, mut empty) = (" ".repeat(indent), true);
         for word in words.split_whitespace() {
             if !empty && wide(&line) + 1 + wide(word) > self.width {
@@ -104,7 +104,7 @@ impl Pen {
     /// A line of a file behind its number, cut to the width around the first mark, with the marks below it.
     pub(super) fn marked_line(&mut self, number: &str, text: &str, marks: &str) {
         let room = self.width.saturating_sub(wide(number) + 2);
-        let text: Vec<char> = plain(text).chars().collect();
+        let text: Vec<char> = printed(text).chars().collect();
         let marks: Vec<char> = marks.chars().collect();
         let first = marks.iter().position(|mark| *mark == '^').unwrap_or(0);
         let last = marks.iter().rposition(|mark| *mark == '^').map_or(0, |last| last + 1);
@@ -125,7 +125,7 @@ impl Pen {
     }
 
     fn widths(headings: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
-        let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at)).map(|cell| wide(cell));
+        let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at)).map(|cell| wide(&printed(cell)));
         headings.iter().enumerate().map(|(at, heading)| cells(at).max().unwrap_or(0).max(wide(heading))).collect()
     }
 
@@ -147,9 +147,10 @@ impl Pen {
         let heading = self.in_ink("2", &heading);
         self.put(&heading);
         for row in rows {
-            let (last, cells) = row.split_last().map_or((String::new(), row.as_slice()), |(last, cells)| (plain(last), cells));
+            let (last, cells) =
+                row.split_last().map_or((String::new(), row.as_slice()), |(last, cells)| (printed(last).into_owned(), cells));
             for (number, piece) in pieces(&last, room).into_iter().enumerate() {
-                let blank = |cell: &String| if number == 0 { plain(cell) } else { String::new() };
+                let blank = |cell: &String| if number == 0 { printed(cell).into_owned() } else { String::new() };
                 let line = row_of(cells.iter().map(blank).chain([piece]), &widths);
                 self.put(&line);
             }
@@ -206,8 +207,8 @@ mod tests {
     fn colours_are_only_where_they_are_wanted_and_nothing_moves_the_cursor() {
         for colour in [false, true] {
             let mut pen = Pen::new(60, colour);
-            pen.heading(Ink::Red, "bad\u{1b}[2J");
-            assert_eq!(pen.text(), if colour { "\u{1b}[1;31mbad?[2J\u{1b}[0m\n" } else { "bad?[2J\n" });
+            pen.heading(Ink::Red, "bad\u{1b}[2J\u{2066}");
+            assert_eq!(pen.text(), if colour { "\u{1b}[1;31mbad\\u{1B}[2J\\u{2066}\u{1b}[0m\n" } else { "bad\\u{1B}[2J\\u{2066}\n" });
         }
     }
 

@@ -1,7 +1,7 @@
 //! The picture of a judgement as text: `bedfeed check` at a terminal, and `NAME.check.txt` for a file sent to `test/`.
 //!
 //! Owns the order in which it is told: verdict, findings with their lines, sums beside what was expected, columns, first
-//! lines. Words from a file lose their control characters here.
+//! lines. Characters that cannot be seen are written by their numbers.
 
 use super::counts::counts;
 use super::pen::{Ink, Pen, wide};
@@ -38,6 +38,9 @@ fn head(pen: &mut Pen, report: &Report, picture: &Picture, look: &Look, zone: &T
         Decision::Sealed => (Ink::Red, "would be SEALED: it has something that identifies a person. No line of it is shown".to_owned()),
     };
     pen.heading(ink, &words);
+    if report.marked_test && picture.decision != Decision::Sealed {
+        pen.wrapped(0, "It is marked TEST: nothing of it would be loaded in any case. This is what would become of it without that mark.");
+    }
     for file in &picture.files {
         let part = file.part.as_ref().map_or_else(|| "no agreed file".to_owned(), |part| format!("part {part}"));
         pen.wrapped(2, &format!("{} ({part})", file.name));

@@ -231,7 +231,7 @@ fn words_from_a_file_cannot_move_the_cursor_or_pass_the_margin() {
     let found = report([Finding::new(Rule::Ref03, format!("ward \u{1b}[2J\u{202e}{long} is not registered"))]);
     let shown = text(&loaded(), Some(&found));
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'));
-    assert!(shown.contains("?[2J?"), "{shown}");
+    assert!(shown.contains("\\u{1B}[2J\\u{202E}"), "{shown}");
 }
 
 /// A picture at the width that is kept.
@@ -272,4 +272,19 @@ fn a_long_line_is_drawn_in_one_go_and_says_that_it_goes_on() {
     let picture = Picture { lines: vec![line(200_000, 0)], ..Picture::default() };
     assert!(drawn(&picture, found("c199999")).contains('^'));
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_test_is_told_what_made_it_one() {
+    // Whether the sender marked it, whether it would be accepted, and what the receipt says.
+    let rows = [
+        (false, true, "This was a test: nothing was loaded. The same file in inbox would be accepted."),
+        (false, false, "This was a test: nothing was loaded. The same file in inbox would be rejected."),
+        (true, true, "It is marked TEST, so nothing was loaded. Without that mark, the same file in inbox would be accepted."),
+        (true, false, "It is marked TEST, so nothing was loaded. Without that mark, the same file in inbox would be rejected."),
+    ];
+    for (marked_test, accepted, expected) in rows {
+        let report = Report { marked_test, ..report([]) };
+        assert_eq!(json(&Stage::Tested { accepted }, Some(&report))["summary"], expected);
+    }
 }

@@ -1,11 +1,11 @@
 //! The receipt as text: for an analyst at a terminal. Verdict first, then what is wrong and what to do, then the figures.
 //!
-//! Owns the layout: 72 columns, plain characters. Words that came from a file lose their control characters here, so that a
+//! Owns the layout: 72 columns, plain characters. Characters that cannot be seen are written by their numbers, so that a
 //! receipt cannot move anybody's cursor.
 
 use super::Verdict;
 use super::document::{FindingCount, ReceiptDocument, ReceiptFinding};
-use crate::feed::{FileName, Folder, Severity, ToldTotals, local_text};
+use crate::feed::{FileName, Folder, Severity, ToldTotals, local_text, printed};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -173,7 +173,7 @@ impl Page {
     }
 
     fn line(&mut self, indent: usize, words: &str) {
-        let line = format!("{:indent$}{}", "", plain(words));
+        let line = format!("{:indent$}{}", "", printed(words));
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
@@ -219,12 +219,6 @@ impl Page {
         }
         self.line(indent, &line);
     }
-}
-
-/// The words with control characters, and marks that turn the direction of writing, shown as `?`.
-pub(super) fn plain(words: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    words.chars().map(|c| if hidden(c) { '?' } else { c }).collect()
 }
 
 /// What the sender of a file is told that was not taken: `why` is what the client was answered.

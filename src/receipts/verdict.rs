@@ -71,10 +71,17 @@ impl Verdict {
         }
     }
 
-    /// What the verdict means for the sender, in plain words.
+    /// What the verdict means for the sender, in plain words. `marked_test`: the sender's own mark made it a test, whatever the
+    /// folder.
     #[must_use]
-    pub fn meaning(self, loaded: bool, discarded: bool) -> &'static str {
+    pub fn meaning(self, loaded: bool, discarded: bool, marked_test: bool) -> &'static str {
         match self {
+            Self::TestAccepted if marked_test => {
+                "It is marked TEST, so nothing was loaded. Without that mark, the same file in inbox would be accepted."
+            }
+            Self::TestRejected if marked_test => {
+                "It is marked TEST, so nothing was loaded. Without that mark, the same file in inbox would be rejected."
+            }
             Self::Accepted | Self::AcceptedWithWarnings if loaded => "The figures are loaded. You need not send the file again.",
             Self::Accepted | Self::AcceptedWithWarnings => {
                 "The file is good and safe with us; its figures are being loaded. You need not send it again."

@@ -4,7 +4,6 @@
 //! never used, only looked through for people. Nothing is ever written to disk.
 
 use super::identifiers::{self, Expects};
-use crate::feed::nhs_number::masked;
 use crate::feed::{Finding, Findings, Rule};
 use crate::normalise::mapping::Mapping;
 use std::collections::BTreeMap;
@@ -65,7 +64,7 @@ fn read_members(
     let expects = if wanted.is_empty() { Expects::Something } else { Expects::Nothing };
     for (name, index) in found.iter().filter(|(member, _)| !wanted.iter().any(|name| member.eq_ignore_ascii_case(name))) {
         findings.extend(identifiers::check_text("The name of an archive's member", name));
-        let shown = masked(&super::quoted(name));
+        let shown = super::quoted(name);
         findings.push(Finding::new(Rule::Str04, format!("The archive's member {shown} was not agreed; it was not read.")));
         // It is kept with the rest, so it is looked through for people all the same, as far as the limit goes.
         if let Ok(content) = read_one(&mut archive, *index, left) {

@@ -126,8 +126,7 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
     let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
     let label = if trusted { written } else { number };
     if header.fields.get(at).is_some_and(|field| identifiers::names_a_person(field)) {
-        let message = format!("Personal data column present: {label}. The file is sealed.");
-        findings.push(Finding::new(Rule::Igv01, message).in_column(&label));
+        findings.push(identifiers::named_for_a_person(&label));
     } else if trusted {
         let finding = if mapping.reject_extra {
             let said = format!("Column {label} was not agreed, and other columns than the agreed ones reject this file.");

@@ -3,11 +3,12 @@
 //! Owns `key=value` control files, and the meaning of the same statements where they stand in a first or last line. Refuses
 //! to judge rows one by one: it compares what was stated with what came of all of them.
 
-use super::{Limits, quoted, sequence, text};
+use super::{Limits, records, running_number, text};
 use crate::bedstate::DATASET;
 use crate::feed::{Digest, Finding, Findings, Rule, Totals};
 use crate::normalise::mapping::{Encoding, Mapping};
 use crate::normalise::times::resolve;
+use crate::normalise::words::Words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,25 @@ const MAX_CONTROL_BYTES: usize = 64 * 1024;
 
 /// Formats of `produced_at`, beside RFC 3339 with an offset.
 const PRODUCED_FORMATS: [&str; 5] = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y%m%d%H%M%S"];
+
+/// The keys of a control record. The last two say where the file comes from, and are not used. Source: the dataset's own
+/// specification of the control record.
+pub const KEYS: [&str; 14] = [
+    "dataset",
+    "provider_code",
+    "snapshot_at",
+    "sequence_no",
+    "row_count",
+    "total_occ",
+    "total_emp",
+    "total_clo",
+    "total_dem",
+    "sha256",
+    "kind",
+    "produced_at",
+    "system",
+    "mapping_hint",
+];
 
 /// What a control record says. Each is `None` where the record does not say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,8 +132,8 @@ pub fn check_dataset(text: &str, bare: bool, who: &str) -> Option<Finding> {
         }
         None => bare && text.eq_ignore_ascii_case(name),
     };
-    let shown = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
-    let stated = if shown && !text.is_empty() { format!("Version {}", quoted(text)) } else { "The version".to_owned() };
+    let shown = Words::default().quoted(text).filter(|_| !text.is_empty());
+    let stated = shown.map_or_else(|| "The version".to_owned(), |shown| format!("Version {}", shown.trim_matches('"')));
     (!fits).then(|| Finding::new(Rule::Str09, format!("{stated} that {who} states is not supported: {DATASET} is.")))
 }
 
@@ -183,9 +203,10 @@ pub fn check_clock(produced_at: &str, kind: Option<Kind>, mapping: &Mapping, lim
     Some(Finding::new(Rule::Tim09, message))
 }
 
-/// Reads a control record: one `key=value` on each line, `#` starts a remark, letter case of keys is ignored.
+/// Reads a control record: one `key=value` on each line, `#` starts a remark, letter case of keys is ignored. What is in `always`
+/// must be there: a record that was cut short exactly at a line end is told by that alone.
 #[must_use]
-pub fn record(bytes: &[u8]) -> (ControlRecord, Findings) {
+pub fn record(bytes: &[u8], always: &[String]) -> (ControlRecord, Findings) {
     let mut findings = Findings::default();
     let text = match readable(bytes, "control file") {
         Ok(text) => text,
@@ -194,20 +215,45 @@ pub fn record(bytes: &[u8]) -> (ControlRecord, Findings) {
             return (ControlRecord::default(), findings);
         }
     };
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut values: BTreeMap<String, String> = BTreeMap::new();
-    for line in lines {
-        match line.split_once('=') {
-            Some((key, value)) => {
-                let twice = values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
-                if twice.is_some_and(|before| before != value.trim()) {
-                    findings.push(unreadable("it says one thing twice, and differently"));
-                }
+    for (number, line) in (1_u64..).zip(records::without_end_mark(&text).lines().map(str::trim)) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else {
+            findings.push(unreadable("every line must be key=value"));
+            continue;
+        };
+        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim().to_owned());
+        if KEYS.contains(&key.as_str()) {
+            if values.get(&key).is_some_and(|before| *before != value) {
+                findings.push(unreadable("it says one thing twice, and differently"));
             }
-            None => findings.push(unreadable("every line must be key=value")),
+            values.insert(key, value);
+        } else {
+            findings.push(not_known(number, &value));
         }
     }
+    let lacks = |key: &&String| values.get(*key).is_none_or(String::is_empty);
+    for key in always.iter().filter(lacks) {
+        findings.push(unreadable(&format!("{key}, which it always states, is missing: it may have been cut short")));
+    }
+    if !records::ends_with_line_end(&text) {
+        let message = "The last line of the control file has no line end: the control file may be cut short.";
+        findings.push(Finding::new(Rule::Str10, message));
+    }
     (meant(&values, &mut findings), findings)
+}
+
+/// What is said of a key that nobody knows. The key is not repeated: anything could stand there. A test that is marked by a key of
+/// the sender's own would be loaded, so that is more than a warning.
+fn not_known(line: u64, value: &str) -> Finding {
+    if value.eq_ignore_ascii_case("TEST") {
+        let message = format!("Line {line} of the control file says TEST, but not as kind=TEST: what it is meant for is not known.");
+        return Finding::new(Rule::Str09, message);
+    }
+    let message = format!("Line {line} of the control file has a key that is not known; it was not used. Known are: {}.", KEYS.join(", "));
+    Finding::new(Rule::Str04, message)
 }
 
 fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlRecord {
@@ -233,7 +279,8 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
         read
     };
     let rows = number(rows, "row_count", u64::MAX);
-    let sequence = number(filled("sequence_no"), "sequence_no", u64::from(sequence::LAST)).and_then(|number| u32::try_from(number).ok());
+    let sequence =
+        number(filled("sequence_no"), "sequence_no", u64::from(running_number::LAST)).and_then(|number| u32::try_from(number).ok());
     let mut total = |key: &str| number(filled(key), key, u64::MAX);
     let totals =
         StatedTotals { occupied: total("total_occ"), empty: total("total_emp"), closed: total("total_clo"), demand: total("total_dem") };

@@ -103,8 +103,11 @@ pub fn check_provider(stated: &str, feed: &Feed) -> Option<Finding> {
     if stated.eq_ignore_ascii_case(feed.provider.as_str()) {
         return None;
     }
-    // Only what looks like a code is repeated: a shifted row could hold anything here.
-    let code = (3..=6).contains(&stated.len()) && stated.bytes().all(|b| b.is_ascii_alphanumeric());
+    // Only what looks like a code is repeated: a shifted row could hold anything here, a name too. Trusts' codes are three
+    // characters that start with R or T; others have a digit.
+    let plain = (3..=6).contains(&stated.len()) && stated.bytes().all(|b| b.is_ascii_alphanumeric());
+    let of_a_trust = stated.len() == 3 && stated.starts_with(['R', 'T', 'r', 't']);
+    let code = plain && (of_a_trust || stated.bytes().any(|b| b.is_ascii_digit()));
     let whose = if code { quoted(stated) } else { "another organisation".to_owned() };
     Some(Finding::new(Rule::Trn02, format!("The file is for {whose} but arrived on {}'s account.", feed.provider)))
 }

@@ -1,58 +1,69 @@
-//! Fingerprints: a number that equal lines have in common, and how well persons are coded. Both go into the report, so that
-//! later snapshots can be compared without keeping a row.
+//! Fingerprints: what is known of all lines together: their sums, a number that equal lines have in common, and how well
+//! persons are coded. All go into the report, so that later snapshots can be compared without keeping a row.
 //!
 //! Refuses to be a proof: a fingerprint finds figures that stand still by mistake, not on purpose.
 
-use crate::bedstate::{AgeBand, Code, Gender, Line, LineType};
-use crate::feed::Persons;
+use crate::bedstate::{AgeBand, Code, Gender, Line, LineType, Moment, ShortCode, add_to_totals};
+use crate::feed::{Persons, Totals};
 use std::hash::{Hash, Hasher};
 
-/// The number of all lines together. It does not depend on their order, for a report that is sorted another way says the
-/// same; nor on the snapshot's time, which moves even where the figures do not.
-#[must_use]
-pub fn of_lines<'a>(lines: impl Iterator<Item = &'a Line>) -> u64 {
-    lines.map(of_line).fold(0, u64::wrapping_add)
+/// What is known of all lines together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Their sums.
+    pub totals: Totals,
+    /// The persons on them, and those whose gender or age is not known.
+    pub persons: Persons,
+    /// Their number. It does not depend on their order, for a report that is sorted another way says the same; nor on the
+    /// snapshot's time, which moves even where the figures do not.
+    pub fingerprint: u64,
 }
 
-/// Counts the persons, and those whose gender or age is not known.
-#[must_use]
-pub fn persons<'a>(lines: impl Iterator<Item = &'a Line>) -> Persons {
-    let mut persons = Persons::default();
-    for line in lines.filter(|line| matches!(line.line_type, LineType::Occupied | LineType::Demand)) {
+impl Figures {
+    /// Adds a line.
+    pub fn add(&mut self, line: &Line) {
+        add_to_totals(&mut self.totals, line);
+        self.fingerprint = self.fingerprint.wrapping_add(of_line(line));
+        if !matches!(line.line_type, LineType::Occupied | LineType::Demand) {
+            return;
+        }
         let quantity = u64::from(line.quantity);
-        persons.counted += quantity;
+        self.persons.counted += quantity;
         if line.gender.is_none_or(|gender| gender == Gender::Unknown) {
-            persons.gender_unknown += quantity;
+            self.persons.gender_unknown += quantity;
         }
         if line.age_band.is_none_or(|band| band == AgeBand::Unknown) {
-            persons.age_unknown += quantity;
+            self.persons.age_unknown += quantity;
         }
     }
-    persons
 }
 
 fn of_line(line: &Line) -> u64 {
     let mut mix = Mix::default();
-    (Text(&line.site_code), line.line_type, line.quantity, text(&line.ward_code), text(&line.bay_code)).hash(&mut mix);
+    (Text(line.site_code.as_bytes()), line.line_type, line.quantity, text(&line.ward_code), text(&line.bay_code)).hash(&mut mix);
     (text(&line.bed_ref), line.bed_status, line.empty_state, line.closed_reason, line.bed_base, line.bed_sex).hash(&mut mix);
-    (line.side_room, text(&line.care_level), text(&line.treatment_function)).hash(&mut mix);
+    (line.side_room, short(&line.care_level), short(&line.treatment_function)).hash(&mut mix);
     (line.gender, line.age_band, line.ready, line.edd_band, line.los_band).hash(&mut mix);
     (line.demand_source, text(&line.demand_for), line.in_bed_now).hash(&mut mix);
-    let seconds = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_second);
+    let seconds = |at: Option<Moment>| at.map(|moment| moment.at().as_second());
     (seconds(line.wait_from), seconds(line.source_updated_at)).hash(&mut mix);
     mix.finish()
 }
 
 /// A code that is mixed in as its text is: its bytes, and one that ends them.
-struct Text<'a>(&'a Code);
+struct Text<'a>(&'a [u8]);
 
 fn text(code: &Option<Code>) -> Option<Text<'_>> {
-    code.as_ref().map(Text)
+    code.as_ref().map(|code| Text(code.as_bytes()))
+}
+
+fn short(code: &Option<ShortCode>) -> Option<Text<'_>> {
+    code.as_ref().map(|code| Text(code.as_bytes()))
 }
 
 impl Hash for Text<'_> {
     fn hash<H: Hasher>(&self, mix: &mut H) {
-        mix.write(self.0.as_bytes());
+        mix.write(self.0);
         mix.write_u8(0xff);
     }
 }
@@ -104,9 +115,15 @@ mod tests {
         line
     }
 
+    fn figures(lines: &[Line]) -> Figures {
+        let mut figures = Figures::default();
+        lines.iter().for_each(|line| figures.add(line));
+        figures
+    }
+
     #[test]
     fn what_moves_changes_the_number_and_order_does_not() {
-        let of = |lines: &[Line]| of_lines(lines.iter());
+        let of = |lines: &[Line]| figures(lines).fingerprint;
         let base = [bed("W1", "1"), bed("W2", "2")];
         assert_eq!(of(&base), of(&[base[1].clone(), base[0].clone()]));
         let mut cleaned = base.clone();
@@ -114,7 +131,7 @@ mod tests {
         let mut more = base.clone();
         more[0].quantity = 2;
         let mut waits = base.clone();
-        waits[0].wait_from = Some("2018-12-03T10:15:00Z".parse().unwrap());
+        waits[0].wait_from = Some(crate::verify::testing::at("2018-12-03T10:15:00Z").into());
         // Two fields must not be taken for one another, nor two beds of one ward for one bed of two.
         let rows = [cleaned.to_vec(), more.to_vec(), waits.to_vec(), vec![bed("W1", "2"), bed("W2", "1")], base[..1].to_vec()];
         for (n, row) in rows.iter().enumerate() {
@@ -132,6 +149,6 @@ mod tests {
         (unknown.gender, unknown.age_band) = (Some(Gender::Unknown), Some(AgeBand::A80));
         let ageless = Line { line_type: LineType::Demand, age_band: Some(AgeBand::Unknown), ..known.clone() };
         let lines = [known, unknown, ageless, bed("W1", "7")];
-        assert_eq!(persons(lines.iter()), Persons { counted: 9, gender_unknown: 3, age_unknown: 3 });
+        assert_eq!(figures(&lines).persons, Persons { counted: 9, gender_unknown: 3, age_unknown: 3 });
     }
 }

@@ -3,17 +3,20 @@
 //! Owns what gives a person away, and how much of it is enough. Refuses to repeat a value, ever.
 
 mod births;
+mod dates;
 mod names;
+mod unread;
 
 pub use crate::feed::nhs_number::is_nhs_number;
 pub use names::names_a_person;
+pub use unread::{Expects, scan_member, scan_unread};
 
-use super::columns::{FileColumn, plain_name};
-use super::{archive, gzip};
+use super::columns::FileColumn;
 use crate::feed::nhs_number::{TenDigits, ten_digits};
 use crate::feed::{FileName, Finding, Findings, Rule};
-use crate::normalise::mapping::{FieldSource, Mapping, Reading, SnapshotTime, TableMapping};
-use births::{Births, Day, day_in};
+use crate::normalise::mapping::{FieldSource, Reading, SnapshotTime, TableMapping};
+use births::{Births, DaysOf};
+use dates::{Day, day_in, day_of_serial};
 
 /// Values that must pass before a column counts as holding NHS numbers.
 const FEWEST_NUMBERS: u64 = 3;
@@ -30,11 +33,8 @@ const DIFFERENT: usize = 3;
 const FEWEST_CHARS: usize = 8;
 const FEWEST_DIGITS: usize = 4;
 
-/// Separators by which a text is cut that no mapping describes.
-const SEPARATORS: [char; 4] = [',', ';', '|', '\t'];
-
-/// Columns that are told apart in such a text; those behind count as one.
-const MAX_COLUMNS: usize = 200;
+/// The lengths of a spreadsheet's number for a day, with and without a nought behind the point.
+const SERIAL_CHARS: std::ops::RangeInclusive<usize> = 4..=7;
 
 /// Looks through a table: at every value, column by column, and at the lines beside the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,8 @@ struct Column {
     /// The first different ones that pass.
     different: Vec<TenDigits>,
     births: Births,
+    /// Days that a spreadsheet wrote as numbers.
+    serials: Births,
     /// Values looked at, and the last of them with what it was: a time that stands on every row is read once.
     values: u64,
     last: Last,
@@ -74,18 +76,6 @@ impl std::fmt::Debug for Last {
 }
 
 impl Scan {
-    /// Looks through a text that no mapping describes.
-    fn of_text(text: &str) -> Self {
-        let mut scan = Self::default();
-        let first = first_line(text);
-        scan.look_aside("The first line", 1, [first]);
-        let separator = separator_of(first);
-        for line in lines_of(text) {
-            line.splitn(MAX_COLUMNS, separator).enumerate().for_each(|(at, cell)| scan.look(at, cell.trim().trim_matches('"')));
-        }
-        scan
-    }
-
     /// The columns with too few ten-digit values to compare, all of which tell by themselves.
     fn few(&self, columns: &[FileColumn]) -> Findings {
         let told = self.columns.iter().zip(columns).filter(|(seen, column)| seen.holds_few_numbers() && !column.identifier);
@@ -96,14 +86,18 @@ impl Scan {
 
     /// Looks at one field of the column at a position.
     pub fn look(&mut self, column: usize, field: &str) {
-        if field.len() < FEWEST_CHARS || field.bytes().filter(u8::is_ascii_digit).count() < FEWEST_DIGITS {
+        let short = SERIAL_CHARS.contains(&field.len()) && matches!(field.as_bytes().first(), Some(b'1'..=b'9'));
+        let long = field.len() >= FEWEST_CHARS && field.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS;
+        if !short && !long {
             return;
         }
         if self.columns.len() <= column {
             self.columns.resize(column + 1, Column::default());
         }
-        if let Some(column) = self.columns.get_mut(column) {
-            column.look(field);
+        match self.columns.get_mut(column) {
+            Some(column) if long => column.look(field),
+            Some(column) => column.look_at_short(field),
+            None => {}
         }
     }
 
@@ -118,33 +112,43 @@ impl Scan {
     /// What the values give away. Columns declared as identifiers are left out: there they are expected and dropped. So are
     /// dates in columns that are agreed as times.
     #[must_use]
-    pub fn findings(&self, columns: &[FileColumn], times: &[&str]) -> Findings {
+    pub fn findings(&self, columns: &[FileColumn], agreed: &Agreed) -> Findings {
         let mut findings = self.asides.clone();
-        let newest = self.columns.iter().filter_map(|column| column.births.newest_year()).max();
-        for (at, seen) in self.columns.iter().enumerate() {
-            let column = columns.get(at);
-            if column.is_some_and(|column| column.identifier) {
+        let labels: Vec<String> =
+            (0..self.columns.len()).map(|at| columns.get(at).map_or_else(|| format!("column {}", at + 1), |c| c.label.clone())).collect();
+        let newest = self.newest_year(&labels, agreed);
+        for (at, (seen, label)) in self.columns.iter().zip(&labels).enumerate() {
+            if columns.get(at).is_some_and(|column| column.identifier) {
                 continue;
             }
-            let label = column.map_or_else(|| format!("column {}", at + 1), |column| column.label.clone());
             if seen.holds_numbers() {
                 let message = format!("{} values in {label} look like NHS numbers. The file is sealed.", seen.passed);
-                findings.push(Finding::new(Rule::Igv02, message).in_column(&label));
+                findings.push(Finding::new(Rule::Igv02, message).in_column(label));
             }
-            let agreed_time = times.contains(&label.as_str());
-            if let Some(count) = seen.births.found(newest).filter(|_| !agreed_time) {
+            if let Some(count) = seen.births_found(newest, &agreed.column(label)) {
                 let message = format!("{count} values in {label} look like dates of birth. The file is sealed.");
-                findings.push(Finding::new(Rule::Igv03, message).in_column(&label));
+                findings.push(Finding::new(Rule::Igv03, message).in_column(label));
             }
         }
         findings
+    }
+
+    /// The year that ages are counted from: the newest of the agreed times, else of any date. A contract's end years ahead
+    /// must not make everything old.
+    fn newest_year(&self, labels: &[String], agreed: &Agreed) -> Option<u16> {
+        let newest = |of_times: bool| {
+            let columns = self.columns.iter().zip(labels).filter(|(_, label)| !of_times || agreed.times.contains(*label));
+            columns.filter_map(|(column, _)| column.births.newest_year()).max()
+        };
+        newest(true).or_else(|| newest(false))
     }
 }
 
 impl Column {
     fn look(&mut self, field: &str) {
-        let look_for_births = self.births.want(self.values);
+        let look_for_births = Births::want(self.values);
         self.values += 1;
+        self.serials.note(None);
         if self.last.text != field {
             field.clone_into(&mut self.last.text);
             self.last.numbers = ten_digits(field);
@@ -165,6 +169,22 @@ impl Column {
         }
     }
 
+    /// Looks at a field that is too short for anything but a spreadsheet's number for a day.
+    fn look_at_short(&mut self, field: &str) {
+        if Births::want(self.values) {
+            self.serials.note(day_of_serial(field));
+        }
+        self.values += 1;
+    }
+
+    /// How many dates of birth there are, written as dates or as a spreadsheet's numbers; none in a column that was agreed as
+    /// something else.
+    fn births_found(&self, newest: Option<u16>, known: &Known) -> Option<u64> {
+        let as_dates = || self.births.found(newest, known.days_of);
+        let as_numbers = || self.serials.found_as_numbers(newest).filter(|_| known.may_hold_serials);
+        if known.is_a_time { None } else { as_dates().or_else(as_numbers) }
+    }
+
     fn holds_few_numbers(&self) -> bool {
         (1..FEWEST_NUMBERS).contains(&self.seen) && self.passed == self.seen && self.different.iter().all(TenDigits::are_of_an_issued_range)
     }
@@ -176,19 +196,61 @@ impl Column {
     }
 }
 
-/// The columns of a table that are agreed to hold times.
+/// What is agreed of a table's columns, as far as dates in them go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
+    /// Columns that hold times.
+    times: Vec<String>,
+    /// Columns that are read as anything.
+    read: Vec<String>,
+}
+
+/// What is known of one column's values before looking at them.
+struct Known {
+    is_a_time: bool,
+    days_of: DaysOf,
+    may_hold_serials: bool,
+}
+
+impl Agreed {
+    /// What a mapping says of a table.
+    #[must_use]
+    pub fn of(mapping: &TableMapping) -> Self {
+        let mut agreed = Self::default();
+        for source in mapping.fields.values().chain(mapping.lines.iter().flat_map(|line| line.set.values())) {
+            match source {
+                FieldSource::Column { column, reading: Reading::Instant { .. } } => agreed.times.push(column.clone()),
+                FieldSource::Column { column, .. } => agreed.read.push(column.clone()),
+                FieldSource::Joined { columns, .. } => agreed.read.extend(columns.iter().cloned()),
+                FieldSource::Value(_) => {}
+            }
+        }
+        if let SnapshotTime::Column { column, .. } = &mapping.snapshot_at {
+            agreed.times.push(column.clone());
+        }
+        for line in &mapping.lines {
+            agreed.read.extend(line.when.keys().cloned());
+            let counted = line.quantity.iter().flat_map(|count| std::iter::once(&count.column).chain(&count.plus).chain(&count.minus));
+            agreed.read.extend(counted.cloned());
+        }
+        agreed
+    }
+
+    fn column(&self, label: &str) -> Known {
+        let days_of = names::days_of(label);
+        let read = self.read.iter().any(|column| column == label);
+        Known {
+            is_a_time: self.times.iter().any(|column| column == label),
+            days_of,
+            may_hold_serials: !read && days_of == DaysOf::Anything && !names::names_a_number(label),
+        }
+    }
+}
+
+/// What is said of a column whose name tells of people's identities (IGV-01); `label` is what to call it.
 #[must_use]
-pub fn times_of(mapping: &TableMapping) -> Vec<&str> {
-    let sources = mapping.fields.values().chain(mapping.lines.iter().flat_map(|line| line.set.values()));
-    let read_as_times = sources.filter_map(|source| match source {
-        FieldSource::Column { column, reading: Reading::Instant { .. } } => Some(column.as_str()),
-        _ => None,
-    });
-    let stated = match &mapping.snapshot_at {
-        SnapshotTime::Column { column, .. } => Some(column.as_str()),
-        _ => None,
-    };
-    read_as_times.chain(stated).collect()
+pub fn named_for_a_person(label: &str) -> Finding {
+    Finding::new(Rule::Igv01, format!("Personal data column present: {label}. The file is sealed.")).in_column(label)
 }
 
 /// A file's name, where no agreed pattern explains it: one number in it is enough (IGV-02).
@@ -207,100 +269,6 @@ pub fn check_text(what: &str, text: &str) -> Option<Finding> {
 #[must_use]
 pub fn check_beside(what: &str, bytes: &[u8]) -> Option<Finding> {
     readable(bytes).lines().any(holds_a_number).then(|| in_few_words(what))
-}
-
-/// Looks for NHS numbers, and for names of columns about people, in a file that was not read as a table: one under a name
-/// that nobody agreed, or that is not what it should be. A leak is a leak under any name, and in any wrapping: what is packed
-/// is unpacked once, up to so many bytes.
-#[must_use]
-pub fn scan_unread(bytes: &[u8], mappings: &[Mapping], max_bytes: u64) -> Findings {
-    if bytes.starts_with(b"PK\x03\x04") {
-        return archive::unpack(bytes, &[], mappings, max_bytes).1.only_what_seals();
-    }
-    match gzip::unpack(bytes, max_bytes) {
-        Ok(content) => scan_text(&content, mappings, Expects::Something),
-        Err(_) => scan_text(bytes, mappings, Expects::Something),
-    }
-}
-
-/// The same for an archive's member, already unpacked.
-#[must_use]
-pub fn scan_member(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Findings {
-    scan_text(bytes, mappings, expects)
-}
-
-/// What a text that is not read should have been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expects {
-    /// An agreed file: its times may stand in columns whose names are lost, so dates say nothing.
-    Something,
-    /// Nothing was agreed: dates of birth count, and one number that has few others to be compared with.
-    Nothing,
-}
-
-/// The same for a text as it stands. A column that one of the provider's mappings has agreed is no surprise by its name.
-fn scan_text(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Findings {
-    let text = readable(bytes);
-    let known = |names: fn(&TableMapping) -> &[String]| -> Vec<String> {
-        let tables = mappings.iter().flat_map(|mapping| &mapping.tables);
-        let spelled = |table: &TableMapping, name: &String| -> Vec<String> {
-            std::iter::once(name).chain(table.also_named.get(name).into_iter().flatten()).map(|name| plain_name(name)).collect()
-        };
-        tables.flat_map(|table| names(table).iter().flat_map(|name| spelled(table, name)).collect::<Vec<_>>()).collect()
-    };
-    let (mut agreed, declared) = (known(|table| &table.columns), known(|table| &table.identifiers));
-    let manifests = mappings.iter().filter_map(|mapping| mapping.manifest.as_ref());
-    agreed.extend(manifests.flat_map(|manifest| [&manifest.name_column, &manifest.rows_column]).map(|name| plain_name(name)));
-    let written: Vec<&str> = cells(first_line(&text)).collect();
-    let names: Vec<String> = written.iter().map(|name| plain_name(name)).collect();
-    let listed = |list: &[String], at: usize| names.get(at).is_some_and(|name| list.contains(name));
-    let scan = Scan::of_text(&text);
-    let columns: Vec<FileColumn> =
-        (0..MAX_COLUMNS).map(|at| FileColumn { label: label_of(at), identifier: listed(&declared, at) }).collect();
-    let times: Vec<String> = (0..MAX_COLUMNS).filter(|at| listed(&agreed, *at)).map(label_of).collect();
-    let times: Vec<&str> = times.iter().map(String::as_str).collect();
-    let mut findings = scan.findings(&columns, &times);
-    match expects {
-        Expects::Something => findings = of_numbers(&findings),
-        Expects::Nothing if findings.count_of(Rule::Igv02) == 0 => findings.append(scan.few(&columns)),
-        Expects::Nothing => {}
-    }
-    for (at, (name, written)) in names.iter().zip(written).enumerate() {
-        if names_a_person(written) && !agreed.contains(name) && !declared.contains(name) {
-            let label = label_of(at);
-            let message = format!("Personal data column present: {label}. The file is sealed.");
-            findings.push(Finding::new(Rule::Igv01, message).in_column(&label));
-        }
-    }
-    findings
-}
-
-/// Births are left out: whether such a column was agreed is not known where columns have no names.
-fn of_numbers(findings: &Findings) -> Findings {
-    let mut only = Findings::default();
-    only.extend(findings.iter().filter(|finding| finding.rule == Rule::Igv02).cloned());
-    only
-}
-
-fn lines_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['\n', '\r']).filter(|line| !line.trim().is_empty())
-}
-
-fn first_line(text: &str) -> &str {
-    lines_of(text).next().unwrap_or_default()
-}
-
-/// The separator that a line has most of.
-fn separator_of(line: &str) -> char {
-    SEPARATORS.into_iter().max_by_key(|sign| line.matches(*sign).count()).unwrap_or(',')
-}
-
-fn cells(line: &str) -> impl Iterator<Item = &str> {
-    line.splitn(MAX_COLUMNS, separator_of(line)).map(|cell| cell.trim().trim_matches('"'))
-}
-
-fn label_of(column: usize) -> String {
-    format!("column {} of the file", column + 1)
 }
 
 /// Bytes as text, whatever they are: of two bytes for each character, as some spreadsheets write, the noughts are left out.

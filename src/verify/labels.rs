@@ -3,34 +3,20 @@
 //! Owns the matching of whole words. Refuses to know the words: an installation keeps its own list of them.
 
 use super::lines::at_field;
-use super::register::Register;
-use super::{PlacedLine, WardKey, quoted};
+use super::quoted_place;
+use super::register::Wards;
 use crate::feed::{Findings, Rule};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{TellingWord, Ward};
-use std::collections::BTreeSet;
 
 /// Says once for each ward of the snapshot, at its first line, that its label needs an alias. A ward of the register that has an alias is shown
 /// by that, so its own name tells nobody anything.
 #[must_use]
-pub fn check(lines: &[PlacedLine], mapping: &Mapping, register: &Register<'_>, telling: &[TellingWord]) -> Findings {
+pub fn check(wards: &Wards<'_>, mapping: &Mapping, telling: &[TellingWord]) -> Findings {
     let mut findings = Findings::default();
-    if telling.is_empty() {
-        return findings;
-    }
-    let mut seen: BTreeSet<WardKey> = BTreeSet::new();
-    let mut last = ("", "");
-    for placed in lines {
-        let (site, Some(ward)) = (placed.line.site_code.as_str(), placed.line.ward_code.as_deref()) else { continue };
-        // Lines of one ward mostly follow each other.
-        if last == (site, ward) {
-            continue;
-        }
-        last = (site, ward);
-        if seen.insert((site.to_owned(), ward.to_owned())) {
-            let said = judge(ward, register.ward(site, ward), telling);
-            findings.extend(said.map(|said| at_field(placed, Rule::Igv04, said, mapping, &["ward_code"])));
-        }
+    for (first, registered) in wards.firsts.iter().filter(|_| !telling.is_empty()) {
+        let said = judge(first.line.ward_code.as_deref().unwrap_or_default(), *registered, telling);
+        findings.extend(said.map(|said| at_field(first, Rule::Igv04, said, mapping, &["ward_code"])));
     }
     findings
 }
@@ -42,7 +28,7 @@ fn judge(code: &str, registered: Option<&Ward>, telling: &[TellingWord]) -> Opti
     let texts = [Some(("code", code)), registered.map(|ward| ("registered name", ward.name.as_str()))];
     let told = |(what, text): (&'static str, &str)| Some((what, telling.iter().find(|word| stands_in(word, text))?));
     let (what, word) = texts.into_iter().flatten().find_map(told)?;
-    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted(code), word.tells_of))
+    Some(format!("Ward {}: its {what} tells of {}; it needs an alias.", quoted_place(code), word.tells_of))
 }
 
 /// Whether the words stand in a text, one after the other, whole, whatever their case.
@@ -60,6 +46,8 @@ mod tests {
     use super::*;
     use crate::bedstate::{Line, LineType};
     use crate::feed::{Finding, ProviderCode};
+    use crate::verify::PlacedLine;
+    use crate::verify::register::Register;
     use crate::verify::testing::{beds_feed, reference};
 
     #[test]
@@ -98,11 +86,12 @@ mod tests {
                 [("X", "W9"), (site.as_str(), code), (site.as_str(), code)].into_iter().zip(2..).map(placed).collect();
             let mapping = &beds_feed().mappings[0];
             let registered = Register::new(&register, &provider, day);
-            let findings = check(&lines, mapping, &registered, &list);
+            let wards = Wards::of(&lines, &registered);
+            let findings = check(&wards, mapping, &list);
             assert_eq!(findings.count_of(Rule::Igv04), u64::from(expected), "{code} {name}");
             let at = |finding: &Finding| (finding.place.line, finding.place.column.clone());
             assert!(findings.iter().all(|finding| at(finding) == (Some(3), Some("WARD".to_owned()))), "{findings:?}");
-            assert!(check(&lines, mapping, &registered, &[]).is_empty());
+            assert!(check(&wards, mapping, &[]).is_empty());
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Limits {
     pub wait_long: SignedDuration,
     /// A wait that started longer ago than this is a wrong date, and its row is rejected (TIM-07).
     pub wait_longest: SignedDuration,
+    /// Rows that say they were updated longer after the snapshot than this are counted (TIM-08).
+    pub update_ahead: SignedDuration,
     /// Rows updated longer ago than this are counted (TIM-08).
     pub update_old: SignedDuration,
     /// Rows updated longer ago than this are said to be out of date (TIM-08).
@@ -131,6 +133,7 @@ impl Default for Limits {
             wait_ahead: SignedDuration::from_mins(5),
             wait_long: SignedDuration::from_hours(72),
             wait_longest: SignedDuration::from_hours(60 * 24),
+            update_ahead: SignedDuration::from_mins(5),
             update_old: SignedDuration::from_hours(7 * 24),
             update_stale: SignedDuration::from_hours(31 * 24),
             name_reuse: None,

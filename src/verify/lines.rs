@@ -3,8 +3,8 @@
 //! Owns what is possible but not plausible of one line. Refuses to know how fields depend on each other: that is `rows`.
 
 use super::register::Register;
-use super::{Limits, PlacedLine, Rejections, quoted};
-use crate::bedstate::{BedStatus, LineType};
+use super::{Limits, PlacedLine, Rejections, quoted_place};
+use crate::bedstate::{BedStatus, Line, LineType, Moment};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{FieldSource, LineMapping, Mapping, TableMapping};
 use jiff::{SignedDuration, Timestamp};
@@ -29,9 +29,9 @@ pub struct Against<'a> {
 /// Checks every line, and leaves out the rows that fail.
 pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mut Rejections, findings: &mut Findings) {
     let mut failed = BTreeSet::new();
-    let mut old = Old::default();
+    let mut updates = Updates::default();
     for placed in lines.iter() {
-        if let Some(since) = placed.line.wait_from
+        if let Some(since) = placed.line.wait_from.map(Moment::at)
             && let Some(finding) = wait(placed, since, against)
         {
             if finding.severity >= Severity::RejectRow {
@@ -39,13 +39,22 @@ pub fn check(lines: &mut Vec<PlacedLine>, against: &Against<'_>, rejections: &mu
             }
             findings.push(finding);
         }
-        if let Some(updated) = placed.line.source_updated_at {
-            old.look(placed, updated, against);
+        if let Some(updated) = placed.line.source_updated_at.map(Moment::at) {
+            updates.look(placed, updated, against);
         }
         findings.extend(coding(placed, against));
     }
-    findings.extend(old.finding(against));
+    findings.extend(updates.findings(against));
     rejections.leave_out(lines, &failed);
+}
+
+/// Whether there is anything in a line that [`check`] judges.
+pub(super) fn is_telling(line: &Line) -> bool {
+    line.wait_from.is_some() || line.source_updated_at.is_some() || line.bed_status == Some(BedStatus::Isolated) || is_critical(line)
+}
+
+fn is_critical(line: &Line) -> bool {
+    line.care_level.as_ref().is_some_and(|level| matches!(level.as_bytes(), b"02" | b"03"))
 }
 
 /// The start of a wait: after the snapshot it is impossible, months before it a wrong date, days before it worth a look.
@@ -76,35 +85,59 @@ fn span(length: SignedDuration) -> String {
     }
 }
 
-/// Rows that were not updated for long.
+/// Rows that were not updated for long, and rows that say they were updated after the snapshot.
 #[derive(Default)]
-struct Old<'a> {
-    first: Option<&'a PlacedLine>,
+struct Updates<'a> {
     last: Option<(&'a str, u64)>,
-    rows: u64,
+    old: Rows<'a>,
     stale: u64,
+    ahead: Rows<'a>,
 }
 
-impl<'a> Old<'a> {
+/// Rows of which the first is shown.
+#[derive(Default)]
+struct Rows<'a> {
+    first: Option<&'a PlacedLine>,
+    count: u64,
+}
+
+impl<'a> Rows<'a> {
+    fn count(&mut self, placed: &'a PlacedLine) {
+        self.first = self.first.or(Some(placed));
+        self.count += 1;
+    }
+
+    fn finding(&self, said: &str, against: &Against<'_>) -> Option<Finding> {
+        let said = format!("{} rows {said}; the first is here.", self.count);
+        Some(at_field(self.first?, Rule::Tim08, said, against.mapping, &["source_updated_at"]))
+    }
+}
+
+impl<'a> Updates<'a> {
     /// The lines of one row follow each other and have one age, so a row is counted at its first line.
     fn look(&mut self, placed: &'a PlacedLine, updated: Timestamp, against: &Against<'_>) {
-        let age = against.snapshot_at.duration_since(updated);
-        if age <= against.limits.update_old || self.last == Some((&placed.part, placed.row)) {
+        let (limits, age) = (against.limits, against.snapshot_at.duration_since(updated));
+        let (old, ahead) = (age > limits.update_old, age < -limits.update_ahead);
+        if !(old || ahead) || self.last == Some((&placed.part, placed.row)) {
             return;
         }
         self.last = Some((&placed.part, placed.row));
-        self.first = self.first.or(Some(placed));
-        self.rows += 1;
-        self.stale += u64::from(age > against.limits.update_stale);
+        if ahead {
+            self.ahead.count(placed)
+        } else {
+            self.old.count(placed)
+        }
+        self.stale += u64::from(age > limits.update_stale);
     }
 
-    fn finding(&self, against: &Against<'_>) -> Option<Finding> {
-        let (first, limits) = (self.first?, against.limits);
-        let mut said = format!("{} rows are older than {}", self.rows, span(limits.update_old));
+    fn findings(&self, against: &Against<'_>) -> impl Iterator<Item = Finding> {
+        let limits = against.limits;
+        let mut said = format!("are older than {}", span(limits.update_old));
         if self.stale > 0 {
             said.push_str(&format!(", {} of them older than {}: these cannot be relied on", self.stale, span(limits.update_stale)));
         }
-        Some(at_field(first, Rule::Tim08, format!("{said}; the first is here."), against.mapping, &["source_updated_at"]))
+        let ahead = "say that they were updated after the snapshot: a date or a clock is wrong";
+        [self.old.finding(&said, against), self.ahead.finding(ahead, against)].into_iter().flatten()
     }
 }
 
@@ -115,18 +148,17 @@ fn coding(placed: &PlacedLine, against: &Against<'_>) -> Option<Finding> {
         return None;
     }
     let isolated = line.bed_status == Some(BedStatus::Isolated) && line.side_room != Some(true);
-    let critical = matches!(line.care_level.as_deref(), Some("02" | "03"));
-    if !isolated && !critical {
+    if !isolated && !is_critical(line) {
         return None;
     }
     let ward = line.ward_code.as_deref().unwrap_or_default();
     if isolated {
-        let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted(ward));
+        let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted_place(ward));
         return Some(at_field(placed, Rule::Row06, said, against.mapping, &["side_room", "bed_status"]));
     }
     let registered = against.register.ward(&line.site_code, ward)?;
     let elsewhere = !CRITICAL.contains(&registered.ward_class.as_str());
-    let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted(ward));
+    let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted_place(ward));
     elsewhere.then(|| at_field(placed, Rule::Row06, said(), against.mapping, &["care_level"]))
 }
 
@@ -162,7 +194,7 @@ fn source<'m>(table: &'m TableMapping, line: &'m LineMapping, field: &str) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bedstate::Line;
+    use crate::bedstate::ShortCode;
     use crate::verify::testing::{at, beds_feed, reference};
 
     fn judge(line: Line) -> (String, u64) {
@@ -188,11 +220,16 @@ mod tests {
             ("2018-10-04T10:14:59Z", "more than 60 days before", 1),
         ];
         for (since, expected, rejected) in rows {
-            let line = Line { wait_from: Some(at(since)), ..Line::new("RM102", LineType::Demand) };
+            let line = Line { wait_from: Some(at(since).into()), ..Line::new("RM102", LineType::Demand) };
             let (said, rows) = judge(line);
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty() && rows == rejected, "{since}: {said}");
         }
         let rows = [
+            ("2018-12-03T10:20:00Z", ""),
+            (
+                "2018-12-03T10:20:01Z",
+                "1 rows say that they were updated after the snapshot: a date or a clock is wrong; the first is here.",
+            ),
             ("2018-11-26T10:15:00Z", ""),
             ("2018-11-26T10:14:59Z", "1 rows are older than 7 days; the first is here."),
             ("2018-11-02T10:15:00Z", "1 rows are older than 7 days; the first is here."),
@@ -202,7 +239,7 @@ mod tests {
             ),
         ];
         for (updated, expected) in rows {
-            let line = Line { source_updated_at: Some(at(updated)), ..Line::new("RM102", LineType::Empty) };
+            let line = Line { source_updated_at: Some(at(updated).into()), ..Line::new("RM102", LineType::Empty) };
             assert_eq!(judge(line).0, expected, "{updated}");
         }
     }
@@ -212,7 +249,7 @@ mod tests {
         let bed = |ward: &str, status, room, level: Option<&str>| {
             let mut line = Line::new("RM102", LineType::Occupied);
             line.ward_code = Some(ward.into());
-            (line.bed_status, line.side_room, line.care_level) = (status, room, level.map(Into::into));
+            (line.bed_status, line.side_room, line.care_level) = (status, room, level.and_then(ShortCode::new));
             judge(line).0
         };
         let isolated = Some(BedStatus::Isolated);

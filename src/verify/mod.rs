@@ -16,17 +16,20 @@ pub mod identifiers;
 pub mod labels;
 pub mod opening;
 pub mod structure;
+pub mod unpacked;
 pub mod manifest;
 pub mod outline;
 pub mod repeated_hour;
 pub mod times;
 pub mod set;
 pub mod rows;
+pub mod glance;
 pub mod totals;
 pub mod plausibility;
 pub mod lines;
 pub mod register;
 pub mod references;
+pub mod running_number;
 pub mod sequence;
 pub mod movement;
 pub mod fingerprint;
@@ -42,8 +45,9 @@ pub use totals::{Rejections, WardKey};
 
 use crate::bedstate::Snapshot;
 use crate::feed::nhs_number::masked;
-use crate::feed::{DeliveryId, Finding, Findings, ProviderCode, ProviderKind, Rule};
+use crate::feed::{DeliveryId, Finding, Findings, ProviderCode, ProviderKind, Rule, printed};
 use crate::normalise::mapping::Mapping;
+use crate::normalise::values::shown_place;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
@@ -113,10 +117,16 @@ pub fn conclude(snapshot: Option<Snapshot>, repeats: Option<DeliveryId>, finding
 /// Most characters of a text from outside that a finding repeats.
 pub(crate) const MAX_QUOTED_CHARS: usize = 40;
 
-/// A text from outside as a finding may repeat it: short, without control characters, an NHS number as stars (columns may
-/// have slipped).
+/// A text from outside as a finding may repeat it: short, an NHS number as stars (columns may have slipped), and nothing that
+/// cannot be seen.
 pub(crate) fn quoted(text: &str) -> String {
-    masked(text).chars().filter(|c| !c.is_control()).take(MAX_QUOTED_CHARS).collect()
+    let short: String = masked(text).chars().take(MAX_QUOTED_CHARS).collect();
+    printed(&short).into_owned()
+}
+
+/// A ward's or a site's code as a finding may repeat it: not where it could be a person's number or name.
+pub(crate) fn quoted_place(code: &str) -> String {
+    quoted(&shown_place(code))
 }
 
 /// What is agreed with one provider about its feed: everything the checks need, from the settings.

@@ -5,11 +5,14 @@
 //! where it should. Refuses to judge: nothing here leads to a finding or a verdict.
 
 use super::control::{self, ControlRecord};
-use super::set::{self, SetFile};
+use super::set::SetFile;
 use super::structure::{self, TableRead};
-use super::{Feed, archive, envelope, manifest, opening, text};
+use super::unpacked::Unpacked;
+use super::{Feed, envelope, manifest, opening, text};
+use crate::feed::printed;
 use crate::normalise::mapping::{FilePart, Mapping, PartRole, TableMapping};
 use crate::normalise::uses::{self, Showing};
+use crate::normalise::words::Words;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands for a value that is not shown. The same for each, so that not even its length is told.
@@ -47,6 +50,7 @@ pub struct TableOutline<'m> {
     /// The names of the columns as sent, in the file's order; none where the layout has no names, or they cannot be trusted.
     pub names: Vec<Option<String>>,
     showing: BTreeMap<String, Showing>,
+    words: Words,
     header_at: Option<u64>,
     text: String,
 }
@@ -95,7 +99,7 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
         }
         match part.role {
             PartRole::Data => data(file.bytes, part, mapping, feed, &mut found),
-            PartRole::Control => found.control = Some(control::record(file.bytes).0),
+            PartRole::Control => found.control = Some(control::record(file.bytes, &part.always).0),
             PartRole::Sha256 | PartRole::Signature => {}
         }
     }
@@ -103,18 +107,11 @@ pub fn outline<'m>(files: &[SetFile<'_>], mapping: &'m Mapping, feed: &Feed) -> 
 }
 
 fn data<'m>(bytes: &[u8], part: &FilePart, mapping: &'m Mapping, feed: &Feed, found: &mut Outline<'m>) {
-    let tables: Vec<&'m TableMapping> = mapping.tables.iter().filter(|table| table.file == part.part).collect();
-    let wanted = mapping.members_of(&part.part);
-    if wanted.is_empty() {
-        let Ok(bytes) = set::unpacked_by(part.compression, bytes, feed.limits.max_file_bytes) else { return };
-        found.tables.extend(tables.into_iter().filter_map(|table| TableOutline::of(&bytes, mapping, table, feed)));
-        return;
-    }
-    let (members, _) = archive::unpack(bytes, &wanted, &[], feed.limits.max_file_bytes);
-    let of_member = |table: &'m TableMapping| TableOutline::of(members.get(table.member.as_ref()?)?, mapping, table, feed);
-    found.tables.extend(tables.into_iter().filter_map(of_member));
+    let unpacked = Unpacked::of(part, bytes, mapping, feed);
+    let tables = mapping.tables.iter().filter(|table| table.file == part.part);
+    found.tables.extend(tables.filter_map(|table| TableOutline::of(unpacked.table(table)?, mapping, table, feed)));
     if let Some(manifest) = &mapping.manifest {
-        let announced = members.get(&manifest.member).and_then(|bytes| manifest::announced_rows(bytes, manifest).ok());
+        let announced = unpacked.member(&manifest.member).and_then(|bytes| manifest::announced_rows(bytes, manifest).ok());
         found.manifest.extend(announced.unwrap_or_default());
     }
 }
@@ -124,8 +121,16 @@ impl<'m> TableOutline<'m> {
         let text = text::decode(bytes, table.encoding).ok()?.text.into_owned();
         let read = structure::read(&text, table, &feed.limits);
         let label = table.member.as_ref().unwrap_or(&table.file).clone();
-        let mut outline =
-            Self { mapping: table, label, read, names: Vec::new(), showing: uses::showing(mapping, table), header_at: None, text };
+        let mut outline = Self {
+            mapping: table,
+            label,
+            read,
+            names: Vec::new(),
+            showing: uses::showing(mapping, table),
+            words: Words::of(&mapping.tables),
+            header_at: None,
+            text,
+        };
         outline.find_names();
         Some(outline)
     }
@@ -142,7 +147,7 @@ impl<'m> TableOutline<'m> {
         let trusted = |at: usize, name: &str| {
             let column = self.read.layout.columns.get(at).filter(|column| column.label != format!("column {}", at + 1));
             let unquoted = name.trim().trim_matches('"').trim();
-            column.map(|_| unquoted.chars().take(super::MAX_QUOTED_CHARS).filter(|c| !c.is_control()).collect())
+            column.map(|_| printed(&unquoted.chars().take(super::MAX_QUOTED_CHARS).collect::<String>()).into_owned())
         };
         self.names = record.cells.iter().enumerate().map(|(at, name)| trusted(at, name)).collect();
         self.header_at = Some(line);
@@ -173,7 +178,7 @@ impl<'m> TableOutline<'m> {
             let label = self.read.layout.columns.get(at).map(|column| column.label.clone()).filter(|_| in_place && own_layout.is_none());
             let shown = match &own_layout {
                 _ if self.header_at == Some(line) => self.names.get(at).is_some_and(Option::is_some),
-                Some(known) => known.contains(&(at + 1)) && Showing::Place.allows(text),
+                Some(known) => known.contains(&(at + 1)) && Showing::Place.allows(text, &self.words),
                 None => in_place && self.allows(at, text),
             };
             let pieces = label.as_deref().map(|column| uses::pieces_of(self.mapping, column)).unwrap_or_default();
@@ -187,7 +192,7 @@ impl<'m> TableOutline<'m> {
     fn allows(&self, at: usize, text: &str) -> bool {
         let identifier = self.read.layout.columns.get(at).is_none_or(|column| column.identifier);
         let showing = self.agreed_at(at).and_then(|column| self.showing.get(column));
-        !identifier && showing.is_some_and(|showing| showing.allows(text.trim().trim_matches('"')))
+        !identifier && showing.is_some_and(|showing| showing.allows(text.trim().trim_matches('"'), &self.words))
     }
 
     /// Positions that are known, from 1, where a record is a first or last line of its own layout.

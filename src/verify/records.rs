@@ -285,7 +285,7 @@ pub fn ends_with_line_end(text: &str) -> bool {
 }
 
 /// The text without 0x1A at its end, which ended text files on old systems, and which some exports still write.
-fn without_end_mark(text: &str) -> &str {
+pub(super) fn without_end_mark(text: &str) -> &str {
     text.trim_end_matches('\u{1a}')
 }
 

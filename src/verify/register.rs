@@ -5,8 +5,8 @@
 
 use super::lines::at_field;
 use super::totals::Rejections;
-use super::{Limits, PlacedLine, WardKey, quoted};
-use crate::bedstate::{AgeBand, BedBase, BedSex, Code, Gender, Line, LineType};
+use super::{Limits, PlacedLine, WardKey, quoted_place};
+use crate::bedstate::{AgeBand, BedBase, BedSex, Code, Gender, Line, LineType, ShortCode};
 use crate::feed::{Finding, Findings, ProviderCode, Rule, Severity, Totals};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, Ward, in_force};
@@ -68,10 +68,11 @@ pub struct Beside<'a> {
     pub limits: &'a Limits,
 }
 
-/// Compares all lines with the register; where a line says another sex for its ward than the register, the register's is kept.
-pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<'_>) -> Findings {
+/// Compares all lines with the register. Says too on which wards a line has another sex for its ward than the register.
+#[must_use]
+pub fn check(wards: &Wards<'_>, register: &Register<'_>, beside: &Beside<'_>) -> (Findings, Vec<WardKey>) {
     let mut findings = Findings::default();
-    let sums = sum(lines, register);
+    let sums = &wards.sums;
     for ward in sums.iter().filter_map(|sum| Some((sum, sum.ward?))) {
         findings.extend(differs(ward.0, ward.1, beside.mapping));
     }
@@ -89,10 +90,22 @@ pub fn check(lines: &mut [PlacedLine], register: &Register<'_>, beside: &Beside<
     if outside > 0 {
         findings.push(Finding::new(Rule::Xro07, format!("{outside} persons outside the age range of their ward.")));
     }
-    let otherwise: Vec<(String, String)> =
-        sums.iter().filter(|sum| sum.other_sex.is_some()).map(|sum| (sum.site.to_owned(), sum.code.to_owned())).collect();
-    keep_the_registers_sex(lines, register, &otherwise);
-    findings
+    let otherwise = sums.iter().filter(|sum| sum.other_sex.is_some()).map(|sum| (sum.site.to_owned(), sum.code.to_owned()));
+    (findings, otherwise.collect())
+}
+
+/// Where lines say another sex for their ward than the register, keeps the register's; `wards` are those on which any does.
+pub fn keep_the_registers_sex(lines: &mut [PlacedLine], register: &Register<'_>, wards: &[WardKey]) {
+    if wards.is_empty() {
+        return;
+    }
+    for placed in lines.iter_mut().filter(|placed| placed.line.line_type != LineType::Demand) {
+        let line = &mut placed.line;
+        let Some(ward) = line.ward_code.as_deref().and_then(|code| register.ward(&line.site_code, code)) else { continue };
+        if says_another_sex(line, ward) {
+            line.bed_sex = Some(ward.bed_sex);
+        }
+    }
 }
 
 /// More beds occupied than open, over the whole provider: `short` beds are missing on some wards, and all the empty ones of
@@ -125,34 +138,54 @@ struct Sum<'l> {
     outside: u64,
 }
 
-fn sum<'l>(lines: &'l [PlacedLine], register: &Register<'l>) -> Vec<Sum<'l>> {
-    let mut sums: Vec<Sum<'l>> = Vec::new();
-    let mut places: HashMap<(&Code, &Code), usize> = HashMap::new();
-    let mut last = None;
-    for placed in lines.iter().filter(|placed| placed.line.line_type != LineType::Demand) {
-        let Some(code) = &placed.line.ward_code else { continue };
-        let key = (&placed.line.site_code, code);
-        // Lines of a ward mostly follow each other.
-        let at = match last {
-            Some((known, at)) if known == key => at,
-            _ => *places.entry((key.0, key.1)).or_insert_with(|| {
-                let (site, code) = (key.0.as_str(), key.1.as_str());
-                let ward = register.ward(site, code);
-                let blank = (None, None, false);
-                let (other_sex, other_function, same_function) = blank;
-                sums.push(Sum { site, code, ward, beds: 0, other_sex, other_function, same_function, mixed: 0, outside: 0 });
-                sums.len() - 1
-            }),
-        };
-        last = Some((key, at));
-        if let Some(sum) = sums.get_mut(at) {
-            sum.add(placed);
+/// The lines of a snapshot by ward, gone through once for all that asks about wards.
+pub struct Wards<'l> {
+    /// The first line of each ward, requests for a bed included, and the ward where it is registered.
+    pub(super) firsts: Vec<(&'l PlacedLine, Option<&'l Ward>)>,
+    /// Wards that have lines of beds.
+    sums: Vec<Sum<'l>>,
+}
+
+impl<'l> Wards<'l> {
+    /// Goes through lines.
+    #[must_use]
+    pub fn of(lines: &'l [PlacedLine], register: &Register<'l>) -> Self {
+        let mut wards = Self { firsts: Vec::new(), sums: Vec::new() };
+        // Where a ward's sum is; none as long as all its lines are requests.
+        let mut places: HashMap<(&Code, &Code), Option<usize>> = HashMap::new();
+        let mut last = None;
+        for placed in lines {
+            let Some(code) = &placed.line.ward_code else { continue };
+            let key = (&placed.line.site_code, code);
+            // Lines of a ward mostly follow each other.
+            let mut at = match last {
+                Some((known, at)) if known == key => at,
+                _ => *places.entry(key).or_insert_with(|| {
+                    wards.firsts.push((placed, register.ward(key.0, key.1)));
+                    None
+                }),
+            };
+            if placed.line.line_type != LineType::Demand {
+                let sum = *at.get_or_insert_with(|| {
+                    places.insert(key, Some(wards.sums.len()));
+                    wards.sums.push(Sum::new(key.0, key.1, register.ward(key.0, key.1)));
+                    wards.sums.len() - 1
+                });
+                if let Some(sum) = wards.sums.get_mut(sum) {
+                    sum.add(placed);
+                }
+            }
+            last = Some((key, at));
         }
+        wards
     }
-    sums
 }
 
 impl<'l> Sum<'l> {
+    fn new(site: &'l str, code: &'l str, ward: Option<&'l Ward>) -> Self {
+        Self { site, code, ward, beds: 0, other_sex: None, other_function: None, same_function: false, mixed: 0, outside: 0 }
+    }
+
     fn add(&mut self, placed: &'l PlacedLine) {
         let line = &placed.line;
         let quantity = u64::from(line.quantity);
@@ -163,7 +196,9 @@ impl<'l> Sum<'l> {
         if says_another_sex(line, ward) {
             self.other_sex = self.other_sex.or(Some(placed));
         }
-        if let (Some(said), Some(registered)) = (line.treatment_function.as_deref(), ward.treatment_function.as_deref()) {
+        if let (Some(said), Some(registered)) =
+            (line.treatment_function.as_ref().map(ShortCode::as_str), ward.treatment_function.as_deref())
+        {
             if said == registered {
                 self.same_function = true;
             } else {
@@ -254,20 +289,7 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
 
 /// A ward in words. Its site belongs to it: care homes have wards of the same code.
 fn named(ward: &Ward) -> String {
-    format!("Ward {} at site {}", quoted(&ward.ward_code), quoted(&ward.site_code))
-}
-
-fn keep_the_registers_sex(lines: &mut [PlacedLine], register: &Register<'_>, wards: &[(String, String)]) {
-    if wards.is_empty() {
-        return;
-    }
-    for placed in lines.iter_mut().filter(|placed| placed.line.line_type != LineType::Demand) {
-        let line = &mut placed.line;
-        let Some(ward) = line.ward_code.as_deref().and_then(|code| register.ward(&line.site_code, code)) else { continue };
-        if says_another_sex(line, ward) {
-            line.bed_sex = Some(ward.bed_sex);
-        }
-    }
+    format!("Ward {} at site {}", quoted_place(&ward.ward_code), quoted_place(&ward.site_code))
 }
 
 #[cfg(test)]
@@ -290,11 +312,12 @@ mod tests {
         let mut lines: Vec<PlacedLine> = beds.zip(2..).map(|(line, row)| PlacedLine { part: "beds".into(), row, line }).collect();
         change(&mut lines);
         let (named, rejections, limits) = (BTreeSet::new(), Rejections::default(), Limits::default());
-        let found = check(
-            &mut lines,
+        let (found, of_another_sex) = check(
+            &Wards::of(&lines, &register),
             &register,
             &Beside { named: &named, rejections: &rejections, beds: true, mapping: &beds_feed().mappings[0], limits: &limits },
         );
+        keep_the_registers_sex(&mut lines, &register, &of_another_sex);
         assert!(lines.iter().all(|placed| placed.line.bay_code.is_some() || placed.line.bed_sex != Some(BedSex::Female)));
         found.iter().map(|finding| format!("{} {}", finding.rule, finding.message)).collect()
     }
@@ -335,12 +358,14 @@ mod tests {
                 "XRO-06 Mixed-sex placement or coding: 1 patients in beds for the other sex.",
             ),
             (
-                |lines| lines[0].line.treatment_function = Some("100".into()),
+                |lines| lines[0].line.treatment_function = ShortCode::new("100"),
                 |ward| ward.treatment_function = Some("300".into()),
                 "REF-06 Ward W1 at site RM102: treatment_function differs from the register, which is kept.",
             ),
             (
-                |lines| (lines[0].line.treatment_function, lines[1].line.treatment_function) = (Some("100".into()), Some("300".into())),
+                |lines| {
+                    (lines[0].line.treatment_function, lines[1].line.treatment_function) = (ShortCode::new("100"), ShortCode::new("300"))
+                },
                 |ward| ward.treatment_function = Some("300".into()),
                 "",
             ),

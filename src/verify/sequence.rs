@@ -4,18 +4,12 @@
 //! one whose older number fits its older slot is in order.
 
 use super::history::on_the_wall;
+use super::running_number::steps;
 use super::{Feed, History, NameReuse, PastSnapshot};
 use crate::feed::{Digest, Finding, Rule, Severity, Slot};
 use crate::normalise::mapping::{Mapping, PartRole};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-
-/// The last running number; 1 follows it. Source: the Commissioning Data Sets' interchange control reference.
-pub(super) const LAST: u32 = 9_999_999;
-
-/// So near to the last number, and to the first, a smaller number is the next round and not an old file: at four an hour
-/// that is a hundred days.
-const ROUND: u32 = 10_000;
 
 /// What is known of a delivery that is compared with the past.
 #[derive(Clone, Copy, Debug)]
@@ -44,29 +38,24 @@ pub fn check_number(arrived: &Arrived<'_>, history: &History) -> Option<Finding>
     };
     let same_slot = history.until(arrived.received_at).filter(|past| past.slot == arrived.slot).max_by_key(|past| past.version);
     if let Some(last) = same_slot.filter(|past| past.content != arrived.content).and_then(|past| past.sequence)
-        && steps(last, number).is_none()
+        && after(last, number).is_none()
     {
         return if arrived.resend { None } else { old(last) };
     }
     let before = history.before(arrived.slot, arrived.received_at);
     let last = before.iter().find_map(|past| past.sequence)?;
-    let Some(steps_on) = steps(last, number) else { return if arrived.resend { None } else { old(last) } };
+    let Some(steps_on) = after(last, number) else { return if arrived.resend { None } else { old(last) } };
     // Numbers that came under another slot, or with an earlier version of this one, are not missing.
     let numbers: BTreeSet<u32> = history.until(arrived.received_at).filter_map(|past| past.sequence).collect();
-    let between = numbers.into_iter().filter(|known| steps(last, *known).is_some_and(|on| on < steps_on)).count();
-    let missing = u64::from(steps_on - 1).saturating_sub(u64::try_from(between).unwrap_or(0));
+    let between = numbers.into_iter().filter(|known| after(last, *known).is_some_and(|on| on < steps_on)).count();
+    let missing = (steps_on - 1).saturating_sub(u64::try_from(between).unwrap_or(0));
     let message = || format!("Sequence jumped from {last} to {number}: {missing} in between not accepted.");
     (missing > 0).then(|| Finding::new(Rule::Trn06, message()))
 }
 
-/// How many steps a number lies after another one, going round at the end; `None` where it does not lie after it.
-fn steps(from: u32, to: u32) -> Option<u32> {
-    match to.checked_sub(from) {
-        Some(0) => None,
-        Some(steps) => Some(steps),
-        None if from > LAST - ROUND && from <= LAST && to <= ROUND => Some(LAST - from + to),
-        None => None,
-    }
+/// How many steps a number lies after another one; `None` where it does not lie after it.
+fn after(from: u32, to: u32) -> Option<u64> {
+    u64::try_from(steps(from, to)).ok().filter(|steps| *steps > 0)
 }
 
 /// Looks for a data file whose name was used before for other content (TRN-07). In October's repeated hour names come twice.
@@ -90,29 +79,4 @@ pub fn check_names(arrived: &Arrived<'_>, history: &History, mapping: &Mapping, 
     };
     let message = format!("File name reused: other content was accepted under this name for {}, as {}.", past.slot, past.lead);
     Some(Finding::new(Rule::Trn07, message).with_severity(severity))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trn_06_numbers_go_round_at_the_end_and_nowhere_else() {
-        let rows = [
-            (1, 2, Some(1)),
-            (1, 1, None),
-            (2, 1, None),
-            (LAST, 1, Some(1)),
-            (LAST - 1, 1, Some(2)),
-            (LAST - 2, 3, Some(5)),
-            (LAST, ROUND, Some(ROUND)),
-            (LAST, ROUND + 1, None),
-            (LAST - ROUND, 1, None),
-            (5_000_000, 1, None),
-            (u32::MAX, 1, None),
-        ];
-        for (from, to, expected) in rows {
-            assert_eq!(steps(from, to), expected, "{from} {to}");
-        }
-    }
 }

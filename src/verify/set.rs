@@ -6,17 +6,17 @@
 use super::checksums::{self, Checksum, Hashed};
 use super::control::{self, ControlRecord, Kind, StatedTotals};
 use super::repeated_hour::Standing;
-use super::structure::{self, HeaderFacts};
+use super::running_number::{self, Stated};
+use super::structure;
 use super::times::{Clockwork, NameTime};
-use super::{Feed, History, archive, envelope, gzip, identifiers, manifest, signature, text};
+use super::unpacked::Unpacked;
+use super::{Feed, History, envelope, identifiers, manifest, signature, text};
 use crate::feed::{Digest, FileName, Finding, Findings, Rule};
-use crate::normalise::mapping::{Compression, FilePart, Mapping, PartRole, TableMapping};
+use crate::normalise::mapping::{FilePart, Manifest, Mapping, PartRole, TableMapping};
 use crate::normalise::names::NameParts;
 use crate::normalise::table::RawTable;
 use crate::normalise::times::{Resolved, local_day};
 use jiff::Timestamp;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Who states what: the words in front of a finding.
 const CONTROL_FILE: &str = "The control file";
@@ -101,7 +101,7 @@ pub fn open(files: &[SetFile<'_>], mapping: &Mapping, feed: &Feed, arrival: &Arr
     let control = opening.read_controls();
     opening.check_control(&control);
     let kind = opening.check_statements(&control, arrival.received_at);
-    let sequence = opening.sequence(&control);
+    let sequence = opening.settle_number(&control);
     let standing = Standing {
         received_at: arrival.received_at,
         history: arrival.history,
@@ -194,33 +194,25 @@ impl<'a> Opening<'a> {
     }
 
     fn read_tables(&mut self) {
-        let mut unpacked: BTreeMap<&str, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
         let mapping = self.mapping;
         let data: Vec<(&'a FilePart, SetFile<'a>)> = self.of_role(PartRole::Data).map(|opened| (opened.part, opened.file)).collect();
+        let mut listed = None;
         for (part, file) in data {
-            let tables = || mapping.tables.iter().filter(|table| table.file == part.part);
-            let wanted = mapping.members_of(&part.part);
-            if wanted.is_empty() {
-                match unpacked_by(part.compression, file.bytes, self.feed.limits.max_file_bytes) {
-                    Ok(bytes) => tables().for_each(|table| self.read_table(table, &bytes)),
-                    Err(finding) => {
-                        self.findings.push(finding.in_part(&part.part));
-                        self.usable = false;
-                    }
-                }
-                continue;
-            }
-            let (members, findings) = archive::unpack(file.bytes, &wanted, &self.feed.mappings, self.feed.limits.max_file_bytes);
-            self.usable &= !findings.reject_file();
-            self.findings.append(findings);
-            for table in tables() {
-                if let Some(bytes) = table.member.as_ref().and_then(|member| members.get(member)) {
+            let mut unpacked = Unpacked::of(part, file.bytes, mapping, self.feed);
+            self.usable &= !unpacked.findings.reject_file();
+            self.findings.append(std::mem::take(&mut unpacked.findings));
+            for table in mapping.tables.iter().filter(|table| table.file == part.part) {
+                if let Some(bytes) = unpacked.table(table) {
                     self.read_table(table, bytes);
                 }
             }
-            unpacked.insert(&part.part, members);
+            let manifest = mapping.manifest.as_ref().and_then(|manifest| unpacked.member(&manifest.member));
+            listed = listed.or(manifest.map(<[u8]>::to_vec));
         }
-        self.check_manifest(&unpacked);
+        // What it lists may be in any of the parts.
+        if let (Some(manifest), Some(bytes)) = (&mapping.manifest, listed) {
+            self.check_manifest(manifest, &bytes);
+        }
         let rows: u64 = self.tables.iter().map(|read| read.table.rows).sum();
         if rows > self.feed.limits.max_rows {
             self.findings
@@ -251,9 +243,7 @@ impl<'a> Opening<'a> {
         self.tables.push(Read { mapping: table, table: read });
     }
 
-    fn check_manifest(&mut self, unpacked: &BTreeMap<&str, BTreeMap<String, Vec<u8>>>) {
-        let Some(manifest) = &self.mapping.manifest else { return };
-        let Some(bytes) = unpacked.values().find_map(|members| members.get(&manifest.member)) else { return };
+    fn check_manifest(&mut self, manifest: &Manifest, bytes: &[u8]) {
         self.findings.extend(identifiers::check_beside("The manifest", bytes));
         match manifest::announced_rows(bytes, manifest) {
             Ok(announced) => {
@@ -288,7 +278,7 @@ impl<'a> Opening<'a> {
         let mut all = ControlRecord::default();
         for opened in self.of_role(PartRole::Control) {
             findings.extend(identifiers::check_beside("The control file", opened.file.bytes));
-            let (record, problems) = control::record(opened.file.bytes);
+            let (record, problems) = control::record(opened.file.bytes, &opened.part.always);
             findings.append(problems);
             if let Some(sha256) = record.sha256.filter(|_| whole) {
                 findings.extend(checksums::compare(&[Checksum { name: None, sha256 }], &files));
@@ -390,19 +380,16 @@ impl<'a> Opening<'a> {
         snapshot_at
     }
 
-    fn sequence(&self, control: &ControlRecord) -> Option<u32> {
-        let number =
-            |facts: &HeaderFacts| structure::announced_number(facts.sequence.as_deref()?).and_then(|number| u32::try_from(number).ok());
-        let in_file = self.tables.iter().find_map(|read| number(&read.table.facts));
-        let in_name = self.parts.iter().find_map(|opened| opened.names.sequence);
-        control.sequence.or(in_file).or(in_name)
-    }
-}
-
-/// A file of rows as it was before it was packed.
-pub(super) fn unpacked_by(compression: Compression, bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, Finding> {
-    match compression {
-        Compression::Plain => Ok(Cow::Borrowed(bytes)),
-        Compression::Gzip => gzip::unpack(bytes, max_bytes).map(Cow::Owned),
+    /// The running number: the control record's counts before the first line's, and that before the name's.
+    fn settle_number(&mut self, control: &ControlRecord) -> Option<u32> {
+        let in_control = control.sequence.map(|number| Stated { place: "the control file", number: Some(u64::from(number)) });
+        let in_line = |text: &str| Stated { place: "the first line", number: structure::announced_number(text) };
+        let in_name = |number: u32| Stated { place: "the file name", number: Some(u64::from(number)) };
+        let in_lines = self.tables.iter().filter_map(|read| read.table.facts.sequence.as_deref().map(in_line));
+        let in_names = self.parts.iter().filter_map(|opened| opened.names.sequence.map(in_name));
+        let stated: Vec<Stated> = in_control.into_iter().chain(in_lines).chain(in_names).collect();
+        let (number, findings) = running_number::settle(&stated);
+        self.findings.append(findings);
+        number
     }
 }

@@ -5,11 +5,11 @@
 
 use super::columns::{self, Layout, plain_name};
 use super::control::StatedTotals;
-use super::identifiers::{Scan, times_of};
+use super::identifiers::Scan;
 use super::records::{self, Cutter, MAX_QUOTED_LINES, MAX_RECORD_BYTES, Record, Stopped};
-use super::{Limits, opening, quoted};
+use super::{Limits, opening};
 use crate::feed::{Finding, Findings, Rule, Severity};
-use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow, TrailerLine};
+use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow};
 use crate::normalise::table::{RawTable, trimmed};
 
 /// One table as read, and what its own first and last lines say of it.
@@ -75,6 +75,7 @@ pub fn announced_number(text: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
+mod ending;
 mod joined;
 
 struct Reader<'a> {
@@ -95,6 +96,8 @@ struct Reader<'a> {
     blank_rows: u64,
     total_rows: u64,
     announced: Option<u64>,
+    /// Where a total row's mark stands.
+    total_at: Option<usize>,
     trailer_line: Option<u64>,
     /// Whether the text ends with a line end, or is empty.
     ends: bool,
@@ -136,6 +139,7 @@ impl<'a> Reader<'a> {
             blank_rows: 0,
             total_rows: 0,
             announced: None,
+            total_at: None,
             trailer_line: None,
             ends: records::ends_with_line_end(text),
             last: None,
@@ -154,6 +158,8 @@ impl<'a> Reader<'a> {
         } else {
             self.layout = columns::by_position(self.mapping);
         }
+        let marker = self.mapping.total_row.as_ref().map(|total| total.column.as_str());
+        self.total_at = marker.and_then(|column| self.position_of(column));
         // One record's memory serves for all.
         let mut record = Record::default();
         while self.fill(&mut record)? {
@@ -228,6 +234,8 @@ impl<'a> Reader<'a> {
         };
         self.check_width(&record)?;
         self.look_aside("The line of column names", &record);
+        // Where no row follows, this is the line that must have an end.
+        self.last = Some((record.line, None));
         self.header = record.fields.iter().map(|field| plain_name(field)).collect();
         self.say_where_names_are(&record);
         let (layout, usable) = columns::by_names(&record, self.mapping, &mut self.findings);
@@ -324,6 +332,12 @@ impl<'a> Reader<'a> {
     /// Spares most rows the comparison with the column names.
     fn names_start_alike(&self, record: &Record<'_>) -> bool {
         let (Some(field), Some(name)) = (record.fields.first(), self.header.first()) else { return false };
+        if let (Some(first @ (b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')), Some(of_name)) =
+            (field.as_bytes().first(), name.as_bytes().first())
+            && first.to_ascii_lowercase() != *of_name
+        {
+            return false;
+        }
         field.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).eq(name.chars())
     }
 
@@ -333,7 +347,8 @@ impl<'a> Reader<'a> {
     }
 
     fn is_total(&self, record: &Record<'_>, total: &TotalRow) -> bool {
-        self.field_of(record, &total.column).is_some_and(|field| field.eq_ignore_ascii_case(&total.equals))
+        let field = self.total_at.and_then(|at| record.fields.get(at));
+        field.is_some_and(|field| trimmed(field).eq_ignore_ascii_case(&total.equals))
     }
 
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
@@ -345,119 +360,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
-        self.trailer_line = Some(record.line);
-        self.look_aside("The last line", record);
-        let stated = trailer.rows.checked_sub(1).and_then(|at| field_at(record, at));
-        self.announce(stated.as_deref(), record.line, "The last line");
-        let mut total = |place: Option<usize>| {
-            let place = place?;
-            let stated = place.checked_sub(1).and_then(|at| field_at(record, at)).as_deref().and_then(announced_number);
-            if stated.is_none() {
-                let message = format!("The last line states no sum at position {place}.");
-                self.findings.push(Finding::new(Rule::Str07, message).at_line(record.line));
-            }
-            stated
-        };
-        let [occupied, empty, closed, demand] = trailer.totals.map(&mut total);
-        self.facts.totals = StatedTotals { occupied, empty, closed, demand };
-    }
-
-    fn announce(&mut self, stated: Option<&str>, line: u64, who: &str) {
-        match stated.and_then(announced_number) {
-            Some(number) if self.announced.is_none_or(|before| before == number) => self.announced = Some(number),
-            Some(_) => {
-                self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line))
-            }
-            None => self.findings.push(Finding::new(Rule::Str06, format!("{who} does not state a number of rows.")).at_line(line)),
-        }
-    }
-
     fn field_of<'r>(&self, record: &'r Record<'_>, column: &str) -> Option<&'r str> {
+        record.fields.get(self.position_of(column)?).map(|field| trimmed(field))
+    }
+
+    /// Where an agreed column stands in the file.
+    fn position_of(&self, column: &str) -> Option<usize> {
         let at = self.mapping.columns.iter().position(|name| name == column)?;
-        let at = self.layout.positions.get(at).copied().flatten()?;
-        record.fields.get(at).map(|field| trimmed(field))
-    }
-
-    /// Looks for leaks in what could not be cut, as if every line end and separator counted.
-    fn look_at_unread(&mut self) {
-        for line in self.cutter.unread.lines() {
-            let fields = line.split(char::from(self.delimiter)).take(self.limits.max_columns);
-            fields.enumerate().for_each(|(at, field)| self.scan.look(at, field));
-        }
-    }
-
-    fn finish(mut self) -> TableRead {
-        self.look_at_unread();
-        if self.usable {
-            self.check_end();
-            self.check_counts();
-        }
-        let scanned = self.scan.findings(&self.layout.columns, &times_of(self.mapping));
-        self.findings.append(scanned);
-        let blank = self.blank_rows.saturating_add(self.cutter.empty_lines);
-        let skipped = blank.saturating_add(self.total_rows);
-        if skipped > 0 {
-            let kinds = match (blank, self.total_rows) {
-                (0, _) => "total",
-                (_, 0) => "blank",
-                _ => "total and blank",
-            };
-            self.findings
-                .push(Finding::new(Rule::Str08, format!("{skipped} {kinds} line{} skipped.", if skipped == 1 { "" } else { "s" })));
-        }
-        self.table.present = self.layout.positions.iter().map(Option::is_some).collect();
-        self.table.close();
-        TableRead {
-            table: self.table,
-            rows: self.data_rows,
-            rejected: self.rejected,
-            usable: self.usable,
-            facts: self.facts,
-            layout: self.layout,
-            announced: self.announced,
-            findings: self.findings,
-        }
-    }
-
-    /// A text that stops without a line end may have been cut short, and its last value with it: `71` may be all that came
-    /// of `71.5`, and 7 of 71.
-    fn check_end(&mut self) {
-        let Some((line, too_few)) = self.last.filter(|_| !self.ends) else { return };
-        let start = format!("The last line (line {line})");
-        let (message, severity) = match (too_few, self.mapping.final_newline) {
-            (Some(count), _) => {
-                let width = self.layout.width;
-                (format!("{start} has {count} of {width} fields and no line end: the file was cut short."), Severity::RejectFile)
-            }
-            (None, Some(true)) => {
-                (format!("{start} has no line end, which this file always has: the file was cut short."), Severity::RejectFile)
-            }
-            // What the mapping says files end with has been read: nothing is missing.
-            (None, None) if self.trailer_line.is_none() && self.total_rows == 0 => {
-                (format!("{start} has no line end: the file may be cut short."), Severity::Warning)
-            }
-            (None, _) => return,
-        };
-        self.findings.push(Finding::new(Rule::Str10, message).at_line(line).with_severity(severity));
-    }
-
-    fn check_counts(&mut self) {
-        let states_rows = self.mapping.total_row.as_ref().is_some_and(|total| total.rows.is_some());
-        if let Some(trailer) = self.mapping.trailer_line.as_ref().filter(|_| self.trailer_line.is_none()) {
-            let message = format!("The last line, which starts with {}, is missing: the file may be cut short.", quoted(&trailer.starts));
-            self.findings.push(Finding::new(Rule::Str06, message));
-        }
-        if states_rows && self.total_rows == 0 {
-            self.findings.push(Finding::new(Rule::Str06, "The total row is missing: the file may be cut short."));
-        }
-        if let Some(announced) = self.announced.filter(|announced| *announced != self.data_rows) {
-            let message = format!("The file states {announced} rows but has {}.", self.data_rows);
-            self.findings.push(Finding::new(Rule::Str06, message));
-        }
-        if self.data_rows == 0 && !self.mapping.may_be_empty {
-            self.findings.push(Finding::new(Rule::Str01, "The file has no bed rows."));
-        }
+        self.layout.positions.get(at).copied().flatten()
     }
 }
 

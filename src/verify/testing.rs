@@ -32,6 +32,7 @@ pub(crate) fn feed(files: &[(&str, PartRole, &str)], tables: Vec<TableMapping>) 
         role: *role,
         compression: if name.ends_with(".gz") { Compression::Gzip } else { Compression::Plain },
         signs: (*role == PartRole::Signature).then(|| files[0].0.to_owned()),
+        always: Vec::new(),
     };
     let mapping = Mapping {
         version: "rm1-1".to_owned(),
@@ -88,6 +89,7 @@ pub(crate) fn table(file: &str, columns: &[&str]) -> TableMapping {
         join: None,
         may_be_empty: false,
         lines_per_row: LinesPerRow::One,
+        sums: Vec::new(),
         fields: BTreeMap::new(),
         lines: Vec::new(),
         required: Vec::new(),

@@ -35,9 +35,17 @@ pub struct Clockwork<'a> {
     /// How far names and control records may be from the data.
     name_tolerance: SignedDuration,
     /// What tables, header lines and (where the mapping says so) names state.
-    stated: Vec<Reading>,
+    stated: Vec<Said>,
     unreadable: bool,
     findings: Findings,
+}
+
+/// One statement of the snapshot time.
+struct Said {
+    reading: Reading,
+    /// What says it, such as "The time in EXTRACT_DTTM".
+    what: String,
+    place: Place,
 }
 
 impl<'a> Clockwork<'a> {
@@ -112,7 +120,7 @@ impl<'a> Clockwork<'a> {
 
     fn take(&mut self, reading: Result<Reading, TimeProblem>, what: &str, place: Place) {
         let mut finding = match reading {
-            Ok(reading) => return self.stated.push(reading),
+            Ok(reading) => return self.stated.push(Said { reading, what: what.to_owned(), place }),
             Err(TimeProblem::Missing) => {
                 Finding::new(Rule::Tim05, format!("{what} does not exist in Europe/London: the clocks skip that hour in March."))
             }
@@ -136,9 +144,12 @@ impl<'a> Clockwork<'a> {
             }
             return (None, self.findings);
         }
-        let Some(agreed) = agreed(&self.stated) else {
-            self.findings.push(Finding::new(Rule::Tim01, "The snapshot time is mixed: a file is of one moment."));
-            return (None, self.findings);
+        let agreed = match agreed(&self.stated) {
+            Ok(agreed) => agreed,
+            Err(mixed) => {
+                self.findings.push(mixed);
+                return (None, self.findings);
+            }
         };
         let named = |name: &NameTime| Some(("the time in the file name", self.named(*name).ok()?));
         let mut others: Vec<(&str, Reading)> = names.iter().filter_map(named).collect();
@@ -167,12 +178,30 @@ impl<'a> Clockwork<'a> {
     }
 }
 
-/// What all statements can mean together: an offset in one of them settles the others. `None` where they cannot agree.
-fn agreed(stated: &[Reading]) -> Option<Reading> {
-    let sure = stated.iter().find(|reading| matches!(reading, Reading::Sure(_)));
-    let agreed = *sure.or(stated.first())?;
-    let at = agreed.candidates().next()?;
-    stated.iter().all(|other| other.candidates().any(|candidate| candidate == at)).then_some(agreed)
+/// What all statements can mean together: an offset in one of them settles the others.
+///
+/// # Errors
+/// The finding that says which two of them cannot agree.
+fn agreed(stated: &[Said]) -> Result<Reading, Finding> {
+    let missing = || Finding::new(Rule::Tim01, "The snapshot time is missing.");
+    let sure = stated.iter().find(|said| matches!(said.reading, Reading::Sure(_)));
+    let one = sure.or(stated.first()).ok_or_else(missing)?;
+    let at = one.reading.candidates().next().ok_or_else(missing)?;
+    match stated.iter().find(|other| !other.reading.candidates().any(|candidate| candidate == at)) {
+        None => Ok(one.reading),
+        Some(other) => {
+            // The later line of a file is the odd one: most rows say what the first does.
+            let (one, other) = if other.place.line < one.place.line { (other, one) } else { (one, other) };
+            let message = format!("The snapshot time is mixed: {} and {} differ. A file is of one moment.", said(one), said(other));
+            Err(Finding { place: other.place.clone(), ..Finding::new(Rule::Tim01, message) })
+        }
+    }
+}
+
+/// A statement with its place, in the middle of a sentence.
+fn said(said: &Said) -> String {
+    let what = said.what.replacen("The ", "the ", 1);
+    said.place.line.map_or_else(|| what.clone(), |line| format!("{what} on line {line}"))
 }
 
 /// The reading that a control record or a name with an offset means; they may be some minutes from the data.
@@ -193,7 +222,7 @@ fn by_offset([first, second]: [Timestamp; 2], others: &[(&str, Reading)], tolera
 fn far_apart(stated: Timestamp, others: &[(&str, Reading)], tolerance: SignedDuration) -> Option<Finding> {
     let apart = |(what, other): &(&str, Reading)| {
         let apart = other.candidates().map(|other| stated.duration_since(other).abs()).min()?;
-        (apart > tolerance).then(|| format!("{} min from {what}", apart.as_mins()))
+        (apart > tolerance).then(|| format!("{} from {what}", spoken(apart)))
     };
     let far: Vec<String> = others.iter().filter_map(apart).collect();
     let message = || format!("The snapshot time is {}; at most {} min are allowed.", far.join(" and "), tolerance.as_mins());
@@ -207,17 +236,17 @@ pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, 
     let slot = Slot::meant_at(snapshot_at, feed.limits.early_tolerance);
     let ahead = snapshot_at.duration_since(received_at);
     if ahead > feed.limits.future_tolerance {
-        let message = format!("The snapshot is {} min in the future. Is the source's clock, or its time zone, wrong?", ahead.as_mins());
+        let message = format!("The snapshot is {} in the future. Is the source's clock, or its time zone, wrong?", spoken(ahead));
         findings.push(Finding::new(Rule::Tim02, message));
     }
     let age = received_at.duration_since(snapshot_at);
     let late = received_at.duration_since(slot.start()) - feed.due_after;
     if age > feed.limits.hold_after {
-        let message = format!("Held: the snapshot is {} hours old. A person must release it.", age.as_hours());
+        let message = format!("Held: the snapshot is {} old. A person must release it.", spoken(age));
         findings.push(Finding::new(Rule::Tim03, message).with_severity(Severity::RejectFile));
     } else if late > SignedDuration::ZERO {
-        let minutes = (late.as_secs() + 59) / 60;
-        findings.push(Finding::new(Rule::Tim03, format!("Late by {minutes} min.")));
+        let begun = SignedDuration::from_mins((late.as_secs() + 59) / 60);
+        findings.push(Finding::new(Rule::Tim03, format!("Late by {}.", spoken(begun))));
     }
     if let Some(version) = history.until(received_at).filter(|past| past.slot == slot).map(|past| past.version).max() {
         findings.push(Finding::new(Rule::Tim04, format!("This slot already has version {version}.")));
@@ -226,4 +255,40 @@ pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, 
         findings.push(Finding::new(Rule::Tim04, "Back-filled into history: newer figures are current."));
     }
     findings
+}
+
+/// A length of time as people say it: minutes up to two hours, then hours, and from two days on days.
+fn spoken(length: SignedDuration) -> String {
+    const TWO_HOURS: i64 = 120;
+    const TWO_DAYS: i64 = 48 * 60;
+    let minutes = length.abs().as_mins();
+    let (big, big_unit, small, small_unit) = match minutes {
+        ..TWO_HOURS => return format!("{minutes} min"),
+        TWO_HOURS..TWO_DAYS => (minutes / 60, "h", minutes % 60, "min"),
+        TWO_DAYS.. => (minutes / (24 * 60), "days", minutes / 60 % 24, "h"),
+    };
+    if small == 0 { format!("{big} {big_unit}") } else { format!("{big} {big_unit} {small} {small_unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_said_as_people_say_them() {
+        let rows = [
+            (0, "0 min"),
+            (119, "119 min"),
+            (120, "2 h"),
+            (1543, "25 h 43 min"),
+            (2879, "47 h 59 min"),
+            (2880, "2 days"),
+            (525_600, "365 days"),
+            (4_410, "3 days 1 h"),
+        ];
+        for (minutes, expected) in rows {
+            assert_eq!(spoken(SignedDuration::from_mins(minutes)), expected);
+            assert_eq!(spoken(SignedDuration::from_mins(-minutes)), expected);
+        }
+    }
 }

@@ -5,12 +5,12 @@
 
 use super::lines::at_field;
 use super::rows::PlacedLine;
-use super::{Limits, quoted};
-use crate::bedstate::{Line, LineType};
+use super::{Limits, quoted_place};
+use crate::bedstate::{Code, Line, LineType};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::texts::Keyed;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
@@ -57,26 +57,24 @@ fn ward_of(line: &Line) -> Option<WardKey> {
     Some((line.site_code.to_string(), line.ward_code.as_ref()?.to_string()))
 }
 
-/// Finds beds and summary lines that are there more than once. A few repeated beds lose their rows; more reject the
-/// file, and so do not lose any.
+/// Finds beds and, where there are any, summary lines that are there more than once. A few repeated beds lose their rows;
+/// more reject the file, and so do not lose any.
 pub fn check_repeats(
     lines: &mut Vec<PlacedLine>,
+    summaries: bool,
     mapping: &Mapping,
     limits: &Limits,
     rejections: &mut Rejections,
     findings: &mut Findings,
 ) {
-    let beds = repeated(lines, |line| {
-        let bed = line.bed_ref.as_ref().filter(|_| line.line_type != LineType::Demand)?;
-        Some((&line.site_code, &line.ward_code, bed))
-    });
+    let beds = repeated_beds(lines);
     let many = u32::try_from(beds.len()).unwrap_or(u32::MAX) > limits.repeated_beds;
     let severity = if many { Severity::RejectFile } else { Severity::RejectRow };
     let mut failed = BTreeSet::new();
     for group in &beds {
         let Some(first) = group.first() else { continue };
         let lines: Vec<String> = group.iter().take(MOST_LINES_NAMED).map(|placed| placed.row.to_string()).collect();
-        let ward = quoted(first.line.ward_code.as_deref().unwrap_or_default());
+        let ward = quoted_place(first.line.ward_code.as_deref().unwrap_or_default());
         let more = if group.len() > lines.len() { " and more" } else { "" };
         let message = format!("Bed on ward {ward} is listed {} times, on lines {}{more}.", group.len(), lines.join(", "));
         findings.push(at_field(first, Rule::Xro01, message, mapping, &["bed_ref"]).with_severity(severity));
@@ -84,10 +82,11 @@ pub fn check_repeats(
             failed.extend(group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)));
         }
     }
-    for group in repeated(lines, summary_key) {
+    let of_summaries = if summaries { repeated(lines, summary_key) } else { Vec::new() };
+    for group in of_summaries {
         let rows: BTreeSet<PlacedRow> = group.iter().map(|placed| (Arc::clone(&placed.part), placed.row)).collect();
         for placed in group.iter().filter(|placed| !failed.contains(&(Arc::clone(&placed.part), placed.row))) {
-            let ward = quoted(placed.line.ward_code.as_deref().unwrap_or_default());
+            let ward = quoted_place(placed.line.ward_code.as_deref().unwrap_or_default());
             let said = format!("Duplicate line: {} rows say the same thing of ward {ward}.", rows.len());
             findings.push(at_field(placed, Rule::Xro02, said, mapping, &["ward_code", "site_code"]));
         }
@@ -99,7 +98,7 @@ pub fn check_repeats(
 /// A summary line without its count and times: what must be there once. Patients who wait are told apart by nothing that
 /// is kept, so single ones are never taken for repeats.
 fn summary_key(line: &Line) -> Option<impl Hash + Eq + '_> {
-    if line.bed_ref.is_some() || (line.line_type == LineType::Demand && line.quantity == 1) {
+    if !is_summary(line) {
         return None;
     }
     let bed = (&line.site_code, &line.ward_code, &line.bay_code, line.bed_status, line.empty_state, line.closed_reason);
@@ -109,38 +108,111 @@ fn summary_key(line: &Line) -> Option<impl Hash + Eq + '_> {
     Some((bed, kind, person, demand))
 }
 
-/// Groups of lines with an equal key, in the order of the file; groups of one are left out.
-///
-/// Nearly all lines stand alone, so what is kept of each is its number and half of its key's hash, at a place that the other
-/// half gives: eight bytes twice over, where a map of the keys would take as much as the lines. Lines themselves are looked at
-/// again only where the hash is the same.
-fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
-    const NUMBER: u64 = 0xffff_ffff;
+/// Whether a line counts beds or patients together.
+pub(super) fn is_summary(line: &Line) -> bool {
+    line.bed_ref.is_none() && (line.line_type != LineType::Demand || line.quantity != 1)
+}
+
+/// Groups of lines of one bed.
+fn repeated_beds(lines: &[PlacedLine]) -> Vec<Vec<&PlacedLine>> {
     let hasher = Keyed::new();
-    // The line's number, one more than it is, below the hash's half; 0 is free. At most half of the slots are taken.
-    let mut slots = vec![0_u64; lines.len().saturating_mul(2).next_power_of_two()];
-    let mask = slots.len().saturating_sub(1);
+    // Beds of a ward mostly follow each other, and a ward's beds are few: each ward's are kept apart, so that what is looked at
+    // for the next bed is at hand.
+    let mut wards: HashMap<(&Code, &Option<Code>), usize, Keyed> = HashMap::default();
+    let mut beds: Vec<Seen> = Vec::new();
+    let mut last = None;
     let mut groups: BTreeMap<usize, Vec<&PlacedLine>> = BTreeMap::new();
-    for (placed, number) in lines.iter().zip(1_u64..NUMBER) {
-        let Some(own) = key(&placed.line) else { continue };
-        let hash = hasher.hash_one(&own);
-        let mut at = usize::try_from(hash & NUMBER).unwrap_or_default() & mask;
-        while let Some(slot) = slots.get_mut(at) {
-            if *slot == 0 {
-                *slot = (hash & !NUMBER) | number;
-                break;
-            }
-            let alike = *slot & !NUMBER == hash & !NUMBER;
-            let earlier = usize::try_from((*slot & NUMBER) - 1).ok().filter(|_| alike);
-            let first = earlier.and_then(|earlier| Some((earlier, lines.get(earlier)?)));
-            if let Some((earlier, first)) = first.filter(|(_, first)| key(&first.line).is_some_and(|other| other == own)) {
-                groups.entry(earlier).or_insert_with(|| vec![first]).push(placed);
-                break;
-            }
-            at = (at + 1) & mask;
+    for (number, placed) in lines.iter().enumerate() {
+        let line = &placed.line;
+        let Some(bed) = line.bed_ref.as_ref().filter(|_| line.line_type != LineType::Demand) else { continue };
+        let ward = (&line.site_code, &line.ward_code);
+        let at = match last {
+            Some((known, at)) if known == ward => at,
+            _ => *wards.entry(ward).or_insert_with(|| {
+                beds.push(Seen::default());
+                beds.len() - 1
+            }),
+        };
+        last = Some((ward, at));
+        let Some(seen) = beds.get_mut(at) else { continue };
+        let same = |earlier: usize| lines.get(earlier).is_some_and(|earlier| earlier.line.bed_ref.as_ref() == Some(bed));
+        if let Some(earlier) = seen.earlier(number, hasher.hash_one(bed), same) {
+            groups.entry(earlier).or_insert_with(|| lines.get(earlier).into_iter().collect()).push(placed);
         }
     }
     groups.into_values().collect()
+}
+
+/// Groups of lines with an equal key, in the order of the file; groups of one are left out.
+fn repeated<'a, K: Hash + Eq>(lines: &'a [PlacedLine], key: impl Fn(&'a Line) -> Option<K>) -> Vec<Vec<&'a PlacedLine>> {
+    let hasher = Keyed::new();
+    let mut seen = Seen::default();
+    let mut groups: BTreeMap<usize, Vec<&PlacedLine>> = BTreeMap::new();
+    for (number, placed) in lines.iter().enumerate() {
+        let Some(own) = key(&placed.line) else { continue };
+        let same = |earlier: usize| lines.get(earlier).and_then(|earlier| key(&earlier.line)).is_some_and(|other| other == own);
+        if let Some(earlier) = seen.earlier(number, hasher.hash_one(&own), same) {
+            groups.entry(earlier).or_insert_with(|| lines.get(earlier).into_iter().collect()).push(placed);
+        }
+    }
+    groups.into_values().collect()
+}
+
+/// Lines that were seen, to be found by a hash: open addressing, at most half full.
+///
+/// Nearly all lines stand alone, so what is kept of each is its number and half of its key's hash, which gives its place too:
+/// eight bytes twice over, where a map of the keys would take as much as the lines. Lines themselves are looked at again only
+/// where the hash is the same.
+#[derive(Default)]
+struct Seen {
+    /// The line's number, one more than it is, below the hash's half; 0 is free.
+    slots: Vec<u64>,
+    taken: usize,
+}
+
+impl Seen {
+    const NUMBER: u64 = 0xffff_ffff;
+
+    /// The line seen before that is the same, as far as `same` says; where there is none, the line of a number is kept.
+    fn earlier(&mut self, number: usize, hash: u64, same: impl Fn(usize) -> bool) -> Option<usize> {
+        if self.slots.len() <= self.taken.saturating_mul(2) {
+            self.grow();
+        }
+        // A file has fewer lines than 2 to the power of 32: they would not fit into memory.
+        let own = u64::try_from(number).ok()?.checked_add(1).filter(|own| *own <= Self::NUMBER)?;
+        let mut at = self.place(hash);
+        loop {
+            let slot = self.slots.get_mut(at)?;
+            if *slot == 0 {
+                *slot = (hash & !Self::NUMBER) | own;
+                self.taken += 1;
+                return None;
+            }
+            let alike = *slot & !Self::NUMBER == hash & !Self::NUMBER;
+            let earlier = usize::try_from((*slot & Self::NUMBER) - 1).ok().filter(|_| alike);
+            if let Some(earlier) = earlier.filter(|earlier| same(*earlier)) {
+                return Some(earlier);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    fn place(&self, hash: u64) -> usize {
+        usize::try_from(hash >> 32).unwrap_or_default() & self.slots.len().saturating_sub(1)
+    }
+
+    fn grow(&mut self) {
+        let size = self.taken.saturating_add(8).saturating_mul(4).next_power_of_two();
+        for slot in std::mem::replace(&mut self.slots, vec![0; size]).into_iter().filter(|slot| *slot != 0) {
+            let mut at = self.place(slot);
+            while self.slots.get(at).is_some_and(|taken| *taken != 0) {
+                at = (at + 1) & (size - 1);
+            }
+            if let Some(free) = self.slots.get_mut(at) {
+                *free = slot;
+            }
+        }
+    }
 }
 
 /// Decides whether so many rows were rejected that the rest is not safe to use (ROW-99).
@@ -177,10 +249,13 @@ pub fn check_rejections(
     }
     for ((site, ward), count) in &rejections.by_ward {
         if per_ward > 0 && *count >= per_ward {
-            findings.push(Finding::new(Rule::Row99, format!("{count} rows of ward {} failed: the file is not safe to use.", quoted(ward))));
+            findings.push(Finding::new(
+                Rule::Row99,
+                format!("{count} rows of ward {} failed: the file is not safe to use.", quoted_place(ward)),
+            ));
         }
         if lost.contains(&(site.as_str(), ward.as_str())) {
-            let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted(ward));
+            let message = format!("Ward {} would lose all its beds to rejected rows: the file is not safe to use.", quoted_place(ward));
             findings.push(Finding::new(Rule::Row99, message));
         }
     }
@@ -260,6 +335,30 @@ mod tests {
     }
 
     #[test]
+    fn xro_01_repeated_beds_are_found_wherever_their_wards_stand_in_the_file() {
+        let bed = |(n, ward): (u32, u32), row: u64| {
+            let mut line = Line::new("RM102", LineType::Empty);
+            (line.ward_code, line.bed_ref) = (Some(format!("W{ward}").into()), Some(format!("B{n}").into()));
+            PlacedLine { part: "".into(), row, line }
+        };
+        // Ward by ward, and bed by bed with another ward on each line; few wards of many beds, and many of few.
+        for (wards, beds) in [(2, 700), (700, 2), (40, 40)] {
+            let all = |ward_by_ward: bool| -> Vec<(u32, u32)> {
+                let pair = |n: u32| if ward_by_ward { (n % beds, n / beds) } else { (n / wards, n % wards) };
+                (0..wards * beds).map(pair).collect()
+            };
+            for mut places in [all(true), all(false)] {
+                let again = [places[3], places[places.len() - 1], places[3]];
+                places.extend(again);
+                let lines: Vec<PlacedLine> = places.into_iter().zip(2..).map(|(place, row)| bed(place, row)).collect();
+                let found: Vec<Vec<u64>> = repeated_beds(&lines).iter().map(|group| group.iter().map(|line| line.row).collect()).collect();
+                let end = u64::from(wards * beds) + 1;
+                assert_eq!(found, [vec![5, end + 1, end + 3], vec![end, end + 2]], "{wards} wards of {beds} beds");
+            }
+        }
+    }
+
+    #[test]
     fn waiting_patients_who_look_alike_are_not_repeats() {
         let demand = |row, quantity| {
             let mut line = Line::new("RM102", LineType::Demand);
@@ -270,7 +369,7 @@ mod tests {
         for (quantity, expected) in rows {
             let mut lines = vec![demand(2, quantity), demand(3, quantity)];
             let (mut rejections, mut findings) = (Rejections::default(), Findings::default());
-            check_repeats(&mut lines, &beds_feed().mappings[0], &Limits::default(), &mut rejections, &mut findings);
+            check_repeats(&mut lines, true, &beds_feed().mappings[0], &Limits::default(), &mut rejections, &mut findings);
             assert_eq!((rejections.rows, findings.count_of(Rule::Xro02)), (expected, expected));
         }
     }

@@ -19,6 +19,18 @@ pub(crate) const RECEIVED: &str = "2018-12-03T10:18:00Z";
 /// A delivery's files: name and bytes.
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
+/// An invented provider's settings, up to its mappings.
+pub(crate) const PROVIDER: &str = r#"code = "RGN"
+name = "An example"
+kind = "acute"
+[contact]
+name = "Desk"
+phone = "01603 000000"
+[agreement]
+reference = "A-1"
+starts = 2018-04-01
+"#;
+
 /// A path inside the project.
 pub(crate) fn path(inside: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(inside)
@@ -55,7 +67,7 @@ impl Desk {
     /// extract is whole for a small hospital.
     pub(crate) fn with_wards_of(mut self, code: &str, files: &Files) -> Self {
         let mut beds: BTreeMap<(String, String), u32> = BTreeMap::new();
-        for line in self.read(code, files, at(RECEIVED)).lines.into_iter().map(|line| line.value) {
+        for line in self.read(code, files, at(RECEIVED)).lines.into_iter().map(|line| line.line) {
             if let (Some(ward), true) = (line.ward_code, line.line_type != LineType::Demand) {
                 *beds.entry((line.site_code.to_string(), ward.to_string())).or_default() += line.quantity;
             }

@@ -39,6 +39,23 @@ pub(crate) fn written(layout: Layout, beds: &[Bed]) -> (Files, Vec<Vec<String>>)
     }
 }
 
+/// An extract with so many rows, each of a bed, ward or home of its own; good or not, every row is read to its end.
+pub(crate) fn long(layout: Layout, rows: usize) -> Files {
+    let person = Person { male: true, age: 83 };
+    let beds = |state| (0..rows).map(|n| Bed { ward: n % 3, state: if n % 2 == 0 { state } else { State::Staffing } }).collect::<Vec<_>>();
+    let repeated = |(mut files, _): (Files, Vec<Vec<String>>), row: &dyn Fn(usize) -> String| {
+        let rows: String = (0..rows).map(row).collect();
+        files[0].1.extend_from_slice(rows.as_bytes());
+        files
+    };
+    match layout {
+        // Rows of counts: one for each ward or home, however many beds it has.
+        Layout::Rgp => repeated(rgp(&[]), &|n| format!("{n},\"Ward {n}\",28,9,17,2,Staffing,N/A,,,\r\n")),
+        Layout::Ncc => repeated(ncc(&[]), &|n| format!("1-1{n:08},A home,Norwich,General Residential,42,39,1,2,N,01/12/2018 09:14\r\n")),
+        Layout::Rm1 | Layout::Rcx | Layout::Rmy | Layout::Ry3 => written(layout, &beds(State::Occupied(person))).0,
+    }
+}
+
 fn band(age: u16) -> String {
     if age >= 90 { "A90".to_owned() } else { format!("A{:02}", age / 5 * 5) }
 }

@@ -58,7 +58,7 @@ fn say(result: Result<(), Failure>, out: &mut dyn Write) -> Result<(), Failure> 
     match result {
         Ok(()) => Ok(()),
         Err(Failure::Settings(problems)) => Ok(write!(out, "{problems}")?),
-        Err(Failure::Failed(text)) => Ok(writeln!(out, "{text}")?),
+        Err(Failure::Input(text) | Failure::Failed(text)) => Ok(writeln!(out, "{text}")?),
         Err(failure) => Err(failure),
     }
 }

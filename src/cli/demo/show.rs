@@ -3,8 +3,9 @@
 use super::folder::{KEYS, SETTINGS};
 use super::verdict::Check;
 use crate::cli::Failure;
-use crate::cli::table::{Table, plain, shell};
+use crate::cli::table::{Table, shell};
 use crate::config::Settings;
+use crate::feed::printed;
 use crate::feed::{Clock, DeliveryId, LONDON, Severity, Slot, Stage, local_text};
 use crate::ledger::{Event, Reader};
 use crate::service::{Running, SystemClock};
@@ -93,7 +94,7 @@ impl<'a> Show<'a> {
             Stage::Duplicate { .. } => "  duplicate, nothing changes".to_owned(),
             Stage::Tested { .. } => "  judged, not loaded (test/)".to_owned(),
         };
-        Ok(Some(format!("         {:<4} {}:{word}", row.delivery.provider, plain(&row.delivery.name.shown()))))
+        Ok(Some(format!("         {:<4} {}:{word}", row.delivery.provider, printed(&row.delivery.name.shown()))))
     }
 
     /// The promises, the figures, and whether all held.

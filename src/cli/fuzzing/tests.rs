@@ -1,22 +1,7 @@
 //! Every seed of the two fuzz targets, and some thousand changed ones of a fixed sequence, under plain `cargo test`.
 
 use super::{assess, mapping};
-use std::path::PathBuf;
-
-/// The seeds of a target with their names.
-fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    let mut seeds: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
-        })
-        .collect();
-    seeds.sort();
-    assert!(seeds.len() >= 12, "{target} has only {} seeds", seeds.len());
-    seeds
-}
+use crate::fuzz_seeds::seeds;
 
 /// How many changed seeds: a few hundred, or as many as `BEDFEED_FUZZ_ROUNDS` says.
 fn rounds(usual: usize) -> usize {
@@ -46,7 +31,7 @@ fn changed(seeds: &[(String, Vec<u8>)], count: usize) -> impl Iterator<Item = Ve
 
 #[test]
 fn p9_every_seed_of_the_assessment_target_holds_and_so_do_changed_ones() {
-    let seeds = seeds("assess");
+    let seeds = seeds("assess", 12);
     for (name, bytes) in &seeds {
         println!("{name}");
         assess(bytes);
@@ -56,7 +41,7 @@ fn p9_every_seed_of_the_assessment_target_holds_and_so_do_changed_ones() {
 
 #[test]
 fn p9_every_seed_of_the_mapping_target_holds_and_so_do_changed_ones() {
-    let seeds = seeds("mapping");
+    let seeds = seeds("mapping", 12);
     for (name, bytes) in &seeds {
         println!("{name}");
         mapping(bytes);

@@ -1,17 +1,51 @@
 //! What each dataset field may hold, so that a mapping cannot promise a code that the dataset does not have.
 //!
 //! Owns the link from a field's name to its code list. Refuses lists of its own: they stand in `bedstate` and, for what
-//! a patient needs, in the reference data.
+//! a patient needs and for sites and wards, in the reference data.
 
 use super::super::problem::did_you_mean;
 use crate::bedstate::{
     AgeBand, BedBase, BedSex, BedStatus, ClosedReason, DemandSource, EddBand, EmptyState, Gender, LineType, LosBand, Ready,
     is_treatment_function,
 };
-use crate::normalise::reference::Reference;
+use crate::normalise::reference::{Reference, WardAlias};
+use jiff::civil::Date;
 
 /// Longest site, ward, bay or bed code. Source: the dataset's data dictionary.
 pub(in crate::config) const MAX_CODE: usize = 12;
+
+/// The lists that are reference data, as far as one mapping can use them.
+pub(super) struct Lists<'a> {
+    reference: &'a Reference,
+    sites: Option<Vec<String>>,
+    wards: Option<Vec<String>>,
+}
+
+impl<'a> Lists<'a> {
+    /// The lists for a provider's mapping that is in force from one local day, and no longer from another. Sites are not looked at
+    /// where there is no register of them, and wards not where none of the provider's is registered yet.
+    pub(super) fn new(reference: &'a Reference, provider: &str, from: Option<Date>, to: Option<Date>) -> Self {
+        let meets = |first: Option<Date>, end: Option<Date>| {
+            let before = |day: Option<Date>, end: Option<Date>| day.zip(end).is_none_or(|(day, end)| day < end);
+            before(from, end) && before(first, to)
+        };
+        let sites = reference.sites.iter().filter(|site| site.provider.as_str() == provider && meets(site.valid_from, site.valid_to));
+        let wards = reference.wards.iter().filter(|ward| ward.provider.as_str() == provider && meets(ward.valid_from, ward.valid_to));
+        let aliases: Vec<&WardAlias> = reference
+            .aliases
+            .iter()
+            .filter(|alias| alias.provider.as_str() == provider && meets(alias.valid_from, alias.valid_to))
+            .collect();
+        let sites = sites.map(|site| site.site_code.clone()).chain(aliases.iter().filter_map(|alias| alias.source_site.clone())).collect();
+        let wards: Vec<String> =
+            wards.map(|ward| ward.ward_code.clone()).chain(aliases.iter().map(|alias| alias.source_ward.clone())).collect();
+        Self {
+            reference,
+            sites: Some(sites).filter(|_| !reference.sites.is_empty()),
+            wards: Some(wards).filter(|_| reference.wards.iter().any(|ward| ward.provider.as_str() == provider)),
+        }
+    }
+}
 
 /// What sort of value a field takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +54,10 @@ pub(super) enum Kind {
     Listed(Vec<String>),
     /// Three digits: a treatment function.
     ThreeDigits,
-    /// Up to [`MAX_CODE`] characters: a site, ward, bay or bed.
+    /// Up to [`MAX_CODE`] characters: a bay or bed, or a place where there is no register.
     Free,
+    /// A registered site or ward, or another name of one.
+    Place(Vec<String>),
     /// What tells a request from others: never the same on every line.
     Reference,
     /// An instant.
@@ -31,7 +67,9 @@ pub(super) enum Kind {
 }
 
 /// The kind of a dataset field; `None` where the dataset has no such field.
-pub(super) fn kind(field: &str, reference: &Reference) -> Option<Kind> {
+pub(super) fn kind(field: &str, lists: &Lists<'_>) -> Option<Kind> {
+    let reference = lists.reference;
+    let place = |known: &Option<Vec<String>>| Some(known.clone().map_or(Kind::Free, Kind::Place));
     let listed = |codes: Vec<&str>| Some(Kind::Listed(codes.into_iter().map(str::to_owned).collect()));
     match field {
         "line_type" => listed(LineType::ALL.iter().map(|it| it.code()).collect()),
@@ -51,7 +89,9 @@ pub(super) fn kind(field: &str, reference: &Reference) -> Option<Kind> {
         "care_level" => listed(vec!["00", "01", "02", "03"]),
         "demand_for" => listed(reference.bed_groups.iter().chain(&reference.ward_types).map(|(code, _)| code.as_str()).collect()),
         "treatment_function" => Some(Kind::ThreeDigits),
-        "site_code" | "ward_code" | "bay_code" | "bed_ref" => Some(Kind::Free),
+        "site_code" => place(&lists.sites),
+        "ward_code" => place(&lists.wards),
+        "bay_code" | "bed_ref" => Some(Kind::Free),
         "demand_ref" => Some(Kind::Reference),
         "wait_from" | "source_updated_at" => Some(Kind::Instant),
         "quantity" => Some(Kind::Quantity),
@@ -80,6 +120,12 @@ pub(super) fn refuse(field: &str, kind: &Kind, code: &str) -> Option<String> {
             let fine = code.chars().count() <= MAX_CODE && !code.chars().any(char::is_control);
             (!fine).then(|| format!("\"{code}\" is longer than {MAX_CODE} characters, which is the most {field} can hold"))
         }
+        Kind::Place(known) if known.iter().any(|it| it == code) => None,
+        Kind::Place(known) => {
+            let near = did_you_mean(code, known.iter().map(String::as_str));
+            let what = if field == "site_code" { "site" } else { "ward" };
+            Some(format!("\"{code}\" is no {what} that is registered for this provider while the mapping is in force{near}"))
+        }
         Kind::Reference => Some(format!("{field} tells one request from another: it must come from a column, without codes")),
         Kind::Instant => Some(format!("{field} is a time: it must come from a column with a format")),
         Kind::Quantity => Some("a quantity is not a field: write quantity = \"COLUMN\" on the line".to_owned()),
@@ -93,9 +139,11 @@ mod tests {
 
     #[test]
     fn every_dataset_field_has_a_kind() {
+        let reference = Reference::default();
+        let lists = Lists::new(&reference, "RM1", None, None);
         for field in FIELDS {
-            assert!(kind(field, &Reference::default()).is_some(), "{field}");
+            assert!(kind(field, &lists).is_some(), "{field}");
         }
-        assert_eq!(kind("nhs_number", &Reference::default()), None);
+        assert_eq!(kind("nhs_number", &lists), None);
     }
 }

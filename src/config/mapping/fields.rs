@@ -5,11 +5,10 @@
 
 use super::super::document::{Item, Section};
 use super::super::problem::{did_you_mean, nearest};
-use super::codes::{self, Kind};
+use super::codes::{self, Kind, Lists};
 use super::columns::{Columns, Use};
 use super::formats::{self, Wanted};
 use crate::normalise::mapping::{FIELDS, FieldSource, Otherwise, Reading};
-use crate::normalise::reference::Reference;
 use crate::normalise::values;
 use std::collections::BTreeMap;
 use toml::de::DeValue;
@@ -30,8 +29,8 @@ pub(super) struct Fields {
 pub(super) struct Reader<'a> {
     /// The columns it may name.
     pub(super) columns: &'a Columns<'a>,
-    /// The lists of needs.
-    pub(super) reference: &'a Reference,
+    /// The lists that are reference data.
+    pub(super) lists: &'a Lists<'a>,
 }
 
 impl Reader<'_> {
@@ -40,7 +39,7 @@ impl Reader<'_> {
         let mut fields = Fields::default();
         for entry in item.entries() {
             let field = entry.name();
-            match codes::kind(field, self.reference) {
+            match codes::kind(field, self.lists) {
                 None => {
                     let known = || FIELDS.iter().copied();
                     entry.problem(format!("the dataset has no field \"{field}\"{}", did_you_mean(field, known())));
@@ -122,7 +121,7 @@ impl Reader<'_> {
         if columns.len() < 2 {
             item.problem("must name at least two columns");
         }
-        if !matches!(kind, Kind::Free | Kind::Reference) {
+        if !matches!(kind, Kind::Free | Kind::Place(_) | Kind::Reference) {
             item.problem(format!("{field} cannot be joined from several columns"));
         }
         let with = section.need("with").and_then(|item| item.text().map(str::to_owned)).unwrap_or_default();
@@ -165,7 +164,7 @@ impl Reader<'_> {
 
     fn padded(&self, section: &Section<'_>, field: &str, kind: &Kind) -> Option<Reading> {
         let item = section.get("pad")?;
-        if !matches!(kind, Kind::Free | Kind::ThreeDigits) {
+        if !matches!(kind, Kind::Free | Kind::Place(_) | Kind::ThreeDigits) {
             item.problem(format!("{field} has no zeros to put back"));
         }
         item.whole(1..=MAX_PAD).map(Reading::PadZeros)

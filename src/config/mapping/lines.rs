@@ -9,7 +9,7 @@ use super::columns::{Columns, Use};
 use super::conditions::{self, When};
 use super::fields::{Fields, Reader};
 use crate::bedstate::{BedStatus, LineType};
-use crate::normalise::mapping::{FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading, Skip};
+use crate::normalise::mapping::{FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading, Skip, Sum};
 use std::collections::BTreeMap;
 
 /// A line with the types it can have.
@@ -104,6 +104,29 @@ fn quantity(item: &Item<'_>, columns: &Columns<'_>) -> Option<Quantity> {
         item.problem("takes away a column that it also counts");
     }
     Some(Quantity { column, plus, minus })
+}
+
+/// Reads `sums`: counts of a row that must fit together.
+pub(super) fn sums(table: &Section<'_>, columns: &Columns<'_>) -> Vec<Sum> {
+    let mut sums = Vec::new();
+    for section in table.sections("sums") {
+        let of = section.need("of").map(|item| (item.clone(), columns.all_named(&item)));
+        let whole = |key| section.get(key).and_then(|item| columns.named(&item, Use::Kept));
+        let (most, all) = (whole("at_most"), whole("equals"));
+        if section.has("at_most") == section.has("equals") {
+            section.problem("needs one of at_most and equals: the column that the sum is held against");
+        }
+        section.finish();
+        let (Some((item, minus)), Some(column)) = (of, most.as_ref().or(all.as_ref())) else { continue };
+        if item.elements().is_empty() {
+            item.problem("must name at least one column");
+        }
+        if minus.contains(column) {
+            item.problem(format!("column \"{column}\" cannot be held against itself"));
+        }
+        sums.push(Sum { rest: Quantity { column: column.clone(), plus: Vec::new(), minus }, exact: all.is_some() });
+    }
+    sums
 }
 
 fn omitted(item: &Item<'_>, fields: &Fields) -> Vec<String> {

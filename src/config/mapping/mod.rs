@@ -18,6 +18,7 @@ mod tidy;
 pub(super) use codes::MAX_CODE;
 pub(super) use examples::{Content, Example, LINES_FILE};
 
+use self::codes::Lists;
 use self::parts::Parts;
 use super::document::{Item, Section};
 use crate::bedstate::{Coverage, LineType};
@@ -75,7 +76,8 @@ fn mapping(section: Section<'_>, provider: &str, signers: bool, reference: &Refe
     let march_gap = section.get("march_gap").and_then(|item| item.choice(&gaps)).unwrap_or(MarchGap::Reject);
     let set_wait = section.get("set_wait").and_then(|item| item.duration(SignedDuration::ZERO..=MAX_SET_WAIT));
     let files = parts::parts(&section, provider, signers);
-    let (tables, types) = tables(&section, &files, reference);
+    let lists = Lists::new(reference, provider, from, to.as_ref().map(|(_, to)| *to));
+    let (tables, types) = tables(&section, &files, &lists);
     let manifest = section.get("manifest").and_then(|item| manifest(&item, &tables));
     let examples = examples::examples(&section, version.as_deref().unwrap_or_default());
     section.finish();
@@ -98,10 +100,10 @@ fn mapping(section: Section<'_>, provider: &str, signers: bool, reference: &Refe
 }
 
 /// Reads `[[mapping.table]]`; also tells what all lines together can count.
-fn tables(mapping: &Section<'_>, files: &Parts, reference: &Reference) -> (Vec<TableMapping>, BTreeSet<LineType>) {
+fn tables(mapping: &Section<'_>, files: &Parts, lists: &Lists<'_>) -> (Vec<TableMapping>, BTreeSet<LineType>) {
     let sections: Vec<_> = mapping.sections("table").into_iter().map(|section| (columns::outline(&section), section)).collect();
     let outlines: Vec<_> = sections.iter().map(|(outline, _)| outline.clone()).collect();
-    let setting = table::Setting { parts: files, outlines: &outlines, reference };
+    let setting = table::Setting { parts: files, outlines: &outlines, lists };
     let mut tables: Vec<TableMapping> = Vec::new();
     let mut types = BTreeSet::new();
     for (outline, section) in sections {

@@ -7,6 +7,7 @@ use super::super::problem::did_you_mean;
 use crate::feed::FileName;
 use crate::normalise::mapping::{Compression, FilePart, NamePattern, NamePiece, PartRole};
 use crate::normalise::names::{PLACEHOLDERS, PatternError, parse_pattern};
+use crate::verify::control::KEYS;
 
 /// The files of a mapping.
 pub(super) struct Parts {
@@ -27,6 +28,7 @@ pub(super) fn parts(mapping: &Section<'_>, provider: &str, signers: bool) -> Par
         let name = section.need("name").and_then(|item| pattern(&item).map(|pattern| (item, pattern)));
         let compression = compression(&section, role, name.as_ref().map(|(_, name)| name));
         let signs = section.get("signs");
+        let always = section.get("always").map(|item| always(&item, role)).unwrap_or_default();
         section.finish();
         let (label, part) = label.map_or((None, String::new()), |(item, part)| (Some(item), part));
         let (Some(label), Some(role), Some((item, name))) = (label, role, name) else {
@@ -44,7 +46,7 @@ pub(super) fn parts(mapping: &Section<'_>, provider: &str, signers: bool) -> Par
         } else if let Some(signs) = signs {
             signs.problem("has no effect: only a part of the role \"signature\" is for another");
         }
-        parts.push(FilePart { part, name, role, compression, signs: None });
+        parts.push(FilePart { part, name, role, compression, signs: None, always });
     }
     if spoilt.is_empty() && !parts.iter().any(|part| part.role == PartRole::Data) {
         mapping.problem("needs a [[mapping.file]] that holds data");
@@ -76,6 +78,22 @@ fn compression(section: &Section<'_>, role: Option<PartRole>, name: Option<&Name
     }
     let ends_in_gz = |name: &NamePattern| name.text.to_ascii_lowercase().ends_with(".gz");
     if role == Some(PartRole::Data) && name.is_some_and(ends_in_gz) { Compression::Gzip } else { Compression::Plain }
+}
+
+/// The keys that the sender's control records always have.
+fn always(item: &Item<'_>, role: Option<PartRole>) -> Vec<String> {
+    if role.is_some_and(|role| role != PartRole::Control) {
+        item.problem("has no effect: only a part of the role \"control\" has keys");
+    }
+    let mut keys = Vec::new();
+    for element in item.elements() {
+        match element.filled() {
+            Some(key) if KEYS.contains(&key) => keys.push(key.to_owned()),
+            Some(key) => element.problem(format!("\"{key}\" is no key of a control record{}", did_you_mean(key, KEYS))),
+            None => {}
+        }
+    }
+    keys
 }
 
 /// The part that a signature is for: the one it names, or the only one with rows.

@@ -4,6 +4,7 @@
 
 use super::super::document::{Item, Section};
 use super::super::problem::did_you_mean;
+use super::codes::Lists;
 use super::columns::{self, Columns, Outline, Use};
 use super::fields::Reader;
 use super::formats::{self, Wanted};
@@ -14,7 +15,6 @@ use crate::bedstate::LineType;
 use crate::normalise::mapping::{
     Compression, Encoding, FIELDS, FilePart, HeaderLine, Join, LinesPerRow, PartRole, SnapshotTime, TableMapping, TotalRow, TrailerLine,
 };
-use crate::normalise::reference::Reference;
 use toml::de::DeValue;
 
 /// Furthest position in a header or trailer line.
@@ -29,8 +29,8 @@ pub(super) struct Setting<'a> {
     pub(super) parts: &'a Parts,
     /// Every table of the mapping.
     pub(super) outlines: &'a [Outline],
-    /// The lists of needs.
-    pub(super) reference: &'a Reference,
+    /// The lists that are reference data.
+    pub(super) lists: &'a Lists<'a>,
 }
 
 /// Reads one table; also tells what its lines can count.
@@ -39,7 +39,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     let other = join.as_ref().and_then(|join| setting.outlines.iter().find(|other| other.name == join.table));
     let columns = Columns::new(outline, other);
     let own = Columns::new(outline, None);
-    let reader = Reader { columns: &columns, reference: setting.reference };
+    let reader = Reader { columns: &columns, lists: setting.lists };
 
     let file = section.need("file").and_then(|item| part_of(&item, setting.parts));
     let header_line = section.get("header_line").and_then(|item| header_line(&item));
@@ -49,6 +49,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     let per_row = [("one", LinesPerRow::One), ("each", LinesPerRow::Each)];
     let lines_per_row = section.get("lines").and_then(|item| item.choice(&per_row)).unwrap_or(LinesPerRow::One);
     let skip = skips::skips(&section, &columns);
+    let sums = lines::sums(&section, &columns);
     let lines = lines::lines(&section, &reader, &fields, lines_per_row, &skip);
     let types = lines.iter().flat_map(|line| line.types.iter().copied()).collect();
     let filled = |field: &str| fields.sources.contains_key(field) || lines.iter().any(|line| line.mapping.set.contains_key(field));
@@ -83,6 +84,7 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
         join,
         may_be_empty: section.get("may_be_empty").and_then(|item| item.flag()).unwrap_or(false),
         lines_per_row,
+        sums,
         fields: fields.sources,
         lines: lines.into_iter().map(|line| line.mapping).collect(),
         required,

@@ -45,6 +45,32 @@ fn an_example_that_comes_out_is_no_problem_and_is_counted() {
 }
 
 #[test]
+fn an_example_may_show_what_no_whole_file_could_be() {
+    let (input, lines) = (INPUT.lines().next().unwrap(), LINES.lines().next().unwrap());
+    let many = |row: &dyn Fn(usize) -> String| (0..25).map(row).collect::<String>();
+    // What a delivery would be refused for, in a register of two wards with thirty beds each. (rows sent, lines expected)
+    let rows = [
+        // Only empty beds, and one ward of two (PLA-05, XRO-04).
+        ("RM102,W1,V,,,300,,\n".to_owned(), "EMP,RM102,W1,,,RDY\n".to_owned()),
+        // Only occupied ones.
+        ("RM102,W1,O,M,83,300,,\n".to_owned(), "OCC,RM102,W1,1,A80,\n".to_owned()),
+        // Nobody with a gender or an age (REF-05).
+        ("RM102,W2,O,?,?,300,,\n".to_owned(), "OCC,RM102,W2,X,AXX,\n".to_owned()),
+        // No ward that is registered (REF-03).
+        (many(&|n| format!("RM102,N{n},V,,,300,,\n")), many(&|n| format!("EMP,RM102,N{n},,,RDY\n"))),
+        // One good row among rejected ones, on one ward (ROW-99).
+        (many(&|n| format!("RM102,W1,{},,,300,,\n", if n == 7 { "V" } else { "?" })), "EMP,RM102,W1,,,RDY\n".to_owned()),
+    ];
+    for (sent, expected) in rows {
+        let got = load(&with_example(&format!("{input}\n{sent}"), &format!("{lines}\n{expected}")), &[]);
+        assert_eq!(got, [""; 0], "{sent}");
+    }
+    // Where not one row is left there is nothing to show.
+    let none = load(&with_example(&format!("{input}\nRM102,W1,?,,,300,,\n"), LINES), &[]);
+    assert!(none.len() == 1 && none[0].contains("is not accepted: STR-01"), "{none:#?}");
+}
+
+#[test]
 fn an_example_that_does_not_come_out_is_a_problem_at_its_line() {
     let occ = "line_type=OCC quantity=1 ward_code=W1 gender=1 age_band=A80";
     let emp = "line_type=EMP quantity=1 ward_code=W1 empty_state=RDY";

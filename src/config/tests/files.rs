@@ -51,6 +51,15 @@ fn what_files_are_packed_and_signed_with_must_fit_together() {
         &["17: mapping[0].file[0].compression: \"zip\" is not one of \"none\", \"gzip\""],
     );
     check(file, "part = \"beds\"\nsigns = \"beds\"\n", &["17: mapping[0].file[0].signs: has no effect"]);
+    check(file, "part = \"beds\"\nalways = \"kind\"\n", &["17: mapping[0].file[0].always: has no effect"]);
+    let control = |key: &str| {
+        format!(
+            "[[mapping.file]]\npart = \"c\"\nrole = \"control\"\nname = \"{{org}}_{{yyyy}}{{mm}}{{dd}}_{{HH}}{{MM}}.ctl\"\nalways = [\"kind\", \"{key}\"]\n[[mapping.table]]"
+        )
+    };
+    check("[[mapping.table]]", &control("sequence_no"), &[]);
+    let wrong = "22: mapping[0].file[1].always[1]: \"sequence\" is no key of a control record; did you mean \"sequence_no\"?";
+    check("[[mapping.table]]", &control("sequence"), &[wrong]);
     let sum = "[[mapping.file]]\npart = \"sum\"\nrole = \"sha256\"\nname = \"{org}_{yyyy}{mm}{dd}_{HH}{MM}.sum\"\ncompression = \"gzip\"\n[[mapping.table]]";
     check("[[mapping.table]]", sum, &["22: mapping[0].file[1].compression: has no effect: only a file of rows is unpacked"]);
     check("snapshot_at", "skip_lines = 3\nsnapshot_at", &[]);

@@ -99,6 +99,79 @@ fn codes_that_the_dataset_does_not_have_are_refused() {
 }
 
 #[test]
+fn constants_for_places_must_be_registered_while_the_mapping_is_in_force() {
+    const LISTS: [(&str, &str); 6] = [
+        ("bedfeed.toml", "state_dir = \"s\""),
+        ("reference/ward_types.csv", "code,meaning\nGENMED,General\n"),
+        ("reference/ward_classes.csv", "code,meaning\nGA,General\n"),
+        ("reference/bed_groups.csv", "code,meaning\nMED,Medical\n"),
+        (
+            "reference/sites.csv",
+            "provider_code,site_code,site_name,valid_from,valid_to\nRM1,RM102,Colney,,\nRM1,RM101,Old,,2018-04-01\nRM1,RM103,New,2018-12-01,\nRGP,RGP75,Gorleston,,\n",
+        ),
+        (
+            "reference/ward_aliases.csv",
+            "provider_code,source_site,source_ward,site_code,ward_code,valid_from,valid_to\nRM1,Main,Ward 21,RM102,W21,,\n",
+        ),
+    ];
+    let wards = "provider_code,site_code,ward_code,ward_name,ward_type,ward_class,bed_group,bed_sex,min_age,max_age,treatment_function,\
+                 registered_beds,bed_base,alias,valid_from,valid_to\nRM1,RM102,W21,Ward,GENMED,GA,MED,8,,,,1,COR,,,\n";
+    let told = |find: &str, replace: &str, with_wards: bool| {
+        let text = PROVIDER.replacen(find, replace, 1);
+        let mut files = LISTS.to_vec();
+        files.push(("providers/RM1.toml", &text));
+        files.extend(with_wards.then_some(("reference/wards.csv", wards)));
+        if !with_wards {
+            files.retain(|(name, _)| *name != "reference/ward_aliases.csv");
+        }
+        problems(&files).join("|")
+    };
+    let (site, ward) = ("site_code = \"SITE\"", "ward_code = \"WARD\"");
+    let no = |place: &str| format!("that is registered for this provider while the mapping is in force{place}");
+    let fields = "providers/RM1.toml:";
+    let rows = [
+        (site, "site_code = { value = \"RM102\" }", String::new()),
+        (site, "site_code = { value = \"RM103\" }", String::new()),
+        (site, "site_code = { value = \"Main\" }", String::new()),
+        (
+            site,
+            "site_code = { value = \"RM104\" }",
+            format!("{fields}25: mapping[0].table[0].fields.site_code.value: \"RM104\" is no site {}", no("; did you mean \"RM102\"?")),
+        ),
+        (
+            site,
+            "site_code = { value = \"RM101\" }",
+            format!("{fields}25: mapping[0].table[0].fields.site_code.value: \"RM101\" is no site {}", no("; did you mean \"RM102\"?")),
+        ),
+        (
+            site,
+            "site_code = { value = \"RGP75\" }",
+            format!("{fields}25: mapping[0].table[0].fields.site_code.value: \"RGP75\" is no site {}", no("")),
+        ),
+        (
+            site,
+            "site_code = { column = \"SITE\", codes = { North = \"rm102\" } }",
+            format!(
+                "{fields}25: mapping[0].table[0].fields.site_code.codes.North: \"rm102\" is no site {}",
+                no("; did you mean \"RM102\"?")
+            ),
+        ),
+        (ward, "ward_code = { column = \"WARD\", codes = { A = \"W21\", B = \"Ward 21\" } }", String::new()),
+        (
+            ward,
+            "ward_code = { column = \"WARD\", codes = { A = \"W21\" }, otherwise = \"W2l\" }",
+            format!("{fields}26: mapping[0].table[0].fields.ward_code.otherwise: \"W2l\" is no ward {}", no("; did you mean \"W21\"?")),
+        ),
+    ];
+    for (find, replace, expected) in rows {
+        assert_eq!(told(find, replace, true), expected, "{replace}");
+    }
+    // Where none of the provider's wards is registered yet, each is new in the files, and told of there.
+    assert_eq!(told(ward, "ward_code = { value = \"W99\" }", false), "");
+    assert_ne!(told(ward, "ward_code = { value = \"W99\" }", true), "");
+}
+
+#[test]
 fn a_gender_code_must_name_its_list() {
     let at = |rest: &str| format!("29: mapping[0].table[0].line[0].set.{rest}");
     check("list = \"stated\", ", "", &[&at("gender: must name its gender list")]);
@@ -282,6 +355,27 @@ fn cells_are_put_right_only_as_can_work() {
         "when = { STATUS = \"V\" }\nquantity = \"Plaec\"",
         &["32: mapping[0].table[0].line[1].quantity: the table \"beds\" has no column \"Plaec\""],
     );
+}
+
+#[test]
+fn counts_are_held_against_one_column_and_not_against_themselves() {
+    let at = |rest: &str| format!("23: mapping[0].table[0].sums[0]{rest}");
+    let rows = [
+        ("{ of = [\"AGE\"] }", at(": needs one of at_most and equals")),
+        ("{ of = [\"AGE\"], at_most = \"SPEC\", equals = \"SPEC\" }", at(": needs one of at_most and equals")),
+        ("{ at_most = \"SPEC\" }", at(".of: missing")),
+        ("{ of = [], at_most = \"SPEC\" }", at(".of: must name at least one column")),
+        ("{ of = [\"AGES\"], equals = \"SPEC\" }", at(".of[0]: the table \"beds\" has no column \"AGES\"; did you mean \"AGE\"?")),
+        ("{ of = [\"AGE\"], equals = \"AGE\" }", at(".of: column \"AGE\" cannot be held against itself")),
+        ("{ of = [\"DOB\"], equals = \"SPEC\" }", at(".of[0]: column \"DOB\" identifies people")),
+        ("{ of = [\"AGE\"], most = \"SPEC\" }", at(".most: unknown key; did you mean \"at_most\"?")),
+    ];
+    for (text, expected) in rows {
+        let told = format!("sums = [{text}]\nsnapshot_at");
+        let second = at(": needs one of at_most and equals");
+        let both: &[&str] = if text.contains(" most") { &[&second, &expected] } else { &[&expected] };
+        check("snapshot_at", &told, both);
+    }
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+/// What brings a database up to the next version, each with the version it makes.
+const MIGRATIONS: &[(i64, &str)] = &[(2, "ALTER TABLE ingest_snapshot ADD COLUMN time_rule TEXT")];
 /// How long a write waits for another process's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared: more than there are in this room.
@@ -56,11 +58,17 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, ForwardError> 
     Ok(connection)
 }
 
-/// Makes tables where there are none, and views and code lists as this version has them.
+/// Makes tables where there are none, brings older ones up to date, and makes views and code lists as this version has them.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), ForwardError> {
     let doing = "making the warehouse's tables and views";
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(doing))?;
-    if schema_version(&transaction).map_err(sql(doing))?.is_none() {
+    if let Some(version) = schema_version(&transaction).map_err(sql(doing))? {
+        for (made, change) in MIGRATIONS.iter().filter(|(made, _)| *made > version) {
+            let doing = format!("bringing the warehouse up to version {made}");
+            transaction.execute_batch(change).map_err(sql(doing.as_str()))?;
+            transaction.execute("UPDATE schema_version SET version = ?1", [made]).map_err(sql(doing))?;
+        }
+    } else {
         let objects: i64 = transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(sql(doing))?;
         if objects > 0 {
             return Err(ForwardError::refused(format!("{doing}: the database is not empty and is not a bedfeed warehouse")));

@@ -53,7 +53,7 @@ pub(super) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>
         demand_source: Some(DemandSource::Emergency),
         demand_for: Some(demand_for.into()),
         in_bed_now: Some(in_bed_now),
-        wait_from: wait_from.map(at),
+        wait_from: wait_from.map(|from| at(from).into()),
         ..Line::new("SITE1", LineType::Demand)
     }
 }

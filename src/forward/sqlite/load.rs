@@ -4,7 +4,7 @@ use super::super::{ForwardError, Load, LoadOutcome};
 use super::database::{int, sql, utc};
 use super::wards::Wards;
 use super::{control, lead_of, slots};
-use crate::bedstate::{Line, LineType, Snapshot, WaitBand};
+use crate::bedstate::{Line, LineType, ShortCode, Snapshot, WaitBand};
 use crate::feed::{DeliveryId, ProviderCode, Slot};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -92,8 +92,8 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
         .prepare_cached(
             "INSERT INTO ingest_snapshot (snapshot_id, provider_code, slot_utc, version, snapshot_at, sequence, content_hash, mapping,
                mapping_hash, carries_beds, carries_demand, lines, rows_read, rows_rejected, occupied, empty, available_now, closed,
-               demand, demand_not_in_bed, assessed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+               demand, demand_not_in_bed, assessed_at, time_rule)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         )?
         .execute(params![
             load.reference.lead.to_string(),
@@ -117,6 +117,7 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
             int(totals.demand),
             int(totals.demand_not_in_bed),
             utc(load.report.assessed_at),
+            load.report.time_rule.map(|rule| rule.to_string()),
         ])?;
     Ok(transaction.last_insert_rowid())
 }
@@ -143,14 +144,14 @@ fn insert_beds(transaction: &Transaction<'_>, key: i64, number: i64, line: &Line
             line.bed_base.map(|code| code.code()),
             line.bed_sex.map(|code| code.code()),
             line.side_room,
-            line.care_level.as_deref(),
-            line.treatment_function.as_deref(),
+            line.care_level.as_ref().map(ShortCode::as_str),
+            line.treatment_function.as_ref().map(ShortCode::as_str),
             line.gender.map(|code| code.code()),
             line.age_band.map(|code| code.code()),
             line.ready.map(|code| code.code()),
             line.edd_band.map(|code| code.code()),
             line.los_band.map(|code| code.code()),
-            line.source_updated_at.map(utc),
+            line.source_updated_at.map(|moment| utc(moment.at())),
         ])
 }
 
@@ -163,7 +164,7 @@ fn insert_demand(
     (group, ward_type): (&str, &str),
     snapshot: &Snapshot,
 ) -> rusqlite::Result<usize> {
-    let waited = line.wait_from.map(|from| snapshot.snapshot_at.duration_since(from).as_mins());
+    let waited = line.wait_from.map(|from| snapshot.snapshot_at.duration_since(from.at()).as_mins());
     transaction
         .prepare_cached(
             "INSERT INTO fact_demand_line (snapshot_key, line_no, quantity, site_code, ward_key, demand_source, demand_for,
@@ -186,7 +187,7 @@ fn insert_demand(
             waited.map(|minutes| WaitBand::of_minutes(minutes).code()),
             line.gender.map(|code| code.code()),
             line.age_band.map(|code| code.code()),
-            line.source_updated_at.map(utc),
+            line.source_updated_at.map(|moment| utc(moment.at())),
         ])
 }
 

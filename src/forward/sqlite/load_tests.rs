@@ -4,7 +4,7 @@ use super::database::{open_for_writing, prepare};
 use super::fixture::*;
 use super::{lead_of, load, reference as reference_tables};
 use crate::bedstate::Snapshot;
-use crate::feed::{Finding, Findings, Rule, SnapshotRef};
+use crate::feed::{Finding, Findings, RepeatedBy, Rule, SnapshotRef, TimeRule, UkClock};
 use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, Warehouse, WarehouseMoment};
 use rusqlite::TransactionBehavior;
 
@@ -292,4 +292,26 @@ async fn a_warehouse_that_is_away_at_the_start_is_opened_when_it_is_back_with_it
     std::fs::remove_dir(&path).unwrap();
     let outcome = warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap();
     assert_eq!(outcome, LoadOutcome::Loaded { current: true, unknown_wards: vec![] });
+}
+
+/// A database of the first version gets its new columns when it is opened, keeps what it has, and takes new snapshots.
+#[tokio::test]
+async fn an_older_database_is_brought_up_to_date() {
+    let world = World::new().await;
+    world.load(small("RM1", TEN, 5), 1).await;
+    world.warehouse.close().await;
+    let path = world.folder.path().join("warehouse.db");
+    let before = "UPDATE schema_version SET version = 1; ALTER TABLE ingest_snapshot DROP COLUMN time_rule;";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(before).unwrap();
+    let warehouse = Warehouse::open(&settings(), world.folder.path()).await.unwrap();
+    let mut load = load_of(small("RM1", "2018-12-03T10:15Z", 6), 1);
+    load.report.time_rule = Some(TimeRule::RepeatedHour { chosen: UkClock::Gmt, by: RepeatedBy::FreeSlot });
+    warehouse.load(load).await.unwrap();
+    warehouse.close().await;
+    // Once only: what is up to date is left alone.
+    Warehouse::open(&settings(), world.folder.path()).await.unwrap().close().await;
+    assert_eq!(world.rows("SELECT version FROM schema_version"), ["2"]);
+    let rules = world.rows("SELECT slot_utc, time_rule FROM ingest_snapshot ORDER BY slot_utc");
+    assert_eq!(rules.len(), 2);
+    assert!(rules[0].ends_with("|NULL") && rules[1].ends_with("|repeated hour, GMT by the slot that was free"), "{rules:?}");
 }

@@ -164,6 +164,8 @@ CREATE TABLE ingest_snapshot (
   assessed_at TEXT NOT NULL,
   is_current INTEGER NOT NULL DEFAULT 0 CHECK (is_current IN (0, 1)),
   superseded_by INTEGER REFERENCES ingest_snapshot,
+  -- How snapshot_at was found in what the files say; NULL for what was loaded before this was kept.
+  time_rule TEXT,
   UNIQUE (provider_code, slot_utc, version)
 ) STRICT;
 CREATE UNIQUE INDEX ingest_snapshot_current ON ingest_snapshot (provider_code, slot_utc) WHERE is_current = 1;

@@ -142,7 +142,7 @@ async fn care_homes_show_the_age_of_the_row_and_not_of_the_file() {
     let world = World::new().await;
     let mut lines = vec![occupied("CHRES", "X", "AXX", 9), empty("CHRES", "RSV", 1), empty("CHRES", "RDY", 2)];
     for line in &mut lines {
-        line.source_updated_at = Some(at("2018-11-24T16:40:00Z"));
+        line.source_updated_at = Some(at("2018-11-24T16:40:00Z").into());
     }
     world.load(snapshot("NCC", TEN, lines), 1).await;
     let query = "SELECT home_name, ward_type, capacity, occupied, reserved, accepting, closed, row_age_days FROM v_carehome_now";

@@ -34,7 +34,7 @@ pub struct DeliveryView<'a> {
 pub fn delivery_page(view: &DeliveryView<'_>, zone: &TimeZone) -> String {
     let delivery = view.delivery;
     let mut page = Html::page("Delivery", &delivery.name.shown());
-    page.raw("<p role=\"status\">").text(stage_words(view.stage)).raw("</p>\n<dl>");
+    page.raw("<p role=\"status\">").text(stage_words(view.stage, view.report.is_some_and(|report| report.marked_test))).raw("</p>\n<dl>");
     page.term("Delivery", &delivery.id.to_string());
     page.term("Provider", &format!("{} {}", delivery.provider, view.provider_name));
     page.term("Folder", delivery.folder.as_str());
@@ -55,7 +55,8 @@ pub fn delivery_page(view: &DeliveryView<'_>, zone: &TimeZone) -> String {
     page.finish()
 }
 
-fn stage_words(stage: &Stage) -> &'static str {
+/// `marked_test`: the sender's own mark makes it a test, whatever the folder.
+fn stage_words(stage: &Stage, marked_test: bool) -> &'static str {
     match stage {
         Stage::Landed => "Received and safe; not looked at yet.",
         Stage::Waiting { .. } => "Waiting for the other parts of its set.",
@@ -66,6 +67,12 @@ fn stage_words(stage: &Stage) -> &'static str {
         Stage::Quarantined { discarded: true, .. } => "Set aside; support has decided that it will not be loaded.",
         Stage::Quarantined { .. } => "Set aside: it was not loaded.",
         Stage::Duplicate { .. } => "The same content was accepted before; nothing was loaded twice.",
+        Stage::Tested { accepted: true } if marked_test => {
+            "Marked TEST by its sender: without that it would have been accepted. Nothing was loaded."
+        }
+        Stage::Tested { accepted: false } if marked_test => {
+            "Marked TEST by its sender: without that it would have been rejected. Nothing was loaded."
+        }
         Stage::Tested { accepted: true } => "A test: it would have been accepted. Nothing was loaded.",
         Stage::Tested { accepted: false } => "A test: it would have been rejected. Nothing was loaded.",
     }

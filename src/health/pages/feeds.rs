@@ -103,6 +103,7 @@ mod tests {
             kind: ProviderKind::Acute,
             standing: &standing,
             newest_report: None,
+            newest_marked_test: false,
             newest_figures: None,
             last_problem: problem.map(str::to_owned),
         };

@@ -1,6 +1,6 @@
 //! HTML, written by hand and safe by type: fixed text goes in as it is, everything else is escaped.
 
-use crate::feed::local_text;
+use crate::feed::{local_text, push_printed};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -69,8 +69,7 @@ impl Html {
                 '>' => self.text.push_str("&gt;"),
                 '"' => self.text.push_str("&quot;"),
                 '\'' => self.text.push_str("&#39;"),
-                letter if letter.is_control() => self.text.push('?'),
-                letter => self.text.push(letter),
+                letter => push_printed(&mut self.text, letter),
             }
         }
         if letters.next().is_some() {
@@ -172,8 +171,8 @@ mod tests {
     #[test]
     fn text_is_escaped_and_cut() {
         let mut page = Html { text: String::new() };
-        page.text("<script>alert('x' & \"y\")</script>\u{1b}");
-        assert_eq!(page.text, "&lt;script&gt;alert(&#39;x&#39; &amp; &quot;y&quot;)&lt;/script&gt;?");
+        page.text("<script>alert('x' & \"y\")</script>\u{1b}\u{202e}\u{200b}");
+        assert_eq!(page.text, "&lt;script&gt;alert(&#39;x&#39; &amp; &quot;y&quot;)&lt;/script&gt;\\u{1B}\\u{202E}\\u{200B}");
         let mut page = Html { text: String::new() };
         page.text(&"é".repeat(500));
         assert_eq!(page.text.chars().count(), CELL_CHARS + 1);

@@ -6,6 +6,7 @@
 
 use super::auth::{Refusal, allowed, fingerprint_of, strong};
 use super::limits::MAX_KEY_ID_CHARS;
+use crate::feed::printed;
 use crate::intake::{Account, Network, Trust};
 use jiff::Timestamp;
 use russh::keys::ssh_key::certificate::CertType;
@@ -46,8 +47,8 @@ pub(super) fn judge(certificate: &Certificate, account: &Account, trust: &Trust,
             _ => return Err(Refusal::CertificateOption),
         }
     }
-    let key_id: String = certificate.key_id().chars().filter(|c| !c.is_control()).take(MAX_KEY_ID_CHARS).collect();
-    Ok(format!("{key_id} (certificate of {})", ca.name))
+    let key_id: String = certificate.key_id().chars().take(MAX_KEY_ID_CHARS).collect();
+    Ok(format!("{} (certificate of {})", printed(&key_id), ca.name))
 }
 
 /// The networks of `source-address`, separated by commas; `None` where one of them cannot be read.
@@ -162,7 +163,7 @@ mod tests {
         let from = "192.0.2.1".parse().unwrap();
         for (what, certificate, at, expected) in rows {
             let got = judge(&certificate, &account(), &trust, from, Timestamp::from_second(at).unwrap());
-            assert_eq!(got, expected.map(|()| "night job (certificate of council)".to_owned()), "{what}");
+            assert_eq!(got, expected.map(|()| "night job\\u{7} (certificate of council)".to_owned()), "{what}");
         }
         let good = certificate(&ca, rm1);
         for revoked in [good.public_key(), ca.public_key().key_data()] {

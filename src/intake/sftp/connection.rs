@@ -13,7 +13,7 @@ use super::reply::Replies;
 use super::server::Entrance;
 use super::session::Session;
 use super::{Client, Shared, lock};
-use crate::feed::{ClientSeen, Negotiated, ProviderCode, Sender};
+use crate::feed::{ClientSeen, Negotiated, ProviderCode, Sender, printed};
 use jiff::Timestamp;
 use russh::keys::Certificate;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
@@ -139,10 +139,10 @@ impl Connection {
 
     fn client(&self, software: &[u8]) -> Option<Client> {
         let login = self.login.as_ref()?;
-        let software = String::from_utf8_lossy(software).chars().filter(|c| !c.is_control()).take(255).collect();
+        let software: String = String::from_utf8_lossy(software).chars().take(255).collect();
         let sender = Sender {
             address: self.peer,
-            software,
+            software: printed(&software).into_owned(),
             key: login.fingerprint.clone(),
             key_owner: login.identity.key_owner.clone(),
             connected_at: self.connected_at,

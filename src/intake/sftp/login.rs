@@ -7,7 +7,7 @@ use super::auth::{self, Attempt, Credential, Identity, Refusal};
 use super::connection::{Connection, ConnectionError};
 use super::limits::{MAX_KEY_OFFERS, MAX_PASSWORD_TRIES};
 use super::{Kind, Share, lock, passwords};
-use crate::feed::Clock;
+use crate::feed::{Clock, printed};
 use crate::intake::{Accounts, Counters};
 use russh::server::{Auth, PublicKeyOffer};
 use std::sync::Arc;
@@ -138,9 +138,9 @@ impl Connection {
             let accounts = self.shared.accounts();
             lock(&self.shared.penalties).fail(attempt.from, auth::name_of(&accounts, &attempt.user), self.shared.clock.now());
         }
-        let user: String = attempt.user.chars().filter(|c| !c.is_control()).take(40).collect();
+        let user: String = attempt.user.chars().take(40).collect();
         let shown = attempt.credential.fingerprint();
-        tracing::warn!(user, key = shown, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
+        tracing::warn!(user = %printed(&user), key = shown, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
         Auth::reject()
     }
 }

@@ -24,7 +24,7 @@ fn run(provider: &str, reference: &Reference, mapping: &Mapping, tables: &[RawTa
 }
 
 fn expect(normalised: &Normalised, lines: &[(u64, &str)], findings: &[&str]) {
-    let found: Vec<(u64, String)> = normalised.lines.iter().map(|line| (line.line, spelled(&line.value))).collect();
+    let found: Vec<(u64, String)> = normalised.lines.iter().map(|line| (line.row, spelled(&line.line))).collect();
     let wanted: Vec<(u64, String)> = lines.iter().map(|(number, text)| (*number, (*text).to_owned())).collect();
     assert_eq!(found, wanted);
     assert_eq!(told(normalised), findings);
@@ -89,6 +89,6 @@ fn p9_no_text_in_any_cell_of_any_layout_breaks_the_account() {
         let found = run(provider, &reference, &mapping, &tables);
         assert!(found.rows.rejected > 0, "{provider}");
         assert_eq!(found, run(provider, &reference, &mapping, &tables), "{provider}: the same rows give the same account");
-        assert!(found.lines.iter().all(|line| (1..=99_999).contains(&line.value.quantity)), "{provider}");
+        assert!(found.lines.iter().all(|line| (1..=99_999).contains(&line.line.quantity)), "{provider}");
     }
 }

@@ -1,7 +1,7 @@
 //! The council's care homes: rows of different ages, vacancies that are not known.
 
 use super::{expect, run};
-use crate::normalise::mapping::{LinesPerRow, Mapping};
+use crate::normalise::mapping::{LinesPerRow, Mapping, Quantity, Sum};
 use crate::normalise::reference::Reference;
 use crate::normalise::testing::*;
 
@@ -31,6 +31,12 @@ pub(super) fn mapping_f() -> Mapping {
         .with(|table| {
             table.lines_per_row = LinesPerRow::Each;
             table.required = vec!["source_updated_at".into()];
+            let rest = Quantity {
+                column: "Max Capacity".into(),
+                plus: Vec::new(),
+                minus: ["Occupied", "Vacant (reserved)", "Vacant (accepting)"].map(str::to_owned).into(),
+            };
+            table.sums = vec![Sum { rest, exact: false }];
         })
         .field("site_code", column("CQC Location ID"))
         .field("ward_code", codes("Bed Type", &types, None))
@@ -67,6 +73,7 @@ fn layout_f_ncc_homes_closed_to_admissions_and_vacancies_not_known() {
             "1-1000000004|Example Grange|Norwich|General Residential|18|10.0|0|1||02/12/2018 08:00",
             "1-1000000004|Example Grange|Norwich|Youth|18|1|0|1|N|02/12/2018 08:00",
             "1-9999999999|Nowhere|Norwich|General Residential|18|1|0|1|N|02/12/2018 08:00",
+            "1-1000000004|Example Grange|Norwich|General Residential|10|9|1|1|N|02/12/2018 08:00",
         ],
     );
     let found = run("NCC", &reference, &mapping, &[raw]);
@@ -85,11 +92,12 @@ fn layout_f_ncc_homes_closed_to_admissions_and_vacancies_not_known() {
             "ROW-01 R 4 Vacant (accepting): Vacant (accepting) is blank: write 0 where there are none",
             "ROW-01 R 4 Last Updated: Last Updated is blank: source_updated_at is needed",
             "REF-04 R 5 Closed: Closed is blank: a code is needed",
-            "REF-04 R 6 Bed Type: Bed Type \"Youth\" is not an agreed code for ward_code",
+            "REF-04 R 6 Bed Type: Bed Type is not an agreed code for ward_code",
             "REF-02 R 7 CQC Location ID: site \"1-9999999999\" is not registered for this provider",
+            "ROW-02 R 8 Max Capacity: Max Capacity is less than its parts together (Occupied, Vacant (reserved), Vacant (accepting))",
             "REF-05 I - -: persons counted as not known because this feed carries no gender: 48; no age: 48",
         ],
     );
     assert_eq!((found.persons, found.persons_unknown), (48, 0));
-    assert_eq!((found.rows.read, found.rows.used, found.rows.rejected), (6, 2, 4));
+    assert_eq!((found.rows.read, found.rows.used, found.rows.rejected), (7, 2, 5));
 }

@@ -70,7 +70,7 @@ fn layout_c_rcx_hl7_letters_and_a_birth_date_that_goes_no_further() {
             "REF-04 R 6 SEX: SEX is blank: a code is needed",
             "REF-04 R 7 BASE: BASE \"Z\" is not an agreed code for bed_base",
             "REF-05 W - DOB: persons with nothing in DOB that a code covers, counted as not known: 1",
-            "REF-05 W 8 DOB: DOB is blank or not agreed: counted as not known",
+            "REF-05 W 8 DOB: DOB cannot be read as agreed: counted as not known",
         ],
     );
     // P7: the birth dates are nowhere in what comes out.

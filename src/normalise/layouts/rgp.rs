@@ -69,7 +69,7 @@ fn layout_b_rgp_counts_by_ward_made_in_a_spreadsheet() {
         &[
             "ROW-07 W 3 Ward No: Ward No looks damaged: a code was turned into a number such as 5.00E+01",
             "REF-05 W - Age: persons with nothing in Age that a code covers, counted as not known: 1",
-            "REF-05 W 3 Age: Age is blank or not agreed: counted as not known",
+            "REF-05 W 3 Age: Age is blank: counted as not known",
             "REF-05 I - -: persons counted as not known because this feed carries no age: 79",
         ],
     );

@@ -77,10 +77,10 @@ fn layout_d_rmy_beds_held_for_leave_and_requests() {
             (6, "RMY-SITE-A WARD-ALPHA CLO 1 bed_base=COR bed_ref=F10 bed_sex=2 bed_status=C closed_reason=OTH"),
         ],
         &[
-            "REF-04 R 7 State: State \"Lost\" is not an agreed code",
+            "REF-04 R 7 State: State is not an agreed code",
             "REF-04 R 8 Reason: Reason is not an agreed code for demand_source",
             "REF-05 W - AgeGroup: persons with nothing in AgeGroup that a code covers, counted as not known: 1",
-            "REF-05 W 3 AgeGroup: AgeGroup is blank or not agreed: counted as not known",
+            "REF-05 W 3 AgeGroup: AgeGroup cannot be read as agreed: counted as not known",
         ],
     );
     // "Not Known" is an agreed answer; "Over 85" is not.

@@ -30,7 +30,7 @@ fn run(mapping: &Mapping, rows: &[&str]) -> Normalised {
 }
 
 fn spelled_lines(normalised: &Normalised) -> Vec<String> {
-    normalised.lines.iter().map(|line| spelled(&line.value)).collect()
+    normalised.lines.iter().map(|line| spelled(&line.line)).collect()
 }
 
 /// A bed list with codes as the dataset has them.
@@ -106,6 +106,43 @@ fn a_bed_counts_one_and_a_count_has_its_limits() {
 }
 
 #[test]
+fn p7_pieces_put_together_are_checked_one_by_one() {
+    let long = "X and Y is longer than 12 characters";
+    let rows = [
+        ("B2|04", "", " bed_ref=B2-04"),
+        ("|04", "", " bed_ref=04"),
+        ("|", "", ""),
+        ("B2|", "ROW-01 R 2 Y: Y is blank: bed_ref is needed", ""),
+        ("ABCDEF|GHIJKL", &format!("ROW-08 R 2 X and Y: {long}"), ""),
+        ("A|9434765919", "ROW-08 R 2 Y: Y has ten digits, like an NHS number", ""),
+        ("A|=1+1", "ROW-08 R 2 Y: Y starts with =, +, - or @, which a spreadsheet would take for a formula", ""),
+        ("-|4", "ROW-08 R 2 X: X starts with =, +, - or @, which a spreadsheet would take for a formula", ""),
+        ("A\u{7}|4", "ROW-08 R 2 X: X has a control character", ""),
+    ];
+    let described = beds(&["WARD", "TYPE", "X", "Y"]).field("bed_ref", joined(&["X", "Y"], "-")).line(line().set("empty_state=RDY"));
+    let described = mapping(vec![described]);
+    for (text, said, wanted) in rows {
+        let found = run(&described, &[&format!("W21|EMP|{text}")]);
+        assert_eq!(told(&found).join(";"), said, "{text:?}");
+        let lines: Vec<String> = spelled_lines(&found);
+        assert_eq!(lines.len(), usize::from(said.is_empty()), "{text:?}");
+        assert!(lines.iter().all(|line| line.contains("bed_ref") != wanted.is_empty() && line.contains(wanted)), "{text:?}: {lines:?}");
+    }
+    // A place put together is a place's code as a whole, and each piece of one that is not registered is looked at.
+    let places = [
+        ("W|21", ""),
+        ("W|", "ROW-01 R 2 Y: Y is blank: ward_code is needed"),
+        ("W|9434765919", "ROW-08 R 2 Y: the ward has ten digits, like an NHS number, and is not registered"),
+        ("|", "ROW-01 R 2 X and Y: X and Y is blank: ward_code is needed"),
+    ];
+    let described = beds(&["TYPE", "X", "Y"]).field("ward_code", joined(&["X", "Y"], "")).line(line().set("empty_state=RDY"));
+    let described = mapping(vec![described]);
+    for (text, said) in places {
+        assert_eq!(told(&run(&described, &[&format!("EMP|{text}")])).join(";"), said, "{text:?}");
+    }
+}
+
+#[test]
 fn p10_a_blank_gender_is_not_known_unless_the_mapping_asks_for_it() {
     let sex = || codes("SEX", &[("M", "1")], Some("X"));
     let strict = |required: &[&str]| {
@@ -164,7 +201,7 @@ fn times_in_rows_follow_the_clock_changes() {
         .field("wait_from", instant("SINCE", "%d/%m/%Y %H:%M"))
         .line(line().set("line_type=DEM gender=1 age_band=A20"));
     let mapping = mapping(vec![described]);
-    let since = |found: &Normalised| found.lines.iter().map(|line| line.value.wait_from.unwrap().to_string()).collect::<Vec<_>>();
+    let since = |found: &Normalised| found.lines.iter().map(|line| line.line.wait_from.unwrap().at().to_string()).collect::<Vec<_>>();
     // The snapshot is of 00:45 UTC, which is 01:45 BST: 01:30 was the first one.
     let found = run_at("2018-10-28T00:45:00Z", &mapping, &[mapping.tables[0].raw(2, &["28/10/2018 01:30", "28/10/2018 01:30 BST"])]);
     assert_eq!(since(&found), ["2018-10-28T00:30:00Z", "2018-10-28T00:30:00Z"]);
@@ -220,7 +257,7 @@ fn a_table_without_its_partner_or_an_optional_column_reads_blank() {
     let closures = mapping.tables[1].raw(2, &["1|paint"]);
     let mut stranger = closures.clone();
     stranger.name = "stranger".into();
-    let line_type = |found: &Normalised| found.lines[0].value.line_type.code();
+    let line_type = |found: &Normalised| found.lines[0].line.line_type.code();
     let alone = run_at(WINTER, &mapping, &[beds.clone(), stranger]);
     assert_eq!((line_type(&alone), alone.rows.skipped), ("EMP", 1));
     let together = run_at(WINTER, &mapping, &[closures, beds]);
@@ -237,7 +274,7 @@ fn each_asks_only_for_codes_that_its_lines_list() {
         .line(line().when("OPEN", "Y*").count("N", &[], &[]).set("empty_state=RSV"));
     let found = run(&mapping(vec![described]), &["W21|1||Yes", "W21|1||No", "W21|1|2|y"]);
     assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN \"No\" is not an agreed code"]);
-    let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.line, line.value.quantity)).collect();
+    let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.row, line.line.quantity)).collect();
     assert_eq!(lines, [(2, 1), (2, 1), (4, 1), (4, 2), (4, 1)]);
 }
 

@@ -155,7 +155,7 @@ fn no_debugging_format_repeats_what_a_file_says() {
     let line = Line {
         ward_code: Some("WARDCODE99".into()),
         gender: Some(crate::bedstate::Gender::Female),
-        wait_from: Some(at("2018-12-03T09:59:00Z")),
+        wait_from: Some(at("2018-12-03T09:59:00Z").into()),
         ..Line::new("WARDCODE99", crate::bedstate::LineType::Occupied)
     };
     let numbers = |bytes: &[u8]| format!("{bytes:?}").trim_matches(['[', ']']).to_owned();
@@ -461,7 +461,7 @@ fn a_control_record_is_compared_with_the_data() {
         (format!("{good}total_occ=21\n"), "R STR-07F"),
         (format!("{good}produced_at=2018-12-03T10:15:30Z\n"), "A"),
         (format!("{good}produced_at=2018-12-03T09:15:30Z\n"), "A TIM-09W"),
-        ("rubbish".to_owned(), "R TRN-04F"),
+        ("rubbish\n".to_owned(), "R TRN-04F"),
     ];
     for (control, expected) in rows {
         let case = set(&control);
@@ -674,6 +674,40 @@ fn one_cause_is_told_once() {
     let text = "H|RGP|1|20181203101500|B\nD|RM102|W1|B1|U|\nT|1\n";
     let both = Case::new(pipes_feed, &[("beds.txt", text), ("beds.ctl", &control.replace("RM1", "RGP").replace("30", "1"))]);
     assert_eq!(both.assess().report.findings.count_of(Rule::Trn02), 1, "{}", both.messages());
+}
+
+/// Whoever tries a file out is told everything each time, also of what was accepted before.
+#[test]
+fn a_test_that_repeats_an_accepted_file_is_told_everything() {
+    let data = "{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}";
+    let controlled =
+        feed(&[("beds", PartRole::Data, &format!("{data}.csv")), ("control", PartRole::Control, &format!("{data}.ctl"))], vec![beds()]);
+    let control = "dataset=BEDSTATE/1\nprovider_code=RM1\nsnapshot_at=2018-12-03T10:15:00Z\nrow_count=30\nbatch=1\n";
+    let repeated = |control: &str| {
+        let case = Case::new(controlled.clone(), &[(NAME, &thirty_beds()), ("RM1_BEDS_20181203_1015.ctl", control)]);
+        case.with(|case| case.history.accepted.push(past("2018-12-03T10:15Z", 1, &case.files[..1])))
+    };
+    assert_eq!(repeated(control).said(), "D");
+    let test = repeated(&format!("{control}kind=TEST\n"));
+    assert_eq!(test.said(), "A STR-04W TIM-04W");
+    let assessment = test.assess();
+    assert!(assessment.test && assessment.report.marked_test);
+    assert!(test.messages().contains("it would be ignored as a repetition"), "{}", test.messages());
+    // What is shown to a person, the folder `test/` included, leaves nothing out either.
+    let case = repeated(control);
+    let names: Vec<FileName> = case.files.iter().map(|(text, _)| name(text)).collect();
+    let parts = case.files.iter().zip(&names).map(|((_, bytes), name)| Part {
+        delivery: DeliveryId::new(case.received_at, [1; 10]),
+        name,
+        sha256: Digest::of(bytes),
+        bytes,
+    });
+    let parts: Vec<Part<'_>> = parts.collect();
+    let (feed, history, received_at) = (&case.feed, &case.history, case.received_at);
+    let context = Context { feed, reference: &reference(), history, received_at, now: received_at, released: false };
+    let (shown, _) = crate::pipeline::picture::judge_with_picture(&parts, &context);
+    assert_eq!((shown.report.findings.count_of(Rule::Str04), shown.report.findings.count_of(Rule::Trn05)), (1, 1));
+    assert!(matches!(shown.verdict, Verdict::Accepted(_)) && !shown.report.marked_test);
 }
 
 /// A small generator of noise, the same on every run.

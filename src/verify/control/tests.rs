@@ -11,7 +11,16 @@ fn a_control_record_is_read_or_says_what_is_wrong() {
         (GOOD.to_owned(), ""),
         (format!("# made by the job\r\n{GOOD}kind=RESEND\nSequence_No = 12\ntotal_occ=2\n"), ""),
         (format!("\u{feff}{GOOD}").replace('\n', "\r\n"), ""),
-        (format!("{GOOD}kind=test"), ""),
+        (format!("{GOOD}kind=test\n"), ""),
+        (format!("{GOOD}kind=test\r"), ""),
+        (format!("{GOOD}kind=test\n\u{1a}"), ""),
+        (format!("{GOOD}kind=test"), "STR-10 The last line of the control file has no line end"),
+        (
+            format!("{GOOD}knd=FULL\n"),
+            "STR-04 Line 5 of the control file has a key that is not known; it was not used. Known are: dataset,",
+        ),
+        (format!("#\n\n{GOOD}Smith John=9434765919\n"), "STR-04 Line 7 of"),
+        (format!("{GOOD}type = Test\n"), "STR-09 Line 5 of the control file says TEST, but not as kind=TEST"),
         (format!("{GOOD}system=PAS 4\nmapping_hint=rmy-1\nproduced_at=2018-12-03T10:15:30Z\n"), ""),
         (format!("{GOOD}total_occ=1,200\ntotal_emp=0\ntotal_clo=4.0\ntotal_dem=\n"), ""),
         (GOOD.replace("BEDSTATE/1", "bedstate/1.2"), ""),
@@ -21,27 +30,44 @@ fn a_control_record_is_read_or_says_what_is_wrong() {
         (GOOD.replace("BEDSTATE/1", "J Smith 9434765919"), "STR-09 The version that the control file states is not"),
         (GOOD.replace("row_count=3", "row_count=three"), "TRN-04 The control file cannot be used: row_count is not a whole number"),
         (GOOD.replace("row_count=3", ""), "row_count is missing"),
-        (format!("{GOOD}total_emp=-1"), "total_emp is not a whole number"),
-        (format!("{GOOD}sha256=12"), "sha256 is not 64"),
-        (format!("{GOOD}sequence_no=10000000"), "sequence_no is not"),
-        (format!("{GOOD}kind=DELTA"), "STR-09 The control file states a kind that is none of FULL, RESEND and TEST."),
-        (format!("{GOOD}kind="), "STR-09"),
-        (format!("{GOOD}rubbish"), "key=value"),
-        (format!("{GOOD}row_count=4"), "twice"),
-        (format!("{GOOD}Smith John=1\nSmith John=2"), "it says one thing twice"),
+        (format!("{GOOD}total_emp=-1\n"), "total_emp is not a whole number"),
+        (format!("{GOOD}sha256=12\n"), "sha256 is not 64"),
+        (format!("{GOOD}sequence_no=10000000\n"), "sequence_no is not"),
+        (format!("{GOOD}kind=DELTA\n"), "STR-09 The control file states a kind that is none of FULL, RESEND and TEST."),
+        (format!("{GOOD}kind=\n"), "STR-09"),
+        (format!("{GOOD}rubbish\n"), "key=value"),
+        (format!("{GOOD}row_count=4\n"), "twice"),
+        (format!("{GOOD}kind=FULL\nkind=TEST\n"), "it says one thing twice"),
     ];
     for (text, expected) in rows {
-        let (record, findings) = record(text.as_bytes());
+        let (record, findings) = record(text.as_bytes(), &[]);
         let said: Vec<String> = findings.iter().map(|f| format!("{} {}", f.rule, f.message)).collect();
         assert_eq!(said.is_empty(), expected.is_empty(), "{text}: {said:?}");
         assert!(said.join(" ").contains(expected), "{text}: {said:?}");
         assert_eq!(record.provider.as_deref(), Some("RMY"));
         assert!(!said.join(" ").contains("Smith"), "a message repeats nothing that nobody agreed");
     }
-    let (record, _) = record(format!("{GOOD}kind=resend\ntotal_occ=1,200\ntotal_dem=0\nproduced_at=x\n").as_bytes());
+    let (record, _) = record(format!("{GOOD}kind=resend\ntotal_occ=1,200\ntotal_dem=0\nproduced_at=x\n").as_bytes(), &[]);
     assert_eq!(record.kind, Some(Kind::Resend));
     assert_eq!(record.totals, StatedTotals { occupied: Some(1200), demand: Some(0), ..StatedTotals::default() });
     assert_eq!(record.produced_at.as_deref(), Some("x"));
+}
+
+/// Where the sender always states the kind, no cut makes a record of a test pass for one without a kind.
+#[test]
+fn a_control_record_that_was_cut_short_is_told_at_every_byte() {
+    let whole = format!("{GOOD}kind=TEST\n");
+    let always = ["kind".to_owned()];
+    assert_eq!(record(whole.as_bytes(), &always).1, Findings::default());
+    let without_end = record(whole.trim_end().as_bytes(), &always);
+    assert_eq!((without_end.0.kind, without_end.1.count_of(Rule::Str10)), (Some(Kind::Test), 1));
+    for length in 0..whole.len() - 1 {
+        let (record, findings) = record(&whole.as_bytes()[..length], &always);
+        assert!(findings.reject_file(), "{length}: {record:?}");
+    }
+    let (_, findings) = record(GOOD.as_bytes(), &always);
+    assert!(findings.iter().any(|finding| finding.message.contains("kind, which it always states, is missing")), "{findings:?}");
+    assert_eq!(record(GOOD.as_bytes(), &[]).1, Findings::default(), "where nobody agreed it, a kind may be left out");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! Dates of birth by their looks (IGV-03): full dates of many days, over decades.
+//! Dates of birth among the days of a column (IGV-03).
 //!
-//! Owns which spellings are dates, and when the dates of a column are people's. Refuses clocks: how old a date is counts from
-//! the newest date of the same file.
+//! Owns when the days of a column are people's: by how far they lie apart, how old they are, and what the column's name says
+//! of them. Refuses clocks: how old a day is counts from the newest day of the same file.
 
+use super::dates::Day;
 use std::collections::BTreeMap;
 
 /// Dates that must be in a column before it is judged.
@@ -11,8 +12,8 @@ const FEWEST_DATES: u64 = 3;
 /// Share of a column's longer values that must be dates, in percent. A date in a text here and there is no column of births.
 const SHARE_PERCENT: u64 = 50;
 
-/// Years between the early tenth and the late tenth of a column's days, from which on they are taken for births. Stays,
-/// closures and inspections lie within a few years of each other; the births of the people in a hospital do not.
+/// Years between the early tenth and the late tenth of a column's days from which on they are of whole lives, where the early
+/// tenth is as old as [`OLD_YEARS`]. Stays, closures and inspections lie within a few years of each other, and began later.
 const SPREAD_YEARS: u16 = 20;
 
 /// Years before the newest date of the file from which on dates are old, and the share of old dates, in percent, from which on
@@ -20,39 +21,47 @@ const SPREAD_YEARS: u16 = 20;
 const OLD_YEARS: u16 = 40;
 const OLD_PERCENT: u64 = 80;
 
+/// For those who are younger, children above all: days from the early tenth to the late tenth this many years apart, the middle
+/// one this many years old, and this many of them. Nine stays of ten end within a year, and so do nearly all long ones.
+const YOUNG_SPREAD_YEARS: u16 = 8;
+const YOUNG_MIDDLE_YEARS: u16 = 3;
+const YOUNG_FEWEST_DAYS: usize = 10;
+
+/// Days of the young must all but be different, in percent: what is bought or opened on one day stands on many rows.
+const YOUNG_DAYS_PERCENT: u64 = 75;
+
+/// Two days of seven are at a weekend, and people are born on both. Below one in ten an office chose the days; so it did where a
+/// quarter of them are the first of a month.
+const WEEKEND_OF: usize = 10;
+const FIRSTS_OF: usize = 4;
+
 /// Share of a column's dates that must be of different days, in percent, and the number of days that is always enough. When
 /// wards were opened or beds were bought says a few days many times.
 const DAYS_PERCENT: u64 = 50;
 const DAYS_ENOUGH: usize = 500;
 
+/// A spreadsheet's numbers are days only where nearly all values of a column are, many, and of many years: any five digits may
+/// be somebody's code.
+const SERIALS_FEWEST: usize = 20;
+const SERIALS_PERCENT: u64 = 95;
+const SERIALS_SPREAD_YEARS: u16 = 40;
+
+/// Share of the steps from row to row, in percent, from which on numbers are running ones.
+const RUNNING_PERCENT: u64 = 90;
+
 /// Values of a column after which only every sixteenth is looked at for dates: by then it is known what the column holds.
 const MANY: u64 = 10_000;
 const STEP: u64 = 16;
 
-/// The first year that is counted, and the first that no longer is. So there are only so many days to keep.
-const FIRST_YEAR: u16 = 1890;
-const NO_YEAR: u16 = 2090;
-
-/// Years beyond those that systems write where they have no date. Such a date says as little as a blank.
-const YEARS_FOR_NONE: &[u16] = &[1, 1753, 2099, 2999, 3000, 9999];
-
-/// Days within them that systems write for the same reason: the noughts of their calendars.
-const DAYS_FOR_NONE: &[Day] = &[
-    Day { year: 1899, month: 12, day: 30 },
-    Day { year: 1899, month: 12, day: 31 },
-    Day { year: 1900, month: 1, day: 1 },
-    Day { year: 1970, month: 1, day: 1 },
-];
-
-/// Two digits of a year up to here are of this century: births of 1940 and later are told from plans for 2039.
-const LAST_SHORT_YEAR_OF_THIS_CENTURY: u16 = 39;
-
-/// A day as a text says it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Day {
-    year: u16,
-    month: u16,
-    day: u16,
+/// What the name of a column says of the days in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DaysOf {
+    /// Nothing: they may be births.
+    Anything,
+    /// A stay, a wait or a move: such days do not lie decades back.
+    AStay,
+    /// A place, a thing or a record of it: such days may be of any year.
+    AThing,
 }
 
 /// The dates of one column.
@@ -62,6 +71,10 @@ pub(super) struct Births {
     others: u64,
     /// The different days, and on how many rows each stands.
     days: BTreeMap<Day, u64>,
+    /// How often a day was later than the one noted before, and how often earlier.
+    rises: u64,
+    falls: u64,
+    last: Option<Day>,
 }
 
 /// The dates are people's: not even a trace of the program's own may show them.
@@ -73,7 +86,7 @@ impl std::fmt::Debug for Births {
 
 impl Births {
     /// Whether the next value is to be looked at, rather than counted for what those before it were.
-    pub(super) fn want(&self, number: u64) -> bool {
+    pub(super) fn want(number: u64) -> bool {
         number < MANY || number.is_multiple_of(STEP)
     }
 
@@ -88,6 +101,11 @@ impl Births {
         }
         self.dates += 1;
         *self.days.entry(day).or_default() += 1;
+        match self.last.replace(day).map(|last| last.cmp(&day)) {
+            Some(std::cmp::Ordering::Less) => self.rises += 1,
+            Some(std::cmp::Ordering::Greater) => self.falls += 1,
+            _ => {}
+        }
     }
 
     /// The latest year of a date.
@@ -95,24 +113,69 @@ impl Births {
         self.days.last_key_value().map(|(day, _)| day.year)
     }
 
-    /// How many dates there are, if they are dates of birth; `newest` is the newest year of any column. Each day counts once,
-    /// however many rows it stands on.
-    pub(super) fn found(&self, newest: Option<u16>) -> Option<u64> {
+    /// How many dates there are, if they are dates of birth; `newest` is the year that ages are counted from. Each day counts
+    /// once, however many rows it stands on.
+    pub(super) fn found(&self, newest: Option<u16>, days_of: DaysOf) -> Option<u64> {
+        let newest = newest?;
         let all = self.dates.saturating_add(self.others);
+        let days = self.days_that_tell();
         let count = u64::try_from(self.days.len()).unwrap_or(u64::MAX);
-        let enough = self.dates >= FEWEST_DATES && self.dates * 100 >= all * SHARE_PERCENT && count >= FEWEST_DATES;
+        let enough = self.dates >= FEWEST_DATES && count >= FEWEST_DATES && self.dates * 100 >= all * SHARE_PERCENT;
         let different = self.days.len() >= DAYS_ENOUGH || count * 100 >= self.dates * DAYS_PERCENT;
         if !enough || !different {
             return None;
         }
-        let limit = newest?.saturating_sub(OLD_YEARS);
-        let old = u64::try_from(self.days.keys().filter(|day| day.year < limit).count()).unwrap_or(u64::MAX);
-        (self.spread() >= SPREAD_YEARS || old * 100 >= count * OLD_PERCENT).then_some(self.dates)
+        let told = match days_of {
+            DaysOf::AThing => false,
+            DaysOf::AStay => self.of_whole_lives(&days, newest),
+            DaysOf::Anything => self.of_whole_lives(&days, newest) || self.of_the_young(&days, newest),
+        };
+        told.then_some(self.dates)
     }
 
-    /// Years from the early tenth to the late tenth of the days. A first or last day that stands on several rows is left out:
-    /// few days have no tenth, and then a day that somebody writes for "not known" would be all the spread there is.
-    fn spread(&self) -> u16 {
+    /// The same for days that a spreadsheet wrote as numbers.
+    pub(super) fn found_as_numbers(&self, newest: Option<u16>) -> Option<u64> {
+        let newest = newest?;
+        let all = self.dates.saturating_add(self.others);
+        let days = self.days_that_tell();
+        let (steps, most) = (self.rises + self.falls, self.rises.max(self.falls));
+        let running = most * 100 >= steps * RUNNING_PERCENT;
+        let different = self.days.len() >= DAYS_ENOUGH || self.different_by(YOUNG_DAYS_PERCENT);
+        let told = days.len() >= SERIALS_FEWEST
+            && self.dates * 100 >= all * SERIALS_PERCENT
+            && different
+            && !running
+            && self.newest_year().is_some_and(|year| year <= newest)
+            && spread(&days) >= SERIALS_SPREAD_YEARS;
+        told.then_some(self.dates)
+    }
+
+    fn of_whole_lives(&self, days: &[Day], newest: u16) -> bool {
+        let limit = newest.saturating_sub(OLD_YEARS);
+        let old = u64::try_from(self.days.keys().filter(|day| day.year < limit).count()).unwrap_or(u64::MAX);
+        let count = u64::try_from(self.days.len()).unwrap_or(u64::MAX);
+        (spread(days) >= SPREAD_YEARS && early(days) <= limit) || old * 100 >= count * OLD_PERCENT
+    }
+
+    fn of_the_young(&self, days: &[Day], newest: u16) -> bool {
+        let middle = days.get(days.len() / 2).map_or(newest, |day| day.year);
+        let at_weekends = days.iter().filter(|day| day.is_at_a_weekend()).count();
+        let firsts = days.iter().filter(|day| day.day == 1).count();
+        days.len() >= YOUNG_FEWEST_DAYS
+            && (self.days.len() >= DAYS_ENOUGH || self.different_by(YOUNG_DAYS_PERCENT))
+            && spread(days) >= YOUNG_SPREAD_YEARS
+            && newest.saturating_sub(middle) >= YOUNG_MIDDLE_YEARS
+            && at_weekends * WEEKEND_OF >= days.len()
+            && firsts * FIRSTS_OF < days.len()
+    }
+
+    fn different_by(&self, percent: u64) -> bool {
+        u64::try_from(self.days.len()).unwrap_or(u64::MAX) * 100 >= self.dates * percent
+    }
+
+    /// The different days in order. A first or last day that stands on several rows is left out: few days have no tenth, and
+    /// then a day that somebody writes for "not known" would be all the spread there is.
+    fn days_that_tell(&self) -> Vec<Day> {
         let days: Vec<(&Day, &u64)> = self.days.iter().collect();
         let days = match days.as_slice() {
             [(_, rows), rest @ ..] if **rows > 1 => rest,
@@ -122,108 +185,25 @@ impl Births {
             [rest @ .., (_, rows)] if **rows > 1 => rest,
             all => all,
         };
-        let tenth = days.len() / 10;
-        let early = days.get(tenth).map_or(0, |(day, _)| day.year);
-        let late = days.iter().rev().nth(tenth).map_or(0, |(day, _)| day.year);
-        late.saturating_sub(early)
+        days.iter().map(|(day, _)| **day).collect()
     }
 }
 
-impl Day {
-    fn stands_for_none(self) -> bool {
-        YEARS_FOR_NONE.contains(&self.year) || DAYS_FOR_NONE.contains(&self)
-    }
+/// The year of the early tenth of days in order.
+fn early(days: &[Day]) -> u16 {
+    days.get(days.len() / 10).map_or(0, |day| day.year)
 }
 
-/// The day that a text says, with or without a time behind it; `None` where it is anything else.
-pub(super) fn day_in(text: &str) -> Option<Day> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''));
-    let words: Vec<&str> = text.splitn(4, [' ', 'T', '\u{a0}']).filter(|word| !word.is_empty()).collect();
-    match words.as_slice() {
-        [day, month, year, ..] if month.starts_with(|c: char| c.is_ascii_alphabetic()) => day_of(&[day, month, year]),
-        [first, rest @ ..] if rest.iter().all(|word| is_a_time(word)) => match of_signs(first) {
-            Some(parts) => day_of(&parts),
-            None => packed(first),
-        },
-        _ => None,
-    }
-}
-
-fn of_signs(word: &str) -> Option<[&str; 3]> {
-    let sign = ['-', '/', '.'].into_iter().find(|sign| word.contains(*sign))?;
-    word.split(sign).collect::<Vec<_>>().try_into().ok()
-}
-
-fn is_a_time(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'+' | b'-' | b'Z' | b'A' | b'P' | b'M' | b'a' | b'p' | b'm'))
-}
-
-/// Three parts in the order day, month, year, or year, month, day.
-fn day_of(parts: &[&str; 3]) -> Option<Day> {
-    let [first, month, last] = parts;
-    let (day, year) = if first.len() == 4 { (last, first) } else { (first, last) };
-    let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()));
-    let month = number(month).or_else(|| named_month(month))?;
-    let full = match (number(year)?, year.len()) {
-        (year, 4) => year,
-        (year, 2) if year <= LAST_SHORT_YEAR_OF_THIS_CENTURY => 2000 + year,
-        (year, 2) => 1900 + year,
-        _ => return None,
-    };
-    valid(full, month, number(day)?)
-}
-
-/// Eight digits: year, month, day, or day, month, year.
-fn packed(text: &str) -> Option<Day> {
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u16>().ok();
-    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    valid(number(0..4)?, number(4..6)?, number(6..8)?).or_else(|| valid(number(4..8)?, number(2..4)?, number(0..2)?))
-}
-
-fn valid(year: u16, month: u16, day: u16) -> Option<Day> {
-    let known = (FIRST_YEAR..NO_YEAR).contains(&year) || YEARS_FOR_NONE.contains(&year);
-    let fits = known && (1..=12).contains(&month) && (1..=31).contains(&day);
-    fits.then_some(Day { year, month, day })
-}
-
-fn named_month(text: &str) -> Option<u16> {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let start = text.get(..3)?.to_ascii_lowercase();
-    let at = MONTHS.iter().position(|month| *month == start)?;
-    u16::try_from(at + 1).ok()
+/// Years from the early tenth to the late tenth of days in order.
+fn spread(days: &[Day]) -> u16 {
+    let late = days.iter().rev().nth(days.len() / 10).map_or(0, |day| day.year);
+    late.saturating_sub(early(days))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dates::{day_in, day_of_serial};
     use super::*;
-
-    #[test]
-    fn a_date_is_read_in_every_usual_spelling() {
-        let births = ["14/02/1935", "1935-02-14", "14.02.1935", "14-Feb-1935", "14 Feb 1935", "14 February 1935", "19350214", "14021935"];
-        let others =
-            ["1935-02-14T00:00:00", "14/02/1935 00:00", "14 Feb 1935 00:00:00", "\"14/02/1935\"", "=\"14/02/1935\"", "'14/02/1935"];
-        for text in births.iter().chain(&others) {
-            assert!(day_in(text) == Some(Day { year: 1935, month: 2, day: 14 }), "{text}");
-        }
-        assert!(day_in("14/02/55") == Some(Day { year: 1955, month: 2, day: 14 }));
-        assert!(day_in("14-Feb-18") == Some(Day { year: 2018, month: 2, day: 14 }));
-        for text in [
-            "",
-            "Ward 12 beds",
-            "99999999",
-            "14/13/1935",
-            "1-1000000001",
-            "10:15:00",
-            "14/02",
-            "W21 Feb 1935x",
-            "12.5.1.2",
-            "e\u{301}14/02/1935",
-        ] {
-            assert!(day_in(text).is_none(), "{text}");
-        }
-    }
 
     fn births(dates: impl IntoIterator<Item = String>) -> Births {
         let mut births = Births::default();
@@ -231,24 +211,30 @@ mod tests {
         births
     }
 
+    fn over(first: u32, last: u32, count: u32) -> Vec<String> {
+        let year = |n: u32| first + n * (last - first) / (count - 1).max(1);
+        (0..count).map(|n| format!("{:02}/{:02}/{}", n % 28 + 1, n % 12 + 1, year(n))).collect()
+    }
+
+    fn repeated(text: &str, count: usize) -> Vec<String> {
+        vec![text.to_owned(); count]
+    }
+
     #[test]
     fn igv_03_dates_over_decades_are_births_and_those_of_stays_are_not() {
-        let over = |first: u32, last: u32, count: u32| {
-            (0..count).map(move |n| format!("{:02}/{:02}/{}", n % 28 + 1, n % 12 + 1, first + n * (last - first) / (count - 1).max(1)))
-        };
-        let repeated = |text: &str, count: usize| vec![text.to_owned(); count];
         let newest = Some(2018);
         let december = |count: u32, none: &str, blanks: usize| {
             (0..count).map(|n| format!("{:02}/12/2018", n % 28 + 1)).chain(repeated(none, blanks)).collect::<Vec<_>>()
         };
+        let and = |one: Vec<String>, other: Vec<String>| one.into_iter().chain(other).collect::<Vec<_>>();
         let rows: Vec<(&str, Vec<String>, bool)> = vec![
-            ("a whole hospital", over(1925, 2010, 100).collect(), true),
-            ("three people", over(1935, 1972, 3).collect(), true),
-            ("two people", over(1935, 1972, 2).collect(), false),
-            ("a ward for older people", over(1925, 1942, 30).collect(), true),
-            ("admissions of a year", over(2017, 2018, 100).collect(), false),
-            ("admissions to a secure unit", over(2003, 2018, 40).collect(), false),
-            ("admissions, and a blank written as 1900", over(2017, 2018, 50).chain(repeated("01/01/1900", 3)).collect(), false),
+            ("a whole hospital", over(1925, 2010, 100), true),
+            ("three people", over(1935, 1972, 3), true),
+            ("two people", over(1935, 1972, 2), false),
+            ("a ward for older people", over(1925, 1942, 30), true),
+            ("admissions of a year", over(2017, 2018, 100), false),
+            ("admissions to a secure unit", over(2011, 2018, 40), false),
+            ("admissions, and a blank written as 1900", and(over(2017, 2018, 50), repeated("01/01/1900", 3)), false),
             ("discharges of a month, and a blank written as 1900 on 2 of 10", december(8, "01/01/1900", 2), false),
             ("the same on 3 of 20", december(17, "01/01/1900", 3), false),
             ("the same on 5 of 35", december(30, "01/01/1900", 5), false),
@@ -257,17 +243,74 @@ mod tests {
             ("written as 1899", december(8, "30-Dec-1899", 2), false),
             ("written as 1970", december(8, "1970-01-01", 1), false),
             ("written as a day that nobody else takes", december(8, "04/07/1950", 2), false),
-            ("births, and a blank written as 1900 on more rows", over(1925, 2010, 20).chain(repeated("01/01/1900", 30)).collect(), true),
-            ("births, and a blank written as 1753 on more rows", over(1925, 2010, 20).chain(repeated("1753-01-01", 30)).collect(), true),
-            ("births of people who stand on two rows each", over(1935, 2000, 5).chain(over(1935, 2000, 5)).collect(), true),
+            ("births, and a blank written as 1900 on more rows", and(over(1925, 2010, 20), repeated("01/01/1900", 30)), true),
+            ("births, and a blank written as 1753 on more rows", and(over(1925, 2010, 20), repeated("1753-01-01", 30)), true),
+            ("births of people who stand on two rows each", and(over(1935, 2000, 5), over(1935, 2000, 5)), true),
             ("nothing but blanks", repeated("01/01/1900", 20), false),
             ("one time on every row", repeated("03/12/2018 10:15", 100), false),
             ("when three wards were opened", (0..20).flat_map(|_| over(1960, 2010, 3)).collect(), false),
-            ("dates in some texts only", over(1925, 2010, 20).chain(repeated("awaiting transport", 21)).collect(), false),
+            ("dates in some texts only", and(over(1925, 2010, 20), repeated("awaiting transport", 21)), false),
+            ("a maternity ward", over(1975, 2000, 12), true),
+            ("a children's ward", over(2001, 2018, 12), true),
+            ("a children's ward, with names", over(2001, 2018, 12).iter().map(|date| format!("SMITH {date}")).collect(), true),
+            ("nine children", over(2001, 2018, 9), false),
+            ("newborns", over(2018, 2018, 30), false),
+            ("children, nearly all of them infants", and(over(2003, 2018, 10), over(2017, 2018, 30)), false),
         ];
         for (what, dates, expected) in rows {
-            assert_eq!(births(dates).found(newest).is_some(), expected, "{what}");
+            assert_eq!(births(dates).found(newest, DaysOf::Anything).is_some(), expected, "{what}");
         }
         assert!(!format!("{:?}", births(over(1925, 2010, 3))).contains("19"));
+    }
+
+    /// Every so many days from the start of 1995 to 2018; 1 January 1995 was a Sunday.
+    fn every(step: i32, from: i32) -> Vec<String> {
+        let start = jiff::civil::date(1995, 1, 1);
+        let day = |n: i32| start.checked_add(jiff::Span::new().days(from + n * step)).unwrap();
+        (0..(8_700 / step)).map(|n| day(n).strftime("%d/%m/%Y").to_string()).collect()
+    }
+
+    #[test]
+    fn igv_03_the_young_are_told_from_the_days_that_an_office_chooses_and_by_the_name_of_the_column() {
+        let firsts = (1995..2018).map(|year| format!("01/{:02}/{year}", year % 12 + 1)).collect::<Vec<_>>();
+        let newest = Some(2018);
+        let rows: Vec<(&str, Vec<String>, [bool; 3])> = vec![
+            // What the name says: nothing, a day of a stay, a day of a thing.
+            ("any days of 24 years", every(300, 0), [true, false, false]),
+            ("Wednesdays of 24 years", every(301, 3), [false, false, false]),
+            ("Saturdays and other days", [every(301, 6), every(301, 3)].concat(), [true, false, false]),
+            ("firsts of a month", firsts, [false, false, false]),
+            ("each day on two rows", [every(300, 0), every(300, 0)].concat(), [false, false, false]),
+            ("whole lives", over(1925, 2010, 60), [true, true, false]),
+        ];
+        for (what, dates, expected) in rows {
+            let found =
+                [DaysOf::Anything, DaysOf::AStay, DaysOf::AThing].map(|days_of| births(dates.clone()).found(newest, days_of).is_some());
+            assert_eq!(found, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn igv_03_a_spreadsheets_numbers_are_births_where_nothing_else_explains_them() {
+        let of = |numbers: &[u32]| {
+            let mut births = Births::default();
+            numbers.iter().for_each(|number| births.note(day_of_serial(&number.to_string())));
+            births.found_as_numbers(Some(2018)).is_some()
+        };
+        let mixed = |from: u32, to: u32, count: u32| (0..count).map(|n| from + n * 7_919 % (to - from)).collect::<Vec<_>>();
+        let mut sorted = mixed(9_000, 40_000, 30);
+        sorted.sort_unstable();
+        let rows = [
+            ("a hospital", mixed(9_000, 40_000, 30), true),
+            ("too few", mixed(9_000, 40_000, 19), false),
+            ("running numbers", sorted, false),
+            ("numbers that lie close together", mixed(20_000, 25_000, 30), false),
+            ("numbers of any five digits", mixed(10_000, 99_000, 30), false),
+            ("numbers with days that are to come", mixed(9_000, 48_000, 30), false),
+            ("numbers of four digits and fewer", mixed(1, 9_999, 30), false),
+        ];
+        for (what, numbers, expected) in rows {
+            assert_eq!(of(&numbers), expected, "{what}");
+        }
     }
 }

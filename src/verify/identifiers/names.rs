@@ -1,201 +1,56 @@
-//! Column names that say that people's identities stand below them (IGV-01).
+//! Column names: those that say that people's identities stand below them (IGV-01), and what others say of days and numbers.
 //!
-//! Owns the lists of words, and how a name is cut into words. Refuses to look at values.
+//! Owns how a name is cut into words, and what they say together. Refuses to look at values.
 
-/// Words for the people in beds and those about them: a name of one of these is a person's, whatever stands before it.
-const PERSONS: &[&str] = &[
-    "patient",
-    "inpatient",
-    "serviceuser",
-    "client",
-    "resident",
-    "occupant",
-    "person",
-    "tenant",
-    "customer",
-    "kin",
-    "carer",
-    "relative",
-    "consultant",
-    "clinician",
-    "doctor",
-    "nurse",
-    "specialist",
-    "worker",
-    "manager",
-    "clerk",
-];
+mod lists;
 
-/// Words for places, organisations and things: a name of one of these is not a person's.
-const THINGS: &[&str] = &[
-    "ward",
-    "unit",
-    "home",
-    "site",
-    "hospital",
-    "bed",
-    "bay",
-    "room",
-    "cot",
-    "floor",
-    "level",
-    "wing",
-    "block",
-    "building",
-    "facility",
-    "zone",
-    "area",
-    "location",
-    "locality",
-    "district",
-    "borough",
-    "county",
-    "region",
-    "trust",
-    "org",
-    "organisation",
-    "organization",
-    "provider",
-    "commissioner",
-    "council",
-    "authority",
-    "ccg",
-    "icb",
-    "stp",
-    "practice",
-    "company",
-    "supplier",
-    "service",
-    "team",
-    "clinic",
-    "department",
-    "dept",
-    "directorate",
-    "division",
-    "specialty",
-    "speciality",
-    "spec",
-    "function",
-    "tfc",
-    "treatment",
-    "pathway",
-    "group",
-    "category",
-    "class",
-    "type",
-    "status",
-    "state",
-    "reason",
-    "gender",
-    "sex",
-    "code",
-    "equipment",
-    "day",
-    "month",
-    "file",
-    "column",
-    "field",
-    "table",
-    "sheet",
-    "report",
-    "extract",
-    "database",
-    "server",
-    "system",
-    "application",
-    "dataset",
-    "feed",
-    "source",
-];
-
-/// Things with addresses of their own. A home is not one: "home address" is a patient's.
-const THINGS_WITH_ADDRESSES: &[&str] = &["ward", "unit", "site", "hospital", "trust", "provider"];
-
-/// Words that say which of several names is meant, and nothing about whose it is.
-const WHICH: &[&str] = &[
-    "full",
-    "short",
-    "long",
-    "display",
-    "common",
-    "usual",
-    "preferred",
-    "known",
-    "official",
-    "legal",
-    "current",
-    "previous",
-    "new",
-    "old",
-    "other",
-    "local",
-    "main",
-    "the",
-    "a",
-    "s",
-];
-
-/// The people of whom a column that is named for nothing else holds one in each row: as good as always by name.
-const BARE: &[&str] = &["patient", "serviceuser", "client", "resident", "occupant", "person"];
-
-/// Words beside one of those that change nothing.
-const BARE_BESIDE: &[&str] =
-    &["the", "a", "bed", "current", "previous", "next", "new", "expected", "allocated", "detail", "info", "information"];
+use super::births::DaysOf;
+use lists::{
+    BARE, BARE_BESIDE, BEHIND_WAYS, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES, TELLING, TELLING_ALONE,
+    TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH,
+};
 
 /// The shortest word that is looked for within a longer one.
 const FEWEST_LETTERS_WITHIN: usize = 4;
-
-/// Parts of a column name, without spaces and punctuation, that give a person away wherever they stand.
-const TELLING: &[&str] = &[
-    "surname",
-    "forename",
-    "firstname",
-    "lastname",
-    "givenname",
-    "familyname",
-    "middlename",
-    "maidenname",
-    "patientname",
-    "personname",
-    "clientname",
-    "residentname",
-    "occupantname",
-    "serviceusername",
-    "dateofbirth",
-    "birthdate",
-    "birthday",
-    "yearofbirth",
-    "datebirth",
-    "nhsnum",
-    "postcode",
-    "postalcode",
-    "hospitalnum",
-    "hospnum",
-    "patientnum",
-    "patientid",
-    "freetext",
-    "comment",
-    "casenote",
-];
-
-/// The same, as a whole name or at its end, but for a number behind it.
-const TELLING_ENDS: &[&str] = &["nhsno", "nhsid", "hospitalno", "hospno", "patientno", "notes", "note", "mrn", "dob", "birth"];
-
-/// The same, as a whole name or at its start.
-const TELLING_STARTS: &[&str] = &["mrn", "dob"];
 
 /// Whether a column name, as it is written, says that the column holds people's identities.
 #[must_use]
 pub fn names_a_person(name: &str) -> bool {
     let words = words(name);
     let plain = words.concat();
+    let asked = name.trim_end().ends_with('?');
     TELLING.iter().any(|text| plain.contains(text))
         || TELLING_ENDS.iter().any(|text| plain.ends_with(text))
         || TELLING_STARTS.iter().any(|text| plain.starts_with(text))
-        || plain == "nhs"
+        || TELLING_ALONE.contains(&plain.as_str())
         || is_a_persons_address(&words, &plain)
         || is_a_persons_name(&words)
-        || (stands_for_a_person(&words) && !name.trim_end().ends_with('?'))
+        || is_a_persons_number(&words)
+        || (is_a_way_to_reach_a_person(&words) && !asked)
+        || (stands_for_a_person(&words) && !asked)
+}
+
+/// What a column name says of the days that may stand below it.
+#[must_use]
+pub(super) fn days_of(name: &str) -> DaysOf {
+    let words = words(name);
+    let all: Vec<&str> = words.iter().map(String::as_str).collect();
+    let of_a_person = all.iter().any(|word| is_one_of(BARE, word));
+    match (speaks_of(DAYS_OF_THINGS, &all), speaks_of(DAYS_OF_STAYS, &all)) {
+        _ if names_a_person(name) || all.iter().any(|word| word.contains("birth")) => DaysOf::Anything,
+        (true, _) if !of_a_person => DaysOf::AThing,
+        (false, false) => DaysOf::Anything,
+        _ => DaysOf::AStay,
+    }
+}
+
+/// Whether a column name says that numbers stand below it which are no days.
+#[must_use]
+pub(super) fn names_a_number(name: &str) -> bool {
+    let words = words(name);
+    let Some(last) = words.last() else { return false };
+    let lists = || NUMBERS.iter().chain(COUNTS);
+    lists().any(|word| last == word) || (words.len() == 1 && lists().any(|word| last.ends_with(word)))
 }
 
 /// The words of a name in small letters: cut at everything that is no letter or digit, between letters and digits, and where
@@ -221,15 +76,15 @@ fn words(name: &str) -> Vec<String> {
     while words.last().is_some_and(|word| word.chars().all(char::is_numeric)) {
         words.pop();
     }
-    one_word_for_service_users(words)
+    joined_words(words)
 }
 
-/// "Service" alone is a thing, and "user" alone may be anybody.
-fn one_word_for_service_users(words: Vec<String>) -> Vec<String> {
+/// "Service" alone is a thing, and "user" alone may be anybody; "e-mail" is one word.
+fn joined_words(words: Vec<String>) -> Vec<String> {
     let mut joined: Vec<String> = Vec::new();
     for word in words {
         match joined.last_mut() {
-            Some(last) if last == "service" && word.starts_with("user") => last.push_str(&word),
+            Some(last) if (last == "service" && word.starts_with("user")) || (last == "e" && word == "mail") => last.push_str(&word),
             _ => joined.push(word),
         }
     }
@@ -253,10 +108,46 @@ fn is_a_persons_name(words: &[String]) -> bool {
     }
 }
 
+/// An address or a postcode, unless it is a place's.
 fn is_a_persons_address(words: &[String], plain: &str) -> bool {
-    let there = plain.ends_with("address") || plain.starts_with("address") || plain.contains("addressline");
+    let there = plain.ends_with("address")
+        || plain.starts_with("address")
+        || plain.contains("addressline")
+        || words.iter().any(|word| word.starts_with("addr") || (word.len() > 4 && word.ends_with("addr")))
+        || POSTCODES.iter().any(|text| plain.contains(text));
     let all: Vec<&str> = words.iter().map(String::as_str).collect();
-    there && !speaks_of(THINGS_WITH_ADDRESSES, &all)
+    there && (all.iter().any(|word| BARE.contains(word)) || !speaks_of(THINGS_WITH_ADDRESSES, &all))
+}
+
+/// "Patient number" is a person's and "ward number" a ward's: the word before decides.
+fn is_a_persons_number(words: &[String]) -> bool {
+    let owned = |owner: &str| BARE.contains(&owner) || NUMBERED.contains(&owner);
+    let Some((last, before)) = words.split_last() else { return false };
+    let owner = before.iter().rev().find(|word| !is_one_of(WHICH, word) && !NUMBERS.contains(&word.as_str()));
+    let divided = NUMBERS.contains(&last.as_str()) && owner.is_some_and(|owner| owned(owner));
+    divided || NUMBERS.iter().any(|number| last.strip_suffix(number).is_some_and(owned))
+}
+
+/// A telephone, an e-mail address: a person's unless the word before says that it is a place's. "Contact" alone may be one of an
+/// infection, and "mobile unit" is none.
+fn is_a_way_to_reach_a_person(words: &[String]) -> bool {
+    let Some(at) = words.iter().position(|word| is_a_way(word)) else { return false };
+    let (before, from) = words.split_at_checked(at).unwrap_or_default();
+    let behind = from.get(1..).unwrap_or_default();
+    let alone = from.first().is_some_and(|word| word == "contact") && behind.is_empty();
+    if alone || !behind.iter().all(|word| is_a_way(word) || BEHIND_WAYS.contains(&word.as_str())) {
+        return false;
+    }
+    let owner = before.iter().rev().find(|word| !is_one_of(WHICH, word));
+    // A name that does not show its words may have the place in the same one.
+    let all: Vec<&str> = before.iter().chain(from.first()).map(String::as_str).collect();
+    owner.is_some_and(|owner| is_person(owner)) || !speaks_of(THINGS_WITH_ADDRESSES, &all)
+}
+
+fn is_a_way(word: &str) -> bool {
+    let without_number = NUMBERS.iter().find_map(|number| word.strip_suffix(number)).unwrap_or(word);
+    let of_the_list = |word: &str| WAYS.contains(&word) || word.ends_with("phone") || word.ends_with("email");
+    of_the_list(word) || of_the_list(without_number)
 }
 
 /// A column called "Patient" holds who lies in the bed; "Patients" counts them, and "Patient type" or "Patient on leave" is
@@ -292,134 +183,4 @@ fn ends_as(list: &[&str], word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn igv_01_a_column_name_that_gives_a_person_away_is_known() {
-        let persons = [
-            "NHS No",
-            "nhs_number",
-            "NHS",
-            "Patient Name",
-            "NAME",
-            "Surname",
-            "forename",
-            "DOB",
-            "Date of Birth",
-            "BirthDate",
-            "Pat DOB",
-            "Postcode",
-            "Home Address",
-            "Forwarding address",
-            "Address Line 1",
-            "PatientAddressLine2",
-            "MRN",
-            "Hospital Number",
-            "Hospital No",
-            "Notes",
-            "Comments",
-            "ConsultantName",
-            "Service User Name",
-            "ServiceUserName",
-            "SERVICE_USERS_NAME",
-            "serviceusername",
-            "Bed occupant name",
-            "BEDOCCUPANTNAME",
-            "Name of patient",
-            "Name of the bed occupant",
-            "Name of service user",
-            "Name (patient)",
-            "Patient's name",
-            "Patient known as name",
-            "Ward patient name",
-            "Ward manager name",
-            "Full name",
-            "Preferred Name",
-            "Name1",
-            "NAME_2",
-            "Names",
-            "User name",
-            "Patient",
-            "PATIENT",
-            "Patient 1",
-            "Current patient",
-            "Patient details",
-            "Service user",
-            "serviceUser",
-            "Client",
-            "Resident",
-            "Occupant",
-            "Bed occupant",
-        ];
-        for name in persons {
-            assert!(names_a_person(name), "{name}");
-        }
-        let others = [
-            "Ward name",
-            "Home Name",
-            "WARD_DESC",
-            "UnitName",
-            "BedName",
-            "Site Name",
-            "File names",
-            "Birthing pool",
-            "NHS Norfolk beds",
-            "Hospital Norwich",
-            "Status",
-            "Occupied",
-            "Site address",
-            "Address of ward",
-            "Noted closed",
-            "",
-            "123",
-            "Specialty Name",
-            "Treatment Function Name",
-            "TreatmentFunctionName",
-            "treatmentfunctionname",
-            "TFC Name",
-            "TFCName",
-            "TFCname",
-            "SPEC_NAME",
-            "Main Spec Name",
-            "Floor Name",
-            "CCG Name",
-            "ccgname",
-            "ICB name",
-            "Status Name",
-            "Building name",
-            "Locality Name",
-            "WARDNAME",
-            "Ward Full Name",
-            "wardlongname",
-            "CURRENT_WARDNAME",
-            "Ward name 2",
-            "Ward name (patient)",
-            "Patient ward name",
-            "Patient category name",
-            "Name of ward",
-            "Name of patient group",
-            "Patients",
-            "Patient count",
-            "Patient type",
-            "Patient class",
-            "Patient gender",
-            "patient category",
-            "PatientOnLeave",
-            "Patient?",
-            "Patient (Y/N)",
-            "Inpatient",
-            "Clients",
-            "Client group",
-            "Residents",
-            "Resident type",
-            "Occupants",
-            "Service",
-            "Service users",
-            "Bed",
-        ];
-        for name in others {
-            assert!(!names_a_person(name), "{name}");
-        }
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ fn leaks(values: &[String], identifier: bool) -> u64 {
     let mut scan = Scan::default();
     values.iter().for_each(|value| scan.look(1, value));
     let column = |label: &str, identifier| FileColumn { label: label.to_owned(), identifier };
-    let findings = scan.findings(&[column("A", false), column("B", identifier)], &[]);
+    let findings = scan.findings(&[column("A", false), column("B", identifier)], &Agreed::default());
     assert!(findings.iter().all(|f| values.iter().all(|value| !f.message.contains(value)) && f.place.column.as_deref() == Some("B")));
     findings.count_of(Rule::Igv02)
 }
@@ -83,7 +83,7 @@ fn igv_02_where_few_values_stand_one_number_that_tells_by_itself_seals() {
     for (line, expected) in rows {
         let mut scan = Scan::default();
         scan.look_aside("The first line", 1, line.split(['|', ',']));
-        let findings = scan.findings(&[], &[]);
+        let findings = scan.findings(&[], &Agreed::default());
         assert_eq!(findings.count_of(Rule::Igv02), expected, "{line}");
         assert!(findings.iter().all(|found| !found.message.contains("943") && found.place.line == Some(1)));
         assert_eq!(
@@ -111,20 +111,59 @@ fn igv_02_where_few_values_stand_one_number_that_tells_by_itself_seals() {
 }
 
 #[test]
-fn igv_03_births_seal_but_agreed_times_and_declared_columns_do_not() {
+fn igv_03_births_seal_and_the_days_of_stays_and_things_do_not() {
     let births: Vec<String> = (0..20).map(|n| format!("{:02}/0{}/{}", n + 1, n % 9 + 1, 1930 + n * 3)).collect();
-    let found = |column: FileColumn, times: &[&str]| {
-        let mut scan = Scan::default();
-        births.iter().for_each(|birth| scan.look(0, birth));
-        let findings = scan.findings(&[column], times);
-        assert!(findings.iter().all(|found| births.iter().all(|birth| !found.message.contains(birth))));
-        findings.count_of(Rule::Igv03)
+    let children: Vec<String> = (0..20).map(|n| format!("{:02}/0{}/{}", n + 1, n % 9 + 1, 1995 + n)).collect();
+    let written = |before: &str| births.iter().map(|birth| format!("{before}{birth}")).collect::<Vec<_>>();
+    let numbers = |n: usize| (0..30_usize).map(|at| (9_000 + at * 7_919 % 30_000).to_string()).take(n).collect::<Vec<_>>();
+    let agreed = |times: &[&str], read: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Agreed { times: owned(times), read: owned(read) }
     };
-    let column = |identifier| FileColumn { label: "Ref".into(), identifier };
-    assert_eq!(found(column(false), &[]), 1);
-    assert_eq!(found(column(false), &["Other"]), 1);
-    assert_eq!(found(column(false), &["Ref"]), 0);
-    assert_eq!(found(column(true), &[]), 0);
+    let rows: Vec<(&str, Vec<String>, Agreed, u64)> = vec![
+        ("Ref", written(""), agreed(&[], &[]), 1),
+        ("Ref", written("SMITH "), agreed(&[], &[]), 1),
+        ("Ref", written("SMITH, John b. "), agreed(&["Other"], &[]), 1),
+        ("Ref", written(""), agreed(&["Ref"], &[]), 0),
+        ("Admitted", written(""), agreed(&[], &[]), 1),
+        ("Ward opened", written(""), agreed(&[], &[]), 0),
+        ("Ref", children.clone(), agreed(&[], &[]), 1),
+        ("Admitted", children.clone(), agreed(&[], &[]), 0),
+        ("Last inspection", children, agreed(&[], &[]), 0),
+        ("Info", numbers(30), agreed(&[], &[]), 1),
+        ("Info", numbers(19), agreed(&[], &[]), 0),
+        ("Info", numbers(30), agreed(&[], &["Info"]), 0),
+        ("Bed ID", numbers(30), agreed(&[], &[]), 0),
+    ];
+    for (label, values, agreed, expected) in rows {
+        for identifier in [false, true] {
+            let mut scan = Scan::default();
+            values.iter().for_each(|value| scan.look(0, value));
+            // The newest figures are of 2018.
+            scan.look(1, "03/12/2018 10:15");
+            let columns = [FileColumn { label: label.to_owned(), identifier }, FileColumn { label: "When".to_owned(), identifier: false }];
+            let findings = scan.findings(&columns, &agreed);
+            assert_eq!(findings.count_of(Rule::Igv03), if identifier { 0 } else { expected }, "{label}");
+            assert!(findings.iter().all(|found| values.iter().all(|value| !found.message.contains(value))));
+        }
+    }
+}
+
+#[test]
+fn igv_03_days_that_are_to_come_do_not_make_others_old() {
+    let found = |times: &[&str]| {
+        let mut scan = Scan::default();
+        // Beds bought in a few years, and contracts for them that end in 2035.
+        for n in 0..20 {
+            scan.look(0, &format!("{:02}/0{}/{}", n + 1, n % 9 + 1, 1988 + n % 6));
+            scan.look(1, &format!("{:02}/0{}/2035", n + 1, n % 9 + 1));
+        }
+        scan.look(2, "03/12/2018 10:15");
+        let columns = ["Beds", "Ends", "When"].map(|label| FileColumn { label: label.to_owned(), identifier: false });
+        let times = times.iter().map(|name| (*name).to_owned()).collect();
+        scan.findings(&columns, &Agreed { times, read: Vec::new() }).count_of(Rule::Igv03)
+    };
+    assert_eq!((found(&["When"]), found(&[])), (0, 1));
 }
 
 fn zipped(content: &[u8]) -> Vec<u8> {
@@ -145,6 +184,7 @@ fn a_file_that_was_not_read_is_looked_through_column_by_column() {
     let rows = |separator: &str, number: &str| {
         format!("ward{separator}when{separator}ref\n{}", format!("W1{separator}1234567890{separator}{number}\n").repeat(3))
     };
+    let births = |name: &str| (0..12).fold(format!("Ward,{name}\n"), |text, n| format!("{text}W1,{:02}/02/{}\n", n + 1, 1940 + n * 5));
     let wide = |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect::<Vec<u8>>();
     let rows: Vec<(Vec<u8>, &str)> = vec![
         (rows(",", GOOD).into(), "IGV-02"),
@@ -161,6 +201,7 @@ fn a_file_that_was_not_read_is_looked_through_column_by_column() {
         (zipped(rows(",", GOOD).as_bytes()), "IGV-02"),
         (zipped(rows(",", BAD).as_bytes()), ""),
         (zipped(&zipped(rows(",", GOOD).as_bytes())), ""),
+        (births("Ref").into(), ""),
         (gzipped(rows(",", GOOD).as_bytes()), "IGV-02"),
         (gzipped(rows(",", BAD).as_bytes()), ""),
         (Vec::new(), ""),
@@ -174,5 +215,9 @@ fn a_file_that_was_not_read_is_looked_through_column_by_column() {
             String::from_utf8_lossy(&bytes)
         );
         assert!(findings.iter().all(|found| !found.message.contains("943") && !found.message.contains("Surname")));
+    }
+    // In what nobody agreed births count too, unless the first line says what days they are.
+    for (name, expected) in [("Ref", 1), ("Ward opened", 0), ("Admitted", 0)] {
+        assert_eq!(scan_member(births(name).as_bytes(), &[], Expects::Nothing).count_of(Rule::Igv03), expected, "{name}");
     }
 }

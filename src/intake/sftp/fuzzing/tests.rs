@@ -1,22 +1,7 @@
 //! Every seed of the fuzz targets, and a few thousand inputs of a fixed sequence, under plain `cargo test`.
 
 use super::{Yard, packets};
-use std::path::PathBuf;
-
-/// The seeds of a target with their names.
-fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    let mut seeds: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
-        })
-        .collect();
-    seeds.sort();
-    assert!(seeds.len() >= 20, "{target} has only {} seeds", seeds.len());
-    seeds
-}
+use crate::fuzz_seeds::seeds;
 
 /// Inputs that are the same in every run: a linear congruential generator (Knuth's MMIX constants).
 fn sequence(count: usize, longest: u64) -> impl Iterator<Item = Vec<u8>> {
@@ -36,7 +21,7 @@ fn yard() -> (tempfile::TempDir, Yard) {
 
 #[test]
 fn p9_every_seed_of_the_packet_target_holds() {
-    for (name, bytes) in seeds("sftp_packets") {
+    for (name, bytes) in seeds("sftp_packets", 20) {
         println!("{name}");
         packets(&bytes);
     }
@@ -46,7 +31,7 @@ fn p9_every_seed_of_the_packet_target_holds() {
 fn p9_every_seed_of_the_session_target_holds() {
     let (_dir, yard) = yard();
     let mut landed = 0;
-    for (name, bytes) in seeds("sftp_session") {
+    for (name, bytes) in seeds("sftp_session", 20) {
         println!("{name}");
         landed += yard.run(&bytes);
     }

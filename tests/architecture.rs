@@ -9,24 +9,26 @@ use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("fault", &[]),
     ("feed", &[]),
     ("bedstate", &["feed"]),
-    ("intake", &["feed"]),
+    ("intake", &["fault", "feed"]),
     ("verify", &["feed", "bedstate", "normalise"]),
     ("normalise", &["feed", "bedstate"]),
-    ("quarantine", &["feed"]),
-    ("forward", &["feed", "bedstate", "verify"]),
-    ("ledger", &["feed"]),
-    ("pipeline", &["feed", "bedstate", "intake", "verify", "normalise", "quarantine", "forward", "ledger", "receipts"]),
+    ("quarantine", &["fault", "feed"]),
+    ("forward", &["fault", "feed", "bedstate", "verify"]),
+    ("ledger", &["fault", "feed"]),
+    ("pipeline", &["fault", "feed", "bedstate", "intake", "verify", "normalise", "quarantine", "forward", "ledger", "receipts"]),
     ("receipts", &["feed"]),
     ("schedule", &["feed"]),
-    ("alerts", &["feed", "schedule", "ledger"]),
+    ("alerts", &["fault", "feed", "schedule", "ledger"]),
     ("health", &["feed", "bedstate", "schedule", "ledger", "forward"]),
     ("simulator", &["feed", "bedstate", "normalise"]),
     ("config", &["feed", "bedstate", "intake", "verify", "normalise", "quarantine", "forward", "pipeline", "schedule", "alerts", "health"]),
     (
         "service",
         &[
+            "fault",
             "feed",
             "bedstate",
             "intake",

@@ -4,6 +4,7 @@
 //! message just before a crash may get it again, with the same key.
 
 use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
+use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
 use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, judge};
@@ -66,7 +67,8 @@ impl Watch {
             let first_slot = feed.schedule.first_slot.or(known).unwrap_or(Slot::containing(now).next());
             if known != Some(first_slot) {
                 let provider = feed.schedule.provider.clone();
-                self.ledger.append(now, vec![Event::FeedExpected { provider, first_slot }]).await?;
+                let expected = vec![Event::FeedExpected { provider, first_slot }];
+                fault::during(Step::ExpectRecord, self.ledger.append(now, expected)).await?;
             }
         }
         Ok(())
@@ -121,7 +123,8 @@ impl Watch {
             }
             let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
             let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
-            self.ledger.append(now, vec![Event::Warned { key, provider: expiry.provider, alerts }]).await?;
+            let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
+            fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
             self.queued.notify_waiters();
         }
         Ok(())
@@ -148,7 +151,7 @@ impl Watch {
             }
             Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
         };
-        self.ledger.append(now, vec![event]).await?;
+        fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
         self.queued.notify_waiters();
         Ok(())
     }
@@ -168,7 +171,7 @@ impl Watch {
             let (channel, message) = (channel.clone(), alert.message.clone());
             let sent = tokio::task::spawn_blocking(move || {
                 let message: AlertMessage = serde_json::from_value(message).map_err(|error| error.to_string())?;
-                send(&channel, &message).map_err(|error| error_chain(&error))
+                fault::around(Step::AlertSend, || send(&channel, &message).map_err(|error| error_chain(&error)))
             });
             let outcome = sent.await.unwrap_or_else(|_| Err("sending broke off".to_owned()));
             let now = self.clock.now();
@@ -181,7 +184,7 @@ impl Watch {
                     Event::AlertFailed { key: alert.key, channel: alert.channel, next_at, error }
                 }
             };
-            self.ledger.append(now, vec![event]).await?;
+            fault::during(Step::AlertRecord, self.ledger.append(now, vec![event])).await?;
         }
         Ok(next)
     }

@@ -1,5 +1,6 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
+use crate::fault::Injected;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -68,6 +69,18 @@ pub enum LedgerError {
     /// The writer thread is gone: the daemon is stopping.
     #[error("the ledger is closed")]
     Closed,
+}
+
+impl From<Injected> for rusqlite::Error {
+    fn from(fault: Injected) -> Self {
+        Self::ToSqlConversionFailure(Box::new(fault))
+    }
+}
+
+impl From<Injected> for LedgerError {
+    fn from(fault: Injected) -> Self {
+        Self::Append(fault.into())
+    }
 }
 
 const TABLES: &str = "

@@ -5,6 +5,7 @@ use super::gather::{Gathering, gather, history, reach};
 use super::picture::{judge_with_picture, kept_text};
 use super::step::retry_at;
 use super::worker::Inner;
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
 use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
@@ -268,7 +269,7 @@ impl Inner {
     /// Keeps what the sender of a test is shown, under the delivery that leads. The verdict stands without it.
     fn keep_picture(&self, lead: Option<DeliveryId>, picture: Option<String>) {
         let (Some(delivery), Some(text)) = (lead, picture) else { return };
-        if let Err(error) = self.store.keep_picture(delivery, &text) {
+        if let Err(error) = fault::around(Step::PictureKeep, || self.store.keep_picture(delivery, &text)) {
             tracing::warn!(%delivery, error = error_chain(&error), "the picture of a test could not be kept; its receipt stands");
         }
     }
@@ -317,7 +318,7 @@ impl Inner {
         if events.is_empty() {
             return Ok(());
         }
-        self.ledger.append(self.clock.now(), events).await?;
+        fault::during(Step::StageRecord, self.ledger.append(self.clock.now(), events)).await?;
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::publish::{Publisher, reference_rows};
 use super::refusals::Refusals;
 use crate::alerts::{Channel, Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
+use crate::fault::{self, Step};
 use crate::feed::{Clock, LONDON, error_chain};
 use crate::forward::{ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
 use crate::health::{self, Counted, Family, FamilyKind, HealthFeed, Sources};
@@ -168,7 +169,7 @@ impl Books {
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
         let fingerprint = settings.fingerprint.to_string();
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
-        ledger.append(clock.now(), vec![started]).await?;
+        fault::during(Step::StartRecord, ledger.append(clock.now(), vec![started])).await?;
         let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
         match warehouse.set_reference(reference_rows(settings)).await {
             // It was reported by `open`; the rows are set before anything is loaded.

@@ -17,10 +17,10 @@ mod common;
 use Job::*;
 use Step::*;
 use bedfeed::fault::Step;
-use common::books::{Sent, reconcile, reconcile_alerts};
+use common::books::{Sent, reconcile, reconcile_alerts, stored};
 use common::extract::{damaged, good};
 use common::webhook::Webhook;
-use common::{BEDFEED, Service, id, now, repository, run, wait_until};
+use common::{BEDFEED, Service, id, now, repository, run, wait_for, wait_until};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -369,6 +369,54 @@ fn p2_p7_killed_at_each_step_of_setting_aside_every_original_is_where_the_ledger
 #[test]
 fn p5_killed_at_each_step_of_telling_every_episode_is_told_and_a_repeat_has_the_same_key() {
     sweep(TOLD);
+}
+
+/// Every step but those at a start or an end, at which a failure is a refusal to start, or nobody is there any more; and the
+/// one that is taken once a day.
+fn fallible() -> impl Iterator<Item = Step> {
+    let others = [ClientRecord, StartRecord, WarehouseReference, UploadClear, ExpectRecord, WarningRecord, StopRecord, OriginalForget];
+    Step::ALL.iter().copied().filter(move |step| !others.contains(step))
+}
+
+#[test]
+fn p1_p2_whatever_step_fails_the_daemon_lives_and_goes_on_by_itself() {
+    for side in ["before", "after"] {
+        let mut house = House::new();
+        house.start();
+        let faults: Vec<String> = fallible().map(|step| format!("{}.{side}:1:error", step.name())).collect();
+        house.arm(&faults.join(","));
+        let pid = house.service.pid();
+        for job in [Good, Test, Damaged, Good, Leak, Discard, Good, Release, Good] {
+            let parcel = house.parcel(job);
+            house.send_until_taken(&parcel);
+            let act = match job {
+                Release => "release",
+                Discard => "discard",
+                _ => continue,
+            };
+            let delivery = house.delivery_of(&parcel);
+            let ran = wait_for("the act is recorded", || {
+                let ran = house.act(act, &delivery);
+                (ran.code == Some(0) || ran.stderr.contains("not in quarantine")).then_some(ran)
+            });
+            eprintln!("{side} {act}: {}", ran.stderr);
+            if job == Release {
+                house.sent.becomes("RZZ", parcel.text.as_bytes(), "loaded");
+            }
+        }
+        house.settled();
+        // What could not be put away is tried again within seconds.
+        wait_until("every original is where it belongs", || stored(&house.service).is_ok());
+        let log = house.service.log();
+        let unhurt: Vec<Step> = fallible().filter(|step| !log.contains(&format!("step=\"{}\"", step.name()))).collect();
+        assert!(unhurt.is_empty(), "each fault was met: {unhurt:?}");
+        house.disarm();
+        house.check();
+        assert_eq!(house.service.pid(), pid, "the daemon lives");
+        house.service.stop();
+        house.start();
+        house.check();
+    }
 }
 
 #[test]

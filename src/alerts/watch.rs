@@ -201,7 +201,7 @@ fn episode(row: &EpisodeRow) -> Option<Episode> {
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = watch.round().await {
-            tracing::error!(%error, "lateness could not be judged; trying again");
+            tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
         }
         tokio::select! {
             changed = news.changed() => match changed {
@@ -224,7 +224,7 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
             Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {
-                tracing::error!(%error, "the outbox of alerts could not be read or marked; trying again");
+                tracing::error!(error = error_chain(&error), "the outbox of alerts could not be read or marked; trying again");
                 LONGEST_PAUSE
             }
         };

@@ -30,7 +30,10 @@ pub(super) fn pass(step: Step, moment: Moment) -> Result<(), Injected> {
     for fault in faults.iter().filter(|fault| (fault.step, fault.moment) == (step, moment)) {
         let passed = fault.passed.fetch_add(1, Ordering::SeqCst).saturating_add(1);
         match (passed == fault.at, fault.fails) {
-            (true, true) => return Err(Injected(step, moment)),
+            (true, true) => {
+                tracing::warn!(step = step.name(), ?moment, "this step fails, because BEDFEED_FAULT says so");
+                return Err(Injected(step, moment));
+            }
             (true, false) => end(),
             (false, _) => {}
         }

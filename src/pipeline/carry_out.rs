@@ -97,7 +97,7 @@ impl Inner {
         match self.warehouse.is_loaded(snapshot.lead).await {
             Ok(true) => return self.finish(&rows, snapshot).await,
             Ok(false) => {}
-            Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
+            Err(error) => return self.postpone(&rows, snapshot, attempts, &error_chain(&error)).await,
         }
         let decided = row.report.clone();
         let judged = self.judge_against_past(feed, row, rows, decided.as_ref().map(|report| report.assessed_at)).await?;
@@ -178,12 +178,10 @@ impl Inner {
                 tracing::error!(delivery = %snapshot.lead, error = note, "the warehouse refuses a snapshot; it is set aside");
                 let stage = Stage::Quarantined { sealed: false, discarded: false };
                 self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(&note))).collect()).await?;
-                for row in rows {
-                    settle(&self.store, row.delivery.id, &stage, row.report.as_ref())?;
-                }
+                rows.iter().for_each(|row| self.put_away(row, &stage, row.report.as_ref()));
                 Ok(())
             }
-            Err(error) => self.postpone(rows, snapshot, attempts, &error.to_string()).await,
+            Err(error) => self.postpone(rows, snapshot, attempts, &error_chain(&error)).await,
         }
     }
 
@@ -217,9 +215,7 @@ impl Inner {
                 stage = stage.as_str(), rules, "judged");
         }
         self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await?;
-        for row in rows {
-            settle(&self.store, row.delivery.id, stage, Some(&report))?;
-        }
+        rows.iter().for_each(|row| self.put_away(row, stage, Some(&report)));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod gather;
 pub mod picture;
 mod step;
 mod support;
+mod trouble;
 mod worker;
 
 pub use carry_out::PipelineError;

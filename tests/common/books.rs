@@ -67,7 +67,7 @@ pub(crate) fn reconcile(service: &Service, sent: &Sent) -> Found {
     let ledger = service.ledger("SELECT id, provider, sha256, outcome, stage, slot, version FROM delivery ORDER BY id");
     let found = told_and_recorded(&ledger, sent);
     recorded_and_loaded(service, &ledger);
-    recorded_and_stored(service, &ledger);
+    stored(service).unwrap();
     service.bedfeed(&["audit", "verify"]).fine();
     found
 }
@@ -120,36 +120,42 @@ fn recorded_and_loaded(service: &Service, ledger: &[Value]) {
     assert!(currents.iter().all(|row| row["current"] == 1 && row["newest"] == row["shown"]), "{currents:?}");
 }
 
-/// Ledger and folders: each original lies where its stage says, whole; nothing else lies there.
-#[track_caller]
-fn recorded_and_stored(service: &Service, ledger: &[Value]) {
-    let stage = |row: &Value| serde_json::from_str::<Value>(text(row, "stage")).unwrap();
-    let kept = ids(ledger, |row| row["outcome"] != "quarantined");
-    assert_eq!(names(&service.state().join("deliveries")), kept, "originals and ledger agree");
-    let aside = ids(ledger, |row| row["outcome"] == "quarantined");
-    assert_eq!(names(&service.state().join("quarantine")), aside, "the same for those set aside");
+/// Ledger and folders: each original lies where its stage says, whole; nothing else lies there. Says what differs.
+pub(crate) fn stored(service: &Service) -> Result<(), String> {
+    let ledger = service.ledger("SELECT id, sha256, outcome, stage FROM delivery ORDER BY id");
+    let agree = |what: &str, found: Vec<String>, wanted: Vec<String>| {
+        if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:?}, wanted {wanted:?}")) }
+    };
+    agree("deliveries/", names(&service.state().join("deliveries")), ids(&ledger, |row| row["outcome"] != "quarantined"))?;
+    agree("quarantine/", names(&service.state().join("quarantine")), ids(&ledger, |row| row["outcome"] == "quarantined"))?;
     let encrypts = std::fs::read_to_string(service.settings()).unwrap().contains("recipients = [\"age1");
-    for row in ledger {
+    for row in &ledger {
         let id = text(row, "id");
-        let same = |path: &std::path::Path| assert_eq!(Digest::of(&std::fs::read(path).unwrap()).to_string(), text(row, "sha256"), "{row}");
+        let same = |path: std::path::PathBuf| {
+            let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            agree(id, vec![Digest::of(&bytes).to_string()], vec![text(row, "sha256").to_owned()])
+        };
         if row["outcome"] != "quarantined" {
-            same(&service.state().join("deliveries").join(id));
+            same(service.state().join("deliveries").join(id))?;
             continue;
         }
-        let folder = service.state().join("quarantine").join(id);
-        let findings = std::fs::read(folder.join("findings.json")).unwrap();
-        assert!(serde_json::from_slice::<Value>(&findings).is_ok_and(|value| value.is_object()), "findings of {id} are whole");
-        let stage = stage(row);
+        let stage: Value = serde_json::from_str(text(row, "stage")).unwrap();
         let original: &[&str] = match (stage["sealed"] == true, stage["discarded"] == true) {
             (true, true) => &[],
             (true, false) if encrypts => &["original.age"],
             _ => &["original"],
         };
-        assert_eq!(names(&folder), [&["findings.json"], original].concat(), "{row}");
+        let folder = service.state().join("quarantine").join(id);
+        agree(id, names(&folder), [&["findings.json"], original].concat().into_iter().map(str::to_owned).collect())?;
+        let findings = std::fs::read(folder.join("findings.json")).unwrap_or_default();
+        if !serde_json::from_slice::<Value>(&findings).is_ok_and(|value| value.is_object()) {
+            return Err(format!("the findings of {id} are not whole"));
+        }
         if original == ["original"] {
-            same(&folder.join("original"));
+            same(folder.join("original"))?;
         }
     }
+    Ok(())
 }
 
 fn ids(ledger: &[Value], which: impl Fn(&Value) -> bool) -> Vec<String> {

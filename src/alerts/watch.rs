@@ -3,7 +3,7 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
-use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
+use super::{About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseTrouble, house_step, next_attempt, send, step};
 use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
 use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
@@ -36,6 +36,9 @@ pub struct WatchedFeed {
     pub terms: Vec<Term>,
 }
 
+/// Says what is wrong on our own side now.
+pub type Probe = Arc<dyn Fn() -> Vec<HouseTrouble> + Send + Sync>;
+
 /// The watch over all feeds.
 #[derive(Clone)]
 pub struct Watch {
@@ -45,13 +48,20 @@ pub struct Watch {
     channels: Arc<Vec<Channel>>,
     zone: TimeZone,
     queued: Arc<Notify>,
+    house: Option<Probe>,
 }
 
 impl Watch {
     /// A watch over feeds, telling channels; times in messages are local to `zone`.
     #[must_use]
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
-        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()) }
+        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()), house: None }
+    }
+
+    /// The same, watching our own side too.
+    #[must_use]
+    pub fn over_house(self, house: Probe) -> Self {
+        Self { house: Some(house), ..self }
     }
 
     /// Records the first slot each feed is expected to fill: what the settings say, otherwise the slot after the feed was
@@ -110,6 +120,29 @@ impl Watch {
                 self.record(feed, &change, last_good, now).await?;
             }
             self.warn_of_ends(feed, last_good, now).await?;
+        }
+        self.judge_house().await
+    }
+
+    /// Tells what is wrong on our own side, once, and when it is over.
+    async fn judge_house(&self) -> Result<(), LedgerError> {
+        let Some(house) = &self.house else { return Ok(()) };
+        let open = self.ledger.read(|reader| reader.open_house_episodes()).await?;
+        let open = open.into_iter().map(|(_, episode)| serde_json::from_value::<HouseEpisode>(episode));
+        let open: Vec<HouseEpisode> =
+            open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let now = self.clock.now();
+        for change in house_step(&open, &house(), now) {
+            let alerts = self.for_every_channel(&AlertMessage::of_house(&change, &self.zone, now))?;
+            let event = match change {
+                HouseChange::Began(episode, _) => {
+                    let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+                    Event::HouseEpisodeOpened { key: episode.key(), episode: described, alerts }
+                }
+                HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
+            };
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
+            self.queued.notify_waiters();
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
-use super::{About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseTrouble, house_step, next_attempt, send, step};
+use super::{
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseTrouble, MAX_WAIT, house_step, next_attempt, send, step,
+};
 use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
 use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
@@ -197,7 +199,8 @@ impl Watch {
         let mut next: Option<Timestamp> = None;
         for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
-            if now < next_at {
+            // One further ahead than any wait is long was planned before the clock was put back.
+            if now < next_at && next_at.duration_since(now) <= MAX_WAIT {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
                 continue;
             }

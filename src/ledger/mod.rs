@@ -12,6 +12,7 @@ mod project;
 mod past;
 mod read;
 mod schema;
+mod sound;
 mod writer;
 
 #[cfg(test)]

@@ -187,6 +187,12 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     keep_to_ourselves(path).map_err(|source| LedgerError::Create { path: path.to_owned(), source })?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // Before anything is changed in it.
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if found > SCHEMA_VERSION {
+        return Err(LedgerError::Newer { path: path.to_owned(), found });
+    }
+    sound::check(&connection, path)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "the write-ahead log cannot be used on this file system" });
@@ -197,11 +203,6 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     if synchronous != 2 {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "synchronous = FULL was not accepted" });
     }
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    if found > SCHEMA_VERSION {
-        return Err(LedgerError::Newer { path: path.to_owned(), found });
-    }
-    sound::check(&connection, path)?;
     let script = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
     connection.execute_batch(&script).map_err(failed)?;
     Ok(connection)

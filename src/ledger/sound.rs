@@ -38,7 +38,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerEr
     }
     // Reads the whole file, 3 s a GiB: worth it after a crash, and no reason to be away longer at each planned restart.
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
-    if verdict == "ok" { Ok(()) } else { Err(damaged(verdict)) }
+    if verdict == "ok" { Ok(()) } else { Err(damaged(verdict.replace('\n', " "))) }
 }
 
 fn stopped_in_good_order(connection: &Connection) -> rusqlite::Result<bool> {

@@ -1,7 +1,7 @@
 //! A disk that fails: writes, syncs and reads that end with an error, by `strace`. The sender is told, nothing half done
 //! stays, what failed once is not taken for done, and the daemon lives.
 
-use super::{allowed, house, nothing_pending, send};
+use super::{allowed, house, nothing_pending, quiet, send};
 use crate::common::books::{Sent, reconcile, stored};
 use crate::common::extract::{damaged, good};
 use crate::common::{Service, id, now, wait_until};
@@ -107,16 +107,6 @@ fn p1_p2_a_write_or_an_fsync_that_fails_is_told_to_the_sender_and_never_taken_fo
     service.kill();
     service.start();
     reconcile(&service, &sent);
-}
-
-/// Waits until nothing is being written on the daemon's own account: the first call that fails must be the upload's.
-fn quiet(service: &Service) {
-    wait_until("nothing is pending", || nothing_pending(service));
-    let published = "SELECT count(*) AS files FROM ingest_file";
-    let known = service.ledger("SELECT count(*) AS files FROM delivery");
-    wait_until("all is published", || service.query(published) == known);
-    let untold = "SELECT 1 FROM outbox WHERE delivered_at IS NULL LIMIT 1";
-    wait_until("all is told", || service.ledger(untold).is_empty());
 }
 
 #[test]

@@ -47,12 +47,11 @@ fn page_of(path: &Path, table: &str) -> u64 {
     run("sqlite3", &[path.as_os_str(), ask.as_ref()], b"").fine().stdout.trim().parse().unwrap()
 }
 
-/// Another owner of the key, of the same length: no index and no length gives it away.
+/// Another owner of the key, of the same length, by somebody who knows of the trigger.
 fn change_an_entry(path: &Path) {
-    let mut bytes = std::fs::read(path).unwrap();
-    let at = bytes.windows(9).rposition(|window| window == b"night job").unwrap();
-    bytes[at..at + 9].copy_from_slice(b"other job");
-    std::fs::write(path, bytes).unwrap();
+    let newest = "(SELECT max(seq) FROM entry WHERE body LIKE '%night job%')";
+    let change = format!("UPDATE entry SET body = replace(body, 'night job', 'other job') WHERE seq = {newest}");
+    sql(path, &format!("DROP TRIGGER entry_is_never_changed; {change}"));
 }
 
 /// Starts it in vain; what it said at the end.

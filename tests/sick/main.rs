@@ -21,6 +21,7 @@ mod torn;
 
 use common::Service;
 use common::books::Sent;
+use common::wait_until;
 use common::webhook::Webhook;
 
 /// A cottage hospital with a desk, and one change in its settings.
@@ -42,6 +43,16 @@ fn send(service: &Service, sent: &mut Sent, (name, text): (&str, &str), outcome:
 
 fn nothing_pending(service: &Service) -> bool {
     service.ledger("SELECT 1 FROM delivery WHERE outcome = 'pending' LIMIT 1").is_empty()
+}
+
+/// Waits until the daemon has done all that the last news asked of it.
+fn quiet(service: &Service) {
+    wait_until("nothing is pending", || nothing_pending(service));
+    let published = "SELECT count(*) AS files FROM ingest_file";
+    let known = service.ledger("SELECT count(*) AS files FROM delivery");
+    wait_until("all is published", || service.query(published) == known);
+    let untold = "SELECT 1 FROM outbox WHERE delivered_at IS NULL LIMIT 1";
+    wait_until("all is told", || service.ledger(untold).is_empty());
 }
 
 /// Whether a program that not every machine has may be used here. Without it a test is left out only where a variable says so.

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 pub enum HouseProblem {
     /// The disk is short of room, and uploads are refused.
     Disk,
+    /// The clock jumped within the last hour.
+    Clock,
 }
 
 impl HouseProblem {
@@ -19,6 +21,7 @@ impl HouseProblem {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disk => "disk",
+            Self::Clock => "clock",
         }
     }
 }

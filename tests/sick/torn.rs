@@ -6,9 +6,12 @@ use crate::common::extract::good;
 use crate::common::{id, names, now, rules, wait_until};
 use std::path::Path;
 
+/// What is done to the stored bytes.
+type Harm = (&'static str, fn(&Path));
+
 #[test]
 fn p2_p3_a_torn_original_is_found_by_its_hash_set_aside_and_never_loaded() {
-    let harms: [(&str, fn(&Path)); 4] = [
+    let harms: [Harm; 4] = [
         ("one other byte", |path| {
             let mut bytes = std::fs::read(path).unwrap();
             let at = bytes.len() / 2;

@@ -5,7 +5,7 @@ use super::webhook::Webhook;
 use super::{Service, names};
 use bedfeed::feed::Digest;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What clients tried to send: by provider and hash, as in `RZZ 9f86d0…`.
 #[derive(Debug, Default)]
@@ -164,30 +164,36 @@ fn ids(ledger: &[Value], which: impl Fn(&Value) -> bool) -> Vec<String> {
     ids
 }
 
-/// Ledger and the desk that gets the alerts: each message of the outbox has come; what came twice is the same message.
+/// Ledger and the desk that gets the alerts: each message of the outbox has come, and nothing else; what came twice is the same
+/// message; what has ended was told from end to end.
 #[track_caller]
 pub(crate) fn reconcile_alerts(service: &Service, desk: &Webhook) {
+    let ended = service.ledger("SELECT key FROM episode WHERE closed_at IS NOT NULL");
     let delivered = || service.ledger("SELECT 1 FROM outbox WHERE delivered_at IS NULL LIMIT 1").is_empty();
-    super::wait_until("every alert is delivered", delivered);
-    let outbox = service.ledger("SELECT key, channel, message FROM outbox WHERE channel = 'webhook:desk'");
+    let mut told = BTreeMap::new();
+    // The daemon goes on meanwhile: a new episode is first recorded, then told.
+    super::wait_until("what was recorded was told, and nothing else", || {
+        told = told_to(desk);
+        let outbox = service.ledger("SELECT key, message FROM outbox WHERE channel = 'webhook:desk'");
+        let queued = outbox.iter().map(|row| (text(row, "key").to_owned(), serde_json::from_str(text(row, "message")).unwrap()));
+        told == queued.collect::<BTreeMap<String, Value>>() && delivered()
+    });
+    let log = service.log();
+    let unsaid: Vec<&String> = told.keys().filter(|key| !log.contains(key.as_str())).collect();
+    assert!(unsaid.is_empty(), "the log is told too: {unsaid:?}");
+    for row in ended {
+        let key = text(&row, "key");
+        assert!(told.contains_key(&format!("{key}/begin")) && told.contains_key(&format!("{key}/end")), "{key} is told from end to end");
+    }
+}
+
+/// What a desk has taken, by its key.
+#[track_caller]
+fn told_to(desk: &Webhook) -> BTreeMap<String, Value> {
     let mut told: BTreeMap<String, Value> = BTreeMap::new();
     for posted in desk.posted().into_iter().filter(|posted| posted.taken) {
         let before = told.insert(posted.key.clone(), posted.body.clone());
         assert!(before.is_none_or(|before| before == posted.body), "the same key says the same: {posted:?}");
     }
-    let queued: BTreeMap<String, Value> =
-        outbox.iter().map(|row| (text(row, "key").to_owned(), serde_json::from_str(text(row, "message")).unwrap())).collect();
-    assert_eq!(told, queued, "what was recorded was told, and nothing else");
-    let log = service.log();
-    let unsaid: BTreeSet<&str> = queued.keys().map(String::as_str).filter(|key| !log.contains(key)).collect();
-    assert!(unsaid.is_empty(), "the log is told too: {unsaid:?}");
-    // Each file set aside after a good one begins an episode; the next good one ends it.
-    let open = service.ledger("SELECT key FROM episode WHERE closed_at IS NOT NULL");
-    for row in open {
-        let key = text(&row, "key");
-        assert!(
-            queued.contains_key(&format!("{key}/begin")) && queued.contains_key(&format!("{key}/end")),
-            "{key} is told from end to end"
-        );
-    }
+    told
 }

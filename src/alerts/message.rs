@@ -3,7 +3,7 @@
 //! Owns the wording and the JSON keys. Names in the JSON are stable: receivers match on them; a change that breaks a
 //! receiver raises [`MESSAGE_VERSION`]. Refuses anything but feed-level facts: no file contents, no person's value.
 
-use super::{Change, Ending, Episode, Problem};
+use super::{Change, Ending, Episode, HouseChange, HouseEpisode, HouseProblem, Problem};
 use crate::feed::{Expiry, ProviderCode, Slot, WARN_DAYS, local_text};
 use crate::ledger::Checkpoint;
 use jiff::tz::TimeZone;
@@ -67,6 +67,8 @@ pub enum Concern {
     Term(TermConcern),
     /// The record itself.
     Record(RecordConcern),
+    /// A problem on our own side.
+    House(HouseProblem),
 }
 
 /// What is said about the record.
@@ -96,6 +98,7 @@ impl Concern {
             Self::Term(TermConcern::Expires) => "expires",
             Self::Term(TermConcern::Expired) => "expired",
             Self::Record(RecordConcern::Checkpoint) => "checkpoint",
+            Self::House(problem) => problem.as_str(),
         }
     }
 }
@@ -224,6 +227,52 @@ impl AlertMessage {
             last_good: None,
             what_to_do: String::new(),
             checkpoint: Some(checkpoint),
+        }
+    }
+
+    /// What is said about a problem on our own side. It names no feed: all of them may suffer from it.
+    #[must_use]
+    pub fn of_house(change: &HouseChange, zone: &TimeZone, now: Timestamp) -> Self {
+        let (HouseChange::Began(episode, _) | HouseChange::Ended(episode)) = change;
+        let HouseEpisode { problem, opened_at } = *episode;
+        let (kind, severity) = match change {
+            HouseChange::Began(..) => (AlertKind::Begin, AlertSeverity::Error),
+            HouseChange::Ended(_) => (AlertKind::End, AlertSeverity::Info),
+        };
+        let title = match (problem, kind) {
+            (HouseProblem::Disk, AlertKind::Begin) => "bedfeed itself: the disk is short of room",
+            (HouseProblem::Clock, AlertKind::Begin) => "bedfeed itself: the clock of this machine jumped",
+            (HouseProblem::Clock, AlertKind::End) => "bedfeed itself: the clock has not jumped for an hour",
+            (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",
+        };
+        let (text, what_to_do) = match change {
+            HouseChange::Began(_, trouble) => (trouble.text.clone(), trouble.what_to_do.clone()),
+            HouseChange::Ended(_) => {
+                let lasted = in_words(now.duration_since(opened_at).max(SignedDuration::ZERO));
+                (format!("It had been so since {}: {lasted}.", local_text(opened_at, zone)), String::new())
+            }
+        };
+        let ended = matches!(kind, AlertKind::End);
+        Self {
+            version: MESSAGE_VERSION,
+            key: format!("{}/{}", episode.key(), kind.as_str()),
+            episode: episode.key(),
+            kind,
+            severity,
+            provider: None,
+            provider_name: None,
+            problem: Concern::House(problem),
+            title: title.to_owned(),
+            text,
+            slot: Slot::containing(opened_at),
+            since: opened_at,
+            since_local: local_text(opened_at, zone),
+            ended: ended.then_some(now),
+            ending: ended.then_some(Ending::Recovered),
+            slots: None,
+            last_good: None,
+            what_to_do,
+            checkpoint: None,
         }
     }
 

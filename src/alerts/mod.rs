@@ -4,15 +4,17 @@
 
 mod channels;
 mod episodes;
+mod house;
 mod message;
 mod outbox;
 mod watch;
 
 pub use channels::{SendError, send};
 pub use episodes::{Change, Ending, Episode, Problem, step};
+pub use house::{HouseChange, HouseEpisode, HouseProblem, HouseTrouble, house_step};
 pub use message::{About, AlertKind, AlertMessage, AlertSeverity, Concern, MESSAGE_VERSION, RecordConcern, TermConcern};
 pub use outbox::{Channel, MAX_WAIT, next_attempt};
-pub use watch::{Watch, WatchedFeed};
+pub use watch::{Probe, Watch, WatchedFeed};
 
 /// `[alerts]` in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

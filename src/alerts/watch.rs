@@ -3,7 +3,10 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
-use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
+use super::{
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseTrouble, MAX_WAIT, house_step, next_attempt, send, step,
+};
+use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
 use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, judge};
@@ -35,6 +38,9 @@ pub struct WatchedFeed {
     pub terms: Vec<Term>,
 }
 
+/// Says what is wrong on our own side now.
+pub type Probe = Arc<dyn Fn() -> Vec<HouseTrouble> + Send + Sync>;
+
 /// The watch over all feeds.
 #[derive(Clone)]
 pub struct Watch {
@@ -45,6 +51,7 @@ pub struct Watch {
     checkpoint_to: Arc<Vec<String>>,
     zone: TimeZone,
     queued: Arc<Notify>,
+    house: Option<Probe>,
 }
 
 impl Watch {
@@ -52,13 +59,19 @@ impl Watch {
     #[must_use]
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
         let (feeds, channels, queued) = (Arc::new(feeds), Arc::new(channels), Arc::new(Notify::new()));
-        Self { ledger, clock, feeds, channels, checkpoint_to: Arc::default(), zone, queued }
+        Self { ledger, clock, feeds, channels, checkpoint_to: Arc::default(), zone, queued, house: None }
     }
 
     /// The same, but the head of the ledger's chain is sent to these channels each day, by the names that settings have for them.
     #[must_use]
     pub fn sending_checkpoints_to(self, names: Vec<String>) -> Self {
         Self { checkpoint_to: Arc::new(names), ..self }
+    }
+
+    /// The same, watching our own side too.
+    #[must_use]
+    pub fn over_house(self, house: Probe) -> Self {
+        Self { house: Some(house), ..self }
     }
 
     /// Records the first slot each feed is expected to fill: what the settings say, otherwise the slot after the feed was
@@ -74,7 +87,8 @@ impl Watch {
             let first_slot = feed.schedule.first_slot.or(known).unwrap_or(Slot::containing(now).next());
             if known != Some(first_slot) {
                 let provider = feed.schedule.provider.clone();
-                self.ledger.append(now, vec![Event::FeedExpected { provider, first_slot }]).await?;
+                let expected = vec![Event::FeedExpected { provider, first_slot }];
+                fault::during(Step::ExpectRecord, self.ledger.append(now, expected)).await?;
             }
         }
         Ok(())
@@ -117,6 +131,7 @@ impl Watch {
             }
             self.warn_of_ends(feed, last_good, now).await?;
         }
+        self.judge_house().await?;
         self.send_checkpoint(self.clock.now()).await
     }
 
@@ -138,6 +153,29 @@ impl Watch {
         Ok(())
     }
 
+    /// Tells what is wrong on our own side, once, and when it is over.
+    async fn judge_house(&self) -> Result<(), LedgerError> {
+        let Some(house) = &self.house else { return Ok(()) };
+        let open = self.ledger.read(|reader| reader.open_house_episodes()).await?;
+        let open = open.into_iter().map(|(_, episode)| serde_json::from_value::<HouseEpisode>(episode));
+        let open: Vec<HouseEpisode> =
+            open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let now = self.clock.now();
+        for change in house_step(&open, &house(), now) {
+            let alerts = self.for_every_channel(&AlertMessage::of_house(&change, &self.zone, now))?;
+            let event = match change {
+                HouseChange::Began(episode, _) => {
+                    let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+                    Event::HouseEpisodeOpened { key: episode.key(), episode: described, alerts }
+                }
+                HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
+            };
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
+            self.queued.notify_waiters();
+        }
+        Ok(())
+    }
+
     /// Tells of keys and agreements that end soon or have ended, each warning once for ever.
     async fn warn_of_ends(&self, feed: &WatchedFeed, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
         for expiry in expiries(&feed.terms, local_date(now, &self.zone)) {
@@ -147,7 +185,8 @@ impl Watch {
             }
             let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
             let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
-            self.ledger.append(now, vec![Event::Warned { key, provider: expiry.provider, alerts }]).await?;
+            let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
+            fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
             self.queued.notify_waiters();
         }
         Ok(())
@@ -174,7 +213,7 @@ impl Watch {
             }
             Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
         };
-        self.ledger.append(now, vec![event]).await?;
+        fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
         self.queued.notify_waiters();
         Ok(())
     }
@@ -187,14 +226,15 @@ impl Watch {
         let mut next: Option<Timestamp> = None;
         for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
-            if now < next_at {
+            // One further ahead than any wait is long was planned before the clock was put back.
+            if now < next_at && next_at.duration_since(now) <= MAX_WAIT {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
                 continue;
             }
             let (channel, message) = (channel.clone(), alert.message.clone());
             let sent = tokio::task::spawn_blocking(move || {
                 let message: AlertMessage = serde_json::from_value(message).map_err(|error| error.to_string())?;
-                send(&channel, &message).map_err(|error| error_chain(&error))
+                fault::around(Step::AlertSend, || send(&channel, &message).map_err(|error| error_chain(&error)))
             });
             let outcome = sent.await.unwrap_or_else(|_| Err("sending broke off".to_owned()));
             let now = self.clock.now();
@@ -207,7 +247,7 @@ impl Watch {
                     Event::AlertFailed { key: alert.key, channel: alert.channel, next_at, error }
                 }
             };
-            self.ledger.append(now, vec![event]).await?;
+            fault::during(Step::AlertRecord, self.ledger.append(now, vec![event])).await?;
         }
         Ok(next)
     }
@@ -224,7 +264,7 @@ fn episode(row: &EpisodeRow) -> Option<Episode> {
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = watch.round().await {
-            tracing::error!(%error, "lateness could not be judged; trying again");
+            tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
         }
         tokio::select! {
             changed = news.changed() => match changed {
@@ -247,7 +287,7 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
             Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {
-                tracing::error!(%error, "the outbox of alerts could not be read or marked; trying again");
+                tracing::error!(error = error_chain(&error), "the outbox of alerts could not be read or marked; trying again");
                 LONGEST_PAUSE
             }
         };

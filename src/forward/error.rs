@@ -21,6 +21,12 @@ pub enum ForwardErrorKind {
     SchemaNewer,
 }
 
+impl From<crate::fault::Injected> for ForwardError {
+    fn from(fault: crate::fault::Injected) -> Self {
+        Self::unavailable("doing a durable step", fault)
+    }
+}
+
 impl ForwardErrorKind {
     fn meaning(self) -> &'static str {
         match self {

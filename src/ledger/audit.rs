@@ -17,6 +17,7 @@ pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("delivery", &["id"]),
     ("episode", &["key"]),
     ("feed", &["provider"]),
+    ("house_episode", &["key"]),
     ("outbox", &["key", "channel"]),
     ("settings_file", &["name"]),
 ];

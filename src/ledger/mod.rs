@@ -14,6 +14,7 @@ mod project;
 mod past;
 mod read;
 mod schema;
+mod sound;
 mod trail;
 mod writer;
 

@@ -5,6 +5,7 @@ use super::gather::{Gathering, gather, history, reach};
 use super::picture::{judge_with_picture, kept_text};
 use super::step::retry_at;
 use super::worker::Inner;
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
 use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
@@ -99,7 +100,7 @@ impl Inner {
         match self.warehouse.is_loaded(snapshot.lead).await {
             Ok(true) => return self.finish(&rows, snapshot, attempts).await,
             Ok(false) => {}
-            Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
+            Err(error) => return self.postpone(&rows, snapshot, attempts, &error_chain(&error)).await,
         }
         let decided = row.report.clone();
         let judged = self.judge_against_past(feed, row, rows, decided.as_ref().map(|report| report.assessed_at)).await?;
@@ -180,12 +181,10 @@ impl Inner {
                 tracing::error!(delivery = %snapshot.lead, error = note, "the warehouse refuses a snapshot; it is set aside");
                 let stage = Stage::Quarantined { sealed: false, discarded: false };
                 self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(&note))).collect()).await?;
-                for row in rows {
-                    settle(&self.store, row.delivery.id, &stage, row.report.as_ref())?;
-                }
+                rows.iter().for_each(|row| self.put_away(row, &stage, row.report.as_ref()));
                 Ok(())
             }
-            Err(error) => self.postpone(rows, snapshot, attempts, &error.to_string()).await,
+            Err(error) => self.postpone(rows, snapshot, attempts, &error_chain(&error)).await,
         }
     }
 
@@ -229,9 +228,7 @@ impl Inner {
                 stage = stage.as_str(), rules, "judged");
         }
         self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await?;
-        for row in rows {
-            settle(&self.store, row.delivery.id, stage, Some(&report))?;
-        }
+        rows.iter().for_each(|row| self.put_away(row, stage, Some(&report)));
         Ok(())
     }
 
@@ -281,7 +278,7 @@ impl Inner {
     /// Keeps what the sender of a test is shown, under the delivery that leads. The verdict stands without it.
     fn keep_picture(&self, lead: Option<DeliveryId>, picture: Option<String>) {
         let (Some(delivery), Some(text)) = (lead, picture) else { return };
-        if let Err(error) = self.store.keep_picture(delivery, &text) {
+        if let Err(error) = fault::around(Step::PictureKeep, || self.store.keep_picture(delivery, &text)) {
             tracing::warn!(%delivery, error = error_chain(&error), "the picture of a test could not be kept; its receipt stands");
         }
     }
@@ -330,7 +327,7 @@ impl Inner {
         if events.is_empty() {
             return Ok(());
         }
-        self.ledger.append(self.clock.now(), events).await?;
+        fault::during(Step::StageRecord, self.ledger.append(self.clock.now(), events)).await?;
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }

@@ -11,6 +11,7 @@ mod notes;
 pub mod picture;
 mod step;
 mod support;
+mod trouble;
 mod worker;
 
 pub use carry_out::PipelineError;

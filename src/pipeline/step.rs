@@ -27,10 +27,17 @@ pub fn next_step(delivery: DeliveryId, stage: &Stage, now: Timestamp) -> Step {
         Stage::Waiting { until, .. } if now < *until => Step::WaitUntil(*until),
         Stage::Waiting { .. } => Step::Assess,
         Stage::Ready { snapshot, .. } if snapshot.lead != delivery => Step::Nothing,
-        Stage::Ready { retry_at, .. } if now < *retry_at => Step::WaitUntil(*retry_at),
+        Stage::Ready { retry_at, .. } if waits(*retry_at, now) => Step::WaitUntil(*retry_at),
         Stage::Ready { .. } => Step::Load,
         Stage::Loaded { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => Step::Nothing,
     }
+}
+
+/// Whether a retry that was planned for `at` is still ahead. One further ahead than any wait is long was planned before the
+/// clock was put back: waiting for it would mean an hour of standing still.
+#[must_use]
+pub(super) fn waits(at: Timestamp, now: Timestamp) -> bool {
+    now < at && at.duration_since(now) <= LONGEST_RETRY.saturating_mul(5) / 4
 }
 
 /// When a load that has failed `attempts` times is tried again: 1 s, 2 s, 4 s... up to five minutes, moved by up to a
@@ -65,8 +72,11 @@ mod tests {
             (Stage::Landed, "2018-12-03T10:20:00Z", Step::Assess),
             (waiting(), "2018-12-03T10:20:00Z", Step::WaitUntil(later)),
             (waiting(), "2018-12-03T10:30:00Z", Step::Assess),
-            (ready(id), "2018-12-03T10:20:00Z", Step::WaitUntil(later)),
+            (ready(id), "2018-12-03T10:25:00Z", Step::WaitUntil(later)),
             (ready(id), "2018-12-03T10:30:00Z", Step::Load),
+            (ready(id), "2018-12-03T10:24:00Z", Step::WaitUntil(later)),
+            // No wait is that long: the clock was put back.
+            (ready(id), "2018-12-03T09:20:00Z", Step::Load),
             (ready(other), "2018-12-03T10:30:00Z", Step::Nothing),
             (Stage::Loaded { snapshot: snapshot(id) }, "2018-12-03T10:30:00Z", Step::Nothing),
             (Stage::Quarantined { sealed: false, discarded: false }, "2018-12-03T10:30:00Z", Step::Nothing),

@@ -2,16 +2,17 @@
 
 use super::carry_out::{PipelineError, settle};
 use super::step::{Step, next_step};
-use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
+use super::trouble::{Troubles, What};
+use crate::feed::{Clock, DeliveryId, ProviderCode, Report, Stage, error_chain};
 use crate::forward::Warehouse;
-use crate::ledger::Ledger;
+use crate::ledger::{DeliveryRow, Ledger};
 use crate::normalise::reference::Reference;
-use crate::quarantine::Store;
+use crate::quarantine::{Store, StoreError};
 use crate::verify::Feed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -44,6 +45,8 @@ pub(super) struct Inner {
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
     wakes: BTreeMap<ProviderCode, Notify>,
+    /// What could not be read or moved, and is tried again.
+    troubles: Mutex<Troubles>,
 }
 
 impl Pipeline {
@@ -53,7 +56,8 @@ impl Pipeline {
         let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes }) }
+        let troubles = Mutex::default();
+        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes, troubles }) }
     }
 
     /// Says that a provider's delivery was recorded.
@@ -71,10 +75,10 @@ impl Pipeline {
     }
 
     /// Puts stored originals where the ledger says they belong, and removes those it does not know: they were never
-    /// acknowledged. Run once, before the first upload is taken.
+    /// acknowledged. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
     ///
     /// # Errors
-    /// The ledger or the store cannot be read or changed.
+    /// The ledger or the folders cannot be read.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = &self.inner.store;
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
@@ -83,7 +87,9 @@ impl Pipeline {
             match known.get(&id) {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
-                    store.forget(id)?;
+                    if let Err(error) = store.forget(id) {
+                        tracing::error!(error = error_chain(&error), "it could not be removed; the next start tries again");
+                    }
                 }
                 Some(false) => {}
                 Some(true) => self.settle_one(id).await?,
@@ -91,12 +97,7 @@ impl Pipeline {
         }
         // Also those that were moved already: the crash may have come before their findings were written.
         for id in store.quarantined_ids().map_err(PipelineError::Folders)? {
-            match self.settle_one(id).await {
-                Err(PipelineError::Store(error)) if error.source.kind() == io::ErrorKind::NotFound => {
-                    tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");
-                }
-                other => other?,
-            }
+            self.settle_one(id).await?;
         }
         self.name_the_abandoned().await
     }
@@ -117,7 +118,8 @@ impl Pipeline {
 
     async fn settle_one(&self, id: DeliveryId) -> Result<(), PipelineError> {
         let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
-        row.map_or(Ok(()), |row| Ok(settle(&self.inner.store, id, &row.stage, row.report.as_ref())?))
+        row.iter().for_each(|row| self.inner.put_away(row, &row.stage, row.report.as_ref()));
+        Ok(())
     }
 
     /// Runs every feed's worker until `stop` turns true; a step under way is finished first.
@@ -162,6 +164,7 @@ impl Inner {
     /// Takes every step that can be taken now; gives the next instant at which one can.
     async fn pass(&self, feed: &Arc<Feed>, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
         loop {
+            self.put_away_again(&feed.provider).await?;
             let provider = feed.provider.clone();
             let pending = self.ledger.read(move |reader| reader.pending(&provider)).await?;
             let now = self.clock.now();
@@ -170,13 +173,56 @@ impl Inner {
                 Step::WaitUntil(at) => Some(at),
                 Step::Assess | Step::Load | Step::Nothing => None,
             });
-            let earliest = waits.min();
-            let Some((row, step)) = steps().find(|(_, step)| matches!(step, Step::Assess | Step::Load)) else { return Ok(earliest) };
+            let earliest = waits.chain(self.troubles().next(&feed.provider)).min();
+            let may = |row: &DeliveryRow, step| matches!(step, Step::Assess | Step::Load) && !self.troubles().rests(row.delivery.id, now);
+            let Some((row, step)) = steps().find(|(row, step)| may(row, *step)) else { return Ok(earliest) };
             if *stop.borrow() {
                 return Ok(None);
             }
-            if step == Step::Load { self.load_again(feed, row).await? } else { self.judge(feed, row, &pending).await? }
+            let done = if step == Step::Load { self.load_again(feed, row).await } else { self.judge(feed, row, &pending).await };
+            match done {
+                // A disk that is sick for one file must not hold up the others.
+                Err(PipelineError::Store(error)) => self.in_trouble(row, What::Step, &error),
+                done => {
+                    done?;
+                    self.troubles().over(row.delivery.id, What::Step);
+                }
+            }
         }
+    }
+
+    /// Puts an original where its recorded stage says. Where that fails it is tried again until it works.
+    pub(super) fn put_away(&self, row: &DeliveryRow, stage: &Stage, report: Option<&Report>) {
+        match settle(&self.store, row.delivery.id, stage, report) {
+            Ok(()) => self.troubles().over(row.delivery.id, What::PutAway),
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                self.troubles().over(row.delivery.id, What::PutAway);
+                tracing::error!(delivery = %row.delivery.id, "the stored original of a delivery is gone: was it removed by hand?");
+            }
+            Err(error) => self.in_trouble(row, What::PutAway, &error),
+        }
+    }
+
+    async fn put_away_again(&self, provider: &ProviderCode) -> Result<(), PipelineError> {
+        let due = self.troubles().due_to_put_away(provider, self.clock.now());
+        for id in due {
+            match self.ledger.read(move |reader| reader.delivery(id)).await? {
+                Some(row) => self.put_away(&row, &row.stage, row.report.as_ref()),
+                None => self.troubles().over(id, What::PutAway),
+            }
+        }
+        Ok(())
+    }
+
+    fn in_trouble(&self, row: &DeliveryRow, what: What, error: &StoreError) {
+        let (provider, delivery) = (&row.delivery.provider, row.delivery.id);
+        let again_at = self.troubles().note(delivery, what, provider, self.clock.now());
+        tracing::error!(%provider, %delivery, error = error_chain(error), %again_at, "a stored original is in trouble: check the disk; it is tried again");
+    }
+
+    /// A lock whose holder panicked is still good: what it guards is changed in one step.
+    fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

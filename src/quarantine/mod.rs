@@ -12,6 +12,7 @@ mod seal;
 
 pub use seal::{Governance, InvalidRecipient, Recipient, make_keys};
 
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Report};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -159,15 +160,21 @@ impl Store {
     /// # Errors
     /// The system refused.
     pub fn forget(&self, delivery: DeliveryId) -> Result<(), StoreError> {
-        std::fs::remove_file(self.accepted(delivery)).map_err(|source| StoreError { doing: "remove", delivery, source })
+        fault::around(Step::OriginalForget, || std::fs::remove_file(self.accepted(delivery))).map_err(|source| StoreError {
+            doing: "remove",
+            delivery,
+            source,
+        })
     }
 
     fn quarantine(&self, delivery: DeliveryId, sealed: bool, report: Option<&Report>) -> io::Result<()> {
         let original = self.set_aside(delivery);
         if let Some(folder) = original.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            // The new folder's own name must survive a power cut before anything is moved into it.
-            File::open(self.state_dir.join(QUARANTINE))?.sync_all()?;
+            fault::around(Step::QuarantineFolder, || {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                // The new folder's own name must survive a power cut before anything is moved into it.
+                File::open(self.state_dir.join(QUARANTINE))?.sync_all()
+            })?;
             let accepted = self.accepted(delivery);
             // What was encrypted once stays so, also where the keys have been taken out of the settings since.
             if sealed && (!self.recipients.is_empty() || seal::is_sealed(&original)?) {
@@ -195,7 +202,8 @@ impl Store {
         let original = self.set_aside(delivery);
         move_durably(&original, &self.accepted(delivery))?;
         // The ledger has the findings; what is in quarantine/ is in quarantine.
-        match original.parent().map(std::fs::remove_dir_all) {
+        let clear = |folder| fault::around(Step::QuarantineClear, || std::fs::remove_dir_all(folder));
+        match original.parent().map(clear) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -220,7 +228,8 @@ fn ids_in(folder: &Path) -> io::Result<Vec<DeliveryId>> {
 
 fn write_findings(folder: &Path, report: Option<&Report>) -> io::Result<()> {
     let Some(report) = report else { return Ok(()) };
-    write_if_other(&folder.join(FINDINGS), &serde_json::to_vec_pretty(report).map_err(io::Error::other)?)
+    let findings = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
+    fault::around(Step::FindingsWrite, || write_if_other(&folder.join(FINDINGS), &findings))
 }
 
 /// Writes a file unless these bytes are in it. A crash may leave it half written; the next start comes here again.
@@ -238,14 +247,12 @@ fn write_if_other(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Moves a file and makes both folders durable; fine where it was moved before.
 fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "both folders are synced right after")]
-    match std::fs::rename(from, to) {
+    match fault::around(Step::OriginalMove, || std::fs::rename(from, to)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && to.try_exists()? => return Ok(()),
         other => other?,
     }
-    for folder in [to.parent(), from.parent()].into_iter().flatten() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    let mut folders = [to.parent(), from.parent()].into_iter().flatten();
+    fault::around(Step::OriginalFolders, || folders.try_for_each(|folder| File::open(folder)?.sync_all()))
 }
 
 #[cfg(test)]

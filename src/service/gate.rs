@@ -1,6 +1,7 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
 use super::refusals::Refusals;
+use crate::fault::{self, Step};
 use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, Stage, error_chain};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Refused, Shelf};
 use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
@@ -42,8 +43,10 @@ impl Gate for HouseGate {
             let (id, provider) = (delivery.id, delivery.provider.clone());
             let (folder, name) = (delivery.folder, delivery.name.clone());
             let event = Event::Accepted { delivery: Box::new(delivery) };
-            if let Err(error) = self.ledger.append(self.clock.now(), vec![event]).await {
+            if let Err(error) = fault::during(Step::AcceptRecord, self.ledger.append(self.clock.now(), vec![event])).await {
                 self.clear_away(id).await;
+                // Where it was recorded after all, it is judged like any other.
+                self.pipeline.wake(&provider);
                 return Err(NotAccepted(Box::new(error)));
             }
             self.refusals.accepted(&provider, folder, name.as_str());
@@ -175,7 +178,8 @@ impl HouseGate {
             recorded.insert(0, client.clone());
             recorded.truncate(usize::try_from(MAX_CLIENTS).unwrap_or(usize::MAX));
         }
-        self.ledger.append(self.clock.now(), vec![Event::ClientSeen { client: Box::new(client) }]).await
+        let seen = vec![Event::ClientSeen { client: Box::new(client) }];
+        fault::during(Step::ClientRecord, self.ledger.append(self.clock.now(), seen)).await
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<ProviderCode, Vec<ClientSeen>>> {

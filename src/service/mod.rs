@@ -8,6 +8,8 @@ mod changes;
 mod clock;
 pub mod control;
 mod gate;
+mod house;
+mod jumps;
 mod publish;
 mod refusals;
 mod start;

@@ -5,6 +5,7 @@ use super::database::{int, sql, utc};
 use super::wards::Wards;
 use super::{control, lead_of, slots};
 use crate::bedstate::{Line, LineType, ShortCode, Snapshot, WaitBand};
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, ProviderCode, Slot};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -18,7 +19,7 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
     }
     let (key, unknown_wards) = write_facts(&transaction, load, &doing)?;
     let current = switch_current(&transaction, key, load.verified.snapshot()).map_err(sql(&*doing))?;
-    transaction.commit().map_err(sql(&*doing))?;
+    fault::around(Step::WarehouseCommit, || transaction.commit().map_err(sql(&*doing)))?;
     Ok(LoadOutcome::Loaded { current, unknown_wards })
 }
 

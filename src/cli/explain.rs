@@ -5,7 +5,7 @@ use super::listings::{as_json, report_json};
 use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::{Delivery, Report, Stage};
-use crate::ledger::{Event, Life};
+use crate::ledger::{Account, Event, Life};
 use crate::receipts::counts;
 use jiff::Timestamp;
 use std::io::{self, Write};
@@ -97,10 +97,27 @@ fn step(event: &Event) -> Option<String> {
             let note = note.as_deref().map(|note| format!(": {}", plain(note))).unwrap_or_default();
             Some(format!("{}{note}", standing(stage)))
         }
-        Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), plain(by), plain(reason))),
+        Event::Acted { act, by, reason, account, .. } => {
+            Some(format!("{} by {}{}: {}", act.as_str(), plain(by), asked_as(account.as_ref()), plain(reason)))
+        }
+        Event::ReleaseRequested { by, reason, account, until, .. } => Some(format!(
+            "release asked for by {}{}: {}; a second person must agree until {}",
+            plain(by),
+            asked_as(account.as_ref()),
+            plain(reason),
+            clock_time(*until)
+        )),
+        Event::ViewedRaw { by, reason, account, .. } => {
+            Some(format!("raw file viewed by {}{}: {}", plain(by), asked_as(account.as_ref()), plain(reason)))
+        }
         Event::Started { .. }
         | Event::Stopped
         | Event::FeedExpected { .. }
+        | Event::HoldPlaced { .. }
+        | Event::HoldEnded { .. }
+        | Event::Disposing { .. }
+        | Event::Disposed { .. }
+        | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
         | Event::Warned { .. }
@@ -108,6 +125,11 @@ fn step(event: &Event) -> Option<String> {
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,
     }
+}
+
+/// The account that asked, in brackets.
+fn asked_as(account: Option<&Account>) -> String {
+    account.map(|account| format!(" ({account})")).unwrap_or_default()
 }
 
 fn standing(stage: &Stage) -> String {
@@ -122,6 +144,10 @@ fn standing(stage: &Stage) -> String {
         Stage::Quarantined { sealed: true, discarded: false } => "sealed: identifiable data leaked".to_owned(),
         Stage::Quarantined { discarded: true, .. } => "discarded: will never be loaded".to_owned(),
         Stage::Quarantined { .. } => "quarantined".to_owned(),
+        Stage::HandedBack { mend, .. } => {
+            let mend = mend.as_deref().map(|mend| format!(", with the words: {}", plain(mend))).unwrap_or_default();
+            format!("handed back to its sender{mend}; will never be loaded")
+        }
         Stage::Duplicate { of } => format!("duplicate of {of}; nothing loaded"),
         Stage::Tested { accepted: true } => "test: would have been accepted; nothing loaded".to_owned(),
         Stage::Tested { accepted: false } => "test: would have been rejected; nothing loaded".to_owned(),

@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod listings;
 mod mapping_test;
+mod quarantine;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -20,7 +21,7 @@ mod table;
 use crate::config::{self, Problems, Settings};
 use crate::feed::error_chain;
 use crate::ledger::{LedgerError, Reader};
-use args::{Arguments, Audit, Command, Mapping};
+use args::{Arguments, Audit, Command, Mapping, Quarantine};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -93,9 +94,12 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Status(listing) => status::status(&listing, out),
         Command::Deliveries(deliveries) => listings::deliveries(&deliveries, out),
         Command::Explain(explain) => explain::explain(&explain, out),
-        Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, out),
-        Command::Reprocess(act) => acts::act(crate::ledger::Act::Reprocess, &act, out),
-        Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, out),
+        Command::Quarantine(Quarantine::List(list)) => quarantine::list(&list, out),
+        Command::Quarantine(Quarantine::Show(show)) => quarantine::show(&show, out),
+        Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, None, out),
+        Command::Reprocess(reprocess) => acts::reprocess(&reprocess, out),
+        Command::HandBack(back) => acts::act(crate::ledger::Act::HandBack, &back.act, back.mend, out),
+        Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, None, out),
         Command::Audit(Audit::Verify(listing)) => listings::audit_verify(&listing, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }

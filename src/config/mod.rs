@@ -93,6 +93,8 @@ pub struct Provider {
     pub account: intake::Account,
     /// For lateness.
     pub schedule: schedule::FeedSchedule,
+    /// Whether a file of it is released from quarantine by two people only.
+    pub release_needs_two: bool,
     /// How many examples its mappings carry; all of them came out when the settings were loaded.
     pub examples: usize,
 }

@@ -83,7 +83,12 @@ impl FileFact {
     pub fn new(delivery: &Delivery, stage: &Stage, report: Option<&Report>) -> Self {
         let snapshot = match stage {
             Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot.lead),
-            Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+            Stage::Landed
+            | Stage::Waiting { .. }
+            | Stage::Quarantined { .. }
+            | Stage::HandedBack { .. }
+            | Stage::Duplicate { .. }
+            | Stage::Tested { .. } => None,
         };
         Self {
             id: delivery.id,

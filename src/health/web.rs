@@ -197,9 +197,16 @@ fn event_words(event: &Event) -> Option<String> {
             Some(format!("Moved to: {}{note}.", stage.as_str()))
         }
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {by}: {reason}", act.as_str())),
+        Event::ReleaseRequested { by, reason, .. } => Some(format!("release asked for by {by}: {reason}; a second person must agree")),
+        Event::ViewedRaw { by, reason, .. } => Some(format!("raw file viewed by {by}: {reason}")),
         Event::Started { .. }
         | Event::Stopped
         | Event::FeedExpected { .. }
+        | Event::HoldPlaced { .. }
+        | Event::HoldEnded { .. }
+        | Event::Disposing { .. }
+        | Event::Disposed { .. }
+        | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
         | Event::Warned { .. }

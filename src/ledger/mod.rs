@@ -8,6 +8,8 @@
 
 mod chain;
 mod entries;
+mod kept;
+mod people;
 mod project;
 mod past;
 mod read;
@@ -20,6 +22,7 @@ mod tests;
 pub use chain::{Broken, ChainHead};
 pub use entries::{Act, AlertToSend, Entry, Event};
 pub use past::{Past, PastReport, PastRow, Reach};
+pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest};
 pub use project::IllegalMove;
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
 pub use schema::{LedgerError, SCHEMA_VERSION};

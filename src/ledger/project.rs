@@ -1,6 +1,6 @@
 //! Projection: an event's effect on the derived tables.
 
-use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS};
+use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept};
 use crate::feed::{ClientSeen, Delivery, DeliveryId, Report, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -21,6 +21,12 @@ pub struct IllegalMove {
 pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Result<(), LedgerError> {
     match event {
         Event::Started { .. } | Event::Stopped => Ok(()),
+        Event::ReleaseRequested { .. } | Event::ViewedRaw { .. } => Ok(()),
+        Event::HoldPlaced { hold } => kept::hold_placed(connection, at, hold),
+        Event::HoldEnded { hold, by, reason, .. } => kept::hold_ended(connection, at, *hold, by, reason),
+        Event::Disposing { disposal } => kept::disposing(connection, at, disposal),
+        Event::Disposed { disposal } => kept::disposed(connection, at, *disposal),
+        Event::Trimmed { before } => kept::trimmed(connection, *before),
         Event::FeedExpected { provider, first_slot } => run(
             connection,
             "INSERT INTO feed (provider, first_slot) VALUES (?1, ?2) ON CONFLICT (provider) DO UPDATE SET first_slot = excluded.first_slot",
@@ -101,7 +107,12 @@ fn moved(
     }
     let snapshot = match stage {
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Quarantined { .. }
+        | Stage::HandedBack { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => None,
     };
     let slot = snapshot.map(|s| s.slot).or(report.and_then(|r| r.slot)).map(|slot| slot.to_string());
     run(
@@ -149,7 +160,7 @@ fn queue(connection: &Connection, at: Timestamp, alerts: &[AlertToSend]) -> Resu
     Ok(())
 }
 
-fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
+pub(super) fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
     let mut statement = connection.prepare_cached(sql).map_err(LedgerError::Append)?;
     statement.execute(values).map(|_| ()).map_err(LedgerError::Append)
 }

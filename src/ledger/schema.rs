@@ -1,5 +1,6 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
+use super::kept;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -165,7 +166,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     if found > SCHEMA_VERSION {
         return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
-    let script = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
+    let script = format!("BEGIN IMMEDIATE; {TABLES} {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;", kept::TABLES);
     connection.execute_batch(&script).map_err(failed)?;
     Ok(connection)
 }

@@ -14,5 +14,5 @@ mod worker;
 
 pub use carry_out::PipelineError;
 pub use step::{Step, next_step, retry_at};
-pub use support::{ActError, Acted};
+pub use support::{ActError, Acted, Asked, REQUEST_STANDS, allowed, held};
 pub use worker::{Pipeline, Rules};

@@ -9,7 +9,7 @@ use crate::normalise::reference::Reference;
 use crate::quarantine::Store;
 use crate::verify::Feed;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct Rules {
     pub feeds: Vec<Arc<Feed>>,
     /// Wards, sites and code lists.
     pub reference: Reference,
+    /// Providers whose files are released by two people only.
+    pub two_people: BTreeSet<ProviderCode>,
 }
 
 /// The pipeline. Cheap to clone.

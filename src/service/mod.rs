@@ -3,6 +3,7 @@
 //! Owns the order in which things start (settings, state folder, ledger, warehouse, recovery, then the first open port)
 //! and stop (no new uploads, open ones finish, then the rest). Refuses business rules.
 
+mod account;
 mod clock;
 pub mod control;
 mod gate;

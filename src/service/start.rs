@@ -177,7 +177,8 @@ impl Books {
         }
         let store = Store::new(&settings.state_dir).sealing_to(settings.governance.recipients.clone());
         let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
-        let rules = Rules { feeds, reference: settings.reference.clone() };
+        let two_people = settings.providers.iter().filter(|provider| provider.release_needs_two).map(|provider| provider.code.clone());
+        let rules = Rules { feeds, reference: settings.reference.clone(), two_people: two_people.collect() };
         let judges = std::thread::available_parallelism().map_or(1, usize::from);
         let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();

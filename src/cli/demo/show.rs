@@ -66,6 +66,13 @@ impl<'a> Show<'a> {
             Event::Started { .. }
             | Event::Stopped
             | Event::FeedExpected { .. }
+            | Event::ReleaseRequested { .. }
+            | Event::ViewedRaw { .. }
+            | Event::HoldPlaced { .. }
+            | Event::HoldEnded { .. }
+            | Event::Disposing { .. }
+            | Event::Disposed { .. }
+            | Event::Trimmed { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }
             | Event::Warned { .. }
@@ -83,6 +90,7 @@ impl<'a> Show<'a> {
             Stage::Loaded { snapshot } => format!("  loaded, slot {}, version {}", snapshot.slot, snapshot.version),
             Stage::Quarantined { sealed: true, .. } => "  SEALED".to_owned(),
             Stage::Quarantined { .. } => "  QUARANTINED".to_owned(),
+            Stage::HandedBack { .. } => "  HANDED BACK".to_owned(),
             Stage::Duplicate { .. } => "  duplicate, nothing changes".to_owned(),
             Stage::Tested { .. } => "  judged, not loaded (test/)".to_owned(),
         };

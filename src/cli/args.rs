@@ -49,6 +49,12 @@ pub(super) enum Command {
     HandBack(HandBack),
     /// Decide that a quarantined delivery will never be loaded.
     Discard(Act),
+    /// What is deleted when, and what was.
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Legal holds: what must be kept, whatever its age.
+    #[command(subcommand)]
+    Hold(Hold),
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
@@ -288,6 +294,117 @@ pub(super) struct MappingTest {
     /// How many accepted snapshots to try, the newest first.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(super) last: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `retention`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Retention {
+    /// Delete what is old enough now, as the daemon does once a day.
+    Run(RetentionRun),
+    /// What was deleted: class, how much, when, under which setting.
+    Log(RetentionLog),
+}
+
+/// `retention run`.
+#[derive(Debug, Args)]
+pub(super) struct RetentionRun {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only say what would go, and what stays though it is old, and why.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `retention log`.
+#[derive(Debug, Args)]
+pub(super) struct RetentionLog {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// At most so many, the newest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: u32,
+    /// Print JSON, which has the deliveries' ids.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Hold {
+    /// Order that something is kept: what all of the conditions fit.
+    Add(HoldAdd),
+    /// The holds that stand.
+    List(HoldList),
+    /// Lift a hold.
+    End(HoldEnd),
+}
+
+/// `hold add`.
+#[derive(Debug, Args)]
+pub(super) struct HoldAdd {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Everything of this provider.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// This delivery, and the parts of its set.
+    #[arg(long, value_name = "ID")]
+    pub(super) delivery: Option<String>,
+    /// What arrived, or is about, this moment or later, as in 2018-12-03T10:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<Timestamp>,
+    /// What arrived, or is about, an earlier moment than this.
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<Timestamp>,
+    /// Who orders it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold list`.
+#[derive(Debug, Args)]
+pub(super) struct HoldList {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Also those that were lifted.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold end`.
+#[derive(Debug, Args)]
+pub(super) struct HoldEnd {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The hold's number.
+    #[arg(value_name = "NUMBER")]
+    pub(super) hold: u32,
+    /// Who lifts it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

@@ -5,9 +5,10 @@ use super::listings::{as_json, report_json};
 use super::table::plain;
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::{Delivery, Report, Stage};
-use crate::ledger::{Account, Event, Life};
+use crate::ledger::{Account, Class, DisposalRow, Event, Life};
 use crate::receipts::counts;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Tells it.
@@ -24,11 +25,12 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
             .collect();
         let mut value = as_json(&life.row);
         if let Some(object) = value.as_object_mut() {
+            object.insert("deleted".to_owned(), serde_json::json!(reader.gone(id)?.into_values().collect::<Vec<_>>()));
             object.insert("entries".to_owned(), entries.into());
         }
         json(out, &value)?;
     } else {
-        tell(&life, out)?;
+        tell(&life, &reader.gone(id)?, out)?;
         super::incident::report(&life, &settings, out)?;
         journal(id, out)?;
     }
@@ -49,7 +51,7 @@ fn event_json(event: &Event) -> serde_json::Value {
     value
 }
 
-fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
+fn tell(life: &Life, gone: &BTreeMap<Class, DisposalRow>, out: &mut dyn Write) -> io::Result<()> {
     let delivery = &life.row.delivery;
     writeln!(out, "Delivery {}", delivery.id)?;
     writeln!(
@@ -65,6 +67,7 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
     if let Some(note) = &life.row.note {
         writeln!(out, "  note: {}", plain(note))?;
     }
+    super::retention::tell_gone(gone, out)?;
     writeln!(out, "\nWhat happened (UTC)")?;
     arrival(delivery, out)?;
     for entry in &life.entries {

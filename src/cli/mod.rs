@@ -10,6 +10,7 @@ mod demo;
 mod listings;
 mod mapping_test;
 mod quarantine;
+mod retention;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -21,7 +22,7 @@ mod table;
 use crate::config::{self, Problems, Settings};
 use crate::feed::error_chain;
 use crate::ledger::{LedgerError, Reader};
-use args::{Arguments, Audit, Command, Mapping, Quarantine};
+use args::{Arguments, Audit, Command, Hold, Mapping, Quarantine, Retention};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -100,6 +101,11 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Reprocess(reprocess) => acts::reprocess(&reprocess, out),
         Command::HandBack(back) => acts::act(crate::ledger::Act::HandBack, &back.act, back.mend, out),
         Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, None, out),
+        Command::Retention(Retention::Run(run)) => retention::run(&run, out),
+        Command::Retention(Retention::Log(log)) => retention::log(&log, out),
+        Command::Hold(Hold::Add(add)) => retention::hold_add(&add, out),
+        Command::Hold(Hold::List(list)) => retention::hold_list(&list, out),
+        Command::Hold(Hold::End(end)) => retention::hold_end(&end, out),
         Command::Audit(Audit::Verify(listing)) => listings::audit_verify(&listing, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }

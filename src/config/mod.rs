@@ -45,7 +45,7 @@ pub struct Settings {
     /// `[alerts]`.
     pub alerts: alerts::Settings,
     /// `[retention]`.
-    pub retention: Retention,
+    pub retention: quarantine::Retention,
     /// `[governance]`.
     pub governance: quarantine::Governance,
     /// `providers/CODE.toml`, sorted by code.
@@ -54,24 +54,6 @@ pub struct Settings {
     pub reference: Reference,
     /// SHA-256 over the names and contents of all files read: tells in the log which settings are running.
     pub fingerprint: Digest,
-}
-
-/// `[retention]`: how long things are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Accepted originals, in days. Default 30.
-    pub raw_days: u32,
-    /// Quarantined originals, in days. Default 30.
-    pub quarantine_days: u32,
-    /// The audit trail, in years; at least 6. Default 6.
-    pub audit_years: u32,
-}
-
-/// Source: Records Management Code; raw files 7 to 30 days, audit six years or more.
-impl Default for Retention {
-    fn default() -> Self {
-        Self { raw_days: 30, quarantine_days: 30, audit_years: 6 }
-    }
 }
 
 /// One provider's settings, sorted by the room that uses them.

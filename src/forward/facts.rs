@@ -77,6 +77,19 @@ pub struct FileFact {
     pub findings: Option<Findings>,
 }
 
+/// Figures that are old enough for retention to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldFigures {
+    /// The delivery that leads the snapshot; for findings alone, the delivery.
+    pub lead: DeliveryId,
+    /// Whose.
+    pub provider: ProviderCode,
+    /// The slot's start; for findings alone, when the delivery arrived.
+    pub about: Timestamp,
+    /// Whether these are the newest figures of their provider, which pages and views show as "now".
+    pub shown: bool,
+}
+
 impl FileFact {
     /// A delivery in a stage, with what its assessment concluded.
     #[must_use]

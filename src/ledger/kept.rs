@@ -200,6 +200,16 @@ impl Reader {
         Ok(self.life(delivery)?.and_then(|life| ReleaseRequest::standing(&life.entries, now)))
     }
 
+    /// When the newest entry was recorded; `None` for an empty ledger.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn newest_at(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let sql = "SELECT at FROM entry ORDER BY seq DESC LIMIT 1";
+        let text: Option<String> = self.connection().query_row(sql, [], |row| row.get(0)).optional().map_err(LedgerError::Read)?;
+        text.as_deref().map(time).transpose()
+    }
+
     /// When the derived tables last let go of what is old.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ pub mod assess;
 mod carry_out;
 mod gather;
 pub mod picture;
+pub mod retention;
 mod step;
 mod support;
 mod worker;

@@ -94,6 +94,12 @@ pub enum ActError {
         /// The hold's number.
         hold: u32,
     },
+    /// A hold on nothing in particular.
+    #[error("say what is held: a provider, a delivery, or a time")]
+    HoldsNothing,
+    /// No such hold stands.
+    #[error("there is no legal hold {0} that stands; `bedfeed hold list` shows them")]
+    NoSuchHold(u32),
     /// Its bytes are gone.
     #[error("the file of delivery {delivery} was deleted on {at} by retention (disposal {disposal}, {rule}): ask the sender for it again")]
     Gone {
@@ -128,6 +134,7 @@ impl Pipeline {
         if !are_words(&asked.by) || !are_words(&asked.reason) || mend.as_deref().is_some_and(|mend| !are_words(mend)) {
             return Err(ActError::Words);
         }
+        let _acting = self.inner.acting.lock().await;
         let row = self.quarantined(id).await?;
         may(&row, act)?;
         let parts = self.inner.parts_of(&row).await?;
@@ -226,7 +233,9 @@ pub fn held<'a>(row: &DeliveryRow, holds: &'a [HoldRow]) -> Option<&'a Hold> {
     let slot = row.report.as_ref().and_then(|report| report.slot);
     let moments: Vec<Timestamp> = std::iter::once(row.delivery.received_at).chain(slot.map(|slot| slot.start())).collect();
     let standing = holds.iter().filter(|hold| hold.ended_at.is_none()).map(|hold| &hold.hold);
-    standing.into_iter().find(|hold| hold.scope.covers(&row.delivery.provider, &[row.delivery.id], &moments))
+    let parts = row.report.iter().flat_map(|report| report.parts.iter().map(|(_, id)| *id));
+    let parts: Vec<DeliveryId> = parts.chain([row.delivery.id]).collect();
+    standing.into_iter().find(|hold| hold.scope.covers(&row.delivery.provider, &parts, &moments))
 }
 
 /// What a release that needs two people is waiting for.

@@ -6,7 +6,7 @@ use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
 use crate::forward::Warehouse;
 use crate::ledger::Ledger;
 use crate::normalise::reference::Reference;
-use crate::quarantine::Store;
+use crate::quarantine::{Retention, Store};
 use crate::verify::Feed;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,8 @@ pub struct Rules {
     pub reference: Reference,
     /// Providers whose files are released by two people only.
     pub two_people: BTreeSet<ProviderCode>,
+    /// For how long things are kept.
+    pub retention: Retention,
 }
 
 /// The pipeline. Cheap to clone.
@@ -43,6 +45,8 @@ pub(super) struct Inner {
     pub(super) rules: Arc<Rules>,
     /// Bounds how many files are in memory at once.
     pub(super) judges: Semaphore,
+    /// Held while a person's act, or retention, looks and records: neither may change what the other looked at.
+    pub(super) acting: tokio::sync::Mutex<()>,
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
     wakes: BTreeMap<ProviderCode, Notify>,
@@ -55,7 +59,8 @@ impl Pipeline {
         let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes }) }
+        let acting = tokio::sync::Mutex::default();
+        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, acting, changed, wakes }) }
     }
 
     /// Says that a provider's delivery was recorded.

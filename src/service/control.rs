@@ -6,7 +6,8 @@ use super::account;
 use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, error_chain};
 use crate::intake::{Counts, Refused};
-use crate::ledger::Act;
+use crate::ledger::{Act, HoldScope};
+use crate::pipeline::retention::Went;
 use crate::pipeline::{Asked, Pipeline};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -47,6 +48,26 @@ pub enum Request {
         #[serde(default)]
         mend: Option<String>,
     },
+    /// Place a legal hold.
+    Hold {
+        /// What it covers.
+        scope: HoldScope,
+        /// Who orders it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Lift a legal hold.
+    EndHold {
+        /// Its number.
+        hold: u32,
+        /// Who lifts it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Delete what is old enough, now. One round; the answer says whether there is more.
+    Retain,
     /// Record that a person is about to be given the stored bytes of a quarantined delivery.
     ViewRaw {
         /// Which.
@@ -88,6 +109,18 @@ pub enum Answer {
         /// Where only a request was recorded: until when a second person may agree.
         #[serde(default)]
         second_until: Option<Timestamp>,
+    },
+    /// A legal hold was placed or lifted.
+    Held {
+        /// Its number.
+        hold: u32,
+    },
+    /// A round of retention was done.
+    Retained {
+        /// What went, by class.
+        went: Vec<Went>,
+        /// Whether there is more.
+        more: bool,
     },
     /// It was refused.
     Refused {
@@ -246,6 +279,18 @@ async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping)
                 Err(error) => Answer::Refused { message: error_chain(&error) },
             }
         }
+        Ok(Request::Hold { scope, by, reason }) => match pipeline.place_hold(scope, &Asked { by, reason, mend: None, account }).await {
+            Ok(hold) => Answer::Held { hold },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::EndHold { hold, by, reason }) => match pipeline.end_hold(hold, &Asked { by, reason, mend: None, account }).await {
+            Ok(()) => Answer::Held { hold },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Retain) => match pipeline.retain().await {
+            Ok(round) => Answer::Retained { went: round.went, more: round.more },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
         Ok(Request::ViewRaw { delivery, by, reason }) => {
             match pipeline.view_raw(delivery, &Asked { by, reason, mend: None, account }).await {
                 Ok(()) => Answer::Done { deliveries: vec![delivery], second_until: None },

@@ -7,6 +7,7 @@ mod account;
 mod clock;
 pub mod control;
 mod gate;
+mod keeping;
 mod publish;
 mod refusals;
 mod start;

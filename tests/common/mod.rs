@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 pub(crate) mod extract;
+pub(crate) mod past;
 pub(crate) mod webhook;
 
 use bedfeed::feed::Clock;

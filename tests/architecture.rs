@@ -88,6 +88,7 @@ const PURE: &[&str] = &[
     "pipeline/assess",
     "pipeline/step.rs",
     "pipeline/gather.rs",
+    "pipeline/retention/decide.rs",
     "alerts/episodes.rs",
     "alerts/message.rs",
     "alerts/outbox.rs",

@@ -17,6 +17,8 @@ mod schema;
 mod writer;
 
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod tests;
 
 pub use chain::{Broken, ChainHead};

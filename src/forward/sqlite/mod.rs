@@ -13,6 +13,8 @@ mod slots;
 mod wards;
 
 #[cfg(test)]
+mod disposal_tests;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod load_tests;

@@ -329,7 +329,7 @@ fn what_support_does_is_recorded_with_who_and_why_or_refused_with_words() {
     assert_eq!(receipt["released_in_spite_of"], json!(["TIM-03"]), "{receipt}");
     assert!(text.replace('\n', " ").contains("took responsibility for it in spite of TIM-03"), "{text}");
     let story = service.explain(&old);
-    assert!(story.contains("release by Jo Bloggs: rang the trust") && story.contains("loaded into slot"), "{story}");
+    assert!(story.contains("release by Jo Bloggs (asked as ") && story.contains("): rang the trust") && story.contains("loaded into slot"), "{story}");
 
     act(&service, "reprocess", &bad).fine();
     let rows = service.settled(5);

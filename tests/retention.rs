@@ -133,7 +133,7 @@ fn the_daemon_deletes_what_is_old_by_itself_for_good_and_says_so_everywhere() {
     assert_eq!(listed(&dry, "goes"), expected(&go), "{dry:#}");
     assert_eq!(listed(&dry, "stays"), expected(&[(Class::Raw, story.quiet), (Class::Rows, story.quiet)]), "{dry:#}");
     let table = service.bedfeed(&["retention", "run", "--dry-run"]).fine().stdout;
-    for told in ["raw_days = 30", "20 lines of 1 snapshots", "1 newest figures", "carries its provider's newest figures", "dry run"] {
+    for told in ["raw_days = 30", "20 lines of 1 snapshot", "1 newest figures", "carries its provider's newest figures", "dry run"] {
         assert!(table.contains(told), "{told}: {table}");
     }
     assert!(log(&service).is_empty() && lines_of(&service, story.rows_old) == 20, "a dry run changes nothing");

@@ -16,7 +16,13 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
     let settings = settings(&arguments.config.config)?;
     let reader = reader(&settings)?;
     let id = delivery_called(&reader, &arguments.id)?.delivery.id;
-    let Some(life) = reader.life(id)? else { return Err(Failure::Failed(format!("there is no delivery {id}"))) };
+    let Some(mut life) = reader.life(id)? else { return Err(Failure::Failed(format!("there is no delivery {id}"))) };
+    // Years later only the entries have every finding.
+    let told = life.entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Moved { report: Some(report), .. } => Some(report.as_ref().clone()),
+        _ => None,
+    });
+    life.row.report = told.or(life.row.report);
     if arguments.json {
         let entries: Vec<_> = life
             .entries

@@ -146,12 +146,15 @@ pub(super) fn show(arguments: &QuarantineShow, out: &mut dyn Write) -> Result<En
     head(&case, out)?;
     match (&drawn, &case.row.report) {
         (Some((assessment, picture)), Some(report)) => {
-            writeln!(out, "  judged by today's settings alone: {}\n", verdict_of_today(assessment))?;
+            writeln!(out, "  judged by today's settings alone: {}", verdict_of_today(assessment))?;
+            writeln!(out, "\nAs it was judged {}", report.assessed_at.strftime("%Y-%m-%d %H:%M:%S UTC"))?;
             let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
             // What the ledger says of it stands; only its lines are read anew.
             let picture = Picture { decision: Decision::Rejected, ..picture.clone() };
             let look = Look { width: WIDTH, colour: false, assumed: None };
-            out.write_all(sketch(report, &picture, &[], &look, &zone).as_bytes())?;
+            let drawn = sketch(report, &picture, &[], &look, &zone);
+            // Its heading is about a file that somebody thinks of sending.
+            out.write_all(drawn.split_once('\n').map_or("", |(_, rest)| rest).as_bytes())?;
         }
         (None, Some(report)) => {
             writeln!(out, "\nFindings")?;

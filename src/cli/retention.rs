@@ -227,11 +227,18 @@ fn of(text: Option<&String>) -> String {
 
 fn amount(went: &Went) -> String {
     match went.class {
-        Class::Raw | Class::Quarantine => format!("{} files, {} bytes", went.things, went.bytes),
-        Class::Checks => format!("{} pictures, {} bytes", went.things, went.bytes),
-        Class::Rows => format!("{} lines of {} snapshots", went.items, went.things),
-        Class::Sums => format!("{} sums and findings of {} deliveries", went.items, went.things),
+        Class::Raw | Class::Quarantine => format!("{}, {} bytes", many(went.things, "file", "files"), went.bytes),
+        Class::Checks => format!("{}, {} bytes", many(went.things, "picture", "pictures"), went.bytes),
+        Class::Rows => format!("{} of {}", many(went.items, "line", "lines"), many(went.things, "snapshot", "snapshots")),
+        Class::Sums => {
+            let items = many(went.items, "sum or finding", "sums and findings");
+            format!("{items} of {}", many(went.things, "delivery", "deliveries"))
+        }
     }
+}
+
+fn many(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 fn day(at: Timestamp) -> String {

@@ -15,7 +15,7 @@ use bedfeed::feed::{DeliveryId, Folder};
 use bedfeed::ledger::{Class, Disposal, Event};
 use common::extract::{damaged, good};
 use common::past::{Came, Past};
-use common::{Service, id, names, now, wait_until};
+use common::{Service, id, names, now, run, wait_until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -158,6 +158,9 @@ fn the_daemon_deletes_what_is_old_by_itself_for_good_and_says_so_everywhere() {
     let told = service.explain(&story.raw_old.to_string());
     assert!(told.contains("original files: deleted on") && told.contains("raw_days = 30"), "{told}");
     assert!(service.explain(&story.rows_old.to_string()).contains("lines in the warehouse: deleted on"));
+    let web = service.status()["daemon"]["web"].as_str().unwrap().to_owned();
+    let page = run("curl", &["--silent", "--fail", &format!("http://{web}/deliveries/{}", story.raw_old)], b"").fine().stdout;
+    assert!(page.contains("Retention deleted its original files (disposal"), "{page}");
     let refused = service.bedfeed(&["reprocess", &story.torn.to_string(), "--by", "Ann Lee", "--reason", "late"]);
     assert!(refused.code == Some(1) && refused.stderr.contains("was deleted on") && refused.stderr.contains("by retention"), "{refused:?}");
     let list = service.bedfeed(&["quarantine", "list", "--json"]).fine().json();
@@ -208,7 +211,11 @@ fn what_is_held_stays_until_the_hold_ends_and_a_clock_that_may_have_jumped_delet
     assert!(log(&service).is_empty());
 
     let who = ["--by", "Cara Dunn", "--reason", "inquest 12/2018"];
-    for wrong in [&["hold", "add"][..], &["hold", "add", "--from", "2018-12-03T00:00Z", "--to", "2018-12-03T00:00Z"]] {
+    for wrong in [
+        &["hold", "add"][..],
+        &["hold", "add", "--provider", "RXX"],
+        &["hold", "add", "--from", "2018-12-03T00:00Z", "--to", "2018-12-03T00:00Z"],
+    ] {
         assert_eq!(service.bedfeed(&[wrong, &who[..]].concat()).code, Some(64), "{wrong:?}");
     }
     let torn = story.torn.to_string();

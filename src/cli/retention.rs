@@ -6,9 +6,9 @@ use super::acts::said;
 use super::args::{HoldAdd, HoldEnd, HoldList, RetentionLog, RetentionRun};
 use super::table::{Table, plain};
 use super::{Ending, Failure, delivery_called, json, reader, runtime, settings};
-use crate::feed::Clock;
+use crate::feed::{Clock, ProviderCode};
 use crate::forward::WarehouseReader;
-use crate::ledger::{Class, HoldRow, HoldScope};
+use crate::ledger::{Class, Filter, HoldRow, HoldScope};
 use crate::pipeline::retention::decide::{Survey, limit};
 use crate::pipeline::retention::{Went, count_rows, old_figures, staying, sums, survey};
 use crate::quarantine::{Retention, Store};
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &RetentionRun, out: &mut dyn Write) -> Result<Endin
         let runtime = runtime()?;
         let old = runtime.block_on(old_figures(&warehouse, &settings.retention, now)).map_err(Failure::broken)?;
         let store = Store::new(&settings.state_dir);
-        let mut found = survey(&reader(&settings)?, &store, old, &settings.retention, now).map_err(Failure::broken)?;
+        let mut found = survey(&reader(&settings)?, &store, old, &settings.retention, now, usize::MAX).map_err(Failure::broken)?;
         runtime.block_on(count_rows(&mut found, &warehouse)).map_err(Failure::broken)?;
         return if arguments.json { dry_json(&found, out) } else { dry_table(&found, &settings.retention, now, out) };
     }
@@ -74,7 +74,7 @@ fn dry_json(found: &Survey, out: &mut dyn Write) -> Result<Ending, Failure> {
         value
     });
     let stays: Vec<_> = stays.collect();
-    json(out, &serde_json::json!({ "goes": found.goes, "stays": stays, "sums": sums(found), "more": found.more }))?;
+    json(out, &serde_json::json!({ "goes": found.goes, "stays": stays, "sums": sums(found) }))?;
     Ok(Ending::Fine)
 }
 
@@ -94,9 +94,6 @@ fn dry_table(found: &Survey, retention: &Retention, now: Timestamp, out: &mut dy
         ]);
     }
     table.write(out, "")?;
-    if found.more {
-        writeln!(out, "and more: this is one round's worth of each")?;
-    }
     for (thing, why) in found.stays.iter().take(SHOWN) {
         writeln!(
             out,
@@ -145,7 +142,7 @@ pub(super) fn log(arguments: &RetentionLog, out: &mut dyn Write) -> Result<Endin
 /// Orders that something is kept.
 pub(super) fn hold_add(arguments: &HoldAdd, out: &mut dyn Write) -> Result<Ending, Failure> {
     said(&arguments.by, &arguments.reason)?;
-    let provider = match &arguments.provider {
+    let provider: Option<ProviderCode> = match &arguments.provider {
         Some(code) => Some(code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?),
         None => None,
     };
@@ -155,6 +152,14 @@ pub(super) fn hold_add(arguments: &HoldAdd, out: &mut dyn Write) -> Result<Endin
         return Err(Failure::Arguments("--to: must be later than --from".to_owned()));
     }
     let settings = settings(&arguments.config.config)?;
+    if let Some(code) = &provider {
+        let known = settings.providers.iter().any(|it| it.code == *code);
+        // A hold on a code that nobody has would keep nothing, and nobody would notice.
+        let filter = Filter { provider: Some(code.clone()), limit: Some(1), ..Filter::default() };
+        if !known && reader(&settings)?.deliveries(&filter)?.is_empty() {
+            return Err(Failure::Arguments(format!("--provider {code}: neither the settings nor the ledger know it")));
+        }
+    }
     let delivery = match &arguments.delivery {
         Some(id) => Some(delivery_called(&reader(&settings)?, id)?.delivery.id),
         None => None,

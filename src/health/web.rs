@@ -179,9 +179,14 @@ async fn ready(State(sources): State<Sources>) -> Response {
 
 async fn delivery(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Html<String>, Trouble> {
     let id: DeliveryId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let life = sources.ledger.read(move |reader| reader.life(id)).await?.ok_or(Trouble::NotFound)?;
-    let events: Vec<DeliveryEvent> =
+    let (life, gone) = sources.ledger.read(move |reader| Ok((reader.life(id)?, reader.gone(id)?))).await?;
+    let life = life.ok_or(Trouble::NotFound)?;
+    let mut events: Vec<DeliveryEvent> =
         life.entries.iter().filter_map(|entry| Some(DeliveryEvent { at: entry.at, text: event_words(&entry.event)? })).collect();
+    events.extend(gone.iter().map(|(class, row)| {
+        let (number, rule) = (row.disposal.number, &row.disposal.rule);
+        DeliveryEvent { at: row.planned_at, text: format!("Retention deleted its {} (disposal {number}, {rule}).", class.told()) }
+    }));
     let row = &life.row;
     let name = sources.feeds.iter().find(|feed| feed.schedule.provider == row.delivery.provider).map_or("", |feed| feed.name.as_str());
     let view =

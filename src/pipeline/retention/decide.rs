@@ -78,9 +78,12 @@ pub fn limit(class: Class, retention: &Retention, now: Timestamp) -> (Timestamp,
     (days_before(now, days), format!("{key} = {days}"))
 }
 
-/// What becomes of something: `None` while it is not old enough.
+/// What becomes of something: `None` while it is not old enough, or why it stays.
+pub type Fate = Option<Result<(), Stays>>;
+
+/// What becomes of something.
 #[must_use]
-pub fn fate(thing: &Thing, retention: &Retention, holds: &[HoldRow], now: Timestamp) -> Option<Result<(), Stays>> {
+pub fn fate(thing: &Thing, retention: &Retention, holds: &[HoldRow], now: Timestamp) -> Fate {
     let (before, _) = limit(thing.class, retention, now);
     if thing.since >= before {
         return None;
@@ -167,7 +170,7 @@ mod tests {
         let provider = |code: &str| HoldScope { provider: Some(code.parse().unwrap()), ..HoldScope::default() };
         let span = |from: &str, to: &str| HoldScope { from: Some(at(from)), to: Some(at(to)), ..HoldScope::default() };
         let raw = |since| thing(Class::Raw, since);
-        let rows: [(Thing, Vec<HoldRow>, Option<Result<(), Stays>>); 12] = [
+        let rows: [(Thing, Vec<HoldRow>, Fate); 12] = [
             (raw(old), vec![], Some(Ok(()))),
             (raw(young), vec![], None),
             (thing(Class::Quarantine, old), vec![], Some(Ok(()))),

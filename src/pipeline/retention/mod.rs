@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 
-/// Most things of one class that one look gives: bounds memory, and how long support waits while a round is under way.
-const MOST: usize = 2_000;
+/// Most things of one kind that one round takes: bounds how long support waits while it is under way.
+const MOST: usize = 500;
 /// Most things that one entry of the ledger names.
 const GROUP: usize = 200;
 /// How long derived tables keep what nobody asks for any more, in days. The entries keep it all.
@@ -89,13 +89,21 @@ pub async fn old_figures(warehouse: &WarehouseReader, retention: &Retention, now
     Ok(Old { lines, sums: warehouse.old_sums(before(Class::Sums)).await? })
 }
 
-/// Looks through everything that is kept: what goes now, and what stays though it is old enough. Changes nothing.
+/// Looks through everything that is kept: what goes now, so many of a kind at `most`, and what stays though it is old enough.
+/// Changes nothing.
 ///
 /// # Errors
 /// The ledger or a folder cannot be read.
-pub fn survey(reader: &Reader, store: &Store, old: Old, retention: &Retention, now: Timestamp) -> Result<Survey, PipelineError> {
+pub fn survey(
+    reader: &Reader,
+    store: &Store,
+    old: Old,
+    retention: &Retention,
+    now: Timestamp,
+    most: usize,
+) -> Result<Survey, PipelineError> {
     let holds = reader.holds(false)?;
-    let mut look = Look { reader, store, newest: BTreeMap::new(), holds, retention, now, survey: Survey::default() };
+    let mut look = Look { reader, store, newest: BTreeMap::new(), holds, retention, now, most, survey: Survey::default() };
     let folders = |error| PipelineError::Folders(error);
     let files = store.accepted_ids().map_err(folders)?.into_iter().chain(store.quarantined_ids().map_err(folders)?);
     let least = days_before(now, retention.raw_days.min(retention.quarantine_days));
@@ -113,6 +121,9 @@ pub fn survey(reader: &Reader, store: &Store, old: Old, retention: &Retention, n
 pub async fn count_rows(survey: &mut Survey, warehouse: &WarehouseReader) -> Result<(), ForwardError> {
     for class in [Class::Rows, Class::Sums] {
         let mut things: Vec<&mut Thing> = survey.goes.iter_mut().filter(|thing| thing.class == class).collect();
+        if things.is_empty() {
+            continue;
+        }
         let leads = things.iter().map(|thing| thing.id).collect();
         let counts = if class == Class::Rows { warehouse.count_lines(leads).await? } else { warehouse.count_sums(leads).await? };
         things.iter_mut().zip(counts).for_each(|(thing, count)| thing.items = count);
@@ -129,6 +140,7 @@ struct Look<'a> {
     holds: Vec<HoldRow>,
     retention: &'a Retention,
     now: Timestamp,
+    most: usize,
     survey: Survey,
 }
 
@@ -147,7 +159,7 @@ impl Look<'_> {
     }
 
     fn files(&mut self, ids: Vec<DeliveryId>, before: Timestamp) -> Result<(), PipelineError> {
-        let enough = self.survey.goes.len().saturating_add(MOST);
+        let enough = self.survey.goes.len().saturating_add(self.most);
         for id in self.old_enough(ids, before) {
             if self.survey.goes.len() >= enough {
                 self.survey.more = true;
@@ -164,7 +176,7 @@ impl Look<'_> {
     }
 
     fn pictures(&mut self, ids: Vec<DeliveryId>) -> Result<(), PipelineError> {
-        let enough = self.survey.goes.len().saturating_add(MOST);
+        let enough = self.survey.goes.len().saturating_add(self.most);
         for id in self.old_enough(ids, days_before(self.now, self.retention.checks_days)) {
             if self.survey.goes.len() >= enough {
                 self.survey.more = true;
@@ -178,7 +190,7 @@ impl Look<'_> {
     }
 
     fn figures(&mut self, class: Class, old: Vec<OldFigures>) -> Result<(), PipelineError> {
-        let enough = self.survey.goes.len().saturating_add(MOST);
+        let enough = self.survey.goes.len().saturating_add(self.most);
         for figures in old {
             if self.survey.goes.len() >= enough {
                 self.survey.more = true;
@@ -261,9 +273,13 @@ impl Pipeline {
         let inner = &self.inner;
         let _acting = inner.acting.lock().await;
         let (retention, now) = (inner.rules.retention, inner.clock.now());
-        let old = old_figures(&inner.warehouse.reader(), &retention, now).await?;
+        // A warehouse that is away is no reason to keep files.
+        let (old, trouble) = match old_figures(&inner.warehouse.reader(), &retention, now).await {
+            Ok(old) => (old, None),
+            Err(error) => (Old::default(), Some(error)),
+        };
         let store = inner.store.clone();
-        let looked = inner.ledger.read(move |reader| Ok(survey(reader, &store, old, &retention, now))).await?;
+        let looked = inner.ledger.read(move |reader| Ok(survey(reader, &store, old, &retention, now, MOST))).await?;
         let mut survey = looked?;
         count_rows(&mut survey, &inner.warehouse.reader()).await?;
         let mut went: BTreeMap<Class, Went> = BTreeMap::new();
@@ -283,6 +299,9 @@ impl Pipeline {
             );
         }
         self.trim(now).await?;
+        if let Some(error) = trouble {
+            return Err(error.into());
+        }
         Ok(Round { went: went.into_values().collect(), more: survey.more })
     }
 

@@ -114,6 +114,7 @@ fn expected(things: &[(Class, DeliveryId)]) -> Vec<(String, String)> {
 fn the_daemon_deletes_what_is_old_by_itself_for_good_and_says_so_everywhere() {
     let mut service = Service::cottage(&["RZY", "RZZ"]);
     let past = Past::of(&service);
+    past.record(days_ago(500), vec![Event::Stopped]);
     let story = story(&past);
     past.record(now() - SignedDuration::from_mins(5), vec![Event::Stopped]);
     past.close();
@@ -180,6 +181,8 @@ fn the_daemon_deletes_what_is_old_by_itself_for_good_and_says_so_everywhere() {
     assert!(!service.log().contains("removed by hand"), "nothing looks for what is gone");
     service.bedfeed(&["audit", "verify"]).fine();
     assert_eq!(log(&service).len(), 4, "nothing is deleted twice");
+    let trimmed = "SELECT count(*) AS n FROM entry WHERE json_extract(body, '$.event') = 'trimmed'";
+    wait_until("derived tables have let go once", || service.ledger(trimmed)[0]["n"] == 1);
 }
 
 #[test]
@@ -284,4 +287,44 @@ fn a_disposal_that_a_crash_cut_short_is_finished_by_the_next_start() {
     assert_ne!(service.query(&format!("{sums}'{}'", story.raw_old))[0]["n"], 0);
     let ids: Vec<String> = service.deliveries().iter().map(|row| id(row).to_owned()).collect();
     assert_eq!(ids.len(), 7, "the ledger forgets nothing: {ids:?}");
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_nothing_that_is_gone_without_a_word_and_nothing_that_stays() {
+    /// Kills, each a little later after the start than the one before.
+    const KILLS: u64 = 16;
+    let mut service = Service::cottage(&["RZZ"]);
+    let past = Past::of(&service);
+    let at = |number: u32| days_ago(60) + SignedDuration::from_mins(15 * i64::from(number));
+    let old = (1..=40).map(|number| {
+        let sent = at(number) - SignedDuration::from_mins(2);
+        let made = if number % 4 == 0 { damaged("RZZ", sent, number) } else { good("RZZ", sent, number) };
+        Came { at: at(number), ..came(60, "RZZ", Folder::Inbox, made) }
+    });
+    let mut sent: Vec<Came> = old.collect();
+    sent.push(came(1, "RZZ", Folder::Inbox, good("RZZ", days_ago(1) - SignedDuration::from_mins(2), 99)));
+    let ids = past.take_in(&sent);
+    past.record(now() - SignedDuration::from_mins(5), vec![Event::Stopped]);
+    past.close();
+    let kept = |service: &Service| [names(&service.state().join("deliveries")), names(&service.state().join("quarantine"))].concat();
+    let recorded = |service: &Service| -> Vec<String> {
+        let rows = service.ledger("SELECT delivery FROM disposed ORDER BY delivery");
+        rows.iter().map(|row| row["delivery"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for kill in 0..KILLS {
+        service.start_under(&[]);
+        common::pause(std::time::Duration::from_millis(60 + 20 * kill));
+        service.kill();
+        let (kept, recorded) = (kept(&service), recorded(&service));
+        let silent: Vec<_> = ids.iter().map(ToString::to_string).filter(|id| !kept.contains(id) && !recorded.contains(id)).collect();
+        assert!(silent.is_empty(), "gone without a word: {silent:?}");
+        seen.insert((kept.len(), recorded.len()));
+    }
+    service.start();
+    wait_until("everything old is gone", || kept(&service).len() == 1 && log(&service).iter().all(|row| row["done_at"].is_string()));
+    assert_eq!(kept(&service), [ids[40].to_string()]);
+    assert_eq!(recorded(&service), ids[..40].iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(log(&service).len(), 2, "each class went in one disposal, whatever was killed: {seen:?}");
+    service.bedfeed(&["audit", "verify"]).fine();
 }

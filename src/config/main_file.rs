@@ -217,7 +217,7 @@ fn retention(section: Section<'_>) -> Retention {
         quarantine_days: days("quarantine_days", 1, 366).unwrap_or(default.quarantine_days),
         checks_days: days("checks_days", 2, 366).unwrap_or(default.checks_days),
         row_days: days("row_days", 1, 3660).unwrap_or(default.row_days),
-        sum_days: days("sum_days", 1, 36_600).unwrap_or(default.sum_days),
+        sum_days: days("sum_days", 28, 36_600).unwrap_or(default.sum_days),
         audit_years: section.get("audit_years").and_then(|item| item.whole(6..=100)).unwrap_or(default.audit_years),
     };
     if retention.sum_days < retention.row_days {

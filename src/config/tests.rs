@@ -179,6 +179,7 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[[alerts.webhook]]\nname = \"a\"", "2: alerts.webhook[0].url: missing");
     check("[retention]\naudit_years = 5", "3: retention.audit_years: must be 6 to 100");
     check("[retention]\nchecks_days = 1", "3: retention.checks_days: must be 2 to 366");
+    check("[retention]\nsum_days = 27", "3: retention.sum_days: must be 28 to 36600");
     check("[retention]\nsum_days = 89", "2: retention: sum_days must not be less than row_days");
     let key = "AGE-SECRET-KEY-1QQPQYRQ";
     check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");

@@ -279,7 +279,12 @@ fn may_be_viewed(row: &DeliveryRow) -> Result<(), ActError> {
     match row.stage {
         Stage::Quarantined { sealed: true, .. } | Stage::HandedBack { sealed: true, .. } => Err(ActError::Sealed(delivery)),
         Stage::Quarantined { .. } | Stage::HandedBack { .. } => Ok(()),
-        _ => Err(ActError::NotInQuarantine { delivery, stage: row.stage.as_str() }),
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Ready { .. }
+        | Stage::Loaded { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => Err(ActError::NotInQuarantine { delivery, stage: row.stage.as_str() }),
     }
 }
 

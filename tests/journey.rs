@@ -329,7 +329,10 @@ fn what_support_does_is_recorded_with_who_and_why_or_refused_with_words() {
     assert_eq!(receipt["released_in_spite_of"], json!(["TIM-03"]), "{receipt}");
     assert!(text.replace('\n', " ").contains("took responsibility for it in spite of TIM-03"), "{text}");
     let story = service.explain(&old);
-    assert!(story.contains("release by Jo Bloggs: rang the trust") && story.contains("loaded into slot"), "{story}");
+    assert!(
+        story.contains("release by Jo Bloggs (asked as ") && story.contains("): rang the trust") && story.contains("loaded into slot"),
+        "{story}"
+    );
 
     act(&service, "reprocess", &bad).fine();
     let rows = service.settled(5);
@@ -354,7 +357,7 @@ set = { line_type = { value = "OCC" }, bed_status = { value = "I" }, side_room =
         let ran = act(&service, "discard", discarded);
         assert!(ran.code == Some(1) && ran.stderr.contains("is discarded"), "{ran:?}");
     }
-    assert!(service.explain(&leak).contains("discard by Jo Bloggs: rang the trust"));
+    assert!(service.explain(&leak).contains("discard by Jo Bloggs (asked as "));
     assert_eq!(service.receipt("RZZ", &bad_name).0["discarded"], true);
     assert_eq!(service.bedfeed(&["audit", "verify"]).fine().code, Some(0));
 }

@@ -38,12 +38,23 @@ pub(super) enum Command {
     Deliveries(Deliveries),
     /// One delivery's whole life.
     Explain(Explain),
+    /// What is set aside: look at it, masked or raw.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Load a quarantined delivery in spite of a rule that allows that.
     Release(Act),
-    /// Judge a quarantined delivery again, with the settings of today.
-    Reprocess(Act),
+    /// Judge a quarantined delivery again, with the settings of today; or many at once.
+    Reprocess(Reprocess),
+    /// Give a quarantined delivery back to its sender, whose receipt says what to mend.
+    HandBack(HandBack),
     /// Decide that a quarantined delivery will never be loaded.
     Discard(Act),
+    /// What is deleted when, and what was.
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Legal holds: what must be kept, whatever its age.
+    #[command(subcommand)]
+    Hold(Hold),
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
@@ -156,7 +167,96 @@ pub(super) struct Explain {
     pub(super) json: bool,
 }
 
-/// `release`, `reprocess` and `discard`.
+/// `quarantine`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Quarantine {
+    /// What waits, since when, for which rules, and what may be done with it.
+    List(QuarantineList),
+    /// Look at one delivery: findings, and the lines they are about with values masked. With --raw: the file itself.
+    Show(QuarantineShow),
+}
+
+/// `quarantine list`.
+#[derive(Debug, Args)]
+pub(super) struct QuarantineList {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only this provider's.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// Also what was discarded or handed back.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `quarantine show`.
+#[derive(Debug, Args)]
+pub(super) struct QuarantineShow {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The delivery's id, or the part of it that tables show.
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+    /// The file as it was sent, to standard output. This is recorded; never of a sealed one.
+    #[arg(long, requires = "by", requires = "reason", conflicts_with = "json")]
+    pub(super) raw: bool,
+    /// Who you are.
+    #[arg(long, value_name = "WHO", requires = "raw")]
+    pub(super) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "WHY", requires = "raw")]
+    pub(super) reason: Option<String>,
+    /// A new file for it, readable by its owner alone, instead of standard output.
+    #[arg(long, value_name = "FILE", requires = "raw")]
+    pub(super) out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `reprocess`.
+#[derive(Debug, Args)]
+pub(super) struct Reprocess {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The delivery's id, or the part of it that tables show.
+    #[arg(value_name = "ID", required_unless_present = "provider", conflicts_with = "provider")]
+    pub(super) id: Option<String>,
+    /// Everything of this provider that waits.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// Of it, only what this rule spoke about, as in STR-06.
+    #[arg(long, value_name = "RULE", requires = "provider")]
+    pub(super) rule: Option<String>,
+    /// Who you are.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hand-back`.
+#[derive(Debug, Args)]
+pub(super) struct HandBack {
+    /// What to do it to, who and why.
+    #[command(flatten)]
+    pub(super) act: Act,
+    /// What the sender should mend, in words that the sender will read on the receipt. The findings stand there anyway.
+    #[arg(long, value_name = "WORDS")]
+    pub(super) mend: Option<String>,
+}
+
+/// `release` and `discard`; the first part of `hand-back`.
 #[derive(Debug, Args)]
 pub(super) struct Act {
     /// The settings.
@@ -198,6 +298,117 @@ pub(super) struct MappingTest {
     /// How many accepted snapshots to try, the newest first.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(super) last: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `retention`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Retention {
+    /// Delete what is old enough now, as the daemon does once a day.
+    Run(RetentionRun),
+    /// What was deleted: class, how much, when, under which setting.
+    Log(RetentionLog),
+}
+
+/// `retention run`.
+#[derive(Debug, Args)]
+pub(super) struct RetentionRun {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only say what would go, and what stays though it is old, and why.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `retention log`.
+#[derive(Debug, Args)]
+pub(super) struct RetentionLog {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// At most so many, the newest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: u32,
+    /// Print JSON, which has the deliveries' ids.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Hold {
+    /// Order that something is kept: what all of the conditions fit.
+    Add(HoldAdd),
+    /// The holds that stand.
+    List(HoldList),
+    /// Lift a hold.
+    End(HoldEnd),
+}
+
+/// `hold add`.
+#[derive(Debug, Args)]
+pub(super) struct HoldAdd {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Everything of this provider.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// This delivery, and the parts of its set.
+    #[arg(long, value_name = "ID")]
+    pub(super) delivery: Option<String>,
+    /// What arrived, or is about, this moment or later, as in 2018-12-03T10:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<Timestamp>,
+    /// What arrived, or is about, an earlier moment than this.
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<Timestamp>,
+    /// Who orders it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold list`.
+#[derive(Debug, Args)]
+pub(super) struct HoldList {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Also those that were lifted.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold end`.
+#[derive(Debug, Args)]
+pub(super) struct HoldEnd {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The hold's number.
+    #[arg(value_name = "NUMBER")]
+    pub(super) hold: u32,
+    /// Who lifts it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

@@ -104,7 +104,7 @@ pub(super) fn note(arguments: &AuditNote, out: &mut dyn Write) -> Result<Ending,
             Ok(Ending::Fine)
         }
         Answer::Refused { message } => Err(Failure::Failed(message)),
-        Answer::Running { .. } => Err(Failure::Failed("the daemon answered another question".to_owned())),
+        _ => Err(Failure::Failed("the daemon answered another question".to_owned())),
     }
 }
 

@@ -3,8 +3,8 @@
 //! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
 
 use super::document::{Item, Section, Source};
-use super::{Retention, access, alerts, forward, health, intake};
-use crate::quarantine::{Governance, Recipient};
+use super::{access, alerts, forward, health, intake};
+use crate::quarantine::{Governance, Recipient, Retention};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -231,12 +231,18 @@ fn web_address(item: &Item<'_>) -> Option<String> {
 
 fn retention(section: Section<'_>) -> Retention {
     let default = Retention::default();
-    let days = |key| section.get(key).and_then(|item| item.whole(1..=366));
+    let days = |key, least, most| section.get(key).and_then(|item| item.whole(least..=most));
     let retention = Retention {
-        raw_days: days("raw_days").unwrap_or(default.raw_days),
-        quarantine_days: days("quarantine_days").unwrap_or(default.quarantine_days),
+        raw_days: days("raw_days", 1, 366).unwrap_or(default.raw_days),
+        quarantine_days: days("quarantine_days", 1, 366).unwrap_or(default.quarantine_days),
+        checks_days: days("checks_days", 2, 366).unwrap_or(default.checks_days),
+        row_days: days("row_days", 1, 3660).unwrap_or(default.row_days),
+        sum_days: days("sum_days", 28, 36_600).unwrap_or(default.sum_days),
         audit_years: section.get("audit_years").and_then(|item| item.whole(6..=100)).unwrap_or(default.audit_years),
     };
+    if retention.sum_days < retention.row_days {
+        section.problem("sum_days must not be less than row_days: sums are what is left when the lines are gone");
+    }
     section.finish();
     retention
 }

@@ -125,7 +125,7 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 29, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 32, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -178,6 +178,9 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");
     check("[[alerts.webhook]]\nname = \"a\"", "2: alerts.webhook[0].url: missing");
     check("[retention]\naudit_years = 5", "3: retention.audit_years: must be 6 to 100");
+    check("[retention]\nchecks_days = 1", "3: retention.checks_days: must be 2 to 366");
+    check("[retention]\nsum_days = 27", "3: retention.sum_days: must be 28 to 36600");
+    check("[retention]\nsum_days = 89", "2: retention: sum_days must not be less than row_days");
     let key = "AGE-SECRET-KEY-1QQPQYRQ";
     check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");
     check("[governance]\nrecipients = [\"ssh-ed25519 AAAA\"]", "3: governance.recipients[0]: is an SSH key");

@@ -77,13 +77,31 @@ pub struct FileFact {
     pub findings: Option<Findings>,
 }
 
+/// Figures that are old enough for retention to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldFigures {
+    /// The delivery that leads the snapshot; for findings alone, the delivery.
+    pub lead: DeliveryId,
+    /// Whose.
+    pub provider: ProviderCode,
+    /// The slot's start; for findings alone, when the delivery arrived.
+    pub about: Timestamp,
+    /// Whether these are the newest figures of their provider, which pages and views show as "now".
+    pub shown: bool,
+}
+
 impl FileFact {
     /// A delivery in a stage, with what its assessment concluded.
     #[must_use]
     pub fn new(delivery: &Delivery, stage: &Stage, report: Option<&Report>) -> Self {
         let snapshot = match stage {
             Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot.lead),
-            Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+            Stage::Landed
+            | Stage::Waiting { .. }
+            | Stage::Quarantined { .. }
+            | Stage::HandedBack { .. }
+            | Stage::Duplicate { .. }
+            | Stage::Tested { .. } => None,
         };
         Self {
             id: delivery.id,

@@ -10,7 +10,9 @@ mod moment;
 mod sqlite;
 
 pub use error::{ForwardError, ForwardErrorKind};
-pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SlotFact};
+pub use facts::{
+    AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, OldFigures, ProviderRow, ReferenceRows, SlotFact,
+};
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 pub use moment::WarehouseMoment;
 
@@ -105,6 +107,26 @@ impl Warehouse {
         }
     }
 
+    /// Deletes the lines of these snapshots for good; gives how many rows there were. Fine where they are gone already.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.dispose_lines(leads).await,
+        }
+    }
+
+    /// The same for the sums by ward of these snapshots and the findings of these deliveries.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.dispose_sums(leads).await,
+        }
+    }
+
     /// Makes the reference tables say what these rows say, now and whenever the warehouse is opened again.
     ///
     /// # Errors
@@ -168,6 +190,46 @@ impl WarehouseReader {
     pub async fn provider_now(&self, provider: &ProviderCode) -> Result<Vec<WardFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.provider_now(provider.clone()).await,
+        }
+    }
+
+    /// Snapshots of slots before an instant that still have lines, the oldest first.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.old_lines(before).await,
+        }
+    }
+
+    /// The same for sums by ward; and deliveries that arrived before then, became no snapshot, and have findings.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn old_sums(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.old_sums(before).await,
+        }
+    }
+
+    /// How many lines each of these snapshots has.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn count_lines(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.count_lines(leads).await,
+        }
+    }
+
+    /// How many sums by ward and findings each of these deliveries has.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn count_sums(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.count_sums(leads).await,
         }
     }
 

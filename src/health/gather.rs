@@ -95,7 +95,7 @@ pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> 
 fn problem(row: &DeliveryRow) -> Option<String> {
     // Of a set, the part with the rows speaks; a control file was only sent beside it.
     let leads = row.report.as_ref().and_then(|report| report.parts.first()).is_none_or(|(_, lead)| *lead == row.delivery.id);
-    if !leads || !matches!(row.stage, Stage::Quarantined { .. }) {
+    if !leads || !matches!(row.stage, Stage::Quarantined { .. } | Stage::HandedBack { .. }) {
         return None;
     }
     let worst = |finding: &&Finding| finding.severity == Severity::RejectFile;

@@ -181,9 +181,14 @@ async fn ready(State(sources): State<Sources>) -> Response {
 
 async fn delivery(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Html<String>, Trouble> {
     let id: DeliveryId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let life = sources.ledger.read(move |reader| reader.life(id)).await?.ok_or(Trouble::NotFound)?;
-    let events: Vec<DeliveryEvent> =
+    let (life, gone) = sources.ledger.read(move |reader| Ok((reader.life(id)?, reader.gone(id)?))).await?;
+    let life = life.ok_or(Trouble::NotFound)?;
+    let mut events: Vec<DeliveryEvent> =
         life.entries.iter().filter_map(|entry| Some(DeliveryEvent { at: entry.at, text: event_words(&entry.event)? })).collect();
+    events.extend(gone.iter().map(|(class, row)| {
+        let (number, rule) = (row.disposal.number, &row.disposal.rule);
+        DeliveryEvent { at: row.planned_at, text: format!("Retention deleted its {} (disposal {number}, {rule}).", class.told()) }
+    }));
     let row = &life.row;
     let name = sources.feeds.iter().find(|feed| feed.schedule.provider == row.delivery.provider).map_or("", |feed| feed.name.as_str());
     let view =
@@ -201,7 +206,8 @@ fn event_words(event: &Event) -> Option<String> {
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {by}: {reason}", act.as_str())),
         Event::Superseded { by, .. } => Some(format!("Superseded by {by}.")),
         Event::ReceiptRead { stage, .. } => Some(format!("Its sender fetched the receipt ({stage}).")),
-        Event::ViewedRaw { by, reason, .. } => Some(format!("Stored bytes given to {by}: {reason}")),
+        Event::ReleaseRequested { by, reason, .. } => Some(format!("release asked for by {by}: {reason}; a second person must agree")),
+        Event::ViewedRaw { by, reason, .. } => Some(format!("raw file viewed by {by}: {reason}")),
         Event::Started { .. }
         | Event::Stopped
         | Event::SettingsChanged { .. }
@@ -209,6 +215,11 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::CheckpointSent { .. }
         | Event::Restored { .. }
         | Event::FeedExpected { .. }
+        | Event::HoldPlaced { .. }
+        | Event::HoldEnded { .. }
+        | Event::Disposing { .. }
+        | Event::Disposed { .. }
+        | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
         | Event::HouseEpisodeOpened { .. }

@@ -15,11 +15,15 @@ use std::cmp::Ordering;
 pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("client", &["provider", "key", "software", "host_key"]),
     ("delivery", &["id"]),
+    ("disposal", &["number"]),
+    ("disposed", &["delivery", "class"]),
     ("episode", &["key"]),
     ("feed", &["provider"]),
+    ("hold", &["number"]),
     ("house_episode", &["key"]),
     ("outbox", &["key", "channel"]),
     ("settings_file", &["name"]),
+    ("trimmed", &["only_row"]),
 ];
 
 /// A column that only numbers the rows and says nothing.

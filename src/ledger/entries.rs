@@ -1,5 +1,6 @@
 //! Entries: everything that can be recorded, as one list of events.
 
+use super::people::{Account, Disposal, Hold};
 use crate::feed::{ClientSeen, Delivery, DeliveryId, Digest, ProviderCode, Report, Slot, Stage};
 use jiff::Timestamp;
 
@@ -69,6 +70,67 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+        /// The system's account that asked, as the machine tells it; absent in old entries.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// A person asked for a release that needs a second person.
+    ReleaseRequested {
+        /// Of which delivery.
+        delivery: DeliveryId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+        /// When the request lapses.
+        until: Timestamp,
+    },
+    /// A person was given the stored bytes of a delivery.
+    ViewedRaw {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Somebody ordered that things are kept, whatever their age: a legal hold.
+    HoldPlaced {
+        /// What and why.
+        hold: Box<Hold>,
+    },
+    /// A legal hold was lifted.
+    HoldEnded {
+        /// Its number.
+        hold: u32,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Retention is about to delete things. They go after this is recorded, and again at the next start if a crash comes between.
+    Disposing {
+        /// What goes, and by which rule.
+        disposal: Box<Disposal>,
+    },
+    /// They are gone.
+    Disposed {
+        /// The disposal's number.
+        disposal: u32,
+    },
+    /// Tables that are derived from the entries let go of what is older.
+    Trimmed {
+        /// Than this.
+        before: Timestamp,
     },
     /// A snapshot is not its slot's current one: another one took its place, or was better from the start.
     Superseded {
@@ -83,15 +145,6 @@ pub enum Event {
         delivery: DeliveryId,
         /// What the receipt told: the stage's name.
         stage: String,
-    },
-    /// A person was given the stored bytes of a delivery.
-    ViewedRaw {
-        /// Which.
-        delivery: DeliveryId,
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
     },
     /// The chain's head is sent to where somebody who changes the ledger cannot reach.
     CheckpointSent {
@@ -208,6 +261,8 @@ pub enum Act {
     Reprocess,
     /// Decide that it will never be loaded.
     Discard,
+    /// Give it back to its sender, to be mended and sent again.
+    HandBack,
 }
 
 impl Act {
@@ -218,6 +273,7 @@ impl Act {
             Self::Release => "release",
             Self::Reprocess => "reprocess",
             Self::Discard => "discard",
+            Self::HandBack => "hand-back",
         }
     }
 }
@@ -254,6 +310,7 @@ impl Event {
             | Self::Acted { delivery, .. }
             | Self::Superseded { delivery, .. }
             | Self::ReceiptRead { delivery, .. }
+            | Self::ReleaseRequested { delivery, .. }
             | Self::ViewedRaw { delivery, .. } => Some(*delivery),
             Self::Started { .. }
             | Self::Stopped
@@ -262,6 +319,11 @@ impl Event {
             | Self::CheckpointSent { .. }
             | Self::Restored { .. }
             | Self::FeedExpected { .. }
+            | Self::HoldPlaced { .. }
+            | Self::HoldEnded { .. }
+            | Self::Disposing { .. }
+            | Self::Disposed { .. }
+            | Self::Trimmed { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }
             | Self::HouseEpisodeOpened { .. }

@@ -9,7 +9,9 @@
 mod audit;
 mod chain;
 mod entries;
+mod kept;
 mod moment;
+mod people;
 mod project;
 mod past;
 mod read;
@@ -19,6 +21,8 @@ mod trail;
 mod writer;
 
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod tests;
 
 pub use audit::Audit;
@@ -26,6 +30,7 @@ pub use chain::{Broken, ChainHead, Checkpoint, Held, Link, Walk};
 pub use entries::{Act, AlertToSend, Entry, Event, FileChange};
 pub use moment::{Moment, Original};
 pub use past::{Past, PastReport, PastRow, Reach};
+pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest};
 pub use project::IllegalMove;
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
 pub use schema::{LedgerError, SCHEMA_VERSION};

@@ -1,6 +1,6 @@
 //! Projection: an event's effect on the derived tables.
 
-use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS};
+use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept};
 use crate::feed::{ClientSeen, Delivery, DeliveryId, Report, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -25,6 +25,7 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
         | Event::Noted { .. }
         | Event::Superseded { .. }
         | Event::ReceiptRead { .. }
+        | Event::ReleaseRequested { .. }
         | Event::ViewedRaw { .. }
         | Event::Restored { .. } => Ok(()),
         Event::SettingsChanged { files, .. } => files.iter().try_for_each(|file| match file.is {
@@ -35,6 +36,11 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             ),
             None => run(connection, "DELETE FROM settings_file WHERE name = ?1", params![file.name]),
         }),
+        Event::HoldPlaced { hold } => kept::hold_placed(connection, at, hold),
+        Event::HoldEnded { hold, by, reason, .. } => kept::hold_ended(connection, at, *hold, by, reason),
+        Event::Disposing { disposal } => kept::disposing(connection, at, disposal),
+        Event::Disposed { disposal } => kept::disposed(connection, at, *disposal),
+        Event::Trimmed { before } => kept::trimmed(connection, *before),
         Event::FeedExpected { provider, first_slot } => run(
             connection,
             "INSERT INTO feed (provider, first_slot) VALUES (?1, ?2) ON CONFLICT (provider) DO UPDATE SET first_slot = excluded.first_slot",
@@ -127,7 +133,12 @@ fn moved(
     }
     let snapshot = match stage {
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Quarantined { .. }
+        | Stage::HandedBack { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => None,
     };
     let slot = snapshot.map(|s| s.slot).or(report.and_then(|r| r.slot)).map(|slot| slot.to_string());
     run(
@@ -175,7 +186,7 @@ fn queue(connection: &Connection, at: Timestamp, alerts: &[AlertToSend]) -> Resu
     Ok(())
 }
 
-fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
+pub(super) fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
     let mut statement = connection.prepare_cached(sql).map_err(LedgerError::Append)?;
     statement.execute(values).map(|_| ()).map_err(LedgerError::Append)
 }

@@ -125,6 +125,19 @@ impl Reader {
         )
     }
 
+    /// A provider's deliveries that arrived since an instant, or that something was decided about since: what it has receipts
+    /// of. Newest first. That retention deleted an old file is nothing that its sender has to know.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn receipted(&self, provider: &ProviderCode, since: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE provider = ?1 AND (received_at >= ?2 OR (moved_at >= ?2 AND id NOT IN (SELECT delivery FROM disposed)))
+             ORDER BY received_at DESC, id DESC LIMIT ?3",
+            params![provider.as_str(), stamp(since), limit.min(MAX_ROWS)],
+        )
+    }
+
     /// What a provider put into one of its folders since an instant, newest first.
     ///
     /// # Errors
@@ -494,10 +507,10 @@ impl Reader {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, LedgerError> {
+pub(super) fn time(text: &str) -> Result<Timestamp, LedgerError> {
     text.parse().map_err(|_| LedgerError::Unreadable { what: format!("the time {text}") })
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: error.to_string() })
 }

@@ -250,7 +250,7 @@ async fn support_takes_a_file_out_of_quarantine_and_the_release_is_remembered() 
     bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
     bench.append(vec![moved(delivery.id, Stage::Quarantined { sealed: false, discarded: false })]).await.unwrap();
     assert_eq!(bench.reader().in_quarantine().unwrap().len(), 1);
-    let act = Event::Acted { delivery: delivery.id, act: Act::Release, by: "ann".into(), reason: "checked by phone".into() };
+    let act = Event::Acted { delivery: delivery.id, act: Act::Release, by: "ann".into(), reason: "checked by phone".into(), account: None };
     bench.append(vec![act, Event::Moved { delivery: delivery.id, stage: Stage::Landed, report: None, note: None }]).await.unwrap();
     let row = bench.reader().delivery(delivery.id).unwrap().unwrap();
     assert!(row.released && row.stage == Stage::Landed && row.report.is_some());

@@ -350,8 +350,11 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
             store.settle(delivery, Place::Deliveries, None)
         }
-        Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
+        Stage::Quarantined { sealed: true, discarded: true } | Stage::HandedBack { sealed: true, .. } => {
+            store.settle(delivery, Place::Purged, report)
+        }
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
+        Stage::HandedBack { sealed: false, .. } => store.settle(delivery, Place::Quarantine { sealed: false }, report),
     }
 }
 

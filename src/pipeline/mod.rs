@@ -9,6 +9,7 @@ mod carry_out;
 mod gather;
 mod notes;
 pub mod picture;
+pub mod retention;
 mod step;
 mod support;
 mod trouble;
@@ -16,5 +17,5 @@ mod worker;
 
 pub use carry_out::PipelineError;
 pub use step::{Step, next_step, retry_at};
-pub use support::{ActError, Acted};
+pub use support::{ActError, Acted, Asked, REQUEST_STANDS, allowed, held};
 pub use worker::{Pipeline, Rules};

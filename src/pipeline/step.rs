@@ -29,7 +29,9 @@ pub fn next_step(delivery: DeliveryId, stage: &Stage, now: Timestamp) -> Step {
         Stage::Ready { snapshot, .. } if snapshot.lead != delivery => Step::Nothing,
         Stage::Ready { retry_at, .. } if waits(*retry_at, now) => Step::WaitUntil(*retry_at),
         Stage::Ready { .. } => Step::Load,
-        Stage::Loaded { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => Step::Nothing,
+        Stage::Loaded { .. } | Stage::Quarantined { .. } | Stage::HandedBack { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
+            Step::Nothing
+        }
     }
 }
 

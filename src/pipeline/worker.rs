@@ -7,10 +7,10 @@ use crate::feed::{Clock, DeliveryId, ProviderCode, Report, Stage, error_chain};
 use crate::forward::Warehouse;
 use crate::ledger::{DeliveryRow, Ledger};
 use crate::normalise::reference::Reference;
-use crate::quarantine::{Store, StoreError};
+use crate::quarantine::{Retention, Store, StoreError};
 use crate::verify::Feed;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +26,10 @@ pub struct Rules {
     pub feeds: Vec<Arc<Feed>>,
     /// Wards, sites and code lists.
     pub reference: Reference,
+    /// Providers whose files are released by two people only.
+    pub two_people: BTreeSet<ProviderCode>,
+    /// For how long things are kept.
+    pub retention: Retention,
 }
 
 /// The pipeline. Cheap to clone.
@@ -42,6 +46,8 @@ pub(super) struct Inner {
     pub(super) rules: Arc<Rules>,
     /// Bounds how many files are in memory at once.
     pub(super) judges: Semaphore,
+    /// Held while a person's act, or retention, looks and records: neither may change what the other looked at.
+    pub(super) acting: tokio::sync::Mutex<()>,
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
     wakes: BTreeMap<ProviderCode, Notify>,
@@ -56,8 +62,9 @@ impl Pipeline {
         let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
-        let troubles = Mutex::default();
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes, troubles }) }
+        let (acting, troubles) = (tokio::sync::Mutex::default(), Mutex::default());
+        let rules = Arc::new(rules);
+        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules, judges, acting, changed, wakes, troubles }) }
     }
 
     /// Says that a provider's delivery was recorded.

@@ -8,8 +8,10 @@
 //! bytes where that belongs, at once or at the next start.
 
 mod pictures;
+mod retention;
 mod seal;
 
+pub use retention::{Retention, days_before};
 pub use seal::{Governance, InvalidRecipient, Recipient, make_keys};
 
 use crate::fault::{self, Step};
@@ -23,6 +25,8 @@ use std::path::{Path, PathBuf};
 pub const DELIVERIES: &str = "deliveries";
 /// The folder of rejected ones.
 pub const QUARANTINE: &str = "quarantine";
+/// The folder of pictures of tests.
+const CHECKS: &str = "checks";
 /// A rejected delivery's bytes, in its own folder.
 const ORIGINAL: &str = "original";
 /// Its findings, in the same folder.

@@ -55,7 +55,7 @@ impl Arrival {
         let (slot, accepted) = match stage {
             _ if delivery.folder == Folder::Test => return None,
             Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } if snapshot.lead == delivery.id => (Some(snapshot.slot), true),
-            Stage::Quarantined { .. } => (report.and_then(|report| report.slot), false),
+            Stage::Quarantined { .. } | Stage::HandedBack { .. } => (report.and_then(|report| report.slot), false),
             Stage::Landed | Stage::Waiting { .. } | Stage::Ready { .. } | Stage::Loaded { .. } => return None,
             Stage::Duplicate { .. } | Stage::Tested { .. } => return None,
         };
@@ -68,7 +68,12 @@ impl Arrival {
 fn filled(stage: &Stage) -> Option<SnapshotRef> {
     match stage {
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(*snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Quarantined { .. }
+        | Stage::HandedBack { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => None,
     }
 }
 

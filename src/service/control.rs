@@ -2,11 +2,13 @@
 //!
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
+use super::account;
 use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, error_chain};
 use crate::intake::{Counts, Refused};
-use crate::ledger::Act;
-use crate::pipeline::Pipeline;
+use crate::ledger::{Act, HoldScope};
+use crate::pipeline::retention::Went;
+use crate::pipeline::{Asked, Pipeline};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -38,6 +40,38 @@ pub enum Request {
         delivery: DeliveryId,
         /// What.
         act: Act,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+        /// For a file that is handed back: what its sender is asked to mend.
+        #[serde(default)]
+        mend: Option<String>,
+    },
+    /// Place a legal hold.
+    Hold {
+        /// What it covers.
+        scope: HoldScope,
+        /// Who orders it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Lift a legal hold.
+    EndHold {
+        /// Its number.
+        hold: u32,
+        /// Who lifts it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Delete what is old enough, now. One round; the answer says whether there is more.
+    Retain,
+    /// Record that a person is about to be given the stored bytes of a quarantined delivery.
+    ViewRaw {
+        /// Which.
+        delivery: DeliveryId,
         /// Who asks.
         by: String,
         /// Why.
@@ -79,6 +113,21 @@ pub enum Answer {
     Done {
         /// What it was done to.
         deliveries: Vec<DeliveryId>,
+        /// Where only a request was recorded: until when a second person may agree.
+        #[serde(default)]
+        second_until: Option<Timestamp>,
+    },
+    /// A legal hold was placed or lifted.
+    Held {
+        /// Its number.
+        hold: u32,
+    },
+    /// A round of retention was done.
+    Retained {
+        /// What went, by class.
+        went: Vec<Went>,
+        /// Whether there is more.
+        more: bool,
     },
     /// It was refused.
     Refused {
@@ -234,16 +283,37 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mu
 async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping) -> io::Result<()> {
     let mut text = Vec::new();
     (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text).await?;
+    let account = account::of(&stream);
     let answer = match serde_json::from_slice(&text) {
         Ok(Request::Ping) => running(),
-        Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
-            Ok(acted) => Answer::Done { deliveries: acted.deliveries },
+        Ok(Request::Act { delivery, act, by, reason, mend }) => {
+            match pipeline.act(delivery, act, &Asked { by, reason, mend, account }).await {
+                Ok(acted) => Answer::Done { deliveries: acted.deliveries, second_until: acted.second_until },
+                Err(error) => Answer::Refused { message: error_chain(&error) },
+            }
+        }
+        Ok(Request::Hold { scope, by, reason }) => match pipeline.place_hold(scope, &Asked { by, reason, mend: None, account }).await {
+            Ok(hold) => Answer::Held { hold },
             Err(error) => Answer::Refused { message: error_chain(&error) },
         },
         Ok(Request::Note { by, note }) => match pipeline.note(&by, &note).await {
-            Ok(()) => Answer::Done { deliveries: Vec::new() },
+            Ok(()) => Answer::Done { deliveries: Vec::new(), second_until: None },
             Err(error) => Answer::Refused { message: error_chain(&error) },
         },
+        Ok(Request::EndHold { hold, by, reason }) => match pipeline.end_hold(hold, &Asked { by, reason, mend: None, account }).await {
+            Ok(()) => Answer::Held { hold },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Retain) => match pipeline.retain().await {
+            Ok(round) => Answer::Retained { went: round.went, more: round.more },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::ViewRaw { delivery, by, reason }) => {
+            match pipeline.view_raw(delivery, &Asked { by, reason, mend: None, account }).await {
+                Ok(()) => Answer::Done { deliveries: vec![delivery], second_until: None },
+                Err(error) => Answer::Refused { message: error_chain(&error) },
+            }
+        }
         Err(error) => Answer::Refused { message: format!("the request cannot be read: {error}") },
     };
     stream.write_all(&serde_json::to_vec(&answer).map_err(io::Error::other)?).await?;

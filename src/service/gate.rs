@@ -4,7 +4,7 @@ use super::refusals::Refusals;
 use crate::fault::{self, Step};
 use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, Stage, error_chain};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Refused, Shelf};
-use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
+use crate::ledger::{DeliveryRow, Event, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::pipeline::Pipeline;
 use crate::quarantine::Store;
 use crate::receipts::{Receipt, ReceiptFormat, is_picture_name, parse_receipt_name, picture_name, receipt_names, render};
@@ -75,10 +75,9 @@ impl Gate for HouseGate {
                         Ok(rows.into_iter().filter(|row| seen.insert(row.delivery.name.clone())).map(|row| accepted(&row)).collect())
                     }
                     Shelf::Receipts => {
-                        let filter = Filter { provider: Some(provider), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
                         let mut seen = BTreeSet::new();
                         let mut items = Vec::new();
-                        for row in reader.deliveries(&filter)? {
+                        for row in reader.receipted(&provider, since, MAX_SHOWN)? {
                             // Newest first: an older file of the same name is told apart by its id.
                             let newest = seen.insert(row.delivery.name.clone());
                             items.extend(shown.items(&row, newest));
@@ -252,9 +251,8 @@ impl Shown {
         if parse_receipt_name(name).is_none() && !is_picture_name(name) {
             return Ok(None);
         }
-        let filter = Filter { provider: Some(provider.clone()), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
         let mut seen = BTreeSet::new();
-        for row in reader.deliveries(&filter)? {
+        for row in reader.receipted(provider, since, MAX_SHOWN)? {
             let newest = seen.insert(row.delivery.name.clone());
             // Long names are cut, so names are made and compared rather than taken apart.
             let Some(file) = receipted_name(&row, newest) else { continue };

@@ -3,6 +3,7 @@
 //! Owns the order in which things start (settings, state folder, ledger, warehouse, recovery, then the first open port)
 //! and stop (no new uploads, open ones finish, then the rest). Refuses business rules.
 
+mod account;
 pub mod backup;
 mod changes;
 mod clock;
@@ -10,6 +11,7 @@ pub mod control;
 mod gate;
 mod house;
 mod jumps;
+mod keeping;
 mod publish;
 mod refusals;
 mod start;

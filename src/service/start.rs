@@ -6,6 +6,7 @@ use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
 use super::house::House;
+use super::keeping;
 use super::publish::{Publisher, reference_rows};
 use super::refusals::Refusals;
 use crate::alerts::{Channel, Watch, WatchedFeed};
@@ -18,8 +19,8 @@ use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
 use crate::ledger::{self, DeliveryRow, Event, Filter, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -110,6 +111,8 @@ pub(super) struct Books {
     pub(super) counters: Arc<Counters>,
     /// What is wrong on our own side.
     pub(super) house: Arc<House>,
+    /// The newest moment that the ledger had before this start.
+    known: Option<Timestamp>,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }
@@ -181,6 +184,7 @@ impl Books {
             return Err(StartError::HalfRestored(settings.state_dir.clone()));
         }
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
+        let known = ledger.read(|reader| reader.newest_at()).await?;
         let fingerprint = settings.fingerprint.to_string();
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
         let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
@@ -194,7 +198,8 @@ impl Books {
         }
         let store = Store::new(&settings.state_dir).sealing_to(settings.governance.recipients.clone());
         let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
-        let rules = Rules { feeds, reference: settings.reference.clone() };
+        let two_people = settings.providers.iter().filter(|provider| provider.release_needs_two).map(|provider| provider.code.clone());
+        let rules = Rules { feeds, reference: settings.reference.clone(), two_people: two_people.collect(), retention: settings.retention };
         let judges = std::thread::available_parallelism().map_or(1, usize::from);
         let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
@@ -205,7 +210,7 @@ impl Books {
             Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters), Arc::clone(&clock)));
         let probed = Arc::clone(&house);
         let watch = watch.over_house(Arc::new(move || probed.troubles()));
-        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
+        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, known, lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -214,6 +219,7 @@ impl Books {
         if cleared > 0 {
             tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
         }
+        self.pipeline.resume_disposals().await?;
         self.pipeline.settle_originals().await?;
         Ok(self.watch.expect_feeds().await?)
     }
@@ -224,6 +230,7 @@ impl Books {
         let (news, pipeline_stops, watch_stops) = (self.pipeline.news(), stop.clone(), stop.clone());
         tasks.spawn(async move { pipeline.run(pipeline_stops).await });
         tasks.spawn(async move { watch.run(news, watch_stops).await });
+        tasks.spawn(keeping::run(self.pipeline.clone(), Arc::clone(&self.clock), self.known, stop.clone()));
         let publisher = Publisher {
             ledger: self.ledger.clone(),
             warehouse: self.warehouse.clone(),

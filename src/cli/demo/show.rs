@@ -75,8 +75,14 @@ impl<'a> Show<'a> {
             | Event::Restored { .. }
             | Event::Superseded { .. }
             | Event::ReceiptRead { .. }
-            | Event::ViewedRaw { .. }
             | Event::FeedExpected { .. }
+            | Event::ReleaseRequested { .. }
+            | Event::ViewedRaw { .. }
+            | Event::HoldPlaced { .. }
+            | Event::HoldEnded { .. }
+            | Event::Disposing { .. }
+            | Event::Disposed { .. }
+            | Event::Trimmed { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }
             | Event::Warned { .. }
@@ -94,6 +100,7 @@ impl<'a> Show<'a> {
             Stage::Loaded { snapshot } => format!("  loaded, slot {}, version {}", snapshot.slot, snapshot.version),
             Stage::Quarantined { sealed: true, .. } => "  SEALED".to_owned(),
             Stage::Quarantined { .. } => "  QUARANTINED".to_owned(),
+            Stage::HandedBack { .. } => "  HANDED BACK".to_owned(),
             Stage::Duplicate { .. } => "  duplicate, nothing changes".to_owned(),
             Stage::Tested { .. } => "  judged, not loaded (test/)".to_owned(),
         };

@@ -5,6 +5,7 @@
 
 mod control;
 mod database;
+mod disposal;
 mod load;
 mod moment;
 mod read;
@@ -12,6 +13,8 @@ mod reference;
 mod slots;
 mod wards;
 
+#[cfg(test)]
+mod disposal_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -126,6 +129,14 @@ impl Writer {
 
     pub(super) async fn publish(&self, facts: Control) -> Result<(), ForwardError> {
         self.write("recording control facts", move |connection| control::publish(connection, &facts)).await
+    }
+
+    pub(super) async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        self.write("deleting old lines", move |connection| disposal::dispose_lines(connection, &leads)).await
+    }
+
+    pub(super) async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        self.write("deleting old sums", move |connection| disposal::dispose_sums(connection, &leads)).await
     }
 
     pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {

@@ -133,9 +133,9 @@ enum Form {
 /// In which form the ledger expects a delivery's bytes; `None`: they are gone for good. Pure.
 fn form(stage: &Stage) -> Option<Form> {
     match stage {
-        Stage::Quarantined { sealed: true, discarded: true } => None,
+        Stage::Quarantined { sealed: true, discarded: true } | Stage::HandedBack { sealed: true, .. } => None,
         Stage::Quarantined { sealed: true, discarded: false } => Some(Form::Sealed),
-        Stage::Quarantined { sealed: false, .. } => Some(Form::Plain { set_aside: true }),
+        Stage::Quarantined { sealed: false, .. } | Stage::HandedBack { sealed: false, .. } => Some(Form::Plain { set_aside: true }),
         Stage::Landed
         | Stage::Waiting { .. }
         | Stage::Ready { .. }

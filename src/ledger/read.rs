@@ -2,7 +2,7 @@
 
 use super::project::stamp;
 use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
-use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage, Version, current};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
@@ -35,6 +35,21 @@ pub struct DeliveryRow {
     pub note: Option<String>,
     /// Whether support released it in spite of a rule.
     pub released: bool,
+}
+
+impl DeliveryRow {
+    /// What decides whether it counts among its slot's versions, where it was accepted.
+    #[must_use]
+    pub fn as_version(&self) -> Option<Version> {
+        let (Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot }) = &self.stage else { return None };
+        let report = self.report.as_ref();
+        Some(Version {
+            lead: snapshot.lead,
+            version: snapshot.version,
+            sequence: report.and_then(|report| report.sequence),
+            snapshot_at: report.and_then(|report| report.snapshot_at).unwrap_or(snapshot.slot.start()),
+        })
+    }
 }
 
 /// An episode of a problem.
@@ -246,14 +261,19 @@ impl Reader {
         )
     }
 
-    /// A feed's newest accepted slot and snapshot time, however long ago.
+    /// The delivery that leads a feed's newest accepted slot, however long ago: of its versions the one that counts.
     ///
     /// # Errors
     /// The query failed.
     pub fn newest_accepted(&self, provider: &ProviderCode) -> Result<Option<DeliveryRow>, LedgerError> {
-        let rows = self
-            .deliveries_where("WHERE provider = ?1 AND lead = id ORDER BY slot DESC, version DESC LIMIT 1", params![provider.as_str()])?;
-        Ok(rows.into_iter().next())
+        let mut rows = self.deliveries_where(
+            "WHERE provider = ?1 AND lead = id AND slot = (SELECT max(slot) FROM delivery WHERE provider = ?1 AND lead = id)
+             ORDER BY version DESC LIMIT ?2",
+            params![provider.as_str(), MAX_ROWS],
+        )?;
+        let versions: Vec<Version> = rows.iter().filter_map(DeliveryRow::as_version).collect();
+        let counts = current(&versions).and_then(|counts| rows.iter().position(|row| row.delivery.id == counts.lead));
+        Ok(counts.map(|at| rows.swap_remove(at)))
     }
 
     /// A feed's first expected slot, once recorded.

@@ -4,9 +4,8 @@
 //! would put figures into a slot that another file belongs to, so the surest evidence comes first: a reading after receipt
 //! is impossible; running numbers; a slot that is filled already; the order in which the files come.
 
-use super::sequence::LAST;
 use super::{History, PastSnapshot};
-use crate::feed::{Digest, RepeatedBy, SLOT_LENGTH, Slot, UkClock};
+use crate::feed::{Digest, LAST_NUMBER, RepeatedBy, SLOT_LENGTH, Slot, UkClock};
 use crate::normalise::times::is_past;
 use jiff::{SignedDuration, Timestamp};
 
@@ -176,8 +175,8 @@ impl Night<'_> {
 
 /// How many numbers `to` lies ahead of `from`, by the shorter way round.
 fn steps(from: u32, to: u32) -> i64 {
-    let ahead = (i64::from(to) - i64::from(from)).rem_euclid(i64::from(LAST));
-    if ahead > i64::from(LAST) / 2 { ahead - i64::from(LAST) } else { ahead }
+    let ahead = (i64::from(to) - i64::from(from)).rem_euclid(i64::from(LAST_NUMBER));
+    if ahead > i64::from(LAST_NUMBER) / 2 { ahead - i64::from(LAST_NUMBER) } else { ahead }
 }
 
 #[cfg(test)]

@@ -5,17 +5,10 @@
 
 use super::history::on_the_wall;
 use super::{Feed, History, NameReuse, PastSnapshot};
-use crate::feed::{Digest, Finding, Rule, Severity, Slot};
+use crate::feed::{Digest, Finding, Rule, Severity, Slot, steps};
 use crate::normalise::mapping::{Mapping, PartRole};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-
-/// The last running number; 1 follows it. Source: the Commissioning Data Sets' interchange control reference.
-pub(super) const LAST: u32 = 9_999_999;
-
-/// So near to the last number, and to the first, a smaller number is the next round and not an old file: at four an hour
-/// that is a hundred days.
-const ROUND: u32 = 10_000;
 
 /// What is known of a delivery that is compared with the past.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +35,7 @@ pub fn check_number(arrived: &Arrived<'_>, history: &History) -> Option<Finding>
         let message = format!("Old sequence: the file has number {number}, and number {past} was accepted before it.");
         Some(Finding::new(Rule::Trn06, message).with_severity(Severity::RejectFile))
     };
-    let same_slot = history.until(arrived.received_at).filter(|past| past.slot == arrived.slot).max_by_key(|past| past.version);
+    let same_slot = history.current_of(arrived.slot, arrived.received_at);
     if let Some(last) = same_slot.filter(|past| past.content != arrived.content).and_then(|past| past.sequence)
         && steps(last, number).is_none()
     {
@@ -57,16 +50,6 @@ pub fn check_number(arrived: &Arrived<'_>, history: &History) -> Option<Finding>
     let missing = u64::from(steps_on - 1).saturating_sub(u64::try_from(between).unwrap_or(0));
     let message = || format!("Sequence jumped from {last} to {number}: {missing} in between not accepted.");
     (missing > 0).then(|| Finding::new(Rule::Trn06, message()))
-}
-
-/// How many steps a number lies after another one, going round at the end; `None` where it does not lie after it.
-fn steps(from: u32, to: u32) -> Option<u32> {
-    match to.checked_sub(from) {
-        Some(0) => None,
-        Some(steps) => Some(steps),
-        None if from > LAST - ROUND && from <= LAST && to <= ROUND => Some(LAST - from + to),
-        None => None,
-    }
 }
 
 /// Looks for a data file whose name was used before for other content (TRN-07). In October's repeated hour names come twice.
@@ -90,29 +73,4 @@ pub fn check_names(arrived: &Arrived<'_>, history: &History, mapping: &Mapping, 
     };
     let message = format!("File name reused: other content was accepted under this name for {}, as {}.", past.slot, past.lead);
     Some(Finding::new(Rule::Trn07, message).with_severity(severity))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trn_06_numbers_go_round_at_the_end_and_nowhere_else() {
-        let rows = [
-            (1, 2, Some(1)),
-            (1, 1, None),
-            (2, 1, None),
-            (LAST, 1, Some(1)),
-            (LAST - 1, 1, Some(2)),
-            (LAST - 2, 3, Some(5)),
-            (LAST, ROUND, Some(ROUND)),
-            (LAST, ROUND + 1, None),
-            (LAST - ROUND, 1, None),
-            (5_000_000, 1, None),
-            (u32::MAX, 1, None),
-        ];
-        for (from, to, expected) in rows {
-            assert_eq!(steps(from, to), expected, "{from} {to}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::{FeedHealth, Figures, ForwardError, ForwardErrorKind, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 use super::database::{open_for_reading, sql};
+use super::load::lead_of;
 use crate::feed::ProviderCode;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
@@ -70,7 +71,7 @@ fn system_now(connection: &Connection) -> rusqlite::Result<SystemNow> {
                 snapshot_at: parsed(row, "snapshot_at")?,
                 age_minutes: row.get("age_minutes")?,
                 slot: parsed(row, "slot_utc")?,
-                snapshot: parsed(row, "snapshot_id")?,
+                snapshot: row.get::<_, Option<String>>("snapshot_id")?.as_deref().map(lead_of).transpose()?,
             });
         }
     }

@@ -115,12 +115,13 @@ impl Reader {
         &self.connection
     }
 
-    /// A provider's deliveries that have not ended, oldest first.
+    /// A provider's deliveries that are to be judged, oldest first.
     ///
     /// # Errors
     /// The query failed.
-    pub fn pending(&self, provider: &ProviderCode) -> Result<Vec<DeliveryRow>, LedgerError> {
-        self.deliveries_where("WHERE provider = ?1 AND outcome = 'pending' ORDER BY id LIMIT ?2", params![provider.as_str(), MAX_ROWS])
+    pub fn undecided(&self, provider: &ProviderCode) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let condition = "WHERE provider = ?1 AND outcome = 'pending' AND lead IS NULL ORDER BY id LIMIT ?2";
+        self.deliveries_where(condition, params![provider.as_str(), MAX_ROWS])
     }
 
     /// Deliveries, newest first.
@@ -399,14 +400,6 @@ impl Reader {
             "WHERE outcome = 'quarantined' AND json_extract(stage, '$.discarded') = 0 ORDER BY received_at DESC LIMIT ?1",
             params![MAX_ROWS],
         )
-    }
-
-    /// Accepted snapshots that the warehouse has not taken yet, by their leading deliveries, oldest first.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn waiting_for_the_warehouse(&self) -> Result<Vec<DeliveryRow>, LedgerError> {
-        self.deliveries_where("WHERE outcome = 'pending' AND lead = id ORDER BY id LIMIT ?1", params![MAX_ROWS])
     }
 
     /// The ids of all deliveries: with `true` those in quarantine or discarded. For the sweep at the start.

@@ -1,13 +1,16 @@
 //! Pipeline: the only code that moves a delivery between stages.
 //!
 //! Owns the one pure assessment ([`assess`]), the decision what comes next ([`next_step`], pure) and its carrying out.
-//! Refuses to speak SFTP, HTTP or SQL. Each feed has a worker that reads what is pending from the ledger, takes the next
-//! step, and waits; a start after a crash is nothing but the first such reading.
+//! Refuses to speak SFTP, HTTP or SQL. Each feed has a worker that reads what is to be judged from the ledger, takes the next
+//! step, and waits; one task loads what they accepted, in the order of `queue`. A start after a crash is nothing but the
+//! first such reading.
 
 pub mod assess;
 mod carry_out;
 mod gather;
+mod loading;
 pub mod picture;
+mod queue;
 mod step;
 mod support;
 mod worker;

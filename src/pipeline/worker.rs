@@ -1,10 +1,11 @@
-//! Workers: one a feed, each taking the next step for what is pending, then waiting for news or for the next deadline.
+//! Workers: one a feed, each judging what is pending, then waiting for news or for the next deadline; and one that loads.
 
 use super::carry_out::{PipelineError, settle};
+use super::loading::{Shelf, load_all};
 use super::step::{Step, next_step};
-use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
+use crate::feed::{Clock, DeliveryId, ProviderCode, Stage, error_chain};
 use crate::forward::Warehouse;
-use crate::ledger::Ledger;
+use crate::ledger::{DeliveryRow, Ledger};
 use crate::normalise::reference::Reference;
 use crate::quarantine::Store;
 use crate::verify::Feed;
@@ -12,11 +13,12 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long a feed's worker pauses after our own machinery failed, before it tries the same step again.
-const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
+pub(super) const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// What deliveries are judged by.
 #[derive(Clone, Debug)]
@@ -43,23 +45,38 @@ pub(super) struct Inner {
     pub(super) judges: Semaphore,
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
-    wakes: BTreeMap<ProviderCode, Notify>,
+    /// What was judged just now and is to be loaded.
+    pub(super) shelf: Shelf,
+    /// Wakes the loading, which looks at the count for what joined the queue meanwhile.
+    pub(super) queued: Notify,
+    pub(super) queued_count: AtomicU64,
+    wakes: BTreeMap<ProviderCode, Wake>,
+}
+
+/// How a feed's worker learns of news.
+#[derive(Default)]
+struct Wake {
+    notify: Notify,
+    /// How often there was news: a worker that is busy looks here.
+    count: AtomicU64,
 }
 
 impl Pipeline {
     /// A pipeline over opened stores. `judges` bounds the files assessed at once.
     #[must_use]
     pub fn new(ledger: Ledger, warehouse: Warehouse, store: Store, clock: Arc<dyn Clock>, rules: Rules, judges: usize) -> Self {
-        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
+        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Wake::default())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes }) }
+        let (rules, shelf, queued, queued_count) = (Arc::new(rules), Shelf::default(), Notify::new(), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules, judges, changed, shelf, queued, queued_count, wakes }) }
     }
 
     /// Says that a provider's delivery was recorded.
     pub fn wake(&self, provider: &ProviderCode) {
         if let Some(wake) = self.inner.wakes.get(provider) {
-            wake.notify_one();
+            wake.count.fetch_add(1, Ordering::SeqCst);
+            wake.notify.notify_one();
         }
         self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -126,9 +143,10 @@ impl Pipeline {
         for feed in &self.inner.rules.feeds {
             workers.spawn(work(Arc::clone(&self.inner), Arc::clone(feed), stop.clone()));
         }
+        workers.spawn(load_all(Arc::clone(&self.inner), stop.clone()));
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a feed's worker broke off; restart bedfeed");
+                tracing::error!(%error, "a worker of the pipeline broke off; restart bedfeed");
             }
         }
     }
@@ -137,7 +155,7 @@ impl Pipeline {
 async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool>) {
     let Some(wake) = inner.wakes.get(&feed.provider) else { return };
     while !*stop.borrow() {
-        let next = match inner.pass(&feed, &stop).await {
+        let next = match inner.pass(&feed, wake, &stop).await {
             Ok(next) => next.map(|at| until(inner.clock.now(), at)),
             Err(error) => {
                 tracing::error!(provider = %feed.provider, error = error_chain(&error), "a feed's worker could not go on; trying again");
@@ -151,7 +169,7 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
             }
         };
         tokio::select! {
-            () = wake.notified() => {}
+            () = wake.notify.notified() => {}
             () = deadline => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
@@ -159,27 +177,51 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
 }
 
 impl Inner {
-    /// Takes every step that can be taken now; gives the next instant at which one can.
-    async fn pass(&self, feed: &Arc<Feed>, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+    /// Judges all that can be judged now; gives the next instant at which something can.
+    async fn pass(&self, feed: &Arc<Feed>, wake: &Wake, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+        // What fails by itself is left out until the next pass: one original that cannot be read holds up no other file.
+        let mut failed: BTreeMap<DeliveryId, PipelineError> = BTreeMap::new();
         loop {
+            let seen = wake.count.load(Ordering::SeqCst);
             let provider = feed.provider.clone();
-            let pending = self.ledger.read(move |reader| reader.pending(&provider)).await?;
-            let now = self.clock.now();
-            let steps = || pending.iter().map(|row| (row, next_step(row.delivery.id, &row.stage, now)));
-            let waits = steps().filter_map(|(_, step)| match step {
-                Step::WaitUntil(at) => Some(at),
-                Step::Assess | Step::Load | Step::Nothing => None,
-            });
-            let earliest = waits.min();
-            let Some((row, step)) = steps().find(|(_, step)| matches!(step, Step::Assess | Step::Load)) else { return Ok(earliest) };
-            if *stop.borrow() {
-                return Ok(None);
+            let mut undecided = self.ledger.read(move |reader| reader.undecided(&provider)).await?;
+            // They are read again when something came or failed, not for each of them: thousands may wait after an outage.
+            while wake.count.load(Ordering::SeqCst) == seen {
+                let now = self.clock.now();
+                let steps = || undecided.iter().map(|row| (row, next_step(&row.stage, now)));
+                let next = steps().find(|(row, step)| *step == Step::Assess && !failed.contains_key(&row.delivery.id));
+                let Some((row, _)) = next else {
+                    let waits = steps().filter_map(|(_, step)| if let Step::WaitUntil(at) = step { Some(at) } else { None });
+                    return failed.into_values().next().map_or_else(|| Ok(waits.min()), Err);
+                };
+                if *stop.borrow() {
+                    return Ok(None);
+                }
+                let id = row.delivery.id;
+                match self.judge(feed, row, &undecided).await {
+                    Ok(moves) => follow(&mut undecided, &moves),
+                    Err(error @ (PipelineError::Store(_) | PipelineError::Assessment { .. })) => {
+                        failed.insert(id, error);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
-            if step == Step::Load { self.load_again(feed, row).await? } else { self.judge(feed, row, &pending).await? }
         }
     }
 }
 
-fn until(now: Timestamp, at: Timestamp) -> Duration {
+/// Applies moves to what was read before them, as if it were read again.
+fn follow(undecided: &mut Vec<DeliveryRow>, moves: &[(DeliveryId, Option<Stage>)]) {
+    for (id, stage) in moves {
+        match stage {
+            Some(stage) => undecided.iter_mut().filter(|row| row.delivery.id == *id).for_each(|row| row.stage = stage.clone()),
+            None => undecided.retain(|row| row.delivery.id != *id),
+        }
+    }
+}
+
+/// How long it is from one instant to another; nothing where that has passed.
+pub(super) fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

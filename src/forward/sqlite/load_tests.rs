@@ -206,7 +206,7 @@ async fn a_load_that_contradicts_itself_is_refused_whole() {
 async fn a_database_that_is_not_ours_or_newer_is_refused() {
     let rows = [
         ("UPDATE schema_version SET version = 99", ForwardErrorKind::SchemaNewer, "newer bedfeed"),
-        ("DROP TABLE schema_version", ForwardErrorKind::Refused, "not a bedfeed warehouse"),
+        ("DROP TABLE schema_version", ForwardErrorKind::Unusable, "not a bedfeed warehouse"),
     ];
     for (change, kind, text) in rows {
         let world = World::new().await;

@@ -91,6 +91,7 @@ const PURE: &[&str] = &[
     "pipeline/step.rs",
     "pipeline/gather.rs",
     "alerts/episodes.rs",
+    "alerts/house.rs",
     "alerts/message.rs",
     "alerts/outbox.rs",
     "health/summary.rs",

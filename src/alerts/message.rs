@@ -3,7 +3,7 @@
 //! Owns the wording and the JSON keys. Names in the JSON are stable: receivers match on them; a change that breaks a
 //! receiver raises [`MESSAGE_VERSION`]. Refuses anything but feed-level facts: no file contents, no person's value.
 
-use super::{Change, Ending, Episode, Problem};
+use super::{Change, Ending, Episode, HouseChange, HouseEpisode, HouseProblem, Problem};
 use crate::feed::{Expiry, ProviderCode, Slot, WARN_DAYS, local_text};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -64,6 +64,8 @@ pub enum Concern {
     Feed(Problem),
     /// A key or an agreement that ends.
     Term(TermConcern),
+    /// A problem on our own side.
+    House(HouseProblem),
 }
 
 /// How a key or an agreement stands.
@@ -84,6 +86,7 @@ impl Concern {
             Self::Feed(problem) => problem.as_str(),
             Self::Term(TermConcern::Expires) => "expires",
             Self::Term(TermConcern::Expired) => "expired",
+            Self::House(problem) => problem.as_str(),
         }
     }
 }
@@ -179,6 +182,51 @@ impl AlertMessage {
             slots: None,
             last_good: about.last_good,
             what_to_do: format!("Agree a new end with the provider before {}.{contact}", expiry.ends.strftime("%-d %B %Y")),
+        }
+    }
+
+    /// What is said about a problem on our own side. It names no feed: all of them may suffer from it.
+    #[must_use]
+    pub fn of_house(change: &HouseChange, zone: &TimeZone, now: Timestamp) -> Self {
+        let (HouseChange::Began(episode, _) | HouseChange::Ended(episode)) = change;
+        let HouseEpisode { problem, opened_at } = *episode;
+        let (kind, severity) = match change {
+            HouseChange::Began(..) => (AlertKind::Begin, AlertSeverity::Error),
+            HouseChange::Ended(_) => (AlertKind::End, AlertSeverity::Info),
+        };
+        let title = match (problem, kind) {
+            (HouseProblem::Disk, AlertKind::Begin) => "bedfeed itself: the disk is short of room",
+            (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",
+            (HouseProblem::Warehouse, AlertKind::Begin) => "bedfeed itself: the warehouse takes nothing",
+            (HouseProblem::Warehouse, AlertKind::End) => "bedfeed itself: the warehouse takes snapshots again",
+        };
+        let (text, what_to_do) = match change {
+            HouseChange::Began(_, trouble) => (trouble.text.clone(), trouble.what_to_do.clone()),
+            HouseChange::Ended(_) => {
+                let lasted = in_words(now.duration_since(opened_at).max(SignedDuration::ZERO));
+                (format!("It had been so since {}: {lasted}.", local_text(opened_at, zone)), String::new())
+            }
+        };
+        let ended = matches!(kind, AlertKind::End);
+        Self {
+            version: MESSAGE_VERSION,
+            key: format!("{}/{}", episode.key(), kind.as_str()),
+            episode: episode.key(),
+            kind,
+            severity,
+            provider: None,
+            provider_name: None,
+            problem: Concern::House(problem),
+            title: title.to_owned(),
+            text,
+            slot: Slot::containing(opened_at),
+            since: opened_at,
+            since_local: local_text(opened_at, zone),
+            ended: ended.then_some(now),
+            ending: ended.then_some(Ending::Recovered),
+            slots: None,
+            last_good: None,
+            what_to_do,
         }
     }
 

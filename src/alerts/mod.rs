@@ -4,15 +4,17 @@
 
 mod channels;
 mod episodes;
+mod house;
 mod message;
 mod outbox;
 mod watch;
 
 pub use channels::{SendError, send};
 pub use episodes::{Change, Ending, Episode, Problem, step};
+pub use house::{HouseChange, HouseEpisode, HouseProblem, HouseTrouble, Queue, house_step, waited, warehouse_trouble};
 pub use message::{About, AlertKind, AlertMessage, AlertSeverity, Concern, MESSAGE_VERSION, TermConcern};
 pub use outbox::{Channel, MAX_WAIT, next_attempt};
-pub use watch::{Watch, WatchedFeed};
+pub use watch::{Probe, Watch, WatchedFeed};
 
 /// `[alerts]` in the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

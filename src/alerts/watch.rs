@@ -3,7 +3,10 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
-use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
+use super::{
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, Queue, house_step, next_attempt,
+    send, step, waited, warehouse_trouble,
+};
 use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
 use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
@@ -36,6 +39,9 @@ pub struct WatchedFeed {
     pub terms: Vec<Term>,
 }
 
+/// Says what is wrong on our own side now.
+pub type Probe = Arc<dyn Fn() -> Vec<HouseTrouble> + Send + Sync>;
+
 /// The watch over all feeds.
 #[derive(Clone)]
 pub struct Watch {
@@ -45,13 +51,20 @@ pub struct Watch {
     channels: Arc<Vec<Channel>>,
     zone: TimeZone,
     queued: Arc<Notify>,
+    house: Option<Probe>,
 }
 
 impl Watch {
     /// A watch over feeds, telling channels; times in messages are local to `zone`.
     #[must_use]
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
-        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()) }
+        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()), house: None }
+    }
+
+    /// The same, watching our own side too.
+    #[must_use]
+    pub fn over_house(self, house: Probe) -> Self {
+        Self { house: Some(house), ..self }
     }
 
     /// Records the first slot each feed is expected to fill: what the settings say, otherwise the slot after the feed was
@@ -110,6 +123,37 @@ impl Watch {
                 self.record(feed, &change, last_good, now).await?;
             }
             self.warn_of_ends(feed, last_good, now).await?;
+        }
+        self.judge_house().await
+    }
+
+    /// Tells what is wrong on our own side, once, and when it is over.
+    async fn judge_house(&self) -> Result<(), LedgerError> {
+        let (open, queue) = self.ledger.read(|reader| Ok((reader.open_house_episodes()?, reader.queue_state()?))).await?;
+        let open = open.into_iter().map(|(_, episode)| serde_json::from_value::<HouseEpisode>(episode));
+        let open: Vec<HouseEpisode> =
+            open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let was_away = open.iter().any(|episode| episode.problem == HouseProblem::Warehouse);
+        let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
+        let mut troubles = self.house.as_ref().map(|house| house()).unwrap_or_default();
+        troubles.extend(warehouse_trouble(&queue, was_away));
+        let now = self.clock.now();
+        for change in house_step(&open, &troubles, now) {
+            let mut message = AlertMessage::of_house(&change, &self.zone, now);
+            if let HouseChange::Ended(HouseEpisode { problem: HouseProblem::Warehouse, opened_at }) = change {
+                let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;
+                message.text = format!("{} {}", message.text, waited(count));
+            }
+            let alerts = self.for_every_channel(&message)?;
+            let event = match change {
+                HouseChange::Began(episode, _) => {
+                    let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+                    Event::HouseEpisodeOpened { key: episode.key(), episode: described, alerts }
+                }
+                HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
+            };
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
+            self.queued.notify_waiters();
         }
         Ok(())
     }
@@ -201,7 +245,7 @@ fn episode(row: &EpisodeRow) -> Option<Episode> {
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = watch.round().await {
-            tracing::error!(%error, "lateness could not be judged; trying again");
+            tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
         }
         tokio::select! {
             changed = news.changed() => match changed {
@@ -224,7 +268,7 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
             Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {
-                tracing::error!(%error, "the outbox of alerts could not be read or marked; trying again");
+                tracing::error!(error = error_chain(&error), "the outbox of alerts could not be read or marked; trying again");
                 LONGEST_PAUSE
             }
         };

@@ -103,6 +103,8 @@ fn step(event: &Event) -> Option<String> {
         | Event::FeedExpected { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
+        | Event::HouseEpisodeOpened { .. }
+        | Event::HouseEpisodeClosed { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }

@@ -106,6 +106,7 @@ fn sftp(section: Section<'_>) -> (intake::Settings, intake::Trust) {
         connection_rate: section.get("connection_rate").and_then(|item| item.whole(1..=10_000)).unwrap_or(default.connection_rate),
         penalties: section.get("penalties").and_then(|item| item.flag()).unwrap_or(default.penalties),
         max_open_files: count("max_open_files", 1_000).unwrap_or(default.max_open_files),
+        reserve_bytes: section.get("reserve_bytes").and_then(|item| item.size(0..=1 << 40)).unwrap_or(default.reserve_bytes),
         compatibility,
         post_quantum_only: post_quantum_only.is_some_and(|(_, on)| on),
         rekey_bytes: section.get("rekey_bytes").and_then(|item| item.size(REKEY_BYTES)).unwrap_or(default.rekey_bytes),

@@ -1,7 +1,8 @@
 //! Armed faults: what `BEDFEED_FAULT` asks for. In no release build.
 //!
 //! `BEDFEED_FAULT=ledger_commit.after:3` ends the process, as `kill -9` does, when it passes there for the third time;
-//! `upload_sync.before:1:error` makes that step fail the first time. Several stand with commas between them.
+//! `upload_sync.before:1:error` makes that step fail the first time. Several stand with commas between them. `@PATH` stands
+//! for what is in a file, from the moment at which it is there: so a daemon can be let start before it is hurt.
 
 use super::{Injected, Moment, Step};
 use std::sync::OnceLock;
@@ -25,11 +26,14 @@ struct Fault {
 /// Passes a point: goes on, fails, or does not return.
 pub(super) fn pass(step: Step, moment: Moment) -> Result<(), Injected> {
     static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
-    let faults = FAULTS.get_or_init(|| read(&std::env::var(VARIABLE).unwrap_or_default()));
+    let Some(faults) = FAULTS.get().or_else(|| asked_for().map(|text| FAULTS.get_or_init(|| read(&text)))) else { return Ok(()) };
     for fault in faults.iter().filter(|fault| (fault.step, fault.moment) == (step, moment)) {
         let passed = fault.passed.fetch_add(1, Ordering::SeqCst).saturating_add(1);
         match (passed == fault.at, fault.fails) {
-            (true, true) => return Err(Injected(step, moment)),
+            (true, true) => {
+                tracing::warn!(step = step.name(), ?moment, "this step fails, because BEDFEED_FAULT says so");
+                return Err(Injected(step, moment));
+            }
             (true, false) => end(),
             (false, _) => {}
         }
@@ -37,9 +41,18 @@ pub(super) fn pass(step: Step, moment: Moment) -> Result<(), Injected> {
     Ok(())
 }
 
+/// What the variable asks for; `None` while that is not known yet.
+fn asked_for() -> Option<String> {
+    let text = std::env::var(VARIABLE).unwrap_or_default();
+    match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).ok(),
+        None => Some(text),
+    }
+}
+
 /// What a text asks for. What cannot be read is said, and asks for nothing.
 fn read(text: &str) -> Vec<Fault> {
-    let words = text.split(',').filter(|word| !word.is_empty());
+    let words = text.trim().split(',').filter(|word| !word.is_empty());
     let read = words.map(|word| one(word).ok_or(word));
     let known = read.filter_map(|read| {
         read.inspect_err(|word| tracing::error!(word, "no such fault: STEP.before or STEP.after, then perhaps :PASSING and :error")).ok()

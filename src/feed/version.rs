@@ -34,9 +34,7 @@ pub fn current(versions: &[Version]) -> Option<&Version> {
     // Where a slot has numbers from both sides of the last one, the low ones are those of the next round.
     let wraps = versions.iter().filter_map(|version| version.sequence).any(ends_a_round);
     let lifted = |number: u32| u64::from(number) + if wraps && begins_a_round(number) { u64::from(LAST_NUMBER) } else { 0 };
-    let rank = |version: &&Version| {
-        (version.sequence.map(lifted), version.snapshot_at.as_second(), version.lead, version.version)
-    };
+    let rank = |version: &&Version| (version.sequence.map(lifted), version.snapshot_at.as_second(), version.lead, version.version);
     versions.iter().max_by_key(rank)
 }
 

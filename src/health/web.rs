@@ -44,6 +44,8 @@ pub struct Sources {
     pub zone: TimeZone,
     /// Other rooms' counters.
     pub counted: Counted,
+    /// What is wrong on our own side now, in a sentence each.
+    pub notices: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// Why a page could not be made.
@@ -136,8 +138,8 @@ async fn with_safe_headers(mut response: Response) -> Response {
 }
 
 async fn summary(sources: &Sources) -> Result<SummaryPage, Trouble> {
-    let (feeds, now) = (Arc::clone(&sources.feeds), sources.clock.now());
-    Ok(sources.ledger.read(move |reader| feed_summary(reader, &feeds, Vec::new(), now)).await?)
+    let (feeds, notices, now) = (Arc::clone(&sources.feeds), (sources.notices)(), sources.clock.now());
+    Ok(sources.ledger.read(move |reader| feed_summary(reader, &feeds, notices, now)).await?)
 }
 
 async fn feed_health(State(sources): State<Sources>) -> Result<Html<String>, Trouble> {
@@ -202,6 +204,8 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::FeedExpected { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
+        | Event::HouseEpisodeOpened { .. }
+        | Event::HouseEpisodeClosed { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }

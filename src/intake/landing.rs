@@ -66,6 +66,8 @@ pub(super) enum LandingError {
     Settled,
     #[error("{0}")]
     Quota(String),
+    #[error("bedfeed is short of disk space: nothing is wrong with the file; send it again later")]
+    NoRoom,
     #[error("the work on the file was broken off")]
     Stopped(#[source] tokio::task::JoinError),
     #[error("could not {doing} {}", path.display())]
@@ -78,9 +80,16 @@ pub(super) enum LandingError {
 }
 
 impl LandingError {
-    /// What the sender is told: nothing about our disk.
+    /// Whether the disk is full, or nearly so.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::NoRoom) || matches!(self, Self::Io { source, .. } if full(source.kind()))
+    }
+
+    /// What the sender is told: no more of our disk than that it is full.
     pub(super) fn told(&self) -> String {
         match self {
+            Self::Io { .. } if self.is_for_want_of_room() => Self::NoRoom.to_string(),
             Self::Io { .. } | Self::Stopped(_) => "bedfeed could not store the file: send it again in a few minutes".to_owned(),
             other => other.to_string(),
         }

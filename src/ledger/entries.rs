@@ -71,6 +71,22 @@ pub enum Event {
         /// What to send about it.
         alerts: Vec<AlertToSend>,
     },
+    /// A problem on our own side began.
+    HouseEpisodeOpened {
+        /// The episode's stable key.
+        key: String,
+        /// The episode as `alerts` describes it.
+        episode: serde_json::Value,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// It ended.
+    HouseEpisodeClosed {
+        /// The episode's stable key.
+        key: String,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
     /// Somebody is told of something that is no episode of a feed, such as a key that ends soon.
     Warned {
         /// What tells it apart, for ever.
@@ -163,6 +179,8 @@ impl Event {
             | Self::FeedExpected { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }
+            | Self::HouseEpisodeOpened { .. }
+            | Self::HouseEpisodeClosed { .. }
             | Self::Warned { .. }
             | Self::ClientSeen { .. }
             | Self::AlertDelivered { .. }

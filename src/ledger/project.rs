@@ -45,6 +45,18 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             run(connection, "UPDATE episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
             queue(connection, at, alerts)
         }
+        Event::HouseEpisodeOpened { key, episode, alerts } => {
+            run(
+                connection,
+                "INSERT INTO house_episode (key, episode, opened_at) VALUES (?1, ?2, ?3)",
+                params![key, episode.to_string(), stamp(at)],
+            )?;
+            queue(connection, at, alerts)
+        }
+        Event::HouseEpisodeClosed { key, alerts } => {
+            run(connection, "UPDATE house_episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
+            queue(connection, at, alerts)
+        }
         Event::Warned { alerts, .. } => queue(connection, at, alerts),
         Event::ClientSeen { client } => client_seen(connection, client),
         Event::AlertDelivered { key, channel } => run(

@@ -101,7 +101,8 @@ impl Reader {
     /// The query failed.
     pub fn queued_since(&self, since: Timestamp) -> Result<u64, LedgerError> {
         let read = |row: &Row<'_>| row.get(0).map_err(LedgerError::Read);
-        let sql = "SELECT count(*) FROM delivery WHERE moved_at >= ?1 AND lead = id";
+        let sql = "SELECT (SELECT count(*) FROM delivery WHERE outcome = 'pending' AND lead = id)
+             + (SELECT count(*) FROM delivery WHERE moved_at >= ?1 AND outcome = 'loaded' AND lead = id)";
         Ok(self.rows(sql, params![stamp(since)], read)?.into_iter().next().unwrap_or(0))
     }
 

@@ -301,6 +301,16 @@ impl Reader {
         )
     }
 
+    /// The open episodes of our own side, each as `alerts` described it, with its key.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn open_house_episodes(&self) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
+        let open = "SELECT key, episode FROM house_episode WHERE closed_at IS NULL ORDER BY key";
+        let rows = self.all(open, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.into_iter().map(|(key, episode)| Ok((key, json(&episode)?))).collect()
+    }
+
     /// The newest episodes of all feeds, newest first.
     ///
     /// # Errors

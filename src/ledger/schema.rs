@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,6 +135,12 @@ CREATE TABLE IF NOT EXISTS episode (
     closed_at TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS episode_open ON episode (provider) WHERE closed_at IS NULL;
+CREATE TABLE IF NOT EXISTS house_episode (
+    key       TEXT PRIMARY KEY,
+    episode   TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    closed_at TEXT
+) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (
     id           INTEGER PRIMARY KEY,
     key          TEXT NOT NULL,

@@ -2,8 +2,8 @@
 
 use super::assess::{Assessment, Context, Part, assess};
 use super::gather::{Gathering, gather, history, reach};
-use super::picture::{judge_with_picture, kept_text};
 use super::loading::Prepared;
+use super::picture::{judge_with_picture, kept_text};
 use super::worker::Inner;
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
@@ -167,9 +167,7 @@ impl Inner {
                 stage = stage.as_str(), rules, "judged");
         }
         self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await?;
-        for row in rows {
-            settle(&self.store, row.delivery.id, stage, Some(&report))?;
-        }
+        rows.iter().for_each(|row| self.put_away(row, stage, Some(&report)));
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! Owns what is kept in memory between judging and loading; whatever is not there is read and judged again. Refuses to
 //! decide what comes next: `queue` does.
 
-use super::carry_out::{PipelineError, moved, settle};
+use super::carry_out::{PipelineError, moved};
 use super::queue::{Door, Next, in_order};
 use super::worker::{Inner, PAUSE_AFTER_FAULT, until};
 use crate::feed::{DeliveryId, Report, SnapshotRef, Stage, error_chain};
@@ -174,7 +174,7 @@ impl Inner {
             Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(&rows, snapshot).await?,
             // Trying again would not help: somebody must look.
             Err(error) if error.kind() == ForwardErrorKind::Refused => self.refused(&rows, snapshot, &error_chain(&error)).await?,
-            Err(error) => return Ok(Went::Away(error.to_string())),
+            Err(error) => return Ok(Went::Away(error_chain(&error))),
         }
         Ok(Went::Took)
     }
@@ -193,7 +193,7 @@ impl Inner {
                 return Ok(Found::Went(Went::Took));
             }
             Ok(false) => {}
-            Err(error) => return Ok(Found::Went(Went::Away(error.to_string()))),
+            Err(error) => return Ok(Found::Went(Went::Away(error_chain(&error)))),
         }
         let decided = row.report.clone();
         let judged = self.judge_against_past(feed, &row, rows, decided.as_ref().map(|report| report.assessed_at)).await?;
@@ -232,9 +232,7 @@ impl Inner {
         tracing::error!(delivery = %snapshot.lead, error = note, "the warehouse refuses a snapshot; it is set aside");
         let stage = Stage::Quarantined { sealed: false, discarded: false };
         self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(note))).collect()).await?;
-        for row in rows {
-            settle(&self.store, row.delivery.id, &stage, row.report.as_ref())?;
-        }
+        rows.iter().for_each(|row| self.put_away(row, &stage, row.report.as_ref()));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ pub mod picture;
 mod queue;
 mod step;
 mod support;
+mod trouble;
 mod worker;
 
 pub use carry_out::PipelineError;

@@ -4,7 +4,7 @@
 //! the door: after a failure nothing is tried for a while, then one snapshot; the first that is taken lets all others in.
 //! Refuses to remember for good: the queue is read from the ledger, and the door begins open at every start.
 
-use super::step::{LONGEST_RETRY, retry_at};
+use super::step::{LONGEST_RETRY, retry_at, waits};
 use crate::feed::{DeliveryId, ProviderCode, Slot};
 use crate::ledger::QueuedSnapshot;
 use jiff::Timestamp;
@@ -65,7 +65,7 @@ impl Door {
         let asked = queue.iter().enumerate().filter(|(_, waiting)| self.may_be_tried(waiting, now));
         let chosen = if self.failures == 0 {
             asked.map(|(at, _)| at).next()
-        } else if !is_due(self.shut_until, now) {
+        } else if waits(self.shut_until, now) {
             return if queue.is_empty() { Next::Nothing } else { Next::WaitUntil(self.shut_until) };
         } else {
             // One that never failed tells best whether it is the warehouse.
@@ -102,7 +102,7 @@ impl Door {
     }
 
     fn may_be_tried(&self, waiting: &QueuedSnapshot, now: Timestamp) -> bool {
-        is_due(self.held_until(waiting), now)
+        !waits(self.held_until(waiting), now)
     }
 
     /// Before when a snapshot is not tried, apart from the door: what failed before the warehouse last took something
@@ -114,11 +114,6 @@ impl Door {
             None => waiting.retry_at,
         }
     }
-}
-
-/// Whether an instant has come. One that lies further ahead than any wait was set before the clock was put back.
-fn is_due(at: Timestamp, now: Timestamp) -> bool {
-    at <= now || at.duration_since(now) > LONGEST_RETRY.saturating_mul(2)
 }
 
 #[cfg(test)]
@@ -161,7 +156,12 @@ mod tests {
             ("a correction of the newest", &["RM1 10:00", "RM1 10:30 2"], &["RM1 10:30"], &["RM1 10:30 2", "RM1 10:00"]),
             ("two of the newest slot", &["RM1 10:30", "RM1 10:30 2", "RM1 10:00"], &[], &["RM1 10:30 2", "RM1 10:00", "RM1 10:30"]),
             ("late files only", &["RM1 09:00", "RM1 08:45", "RGP 10:00"], &["RM1 10:30"], &["RGP 10:00", "RM1 08:45", "RM1 09:00"]),
-            ("what is read again comes last", &["RM1 08:00*", "RM1 10:45*", "RM1 10:30"], &["RM1 10:15"], &["RM1 10:30", "RM1 08:00*", "RM1 10:45*"]),
+            (
+                "what is read again comes last",
+                &["RM1 08:00*", "RM1 10:45*", "RM1 10:30"],
+                &["RM1 10:15"],
+                &["RM1 10:30", "RM1 08:00*", "RM1 10:45*"],
+            ),
             ("nothing", &[], &["RM1 10:15"], &[]),
         ];
         for (what, queue, loaded, expected) in rows {

@@ -25,8 +25,16 @@ pub fn next_step(stage: &Stage, now: Timestamp) -> Step {
         Stage::Landed => Step::Assess,
         Stage::Waiting { until, .. } if now < *until => Step::WaitUntil(*until),
         Stage::Waiting { .. } => Step::Assess,
-        Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => Step::Nothing,
+        Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
+            Step::Nothing
+        }
     }
+}
+
+/// Whether a retry that was planned for `at` is still ahead. One further ahead than any wait is long was planned before the
+/// clock was put back: waiting for it would mean an hour of standing still.
+pub(super) fn waits(at: Timestamp, now: Timestamp) -> bool {
+    now < at && at.duration_since(now) <= LONGEST_RETRY.saturating_mul(5) / 4
 }
 
 /// When a load that has failed `attempts` times is tried again: 1 s, 2 s, 4 s... up to a minute, moved by up to a quarter

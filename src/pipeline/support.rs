@@ -1,6 +1,6 @@
 //! What support does with a quarantined delivery: release, reprocess, discard. Every act is recorded with who and why.
 
-use super::carry_out::{PipelineError, settle};
+use super::carry_out::PipelineError;
 use super::worker::Pipeline;
 use crate::feed::{DeliveryId, Severity, Stage};
 use crate::ledger::{Act, DeliveryRow, Event, LedgerError};
@@ -82,7 +82,7 @@ impl Pipeline {
         self.inner.record(events.collect()).await?;
         for part in parts.iter().filter(|part| act == Act::Discard && matches!(part.stage, Stage::Quarantined { sealed: true, .. })) {
             let purged = Stage::Quarantined { sealed: true, discarded: true };
-            settle(&self.inner.store, part.delivery.id, &purged, part.report.as_ref()).map_err(PipelineError::from)?;
+            self.inner.put_away(part, &purged, part.report.as_ref());
         }
         self.wake(&row.delivery.provider);
         tracing::info!(provider = %row.delivery.provider, delivery = %id, act = act.as_str(), by, "support acted on a delivery");

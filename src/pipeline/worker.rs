@@ -3,17 +3,18 @@
 use super::carry_out::{PipelineError, settle};
 use super::loading::{Shelf, load_all};
 use super::step::{Step, next_step};
-use crate::feed::{Clock, DeliveryId, ProviderCode, Stage, error_chain};
+use super::trouble::{Troubles, What};
+use crate::feed::{Clock, DeliveryId, ProviderCode, Report, Stage, error_chain};
 use crate::forward::Warehouse;
 use crate::ledger::{DeliveryRow, Ledger};
 use crate::normalise::reference::Reference;
-use crate::quarantine::Store;
+use crate::quarantine::{Store, StoreError};
 use crate::verify::Feed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -51,6 +52,8 @@ pub(super) struct Inner {
     pub(super) queued: Notify,
     pub(super) queued_count: AtomicU64,
     wakes: BTreeMap<ProviderCode, Wake>,
+    /// What could not be read or moved, and is tried again.
+    troubles: Mutex<Troubles>,
 }
 
 /// How a feed's worker learns of news.
@@ -68,8 +71,10 @@ impl Pipeline {
         let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Wake::default())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
-        let (rules, shelf, queued, queued_count) = (Arc::new(rules), Shelf::default(), Notify::new(), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules, judges, changed, shelf, queued, queued_count, wakes }) }
+        let (rules, troubles, shelf) = (Arc::new(rules), Mutex::default(), Shelf::default());
+        let (queued, queued_count) = (Notify::new(), AtomicU64::new(0));
+        let inner = Inner { ledger, warehouse, store, clock, rules, judges, changed, shelf, queued, queued_count, wakes, troubles };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Says that a provider's delivery was recorded.
@@ -88,10 +93,10 @@ impl Pipeline {
     }
 
     /// Puts stored originals where the ledger says they belong, and removes those it does not know: they were never
-    /// acknowledged. Run once, before the first upload is taken.
+    /// acknowledged. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
     ///
     /// # Errors
-    /// The ledger or the store cannot be read or changed.
+    /// The ledger or the folders cannot be read.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = &self.inner.store;
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
@@ -100,7 +105,9 @@ impl Pipeline {
             match known.get(&id) {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
-                    store.forget(id)?;
+                    if let Err(error) = store.forget(id) {
+                        tracing::error!(error = error_chain(&error), "it could not be removed; the next start tries again");
+                    }
                 }
                 Some(false) => {}
                 Some(true) => self.settle_one(id).await?,
@@ -108,12 +115,7 @@ impl Pipeline {
         }
         // Also those that were moved already: the crash may have come before their findings were written.
         for id in store.quarantined_ids().map_err(PipelineError::Folders)? {
-            match self.settle_one(id).await {
-                Err(PipelineError::Store(error)) if error.source.kind() == io::ErrorKind::NotFound => {
-                    tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");
-                }
-                other => other?,
-            }
+            self.settle_one(id).await?;
         }
         self.name_the_abandoned().await
     }
@@ -134,7 +136,8 @@ impl Pipeline {
 
     async fn settle_one(&self, id: DeliveryId) -> Result<(), PipelineError> {
         let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
-        row.map_or(Ok(()), |row| Ok(settle(&self.inner.store, id, &row.stage, row.report.as_ref())?))
+        row.iter().for_each(|row| self.inner.put_away(row, &row.stage, row.report.as_ref()));
+        Ok(())
     }
 
     /// Runs every feed's worker until `stop` turns true; a step under way is finished first.
@@ -179,9 +182,8 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
 impl Inner {
     /// Judges all that can be judged now; gives the next instant at which something can.
     async fn pass(&self, feed: &Arc<Feed>, wake: &Wake, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
-        // What fails by itself is left out until the next pass: one original that cannot be read holds up no other file.
-        let mut failed: BTreeMap<DeliveryId, PipelineError> = BTreeMap::new();
         loop {
+            self.put_away_again(&feed.provider).await?;
             let seen = wake.count.load(Ordering::SeqCst);
             let provider = feed.provider.clone();
             let mut undecided = self.ledger.read(move |reader| reader.undecided(&provider)).await?;
@@ -189,25 +191,61 @@ impl Inner {
             while wake.count.load(Ordering::SeqCst) == seen {
                 let now = self.clock.now();
                 let steps = || undecided.iter().map(|row| (row, next_step(&row.stage, now)));
-                let next = steps().find(|(row, step)| *step == Step::Assess && !failed.contains_key(&row.delivery.id));
+                let next = steps().find(|(row, step)| *step == Step::Assess && !self.troubles().rests(row.delivery.id, now));
                 let Some((row, _)) = next else {
                     let waits = steps().filter_map(|(_, step)| if let Step::WaitUntil(at) = step { Some(at) } else { None });
-                    return failed.into_values().next().map_or_else(|| Ok(waits.min()), Err);
+                    return Ok(waits.chain(self.troubles().next(&feed.provider)).min());
                 };
                 if *stop.borrow() {
                     return Ok(None);
                 }
-                let id = row.delivery.id;
                 match self.judge(feed, row, &undecided).await {
-                    Ok(moves) => follow(&mut undecided, &moves),
-                    Err(error @ (PipelineError::Store(_) | PipelineError::Assessment { .. })) => {
-                        failed.insert(id, error);
+                    // A disk that is sick for one file must not hold up the others.
+                    Err(PipelineError::Store(error)) => {
+                        self.in_trouble(row, What::Step, &error);
                         break;
                     }
-                    Err(error) => return Err(error),
+                    moves => {
+                        self.troubles().over(row.delivery.id, What::Step);
+                        follow(&mut undecided, &moves?);
+                    }
                 }
             }
         }
+    }
+
+    /// Puts an original where its recorded stage says. Where that fails it is tried again until it works.
+    pub(super) fn put_away(&self, row: &DeliveryRow, stage: &Stage, report: Option<&Report>) {
+        match settle(&self.store, row.delivery.id, stage, report) {
+            Ok(()) => self.troubles().over(row.delivery.id, What::PutAway),
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                self.troubles().over(row.delivery.id, What::PutAway);
+                tracing::error!(delivery = %row.delivery.id, "the stored original of a delivery is gone: was it removed by hand?");
+            }
+            Err(error) => self.in_trouble(row, What::PutAway, &error),
+        }
+    }
+
+    async fn put_away_again(&self, provider: &ProviderCode) -> Result<(), PipelineError> {
+        let due = self.troubles().due_to_put_away(provider, self.clock.now());
+        for id in due {
+            match self.ledger.read(move |reader| reader.delivery(id)).await? {
+                Some(row) => self.put_away(&row, &row.stage, row.report.as_ref()),
+                None => self.troubles().over(id, What::PutAway),
+            }
+        }
+        Ok(())
+    }
+
+    fn in_trouble(&self, row: &DeliveryRow, what: What, error: &StoreError) {
+        let (provider, delivery) = (&row.delivery.provider, row.delivery.id);
+        let again_at = self.troubles().note(delivery, what, provider, self.clock.now());
+        tracing::error!(%provider, %delivery, error = error_chain(error), %again_at, "a stored original is in trouble: check the disk; it is tried again");
+    }
+
+    /// A lock whose holder panicked is still good: what it guards is changed in one step.
+    fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

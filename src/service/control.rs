@@ -113,8 +113,12 @@ pub struct Endpoint {
     pub uploads_accepted: u64,
     /// Uploads not acknowledged.
     pub uploads_failed: u64,
+    /// Of these, uploads for which there was no room on the disk.
+    pub no_room: u64,
     /// The newest upload of each provider that was not taken.
     pub refused_uploads: Vec<RefusedUpload>,
+    /// What is wrong on our own side now, in a sentence each.
+    pub notices: Vec<String>,
 }
 
 /// An upload that was not taken.
@@ -151,7 +155,9 @@ impl From<Counts> for Endpoint {
             closed: by_reason(counts.closed),
             uploads_accepted: counts.accepted,
             uploads_failed: counts.failed,
+            no_room: counts.no_room,
             refused_uploads: Vec::new(),
+            notices: Vec::new(),
         }
     }
 }

@@ -45,6 +45,8 @@ impl Gate for HouseGate {
             let event = Event::Accepted { delivery: Box::new(delivery) };
             if let Err(error) = fault::during(Step::AcceptRecord, self.ledger.append(self.clock.now(), vec![event])).await {
                 self.clear_away(id).await;
+                // Where it was recorded after all, it is judged like any other.
+                self.pipeline.wake(&provider);
                 return Err(NotAccepted(Box::new(error)));
             }
             self.refusals.accepted(&provider, folder, name.as_str());

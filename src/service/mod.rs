@@ -6,6 +6,7 @@
 mod clock;
 pub mod control;
 mod gate;
+mod house;
 mod publish;
 mod refusals;
 mod start;

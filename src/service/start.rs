@@ -3,6 +3,7 @@
 use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
+use super::house::House;
 use super::publish::{Publisher, reference_rows};
 use super::refusals::Refusals;
 use crate::alerts::{Channel, Watch, WatchedFeed};
@@ -100,6 +101,10 @@ pub(super) struct Books {
     pub(super) zone: TimeZone,
     /// What the endpoint did not take.
     pub(super) refusals: Arc<Refusals>,
+    /// What the endpoint counts.
+    pub(super) counters: Arc<Counters>,
+    /// What is wrong on our own side.
+    pub(super) house: Arc<House>,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }
@@ -130,7 +135,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
 
     let (stop_intake, intake_stops) = watch::channel(false);
     let (stop_rest, rest_stops) = watch::channel(false);
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::clone(&books.counters);
     let answer = control::Answer::Running {
         since: books.clock.now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -140,7 +145,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         next: next.as_ref().map(|(_, shown)| shown.clone()),
         endpoint: Box::default(),
     };
-    let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals));
+    let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals), Arc::clone(&books.house));
     let mut tasks = JoinSet::new();
     books.run_inside(settings, &mut tasks, &rest_stops);
     tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
@@ -183,7 +188,11 @@ impl Books {
         let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
-        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), lock })
+        let counters = Arc::new(Counters::default());
+        let house = Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters)));
+        let probed = Arc::clone(&house);
+        let watch = watch.over_house(Arc::new(move || probed.troubles()));
+        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -218,7 +227,11 @@ impl Books {
             warehouse: self.warehouse.reader(),
             clock: Arc::clone(&self.clock),
             zone: self.zone.clone(),
-            counted: counted(Arc::clone(counters)),
+            counted: counted(Arc::clone(counters), Arc::clone(&self.house)),
+            notices: {
+                let house = Arc::clone(&self.house);
+                Arc::new(move || house.notices())
+            },
         }
     }
 
@@ -360,24 +373,31 @@ pub(crate) fn health_feeds(settings: &Settings) -> Vec<HealthFeed> {
 }
 
 /// The answer to a ping: what was true at the start, with the counters as they are when it is asked.
-fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals>) -> control::Ping {
+fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals>, house: Arc<House>) -> control::Ping {
     Arc::new(move || {
         let mut answer = answer.clone();
         if let control::Answer::Running { endpoint, .. } = &mut answer {
             **endpoint = counters.read().into();
             endpoint.refused_uploads = refusals.newest().into_iter().map(Into::into).collect();
+            endpoint.notices = house.notices();
         }
         answer
     })
 }
 
 /// The endpoint's counters under the names that `/metrics` gives them.
-fn counted(counters: Arc<Counters>) -> Counted {
+fn counted(counters: Arc<Counters>, house: Arc<House>) -> Counted {
     let counter = |name, help, value| Family::of_one(name, FamilyKind::Counter, help, value);
     let gauge = |name, help, value| Family::of_one(name, FamilyKind::Gauge, help, value);
     Arc::new(move || {
         let counts = counters.read();
-        vec![
+        let room = house.room().map(|room| {
+            [
+                gauge("bedfeed_disk_free_bytes", "Room that is left on the disk of the state folder.", room.free),
+                gauge("bedfeed_disk_reserve_bytes", "Room of this that uploads may not have.", room.reserve),
+            ]
+        });
+        let mut families = vec![
             gauge("bedfeed_sftp_connections_open", "Connections that are open now.", counts.open),
             gauge("bedfeed_sftp_connections_not_logged_in", "Connections that are open now and have not logged in.", counts.waiting),
             counter("bedfeed_sftp_connections_total", "Connections accepted.", counts.connections),
@@ -396,7 +416,10 @@ fn counted(counters: Arc<Counters>) -> Counted {
             Family::by_reason("bedfeed_sftp_logins_refused_total", "Logins refused, by reason.", &counts.refused),
             counter("bedfeed_sftp_uploads_accepted_total", "Uploads acknowledged.", counts.accepted),
             counter("bedfeed_sftp_uploads_failed_total", "Uploads not acknowledged.", counts.failed),
+            counter("bedfeed_sftp_uploads_without_room_total", "Of these, uploads for which the disk had no room.", counts.no_room),
             counter("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
-        ]
+        ];
+        families.extend(room.into_iter().flatten());
+        families
     })
 }

@@ -59,7 +59,10 @@ impl<'a> Show<'a> {
                 let rules = if rules.is_empty() { String::new() } else { format!(" [{}]", rules.join(" ")) };
                 self.moved(*delivery, stage)?.map(|line| line + &rules)
             }
-            Event::EpisodeOpened { alerts, .. } | Event::EpisodeClosed { alerts, .. } => {
+            Event::EpisodeOpened { alerts, .. }
+            | Event::EpisodeClosed { alerts, .. }
+            | Event::HouseEpisodeOpened { alerts, .. }
+            | Event::HouseEpisodeClosed { alerts, .. } => {
                 let title = alerts.first().and_then(|alert| alert.message.get("title")).and_then(|title| title.as_str());
                 title.map(|title| format!("  ALERT  {title}"))
             }

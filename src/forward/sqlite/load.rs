@@ -1,5 +1,6 @@
 //! Loading one snapshot: ledger row, control rows, facts, sums and the current pointer in one transaction (P2).
 
+use super::super::facts::snapshot_id;
 use super::super::{ForwardError, Load, LoadOutcome};
 use super::database::{int, sql, utc};
 use super::wards::Wards;
@@ -15,7 +16,7 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
     let doing = format!("loading {} for {} of {}", load.reference.lead, load.reference.slot, load.verified.snapshot().provider);
     agree(load, &doing)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(&*doing))?;
-    if is_loaded(&transaction, load.reference.lead).map_err(sql(&*doing))? {
+    if is_loaded(&transaction, &snapshot_id(load.reference, load.replay)).map_err(sql(&*doing))? {
         return Ok(LoadOutcome::AlreadyLoaded);
     }
     let (key, unknown_wards) = write_facts(&transaction, load, &doing)?;
@@ -25,8 +26,8 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
 }
 
 /// Whether a snapshot is there.
-pub(super) fn is_loaded(connection: &Connection, lead: DeliveryId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([lead.to_string()])
+pub(super) fn is_loaded(connection: &Connection, snapshot_id: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([snapshot_id])
 }
 
 /// Writes everything but the pointer: nothing of it shows before [`switch_current`].
@@ -89,7 +90,7 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?
         .execute(params![
-            load.reference.lead.to_string(),
+            snapshot_id(load.reference, load.replay),
             snapshot.provider.as_str(),
             utc(snapshot.slot.start()),
             load.reference.version,

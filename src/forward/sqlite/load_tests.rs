@@ -22,8 +22,9 @@ async fn p2_loading_twice_changes_nothing() {
     // Also after the warehouse was closed and opened, as after a crash between commit and answer.
     world.warehouse.close().await;
     let warehouse = Warehouse::open(&settings(), world.folder.path()).await.unwrap();
-    let lead = lead(&small("RM1", TEN, 5), 1);
-    assert!(warehouse.is_loaded(lead).await.unwrap());
+    let reference = load_of(small("RM1", TEN, 5), 1).reference;
+    assert!(warehouse.is_loaded(reference, false).await.unwrap());
+    assert!(!warehouse.is_loaded(reference, true).await.unwrap());
     assert_eq!(warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap(), LoadOutcome::AlreadyLoaded);
     let after: Vec<String> = before.into_iter().filter(|row| !row.starts_with("clock_override")).collect();
     assert_eq!(world.dump(), after);

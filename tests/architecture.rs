@@ -95,6 +95,7 @@ const PURE: &[&str] = &[
     "alerts/message.rs",
     "alerts/outbox.rs",
     "health/summary.rs",
+    "service/jumps.rs",
     "health/pages.rs",
     "health/pages",
     "health/metrics.rs",

@@ -14,6 +14,7 @@ mod queue;
 mod read;
 mod replays;
 mod schema;
+mod sound;
 mod writer;
 
 #[cfg(test)]

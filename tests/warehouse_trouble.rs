@@ -191,12 +191,12 @@ fn p2_a_warehouse_that_is_broken_refuses_nobodys_file_and_is_used_again_when_it_
     // Something else in its place, as after a disk that was not mounted.
     service.stop();
     let aside = service.state().join("aside.db");
-    std::fs::rename(&database, &aside).unwrap();
+    run("mv", &[&database, &aside], b"").fine();
     std::fs::create_dir(&database).unwrap();
     service.start();
     check("a folder in its place", &service, &|| {
         std::fs::remove_dir(&database).unwrap();
-        std::fs::rename(&aside, &database).unwrap();
+        run("mv", &[&aside, &database], b"").fine();
     });
     service.stop();
 }

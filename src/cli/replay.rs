@@ -73,7 +73,7 @@ fn wait(settings: &Settings, reader: &Reader, key: &str) -> Result<ReplayRow, Fa
             return Ok(row);
         }
         looks = looks.wrapping_add(1);
-        if looks % LOOKS == 0
+        if looks.is_multiple_of(LOOKS)
             && let Err(AskError::NotRunning { .. }) = ask(&settings.state_dir, &Request::Ping)
         {
             return Err(Failure::Failed("the daemon has stopped; the replay is recorded, and goes on at the next start".to_owned()));

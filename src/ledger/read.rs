@@ -45,6 +45,7 @@ impl DeliveryRow {
         let report = self.report.as_ref();
         Some(Version {
             lead: snapshot.lead,
+            first: report.and_then(|report| report.first_version).unwrap_or(snapshot.version),
             version: snapshot.version,
             sequence: report.and_then(|report| report.sequence),
             snapshot_at: report.and_then(|report| report.snapshot_at).unwrap_or(snapshot.slot.start()),

@@ -251,7 +251,8 @@ impl Inner {
                 return Ok(Found::Went(Went::Moved));
             }
         };
-        let report = if says_the_same(&assessment.report, &report) { report } else { assessment.report };
+        let judged = Report { first_version: report.first_version, ..assessment.report };
+        let report = if says_the_same(&judged, &report) { report } else { judged };
         Ok(Found::Prepared(Box::new(Prepared { snapshot, replay: true, rows, verified, report })))
     }
 

@@ -183,6 +183,8 @@ impl Inner {
         match (reading, judged) {
             (Reading::Unchanged, _) => return Ok(true),
             (Reading::New, Some((rows, verified, report))) => {
+                let first_version = row.report.as_ref().and_then(|report| report.first_version).or(Some(old.version));
+                let report = Report { first_version, ..report };
                 let (provider, slot) = (feed.provider.clone(), old.slot);
                 let version = self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1);
                 let snapshot = SnapshotRef { version, ..old };

@@ -10,6 +10,7 @@ use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Slot, Version, current};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 
 /// Loads it, or finds that it is there.
 pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutcome, ForwardError> {
@@ -256,7 +257,14 @@ fn switch_current(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqli
          FROM ingest_snapshot AS v JOIN ingest_snapshot AS n ON n.provider_code = v.provider_code AND n.slot_utc = v.slot_utc
          WHERE n.snapshot_key = ?1",
     )?;
-    let versions = statement.query_map([key], version)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut versions = statement.query_map([key], version)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut first: BTreeMap<DeliveryId, u32> = BTreeMap::new();
+    for (_, Version { lead, version, .. }, _) in &versions {
+        first.entry(*lead).and_modify(|first| *first = (*version).min(*first)).or_insert(*version);
+    }
+    for (_, version, _) in &mut versions {
+        version.first = first.get(&version.lead).copied().unwrap_or(version.version);
+    }
     let ranked: Vec<Version> = versions.iter().map(|(_, version, _)| *version).collect();
     let counts = current(&ranked);
     let winner = versions.iter().find(|(_, version, _)| Some(version) == counts).map_or(key, |(winner, _, _)| *winner);
@@ -281,6 +289,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<(i64, Version, bool)> {
     let snapshot_at: String = row.get("snapshot_at")?;
     let version = Version {
         lead: lead_of(&row.get::<_, String>("snapshot_id")?)?,
+        first: row.get("version")?,
         version: row.get("version")?,
         sequence: row.get("sequence")?,
         snapshot_at: snapshot_at.parse().map_err(|error| unreadable("snapshot_at", error))?,

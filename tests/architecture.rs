@@ -90,6 +90,7 @@ const PURE: &[&str] = &[
     "pipeline/assess",
     "pipeline/step.rs",
     "pipeline/gather.rs",
+    "pipeline/queue.rs",
     "alerts/episodes.rs",
     "alerts/house.rs",
     "alerts/message.rs",

@@ -91,6 +91,7 @@ const PURE: &[&str] = &[
     "pipeline/step.rs",
     "pipeline/gather.rs",
     "pipeline/retention/decide.rs",
+    "pipeline/queue.rs",
     "alerts/episodes.rs",
     "alerts/house.rs",
     "alerts/message.rs",

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 pub enum HouseProblem {
     /// The disk is short of room, and uploads are refused.
     Disk,
+    /// The warehouse takes nothing: accepted snapshots wait in the ledger.
+    Warehouse,
     /// The clock jumped within the last hour.
     Clock,
 }
@@ -21,6 +23,7 @@ impl HouseProblem {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disk => "disk",
+            Self::Warehouse => "warehouse",
             Self::Clock => "clock",
         }
     }
@@ -54,6 +57,49 @@ impl HouseEpisode {
     }
 }
 
+/// So many loads in vain make it the warehouse's trouble: one may be a blip, and the first tries are seconds apart.
+const FAILURES: u64 = 3;
+
+/// The queue before the warehouse at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Snapshots that wait.
+    pub waiting: u64,
+    /// How often loading one of these has failed, together.
+    pub failures: u64,
+    /// What the warehouse said last.
+    pub error: String,
+}
+
+/// What is wrong with the warehouse. It goes on (`was`) until nothing waits any more that was tried in vain: what is left of
+/// the backlog is then on its way.
+#[must_use]
+pub fn warehouse_trouble(queue: &Queue, was: bool) -> Option<HouseTrouble> {
+    let enough = if was { 1 } else { FAILURES };
+    (queue.failures >= enough).then(|| HouseTrouble {
+        problem: HouseProblem::Warehouse,
+        text: format!(
+            "The warehouse takes nothing: {}. {} for it. Files are taken, judged and receipted as ever, and nothing is lost; pages \
+             and views show older figures, with their age.",
+            queue.error,
+            snapshots(queue.waiting, "waits", "wait"),
+        ),
+        what_to_do: "Mend the warehouse (its disk, its locks, its rights). Nothing has to be done here: one snapshot is tried again each \
+                     minute, and when it is taken all that wait are loaded."
+            .to_owned(),
+    })
+}
+
+/// How much had to wait, when it is over.
+#[must_use]
+pub fn waited(count: u64) -> String {
+    format!("{} for it; what is left of them is being loaded.", snapshots(count, "had to wait", "had to wait"))
+}
+
+fn snapshots(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 snapshot {one}") } else { format!("{count} snapshots {many}") }
+}
+
 /// What happened to an episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HouseChange {
@@ -75,6 +121,35 @@ pub fn house_step(open: &[HouseEpisode], troubles: &[HouseTrouble], now: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_warehouse_is_told_of_once_when_it_takes_nothing_and_once_when_it_does_again() {
+        // Snapshots that wait, loads in vain, what is told.
+        let rows =
+            [(0, 0, ""), (1, 1, ""), (2, 2, ""), (2, 3, "+"), (40, 60, ""), (39, 1, ""), (39, 0, "-"), (20, 0, ""), (1, 1, ""), (1, 2, "")];
+        let mut open: Vec<HouseEpisode> = Vec::new();
+        for (minute, (waiting, failures, expected)) in rows.into_iter().enumerate() {
+            let now = Timestamp::from_second(i64::try_from(minute).unwrap() * 60).unwrap();
+            let queue = Queue { waiting, failures, error: "it is locked".to_owned() };
+            let trouble = warehouse_trouble(&queue, !open.is_empty());
+            let mut told = String::new();
+            for change in house_step(&open, &trouble.into_iter().collect::<Vec<_>>(), now) {
+                match change {
+                    HouseChange::Began(episode, trouble) => {
+                        assert!(trouble.text.contains("it is locked. 2 snapshots wait for it"), "{}", trouble.text);
+                        open.push(episode);
+                        told.push('+');
+                    }
+                    HouseChange::Ended(episode) => {
+                        open.retain(|it| *it != episode);
+                        told.push('-');
+                    }
+                }
+            }
+            assert_eq!(told, expected, "{waiting} wait, {failures} in vain");
+        }
+        assert_eq!(waited(1), "1 snapshot had to wait for it; what is left of them is being loaded.");
+    }
 
     #[test]
     fn a_problem_begins_once_and_ends_once() {

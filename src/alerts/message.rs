@@ -244,6 +244,8 @@ impl AlertMessage {
             (HouseProblem::Clock, AlertKind::Begin) => "bedfeed itself: the clock of this machine jumped",
             (HouseProblem::Clock, AlertKind::End) => "bedfeed itself: the clock has not jumped for an hour",
             (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",
+            (HouseProblem::Warehouse, AlertKind::Begin) => "bedfeed itself: the warehouse takes nothing",
+            (HouseProblem::Warehouse, AlertKind::End) => "bedfeed itself: the warehouse takes snapshots again",
         };
         let (text, what_to_do) = match change {
             HouseChange::Began(_, trouble) => (trouble.text.clone(), trouble.what_to_do.clone()),

@@ -4,7 +4,8 @@
 //! message just before a crash may get it again, with the same key.
 
 use super::{
-    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseTrouble, MAX_WAIT, house_step, next_attempt, send, step,
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, MAX_WAIT, Queue, house_step,
+    next_attempt, send, step, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
@@ -155,14 +156,22 @@ impl Watch {
 
     /// Tells what is wrong on our own side, once, and when it is over.
     async fn judge_house(&self) -> Result<(), LedgerError> {
-        let Some(house) = &self.house else { return Ok(()) };
-        let open = self.ledger.read(|reader| reader.open_house_episodes()).await?;
+        let (open, queue) = self.ledger.read(|reader| Ok((reader.open_house_episodes()?, reader.queue_state()?))).await?;
         let open = open.into_iter().map(|(_, episode)| serde_json::from_value::<HouseEpisode>(episode));
         let open: Vec<HouseEpisode> =
             open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let was_away = open.iter().any(|episode| episode.problem == HouseProblem::Warehouse);
+        let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
+        let mut troubles = self.house.as_ref().map(|house| house()).unwrap_or_default();
+        troubles.extend(warehouse_trouble(&queue, was_away));
         let now = self.clock.now();
-        for change in house_step(&open, &house(), now) {
-            let alerts = self.for_every_channel(&AlertMessage::of_house(&change, &self.zone, now))?;
+        for change in house_step(&open, &troubles, now) {
+            let mut message = AlertMessage::of_house(&change, &self.zone, now);
+            if let HouseChange::Ended(HouseEpisode { problem: HouseProblem::Warehouse, opened_at }) = change {
+                let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;
+                message.text = format!("{} {}", message.text, waited(count));
+            }
+            let alerts = self.for_every_channel(&message)?;
             let event = match change {
                 HouseChange::Began(episode, _) => {
                     let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;

@@ -121,6 +121,10 @@ fn step(event: &Event) -> Option<String> {
         Event::ViewedRaw { by, reason, account, .. } => {
             Some(format!("raw file viewed by {}{}: {}", printed(by), asked_as(account.as_ref()), printed(reason)))
         }
+        Event::Replayed { snapshot, .. } => {
+            Some(format!("read again by today's mapping: it says something else, and becomes version {}", snapshot.version))
+        }
+        Event::ReplayKept { why, .. } => Some(format!("read again by today's mapping: its version stays: {}", printed(why))),
         Event::Started { .. }
         | Event::Stopped
         | Event::SettingsChanged { .. }
@@ -137,6 +141,8 @@ fn step(event: &Event) -> Option<String> {
         | Event::EpisodeClosed { .. }
         | Event::HouseEpisodeOpened { .. }
         | Event::HouseEpisodeClosed { .. }
+        | Event::ReplayAsked { .. }
+        | Event::ReplayEnded { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }

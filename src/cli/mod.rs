@@ -17,6 +17,7 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod incident;
+mod replay;
 mod run;
 mod status;
 mod table;
@@ -108,6 +109,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Reprocess(reprocess) => acts::reprocess(&reprocess, out),
         Command::HandBack(back) => acts::act(crate::ledger::Act::HandBack, &back.act, back.mend, out),
         Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, None, out),
+        Command::Replay(arguments) => replay::replay(&arguments, out),
         Command::Retention(Retention::Run(run)) => retention::run(&run, out),
         Command::Retention(Retention::Log(log)) => retention::log(&log, out),
         Command::Hold(Hold::Add(add)) => retention::hold_add(&add, out),

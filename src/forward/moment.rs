@@ -34,11 +34,11 @@ impl WarehouseMoment {
         Ok(Self { held: sqlite::Moment::hold(file)? })
     }
 
-    /// The deliveries that lead loaded snapshots.
+    /// The loaded snapshots: the delivery that leads each, and which version of its slot it is.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn snapshots(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
+    pub fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
         self.held.as_ref().map_or(Ok(BTreeSet::new()), sqlite::Moment::snapshots)
     }
 

@@ -22,6 +22,8 @@ pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("hold", &["number"]),
     ("house_episode", &["key"]),
     ("outbox", &["key", "channel"]),
+    ("replay", &["key"]),
+    ("replayed", &["replay", "lead"]),
     ("settings_file", &["name"]),
     ("trimmed", &["only_row"]),
 ];

@@ -1,7 +1,7 @@
 //! Entries: everything that can be recorded, as one list of events.
 
 use super::people::{Account, Disposal, Hold};
-use crate::feed::{ClientSeen, Delivery, DeliveryId, Digest, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Digest, ProviderCode, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 
 /// One fact to be recorded. Facts appended together are committed together.
@@ -164,6 +164,53 @@ pub enum Event {
         /// SHA-256 of the backup's list of files.
         backup: Digest,
     },
+    /// A person asked for the originals of some slots to be read again, by the mapping of today.
+    ReplayAsked {
+        /// What tells it apart, for ever.
+        key: String,
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// A loaded delivery was read again and says something else: it gets another version of its slot.
+    Replayed {
+        /// The replay's key.
+        replay: String,
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// Whose.
+        provider: ProviderCode,
+        /// What it becomes. Until that is loaded, the delivery stays what it is.
+        snapshot: SnapshotRef,
+        /// What was concluded.
+        report: Box<Report>,
+    },
+    /// A loaded delivery was read again and is not accepted as it is now: it keeps the version that it has.
+    ReplayKept {
+        /// The replay's key.
+        replay: String,
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// Why, without a value from the file.
+        why: String,
+    },
+    /// All was read again; what says something else is loaded or waits for the warehouse.
+    ReplayEnded {
+        /// The replay's key.
+        key: String,
+        /// Snapshots that say the same as before.
+        unchanged: u64,
+    },
     /// A problem of a feed began.
     EpisodeOpened {
         /// The episode's stable key.
@@ -311,7 +358,9 @@ impl Event {
             | Self::Superseded { delivery, .. }
             | Self::ReceiptRead { delivery, .. }
             | Self::ReleaseRequested { delivery, .. }
-            | Self::ViewedRaw { delivery, .. } => Some(*delivery),
+            | Self::ViewedRaw { delivery, .. }
+            | Self::Replayed { delivery, .. }
+            | Self::ReplayKept { delivery, .. } => Some(*delivery),
             Self::Started { .. }
             | Self::Stopped
             | Self::SettingsChanged { .. }
@@ -324,6 +373,8 @@ impl Event {
             | Self::Disposing { .. }
             | Self::Disposed { .. }
             | Self::Trimmed { .. }
+            | Self::ReplayAsked { .. }
+            | Self::ReplayEnded { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }
             | Self::HouseEpisodeOpened { .. }

@@ -70,14 +70,15 @@ impl Moment {
         Ok(())
     }
 
-    /// The deliveries that lead accepted snapshots; with `true` those whose snapshot is loaded.
+    /// The deliveries that lead accepted snapshots, each with the version of its slot that it is; with `true` those whose
+    /// snapshot is loaded.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn loads(&self) -> Result<BTreeMap<DeliveryId, bool>, LedgerError> {
-        let sql = "SELECT id, outcome = 'loaded' FROM delivery WHERE lead = id";
+    pub fn loads(&self) -> Result<BTreeMap<DeliveryId, (u32, bool)>, LedgerError> {
+        let sql = "SELECT id, version, outcome = 'loaded' FROM delivery WHERE lead = id";
         let mut statement = self.reader.connection().prepare(sql).map_err(LedgerError::Read)?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(LedgerError::Read)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?)))).map_err(LedgerError::Read)?;
         rows.map(|row| {
             let (id, loaded) = row.map_err(LedgerError::Read)?;
             Ok((id.parse().map_err(|_| LedgerError::Unreadable { what: format!("the delivery id {id}") })?, loaded))

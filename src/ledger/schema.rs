@@ -158,6 +158,31 @@ CREATE TABLE IF NOT EXISTS house_episode (
     opened_at TEXT NOT NULL,
     closed_at TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS replay (
+    key        TEXT PRIMARY KEY,
+    provider   TEXT NOT NULL,
+    from_slot  TEXT NOT NULL,
+    to_slot    TEXT NOT NULL,
+    asked_at   TEXT NOT NULL,
+    ended_at   TEXT,
+    unchanged  INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS replay_open ON replay (asked_at) WHERE ended_at IS NULL;
+-- What was read again: with a version where it says something else, with a reason where it keeps what it has.
+CREATE TABLE IF NOT EXISTS replayed (
+    replay   TEXT NOT NULL,
+    lead     TEXT NOT NULL,
+    provider TEXT,
+    slot     TEXT,
+    version  INTEGER,
+    report   TEXT,
+    why      TEXT,
+    at       TEXT NOT NULL,
+    loaded   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (replay, lead)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS replayed_waiting ON replayed (provider, slot) WHERE version IS NOT NULL AND loaded = 0;
+CREATE INDEX IF NOT EXISTS replayed_lead ON replayed (lead);
 CREATE TABLE IF NOT EXISTS outbox (
     id           INTEGER PRIMARY KEY,
     key          TEXT NOT NULL,

@@ -50,11 +50,13 @@ async fn a_delivery_is_pending_until_its_end_and_then_never_moves_again() {
     let delivery = delivery(1);
     let provider = delivery.provider.clone();
     bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
-    assert_eq!(bench.reader().pending(&provider).unwrap().len(), 1);
+    assert_eq!(bench.reader().undecided(&provider).unwrap().len(), 1);
     bench.append(vec![moved(delivery.id, ready(delivery.id, 1))]).await.unwrap();
     let Stage::Ready { snapshot, .. } = ready(delivery.id, 1) else { panic!("not ready") };
+    assert!(bench.reader().undecided(&provider).unwrap().is_empty());
+    assert_eq!(bench.reader().queue().unwrap().iter().map(|waiting| waiting.snapshot).collect::<Vec<_>>(), [snapshot]);
     bench.append(vec![moved(delivery.id, Stage::Loaded { snapshot })]).await.unwrap();
-    assert!(bench.reader().pending(&provider).unwrap().is_empty());
+    assert!(bench.reader().queue().unwrap().is_empty());
     let again = bench.append(vec![moved(delivery.id, ready(delivery.id, 2))]).await;
     assert!(matches!(again, Err(LedgerError::IllegalMove(_))), "{again:?}");
     assert_eq!(bench.reader().life(delivery.id).unwrap().unwrap().entries.len(), 3);
@@ -167,7 +169,7 @@ async fn a_moment_stays_the_same_while_more_is_recorded_and_its_copy_stands_alon
     let copy = Reader::open(&path).unwrap();
     assert_eq!((copy.head().unwrap(), moment.head().seq), (moment.head(), 2));
     assert!(copy.audit(&[]).unwrap().is_fine());
-    assert_eq!(moment.loads().unwrap().into_iter().collect::<Vec<_>>(), [(delivery(1).id, false)]);
+    assert_eq!(moment.loads().unwrap().into_iter().collect::<Vec<_>>(), [(delivery(1).id, (1, false))]);
     let mut ids = Vec::new();
     let note = |original: super::Original| {
         ids.push((original.id, original.stage.as_str()));

@@ -38,7 +38,8 @@ impl Reader {
     pub fn standing_leads(&self, provider: &ProviderCode, slot: Slot) -> Result<Vec<DeliveryId>, LedgerError> {
         let ids = self.all(
             "SELECT id FROM delivery WHERE provider = ?1 AND slot = ?2 AND lead = id AND outcome = 'loaded'
-             AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.delivery = id AND json_extract(body, '$.event') = 'superseded')
+             AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.delivery = id AND json_extract(body, '$.event') = 'superseded' AND seq >
+               (SELECT max(seq) FROM entry WHERE entry.delivery = id AND json_extract(body, '$.event') = 'moved'))
              ORDER BY version LIMIT ?3",
             params![provider.as_str(), slot.to_string(), MOST_LEADS],
             |row| row.get::<_, String>(0),

@@ -112,6 +112,9 @@ pub enum ActError {
         /// The setting under which.
         rule: String,
     },
+    /// A replay that makes no sense.
+    #[error("{0}")]
+    Replay(String),
     /// It could not be recorded.
     #[error("the act could not be recorded")]
     Pipeline(#[from] PipelineError),

@@ -1,6 +1,8 @@
-//! Workers: one a feed, each taking the next step for what is pending, then waiting for news or for the next deadline.
+//! Workers: one a feed, each judging what is pending, then waiting for news or for the next deadline; and one that loads.
 
 use super::carry_out::{PipelineError, settle};
+use super::loading::{Shelf, load_all};
+use super::replay::replay_all;
 use super::step::{Step, next_step};
 use super::trouble::{Troubles, What};
 use crate::feed::{Clock, DeliveryId, ProviderCode, Report, Stage, error_chain};
@@ -12,12 +14,13 @@ use crate::verify::Feed;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long a feed's worker pauses after our own machinery failed, before it tries the same step again.
-const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
+pub(super) const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// What deliveries are judged by.
 #[derive(Clone, Debug)]
@@ -50,27 +53,43 @@ pub(super) struct Inner {
     pub(super) acting: tokio::sync::Mutex<()>,
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
-    wakes: BTreeMap<ProviderCode, Notify>,
+    /// What was judged just now and is to be loaded.
+    pub(super) shelf: Shelf,
+    /// Wakes the loading, which looks at the count for what joined the queue meanwhile.
+    pub(super) queued: Notify,
+    pub(super) queued_count: AtomicU64,
+    wakes: BTreeMap<ProviderCode, Wake>,
     /// What could not be read or moved, and is tried again.
     troubles: Mutex<Troubles>,
+}
+
+/// How a feed's worker learns of news.
+#[derive(Default)]
+struct Wake {
+    notify: Notify,
+    /// How often there was news: a worker that is busy looks here.
+    count: AtomicU64,
 }
 
 impl Pipeline {
     /// A pipeline over opened stores. `judges` bounds the files assessed at once.
     #[must_use]
     pub fn new(ledger: Ledger, warehouse: Warehouse, store: Store, clock: Arc<dyn Clock>, rules: Rules, judges: usize) -> Self {
-        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
+        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Wake::default())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
+        let (rules, shelf) = (Arc::new(rules), Shelf::default());
         let (acting, troubles) = (tokio::sync::Mutex::default(), Mutex::default());
-        let rules = Arc::new(rules);
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules, judges, acting, changed, wakes, troubles }) }
+        let (queued, queued_count) = (Notify::new(), AtomicU64::new(0));
+        let inner = Inner { ledger, warehouse, store, clock, rules, judges, acting, changed, shelf, queued, queued_count, wakes, troubles };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Says that a provider's delivery was recorded.
     pub fn wake(&self, provider: &ProviderCode) {
         if let Some(wake) = self.inner.wakes.get(provider) {
-            wake.notify_one();
+            wake.count.fetch_add(1, Ordering::SeqCst);
+            wake.notify.notify_one();
         }
         self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -135,9 +154,11 @@ impl Pipeline {
         for feed in &self.inner.rules.feeds {
             workers.spawn(work(Arc::clone(&self.inner), Arc::clone(feed), stop.clone()));
         }
+        workers.spawn(load_all(Arc::clone(&self.inner), stop.clone()));
+        workers.spawn(replay_all(Arc::clone(&self.inner), stop.clone()));
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a feed's worker broke off; restart bedfeed");
+                tracing::error!(%error, "a worker of the pipeline broke off; restart bedfeed");
             }
         }
     }
@@ -146,10 +167,12 @@ impl Pipeline {
 async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool>) {
     let Some(wake) = inner.wakes.get(&feed.provider) else { return };
     while !*stop.borrow() {
-        let next = match inner.pass(&feed, &stop).await {
+        let next = match inner.pass(&feed, wake, &stop).await {
             Ok(next) => next.map(|at| until(inner.clock.now(), at)),
             Err(error) => {
                 tracing::error!(provider = %feed.provider, error = error_chain(&error), "a feed's worker could not go on; trying again");
+                // What it was about to record may stand in the ledger all the same.
+                inner.queue();
                 Some(PAUSE_AFTER_FAULT)
             }
         };
@@ -160,7 +183,7 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
             }
         };
         tokio::select! {
-            () = wake.notified() => {}
+            () = wake.notify.notified() => {}
             () = deadline => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
@@ -168,31 +191,35 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
 }
 
 impl Inner {
-    /// Takes every step that can be taken now; gives the next instant at which one can.
-    async fn pass(&self, feed: &Arc<Feed>, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+    /// Judges all that can be judged now; gives the next instant at which something can.
+    async fn pass(&self, feed: &Arc<Feed>, wake: &Wake, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
         loop {
             self.put_away_again(&feed.provider).await?;
+            let seen = wake.count.load(Ordering::SeqCst);
             let provider = feed.provider.clone();
-            let pending = self.ledger.read(move |reader| reader.pending(&provider)).await?;
-            let now = self.clock.now();
-            let steps = || pending.iter().map(|row| (row, next_step(row.delivery.id, &row.stage, now)));
-            let waits = steps().filter_map(|(_, step)| match step {
-                Step::WaitUntil(at) => Some(at),
-                Step::Assess | Step::Load | Step::Nothing => None,
-            });
-            let earliest = waits.chain(self.troubles().next(&feed.provider)).min();
-            let may = |row: &DeliveryRow, step| matches!(step, Step::Assess | Step::Load) && !self.troubles().rests(row.delivery.id, now);
-            let Some((row, step)) = steps().find(|(row, step)| may(row, *step)) else { return Ok(earliest) };
-            if *stop.borrow() {
-                return Ok(None);
-            }
-            let done = if step == Step::Load { self.load_again(feed, row).await } else { self.judge(feed, row, &pending).await };
-            match done {
-                // A disk that is sick for one file must not hold up the others.
-                Err(PipelineError::Store(error)) => self.in_trouble(row, What::Step, &error),
-                done => {
-                    done?;
-                    self.troubles().over(row.delivery.id, What::Step);
+            let mut undecided = self.ledger.read(move |reader| reader.undecided(&provider)).await?;
+            // They are read again when something came or failed, not for each of them: thousands may wait after an outage.
+            while wake.count.load(Ordering::SeqCst) == seen {
+                let now = self.clock.now();
+                let steps = || undecided.iter().map(|row| (row, next_step(&row.stage, now)));
+                let next = steps().find(|(row, step)| *step == Step::Assess && !self.troubles().rests(row.delivery.id, now));
+                let Some((row, _)) = next else {
+                    let waits = steps().filter_map(|(_, step)| if let Step::WaitUntil(at) = step { Some(at) } else { None });
+                    return Ok(waits.chain(self.troubles().next(&feed.provider)).min());
+                };
+                if *stop.borrow() {
+                    return Ok(None);
+                }
+                match self.judge(feed, row, &undecided).await {
+                    // A disk that is sick for one file must not hold up the others.
+                    Err(PipelineError::Store(error)) => {
+                        self.in_trouble(row, What::Step, &error);
+                        break;
+                    }
+                    moves => {
+                        self.troubles().over(row.delivery.id, What::Step);
+                        follow(&mut undecided, &moves?);
+                    }
                 }
             }
         }
@@ -233,6 +260,17 @@ impl Inner {
     }
 }
 
-fn until(now: Timestamp, at: Timestamp) -> Duration {
+/// Applies moves to what was read before them, as if it were read again.
+fn follow(undecided: &mut Vec<DeliveryRow>, moves: &[(DeliveryId, Option<Stage>)]) {
+    for (id, stage) in moves {
+        match stage {
+            Some(stage) => undecided.iter_mut().filter(|row| row.delivery.id == *id).for_each(|row| row.stage = stage.clone()),
+            None => undecided.retain(|row| row.delivery.id != *id),
+        }
+    }
+}
+
+/// How long it is from one instant to another; nothing where that has passed.
+pub(super) fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -4,7 +4,7 @@
 
 use super::account;
 use crate::feed::nhs_number::masked;
-use crate::feed::{DeliveryId, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use crate::intake::{Counts, Refused};
 use crate::ledger::{Act, HoldScope};
 use crate::pipeline::retention::Went;
@@ -84,6 +84,28 @@ pub enum Request {
         /// What.
         note: String,
     },
+    /// Read stored originals again.
+    Replay {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// What would that do?
+    Preview {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+    },
 }
 
 /// What the daemon answers.
@@ -128,6 +150,16 @@ pub enum Answer {
         went: Vec<Went>,
         /// Whether there is more.
         more: bool,
+    },
+    /// A replay was recorded.
+    Replaying {
+        /// Its key.
+        key: String,
+    },
+    /// What a replay would do.
+    Previewed {
+        /// Each snapshot, the oldest slot first: as JSON has it.
+        snapshots: Vec<serde_json::Value>,
     },
     /// It was refused.
     Refused {
@@ -314,6 +346,19 @@ async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping)
                 Err(error) => Answer::Refused { message: error_chain(&error) },
             }
         }
+        Ok(Request::Replay { provider, from, to, by, reason }) => {
+            match pipeline.replay(provider, from, to, &Asked { by, reason, mend: None, account }).await {
+                Ok(replay) => Answer::Replaying { key: replay.key },
+                Err(error) => Answer::Refused { message: error_chain(&error) },
+            }
+        }
+        Ok(Request::Preview { provider, from, to }) => match pipeline.preview(provider, from, to).await {
+            Ok(previews) => {
+                let snapshots: Result<Vec<_>, _> = previews.iter().map(serde_json::to_value).collect();
+                Answer::Previewed { snapshots: snapshots.map_err(io::Error::other)? }
+            }
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
         Err(error) => Answer::Refused { message: format!("the request cannot be read: {error}") },
     };
     stream.write_all(&serde_json::to_vec(&answer).map_err(io::Error::other)?).await?;

@@ -6,6 +6,7 @@
 pub(crate) mod books;
 pub(crate) mod extract;
 pub(crate) mod past;
+pub(crate) mod warehouse;
 pub(crate) mod webhook;
 
 use bedfeed::feed::Clock;

@@ -85,6 +85,10 @@ impl<'a> Show<'a> {
             | Event::Trimmed { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }
+            | Event::ReplayAsked { .. }
+            | Event::ReplayEnded { .. }
+            | Event::Replayed { .. }
+            | Event::ReplayKept { .. }
             | Event::Warned { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }

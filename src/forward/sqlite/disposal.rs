@@ -6,6 +6,7 @@
 
 use super::super::{ForwardError, OldFigures};
 use super::database::{sql, utc};
+use super::load;
 use super::read::needed;
 use crate::feed::{DeliveryId, Slot};
 use jiff::Timestamp;
@@ -14,7 +15,12 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Most that one look gives: a year of two dozen feeds. The oldest come first, so a backlog is worked off from there.
 const MOST: u32 = 500_000;
 
-/// Old snapshots that still have lines, by their slots. Walks the keys that have lines and no others, so its
+/// The snapshots that a delivery leads: the one with its id, and those that it became when it was read again, whose ids go on
+/// after a slash (the character before `0`).
+const VERSIONS: &str =
+    "(SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1 OR snapshot_id > ?1 || '/' AND snapshot_id < ?1 || '0')";
+
+/// Old snapshots that still have lines, by their slots: all that one delivery leads as one. Walks the keys that have lines and no others, so its
 /// work is bounded by what is kept and not by all that ever was.
 pub(super) fn old_lines(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
     let keys = "
@@ -41,11 +47,13 @@ pub(super) fn old_sums(connection: &Connection, before: Timestamp) -> rusqlite::
 fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
     let sql = format!(
         "{keys}
-         SELECT s.snapshot_id, s.provider_code, s.slot_utc,
-           s.is_current = 1 AND s.slot_utc =
-             (SELECT max(n.slot_utc) FROM ingest_snapshot AS n WHERE n.provider_code = s.provider_code AND n.is_current = 1) AS shown
+         SELECT min(s.snapshot_id) AS snapshot_id, s.provider_code, s.slot_utc,
+           max(s.is_current = 1 AND s.slot_utc =
+             (SELECT max(n.slot_utc) FROM ingest_snapshot AS n WHERE n.provider_code = s.provider_code AND n.is_current = 1)) AS shown
          FROM keys JOIN ingest_snapshot AS s ON s.snapshot_key = keys.k
-         WHERE s.slot_utc < ?1 ORDER BY s.slot_utc, s.snapshot_key LIMIT {MOST}"
+         WHERE s.slot_utc < ?1
+         GROUP BY substr(s.snapshot_id, 1, instr(s.snapshot_id || '/', '/') - 1)
+         ORDER BY s.slot_utc, min(s.snapshot_key) LIMIT {MOST}"
     );
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([utc(before)])?;
@@ -53,7 +61,7 @@ fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Resu
     while let Some(row) = rows.next()? {
         let slot: Slot = needed(row, "slot_utc")?;
         found.push(OldFigures {
-            lead: needed(row, "snapshot_id")?,
+            lead: load::lead(&row.get::<_, String>("snapshot_id")?)?,
             provider: needed(row, "provider_code")?,
             about: slot.start(),
             shown: row.get("shown")?,
@@ -87,8 +95,10 @@ pub(super) fn count_lines(connection: &Connection, leads: &[DeliveryId]) -> rusq
     count(
         connection,
         leads,
-        "SELECT (SELECT count(*) FROM fact_bed_line WHERE snapshot_key = s.k) + (SELECT count(*) FROM fact_demand_line WHERE snapshot_key = s.k)
-         FROM (SELECT (SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1) AS k) AS s",
+        &format!(
+            "SELECT (SELECT count(*) FROM fact_bed_line WHERE snapshot_key IN {VERSIONS})
+               + (SELECT count(*) FROM fact_demand_line WHERE snapshot_key IN {VERSIONS})"
+        ),
     )
 }
 
@@ -97,8 +107,10 @@ pub(super) fn count_sums(connection: &Connection, leads: &[DeliveryId]) -> rusql
     count(
         connection,
         leads,
-        "SELECT (SELECT count(*) FROM agg_ward_slot WHERE snapshot_key = (SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1))
-           + (SELECT count(*) FROM ingest_issue WHERE delivery_id = ?1) + (SELECT count(*) FROM ingest_row_reject WHERE delivery_id = ?1)",
+        &format!(
+            "SELECT (SELECT count(*) FROM agg_ward_slot WHERE snapshot_key IN {VERSIONS})
+               + (SELECT count(*) FROM ingest_issue WHERE delivery_id = ?1) + (SELECT count(*) FROM ingest_row_reject WHERE delivery_id = ?1)"
+        ),
     )
 }
 
@@ -113,8 +125,8 @@ pub(super) fn dispose_lines(connection: &mut Connection, leads: &[DeliveryId]) -
         connection,
         leads,
         &[
-            "DELETE FROM fact_bed_line WHERE snapshot_key = (SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1)",
-            "DELETE FROM fact_demand_line WHERE snapshot_key = (SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1)",
+            &format!("DELETE FROM fact_bed_line WHERE snapshot_key IN {VERSIONS}"),
+            &format!("DELETE FROM fact_demand_line WHERE snapshot_key IN {VERSIONS}"),
         ],
     )
 }
@@ -126,7 +138,7 @@ pub(super) fn dispose_sums(connection: &mut Connection, leads: &[DeliveryId]) ->
         connection,
         leads,
         &[
-            "DELETE FROM agg_ward_slot WHERE snapshot_key = (SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1)",
+            &format!("DELETE FROM agg_ward_slot WHERE snapshot_key IN {VERSIONS}"),
             "DELETE FROM ingest_issue WHERE delivery_id = ?1",
             "DELETE FROM ingest_row_reject WHERE delivery_id = ?1",
         ],

@@ -32,10 +32,14 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Writes that may wait for the thread; more wait in their callers.
 const QUEUE: usize = 16;
+
+/// How long an answer is waited for. What was asked for may still be done: who asks again is told so.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A handle on the writing thread.
 #[derive(Clone)]
@@ -61,10 +65,10 @@ impl Keeper {
     fn with<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T, ForwardError>) -> Result<T, ForwardError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.open()?,
+            None => self.open().map_err(ForwardError::at_the_opening)?,
         };
         let result = work(&mut connection);
-        if !matches!(&result, Err(error) if error.kind() == ForwardErrorKind::Unavailable) {
+        if !matches!(&result, Err(error) if error.kind() != ForwardErrorKind::Refused) {
             self.connection = Some(connection);
         }
         result
@@ -113,9 +117,9 @@ impl Writer {
         self.write("loading a snapshot", move |connection| load::load(connection, &load)).await
     }
 
-    pub(super) async fn is_loaded(&self, lead: DeliveryId) -> Result<bool, ForwardError> {
+    pub(super) async fn is_loaded(&self, snapshot_id: String) -> Result<bool, ForwardError> {
         self.write("looking for a snapshot", move |connection| {
-            load::is_loaded(connection, lead).map_err(sql(format!("looking whether {lead} is loaded")))
+            load::is_loaded(connection, &snapshot_id).map_err(sql(format!("looking whether {snapshot_id} is loaded")))
         })
         .await
     }
@@ -157,9 +161,14 @@ impl Writer {
 
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.orders.send(Order::Close(done)).await.is_ok() {
-            // An error means that the thread has ended already, which is what was asked for.
-            closed.await.unwrap_or_default();
+        let close = async {
+            if self.orders.send(Order::Close(done)).await.is_ok() {
+                // An error means that the thread has ended already, which is what was asked for.
+                closed.await.unwrap_or_default();
+            }
+        };
+        if tokio::time::timeout(PATIENCE, close).await.is_err() {
+            tracing::warn!("the warehouse did not finish in time; a load that was under way is looked for at the next start");
         }
     }
 
@@ -182,8 +191,12 @@ impl Writer {
             // Nobody may be waiting for the answer any more; the write holds all the same.
             reply.send(work(keeper)).ok();
         }));
-        self.orders.send(order).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let asked = async {
+            self.orders.send(order).await.map_err(|_| stopped())?;
+            answer.await.map_err(|_| stopped())?
+        };
+        let silent = |_| ForwardError::new(ForwardErrorKind::Unavailable, format!("{doing}: no answer within {} s", PATIENCE.as_secs()));
+        tokio::time::timeout(PATIENCE, asked).await.map_err(silent)?
     }
 }
 

@@ -30,18 +30,19 @@ impl Moment {
         Ok(Some(Self { connection }))
     }
 
-    /// The deliveries that lead loaded snapshots.
-    pub(in super::super) fn snapshots(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
+    /// The loaded snapshots: the delivery that leads each, and which version of its slot it is.
+    pub(in super::super) fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
         let doing = "listing the loaded snapshots";
         let there = "SELECT count(*) FROM sqlite_master WHERE name = 'ingest_snapshot'";
         if self.connection.query_row(there, [], |row| row.get::<_, i64>(0)).map_err(sql(doing))? == 0 {
             return Ok(BTreeSet::new());
         }
-        let mut statement = self.connection.prepare("SELECT snapshot_id FROM ingest_snapshot").map_err(sql(doing))?;
-        let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(sql(doing))?;
+        let mut statement = self.connection.prepare("SELECT snapshot_id, version FROM ingest_snapshot").map_err(sql(doing))?;
+        let ids = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(sql(doing))?;
         ids.map(|id| {
-            let id = id.map_err(sql(doing))?;
-            lead_of(&id).ok_or_else(|| ForwardError::refused(format!("{doing}: {id} is no snapshot's id")))
+            let (id, version) = id.map_err(sql(doing))?;
+            let lead = lead_of(&id).ok_or_else(|| ForwardError::refused(format!("{doing}: {id} is no snapshot's id")))?;
+            Ok((lead, version))
         })
         .collect()
     }

@@ -4,7 +4,7 @@ use super::super::{
     FeedHealth, Figures, ForwardError, ForwardErrorKind, OldFigures, ProviderFigures, SystemFigures, SystemNow, WardFigures,
 };
 use super::database::{open_for_reading, sql};
-use super::disposal;
+use super::{disposal, load};
 use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -90,7 +90,7 @@ fn system_now(connection: &Connection) -> rusqlite::Result<SystemNow> {
                 snapshot_at: parsed(row, "snapshot_at")?,
                 age_minutes: row.get("age_minutes")?,
                 slot: parsed(row, "slot_utc")?,
-                snapshot: parsed(row, "snapshot_id")?,
+                snapshot: row.get::<_, Option<String>>("snapshot_id")?.as_deref().map(load::lead).transpose()?,
             });
         }
     }

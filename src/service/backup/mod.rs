@@ -146,12 +146,15 @@ fn form(stage: &Stage) -> Option<Form> {
 }
 
 /// Where ledger and warehouse contradict each other, in words. What is accepted and not loaded yet may be there already: the
-/// crash that a restored copy wakes up from lies between the two commits. Pure.
-fn contradictions(loads: &BTreeMap<DeliveryId, bool>, snapshots: &BTreeSet<DeliveryId>) -> Vec<String> {
-    let lost = loads.iter().filter(|(id, loaded)| **loaded && !snapshots.contains(id));
-    let lost = lost.map(|(id, _)| format!("the ledger says that {id} is loaded, and the warehouse does not have it"));
-    let unknown = snapshots.iter().filter(|id| !loads.contains_key(id));
-    let unknown = unknown.map(|id| format!("the warehouse has {id}, which the ledger does not know as accepted"));
+/// crash that a restored copy wakes up from lies between the two commits. So may another version of what is loaded, where it was
+/// read again. Pure.
+fn contradictions(loads: &BTreeMap<DeliveryId, (u32, bool)>, snapshots: &BTreeSet<(DeliveryId, u32)>) -> Vec<String> {
+    let lost = loads.iter().filter(|(id, (version, loaded))| *loaded && !snapshots.contains(&(**id, *version)));
+    let lost = lost.map(|(id, (version, _))| {
+        format!("the ledger says that {id} is loaded as version {version} of its slot, and the warehouse does not have it")
+    });
+    let unknown: BTreeSet<&DeliveryId> = snapshots.iter().map(|(id, _)| id).filter(|id| !loads.contains_key(id)).collect();
+    let unknown = unknown.into_iter().map(|id| format!("the warehouse has {id}, which the ledger does not know as accepted"));
     lost.chain(unknown).take(MOST_NAMED).collect()
 }
 
@@ -162,18 +165,23 @@ mod tests {
     #[test]
     fn p2_ledger_and_warehouse_may_differ_only_by_a_load_under_way() {
         let id = |number: u8| DeliveryId::new("2018-12-03T10:15:00Z".parse().unwrap(), [number; 10]);
-        //    accepted, loaded       in the warehouse  contradictions
+        //    accepted, version, loaded     in the warehouse        contradictions
         let rows = [
             (&[][..], &[][..], 0),
-            (&[(1, true), (2, false)], &[1], 0),
-            (&[(1, true), (2, false)], &[1, 2], 0),
-            (&[(1, true), (2, true)], &[1], 1),
-            (&[(1, true)], &[1, 2], 1),
-            (&[(1, true)], &[2], 2),
+            (&[(1, 1, true), (2, 1, false)], &[(1, 1)], 0),
+            (&[(1, 1, true), (2, 1, false)], &[(1, 1), (2, 1)], 0),
+            (&[(1, 1, true), (2, 1, true)], &[(1, 1)], 1),
+            (&[(1, 1, true)], &[(1, 1), (2, 1)], 1),
+            (&[(1, 1, true)], &[(2, 1)], 2),
+            // Read again: loaded anew and not recorded yet, both, and lost.
+            (&[(1, 1, true)], &[(1, 1), (1, 3)], 0),
+            (&[(1, 3, true)], &[(1, 1), (1, 3)], 0),
+            (&[(1, 3, true)], &[(1, 1)], 1),
+            (&[], &[(1, 1), (1, 3)], 1),
         ];
         for (loads, snapshots, expected) in rows {
-            let loads = loads.iter().map(|(number, loaded)| (id(*number), *loaded)).collect();
-            let snapshots = snapshots.iter().map(|number| id(*number)).collect();
+            let loads = loads.iter().map(|(number, version, loaded)| (id(*number), (*version, *loaded))).collect();
+            let snapshots = snapshots.iter().map(|(number, version)| (id(*number), *version)).collect();
             assert_eq!(contradictions(&loads, &snapshots).len(), expected, "{loads:?} {snapshots:?}");
         }
     }

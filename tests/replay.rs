@@ -11,7 +11,9 @@
 
 mod common;
 
+use bedfeed::feed::Folder;
 use common::extract::good;
+use common::past::{Came, Past};
 use common::{Service, id, now, wait_until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -117,6 +119,12 @@ fn p2_p4_a_mended_mapping_gives_new_versions_and_takes_nothing_back_over_a_kill(
     let asked = service.ledger("SELECT body FROM entry WHERE json_extract(body, '$.event') = 'replay_asked'");
     assert!(asked.len() == 1 && text(&asked[0], "body").contains("A. Analyst"), "{asked:?}");
     assert_eq!(service.receipt("RZA", &name).0["mapping"], "rzz-2");
+    // Each version of the old file is behind the correction, and nothing else is behind anything.
+    let superseded =
+        "SELECT delivery AS id, json_extract(body, '$.by') AS behind FROM entry WHERE json_extract(body, '$.event') = 'superseded'";
+    let superseded: Vec<(String, String)> =
+        service.ledger(superseded).iter().map(|row| (id(row).to_owned(), text(row, "behind").to_owned())).collect();
+    assert_eq!(superseded, [(old.clone(), correction.clone()), (old.clone(), correction.clone())]);
 
     // Once more: there is nothing left to do, and the one that is not accepted is named again.
     let again = service.bedfeed(&[&command[..], &who[..], &["--json"]].concat());
@@ -129,6 +137,34 @@ fn p2_p4_a_mended_mapping_gives_new_versions_and_takes_nothing_back_over_a_kill(
     assert_eq!(versions(&service), after);
     service.bedfeed(&["audit", "verify"]).fine();
     assert!(!service.log().contains("panicked"));
+    service.stop();
+}
+
+#[test]
+fn p4_what_retention_deleted_keeps_its_version_and_is_told_as_deleted() {
+    let mut service = Service::cottage(&["RZA"]);
+    let past = Past::of(&service);
+    let came = |days: i64, pattern: u32| {
+        let at = now() - SignedDuration::from_hours(24 * days);
+        let (name, text) = good("RZA", at - SignedDuration::from_mins(2), pattern);
+        Came { at, provider: "RZA", folder: Folder::Inbox, name, text }
+    };
+    let ids = past.take_in(&[came(40, 1), came(1, 2)]);
+    past.close();
+    service.edit("providers/RZA.toml", "bed_base = { value = \"COR\" }", "bed_base = { value = \"ESC\" }");
+    service.start();
+    service.bedfeed(&["retention", "run"]).fine();
+    let (from, to) = ((now() - SignedDuration::from_hours(24 * 41)).to_string(), now().to_string());
+    let command = ["replay", "--provider", "RZA", "--from", &from, "--to", &to, "--by", "A. Analyst", "--reason", "beds", "--json"];
+    let told = service.bedfeed(&command);
+    assert_eq!(told.code, Some(1), "one is not renewed: {told:?}");
+    let told = told.json();
+    assert_eq!((&told["replay"]["renewed"], &told["replay"]["kept"]), (&Value::from(1), &Value::from(1)), "{told}");
+    assert_eq!(text(&told["kept_because"][0], "delivery"), ids[0].to_string());
+    assert!(text(&told["kept_because"][0], "why").starts_with("Its file was deleted by retention on "), "{told}");
+    let story = service.explain(&ids[0].to_string());
+    assert!(story.contains("its version stays: Its file was deleted by retention on") && !story.contains("our fault"), "{story}");
+    service.bedfeed(&["audit", "verify"]).fine();
     service.stop();
 }
 

@@ -36,7 +36,10 @@
 //! - [`config`]: settings as typed, then as meant; every problem at once.
 //! - [`service`]: the clock, the tasks, the order of start and stop.
 //! - [`cli`]: the commands.
+//!
+//! Beside the flow stands [`fault`]: where a test ends the process, or makes a step fail; nothing in a release build.
 
+pub mod fault;
 pub mod feed;
 pub mod bedstate;
 pub mod intake;

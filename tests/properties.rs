@@ -62,6 +62,7 @@ fn accepted(slot: Slot, version: u32, received_at: Timestamp, files: &Files) -> 
         lead: DeliveryId::new(received_at, [9; 10]),
         files: files.iter().map(|(name, _)| (name.clone(), Digest::of(b"other figures"))).collect(),
         slot,
+        first: version,
         version,
         received_at,
         snapshot_at: slot.start(),

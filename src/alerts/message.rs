@@ -3,8 +3,9 @@
 //! Owns the wording and the JSON keys. Names in the JSON are stable: receivers match on them; a change that breaks a
 //! receiver raises [`MESSAGE_VERSION`]. Refuses anything but feed-level facts: no file contents, no person's value.
 
-use super::{Change, Ending, Episode, Problem};
+use super::{Change, Ending, Episode, HouseChange, HouseEpisode, HouseProblem, Problem};
 use crate::feed::{Expiry, ProviderCode, Slot, WARN_DAYS, local_text};
+use crate::ledger::Checkpoint;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -64,6 +65,18 @@ pub enum Concern {
     Feed(Problem),
     /// A key or an agreement that ends.
     Term(TermConcern),
+    /// The record itself.
+    Record(RecordConcern),
+    /// A problem on our own side.
+    House(HouseProblem),
+}
+
+/// What is said about the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordConcern {
+    /// The head of its chain, to be kept elsewhere.
+    Checkpoint,
 }
 
 /// How a key or an agreement stands.
@@ -84,6 +97,8 @@ impl Concern {
             Self::Feed(problem) => problem.as_str(),
             Self::Term(TermConcern::Expires) => "expires",
             Self::Term(TermConcern::Expired) => "expired",
+            Self::Record(RecordConcern::Checkpoint) => "checkpoint",
+            Self::House(problem) => problem.as_str(),
         }
     }
 }
@@ -127,6 +142,9 @@ pub struct AlertMessage {
     pub last_good: Option<Timestamp>,
     /// What support should do; empty where there is nothing to do.
     pub what_to_do: String,
+    /// The head of the ledger's chain; only in a message that brings it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What the wording needs besides the episode.
@@ -179,6 +197,84 @@ impl AlertMessage {
             slots: None,
             last_good: about.last_good,
             what_to_do: format!("Agree a new end with the provider before {}.{contact}", expiry.ends.strftime("%-d %B %Y")),
+            checkpoint: None,
+        }
+    }
+
+    /// The head of the ledger's chain, to be kept where it is sent. `key` tells the day. It counts as an end, so that nothing
+    /// that calls people opens an incident for it.
+    #[must_use]
+    pub fn of_checkpoint(key: &str, checkpoint: Checkpoint, zone: &TimeZone) -> Self {
+        // A log keeps the text alone: it must be enough to verify by.
+        let line = serde_json::to_string(&checkpoint).unwrap_or_default();
+        Self {
+            version: MESSAGE_VERSION,
+            episode: key.to_owned(),
+            key: key.to_owned(),
+            kind: AlertKind::End,
+            severity: AlertSeverity::Info,
+            provider: None,
+            provider_name: None,
+            problem: Concern::Record(RecordConcern::Checkpoint),
+            title: format!("The ledger has {} entries", checkpoint.seq),
+            text: format!("Keep this line: `bedfeed audit verify --checkpoint FILE` tells whether the ledger still holds it. {line}"),
+            slot: Slot::containing(checkpoint.at),
+            since: checkpoint.at,
+            since_local: local_text(checkpoint.at, zone),
+            ended: Some(checkpoint.at),
+            ending: None,
+            slots: None,
+            last_good: None,
+            what_to_do: String::new(),
+            checkpoint: Some(checkpoint),
+        }
+    }
+
+    /// What is said about a problem on our own side. It names no feed: all of them may suffer from it.
+    #[must_use]
+    pub fn of_house(change: &HouseChange, zone: &TimeZone, now: Timestamp) -> Self {
+        let (HouseChange::Began(episode, _) | HouseChange::Ended(episode)) = change;
+        let HouseEpisode { problem, opened_at } = *episode;
+        let (kind, severity) = match change {
+            HouseChange::Began(..) => (AlertKind::Begin, AlertSeverity::Error),
+            HouseChange::Ended(_) => (AlertKind::End, AlertSeverity::Info),
+        };
+        let title = match (problem, kind) {
+            (HouseProblem::Disk, AlertKind::Begin) => "bedfeed itself: the disk is short of room",
+            (HouseProblem::Clock, AlertKind::Begin) => "bedfeed itself: the clock of this machine jumped",
+            (HouseProblem::Clock, AlertKind::End) => "bedfeed itself: the clock has not jumped for an hour",
+            (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",
+            (HouseProblem::Warehouse, AlertKind::Begin) => "bedfeed itself: the warehouse takes nothing",
+            (HouseProblem::Warehouse, AlertKind::End) => "bedfeed itself: the warehouse takes snapshots again",
+        };
+        let (text, what_to_do) = match change {
+            HouseChange::Began(_, trouble) => (trouble.text.clone(), trouble.what_to_do.clone()),
+            HouseChange::Ended(_) => {
+                let lasted = in_words(now.duration_since(opened_at).max(SignedDuration::ZERO));
+                (format!("It had been so since {}: {lasted}.", local_text(opened_at, zone)), String::new())
+            }
+        };
+        let ended = matches!(kind, AlertKind::End);
+        Self {
+            version: MESSAGE_VERSION,
+            key: format!("{}/{}", episode.key(), kind.as_str()),
+            episode: episode.key(),
+            kind,
+            severity,
+            provider: None,
+            provider_name: None,
+            problem: Concern::House(problem),
+            title: title.to_owned(),
+            text,
+            slot: Slot::containing(opened_at),
+            since: opened_at,
+            since_local: local_text(opened_at, zone),
+            ended: ended.then_some(now),
+            ending: ended.then_some(Ending::Recovered),
+            slots: None,
+            last_good: None,
+            what_to_do,
+            checkpoint: None,
         }
     }
 
@@ -264,6 +360,7 @@ fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage 
         slots: None,
         last_good: about.last_good,
         what_to_do: String::new(),
+        checkpoint: None,
     }
 }
 

@@ -4,21 +4,32 @@
 
 mod channels;
 mod episodes;
+mod house;
 mod message;
 mod outbox;
 mod watch;
 
 pub use channels::{SendError, send};
 pub use episodes::{Change, Ending, Episode, Problem, step};
-pub use message::{About, AlertKind, AlertMessage, AlertSeverity, Concern, MESSAGE_VERSION, TermConcern};
+pub use house::{HouseChange, HouseEpisode, HouseProblem, HouseTrouble, Queue, house_step, waited, warehouse_trouble};
+pub use message::{About, AlertKind, AlertMessage, AlertSeverity, Concern, MESSAGE_VERSION, RecordConcern, TermConcern};
 pub use outbox::{Channel, MAX_WAIT, next_attempt};
-pub use watch::{Watch, WatchedFeed};
+pub use watch::{Probe, Watch, WatchedFeed};
 
 /// `[alerts]` in the settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Webhooks that get every alert as JSON.
     pub webhooks: Vec<Webhook>,
+    /// `checkpoint_to` in `[audit]`: where the head of the ledger's chain is sent each day. `log`, or names of webhooks.
+    pub checkpoint_to: Vec<String>,
+}
+
+/// The log is on another disk, or goes to another machine, wherever it matters; a webhook may call people at night.
+impl Default for Settings {
+    fn default() -> Self {
+        Self { webhooks: Vec::new(), checkpoint_to: vec!["log".to_owned()] }
+    }
 }
 
 /// One webhook. The log channel is always on.

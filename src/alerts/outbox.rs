@@ -30,6 +30,15 @@ impl Channel {
         std::iter::once(Self::Log).chain(settings.webhooks.iter().cloned().map(Self::Webhook)).collect()
     }
 
+    /// The name that settings have for it.
+    #[must_use]
+    pub fn setting(&self) -> &str {
+        match self {
+            Self::Log => "log",
+            Self::Webhook(webhook) => &webhook.name,
+        }
+    }
+
     /// The name under which the outbox keeps a channel's messages: `log`, or `webhook:` and the webhook's own name.
     #[must_use]
     pub fn name(&self) -> String {
@@ -81,6 +90,6 @@ mod tests {
         let webhook = Webhook { name: "teams".into(), url: "https://example.org/hook".into() };
         let names = |settings: &Settings| Channel::all(settings).iter().map(Channel::name).collect::<Vec<_>>();
         assert_eq!(names(&Settings::default()), ["log"]);
-        assert_eq!(names(&Settings { webhooks: vec![webhook] }), ["log", "webhook:teams"]);
+        assert_eq!(names(&Settings { webhooks: vec![webhook], ..Settings::default() }), ["log", "webhook:teams"]);
     }
 }

@@ -3,9 +3,13 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
-use super::{About, AlertMessage, Change, Channel, Episode, next_attempt, send, step};
+use super::{
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, MAX_WAIT, Queue, house_step,
+    next_attempt, send, step, waited, warehouse_trouble,
+};
+use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
-use crate::ledger::{AlertToSend, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
+use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +39,9 @@ pub struct WatchedFeed {
     pub terms: Vec<Term>,
 }
 
+/// Says what is wrong on our own side now.
+pub type Probe = Arc<dyn Fn() -> Vec<HouseTrouble> + Send + Sync>;
+
 /// The watch over all feeds.
 #[derive(Clone)]
 pub struct Watch {
@@ -42,15 +49,30 @@ pub struct Watch {
     clock: Arc<dyn Clock>,
     feeds: Arc<Vec<WatchedFeed>>,
     channels: Arc<Vec<Channel>>,
+    checkpoint_to: Arc<Vec<String>>,
     zone: TimeZone,
     queued: Arc<Notify>,
+    house: Option<Probe>,
 }
 
 impl Watch {
     /// A watch over feeds, telling channels; times in messages are local to `zone`.
     #[must_use]
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
-        Self { ledger, clock, feeds: Arc::new(feeds), channels: Arc::new(channels), zone, queued: Arc::new(Notify::new()) }
+        let (feeds, channels, queued) = (Arc::new(feeds), Arc::new(channels), Arc::new(Notify::new()));
+        Self { ledger, clock, feeds, channels, checkpoint_to: Arc::default(), zone, queued, house: None }
+    }
+
+    /// The same, but the head of the ledger's chain is sent to these channels each day, by the names that settings have for them.
+    #[must_use]
+    pub fn sending_checkpoints_to(self, names: Vec<String>) -> Self {
+        Self { checkpoint_to: Arc::new(names), ..self }
+    }
+
+    /// The same, watching our own side too.
+    #[must_use]
+    pub fn over_house(self, house: Probe) -> Self {
+        Self { house: Some(house), ..self }
     }
 
     /// Records the first slot each feed is expected to fill: what the settings say, otherwise the slot after the feed was
@@ -66,7 +88,8 @@ impl Watch {
             let first_slot = feed.schedule.first_slot.or(known).unwrap_or(Slot::containing(now).next());
             if known != Some(first_slot) {
                 let provider = feed.schedule.provider.clone();
-                self.ledger.append(now, vec![Event::FeedExpected { provider, first_slot }]).await?;
+                let expected = vec![Event::FeedExpected { provider, first_slot }];
+                fault::during(Step::ExpectRecord, self.ledger.append(now, expected)).await?;
             }
         }
         Ok(())
@@ -109,6 +132,56 @@ impl Watch {
             }
             self.warn_of_ends(feed, last_good, now).await?;
         }
+        self.judge_house().await?;
+        self.send_checkpoint(self.clock.now()).await
+    }
+
+    /// Sends the head of the ledger's chain once a day: whoever keeps it can tell later whether the chain was written anew.
+    async fn send_checkpoint(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let key = format!("audit/checkpoint/{}", local_date(now, &self.zone));
+        let asked = key.clone();
+        if self.checkpoint_to.is_empty() || self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
+            return Ok(());
+        }
+        let head = self.ledger.read(|reader| reader.head()).await?;
+        let checkpoint = Checkpoint { at: now, seq: head.seq, hash: head.hash };
+        let mut alerts = self.for_every_channel(&AlertMessage::of_checkpoint(&key, checkpoint, &self.zone))?;
+        let wanted = |channel: &&Channel| self.checkpoint_to.iter().any(|name| name == channel.setting());
+        let wanted: Vec<String> = self.channels.iter().filter(wanted).map(Channel::name).collect();
+        alerts.retain(|alert| wanted.contains(&alert.channel));
+        self.ledger.append(now, vec![Event::CheckpointSent { key, seq: head.seq, hash: head.hash, alerts }]).await?;
+        self.queued.notify_waiters();
+        Ok(())
+    }
+
+    /// Tells what is wrong on our own side, once, and when it is over.
+    async fn judge_house(&self) -> Result<(), LedgerError> {
+        let (open, queue) = self.ledger.read(|reader| Ok((reader.open_house_episodes()?, reader.queue_state()?))).await?;
+        let open = open.into_iter().map(|(_, episode)| serde_json::from_value::<HouseEpisode>(episode));
+        let open: Vec<HouseEpisode> =
+            open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+        let was_away = open.iter().any(|episode| episode.problem == HouseProblem::Warehouse);
+        let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
+        let mut troubles = self.house.as_ref().map(|house| house()).unwrap_or_default();
+        troubles.extend(warehouse_trouble(&queue, was_away));
+        let now = self.clock.now();
+        for change in house_step(&open, &troubles, now) {
+            let mut message = AlertMessage::of_house(&change, &self.zone, now);
+            if let HouseChange::Ended(HouseEpisode { problem: HouseProblem::Warehouse, opened_at }) = change {
+                let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;
+                message.text = format!("{} {}", message.text, waited(count));
+            }
+            let alerts = self.for_every_channel(&message)?;
+            let event = match change {
+                HouseChange::Began(episode, _) => {
+                    let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+                    Event::HouseEpisodeOpened { key: episode.key(), episode: described, alerts }
+                }
+                HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
+            };
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
+            self.queued.notify_waiters();
+        }
         Ok(())
     }
 
@@ -121,7 +194,8 @@ impl Watch {
             }
             let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
             let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
-            self.ledger.append(now, vec![Event::Warned { key, provider: expiry.provider, alerts }]).await?;
+            let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
+            fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
             self.queued.notify_waiters();
         }
         Ok(())
@@ -148,7 +222,7 @@ impl Watch {
             }
             Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
         };
-        self.ledger.append(now, vec![event]).await?;
+        fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
         self.queued.notify_waiters();
         Ok(())
     }
@@ -161,14 +235,15 @@ impl Watch {
         let mut next: Option<Timestamp> = None;
         for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
-            if now < next_at {
+            // One further ahead than any wait is long was planned before the clock was put back.
+            if now < next_at && next_at.duration_since(now) <= MAX_WAIT {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
                 continue;
             }
             let (channel, message) = (channel.clone(), alert.message.clone());
             let sent = tokio::task::spawn_blocking(move || {
                 let message: AlertMessage = serde_json::from_value(message).map_err(|error| error.to_string())?;
-                send(&channel, &message).map_err(|error| error_chain(&error))
+                fault::around(Step::AlertSend, || send(&channel, &message).map_err(|error| error_chain(&error)))
             });
             let outcome = sent.await.unwrap_or_else(|_| Err("sending broke off".to_owned()));
             let now = self.clock.now();
@@ -181,7 +256,7 @@ impl Watch {
                     Event::AlertFailed { key: alert.key, channel: alert.channel, next_at, error }
                 }
             };
-            self.ledger.append(now, vec![event]).await?;
+            fault::during(Step::AlertRecord, self.ledger.append(now, vec![event])).await?;
         }
         Ok(next)
     }
@@ -198,7 +273,7 @@ fn episode(row: &EpisodeRow) -> Option<Episode> {
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = watch.round().await {
-            tracing::error!(%error, "lateness could not be judged; trying again");
+            tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
         }
         tokio::select! {
             changed = news.changed() => match changed {
@@ -221,7 +296,7 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
             Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {
-                tracing::error!(%error, "the outbox of alerts could not be read or marked; trying again");
+                tracing::error!(error = error_chain(&error), "the outbox of alerts could not be read or marked; trying again");
                 LONGEST_PAUSE
             }
         };

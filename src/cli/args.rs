@@ -38,15 +38,32 @@ pub(super) enum Command {
     Deliveries(Deliveries),
     /// One delivery's whole life.
     Explain(Explain),
+    /// What is set aside: look at it, masked or raw.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Load a quarantined delivery in spite of a rule that allows that.
     Release(Act),
-    /// Judge a quarantined delivery again, with the settings of today.
-    Reprocess(Act),
+    /// Judge a quarantined delivery again, with the settings of today; or many at once.
+    Reprocess(Reprocess),
+    /// Give a quarantined delivery back to its sender, whose receipt says what to mend.
+    HandBack(HandBack),
     /// Decide that a quarantined delivery will never be loaded.
     Discard(Act),
+    /// What is deleted when, and what was.
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Legal holds: what must be kept, whatever its age.
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Read stored originals again after a mapping was mended: new versions, same history.
+    Replay(Replay),
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
+    /// Take a consistent copy of everything that is remembered, while the daemon goes on.
+    Backup(Backup),
+    /// Restore a backup into the empty state folder of these settings.
+    Restore(Restore),
     /// Print the dataset's Table Schema (Frictionless JSON).
     Schema,
 }
@@ -152,7 +169,96 @@ pub(super) struct Explain {
     pub(super) json: bool,
 }
 
-/// `release`, `reprocess` and `discard`.
+/// `quarantine`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Quarantine {
+    /// What waits, since when, for which rules, and what may be done with it.
+    List(QuarantineList),
+    /// Look at one delivery: findings, and the lines they are about with values masked. With --raw: the file itself.
+    Show(QuarantineShow),
+}
+
+/// `quarantine list`.
+#[derive(Debug, Args)]
+pub(super) struct QuarantineList {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only this provider's.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// Also what was discarded or handed back.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `quarantine show`.
+#[derive(Debug, Args)]
+pub(super) struct QuarantineShow {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The delivery's id, or the part of it that tables show.
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+    /// The file as it was sent, to standard output. This is recorded; never of a sealed one.
+    #[arg(long, requires = "by", requires = "reason", conflicts_with = "json")]
+    pub(super) raw: bool,
+    /// Who you are.
+    #[arg(long, value_name = "WHO", requires = "raw")]
+    pub(super) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "WHY", requires = "raw")]
+    pub(super) reason: Option<String>,
+    /// A new file for it, readable by its owner alone, instead of standard output.
+    #[arg(long, value_name = "FILE", requires = "raw")]
+    pub(super) out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `reprocess`.
+#[derive(Debug, Args)]
+pub(super) struct Reprocess {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The delivery's id, or the part of it that tables show.
+    #[arg(value_name = "ID", required_unless_present = "provider", conflicts_with = "provider")]
+    pub(super) id: Option<String>,
+    /// Everything of this provider that waits.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// Of it, only what this rule spoke about, as in STR-06.
+    #[arg(long, value_name = "RULE", requires = "provider")]
+    pub(super) rule: Option<String>,
+    /// Who you are.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hand-back`.
+#[derive(Debug, Args)]
+pub(super) struct HandBack {
+    /// What to do it to, who and why.
+    #[command(flatten)]
+    pub(super) act: Act,
+    /// What the sender should mend, in words that the sender will read on the receipt. The findings stand there anyway.
+    #[arg(long, value_name = "WORDS")]
+    pub(super) mend: Option<String>,
+}
+
+/// `release` and `discard`; the first part of `hand-back`.
 #[derive(Debug, Args)]
 pub(super) struct Act {
     /// The settings.
@@ -167,6 +273,38 @@ pub(super) struct Act {
     /// Why.
     #[arg(long, value_name = "WHY")]
     pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Whose files.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: String,
+    /// In the first slot that is read again, as in 2018-12-03T10:15Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Timestamp,
+    /// In the last slot that is read again.
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Timestamp,
+    /// Say what would become of each snapshot, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Who you are.
+    #[arg(long, value_name = "WHO", required_unless_present = "dry_run")]
+    pub(super) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "WHY", required_unless_present = "dry_run")]
+    pub(super) reason: Option<String>,
+    /// Do not wait until all is read again and loaded.
+    #[arg(long)]
+    pub(super) no_wait: bool,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
@@ -199,9 +337,242 @@ pub(super) struct MappingTest {
     pub(super) json: bool,
 }
 
+/// `retention`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Retention {
+    /// Delete what is old enough now, as the daemon does once a day.
+    Run(RetentionRun),
+    /// What was deleted: class, how much, when, under which setting.
+    Log(RetentionLog),
+}
+
+/// `retention run`.
+#[derive(Debug, Args)]
+pub(super) struct RetentionRun {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only say what would go, and what stays though it is old, and why.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `retention log`.
+#[derive(Debug, Args)]
+pub(super) struct RetentionLog {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// At most so many, the newest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: u32,
+    /// Print JSON, which has the deliveries' ids.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Hold {
+    /// Order that something is kept: what all of the conditions fit.
+    Add(HoldAdd),
+    /// The holds that stand.
+    List(HoldList),
+    /// Lift a hold.
+    End(HoldEnd),
+}
+
+/// `hold add`.
+#[derive(Debug, Args)]
+pub(super) struct HoldAdd {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Everything of this provider.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: Option<String>,
+    /// This delivery, and the parts of its set.
+    #[arg(long, value_name = "ID")]
+    pub(super) delivery: Option<String>,
+    /// What arrived, or is about, this moment or later, as in 2018-12-03T10:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<Timestamp>,
+    /// What arrived, or is about, an earlier moment than this.
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<Timestamp>,
+    /// Who orders it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold list`.
+#[derive(Debug, Args)]
+pub(super) struct HoldList {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Also those that were lifted.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `hold end`.
+#[derive(Debug, Args)]
+pub(super) struct HoldEnd {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The hold's number.
+    #[arg(value_name = "NUMBER")]
+    pub(super) hold: u32,
+    /// Who lifts it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `audit`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
-    /// Recompute the chain of entries; name the first broken one.
-    Verify(Listing),
+    /// Recompute the chain of entries, compare what is derived from them, and look for checkpoints.
+    Verify(AuditVerify),
+    /// Write the trail as JSON lines, which any SHA-256 program can verify.
+    Export(AuditExport),
+    /// Print the head of the chain, to be kept elsewhere.
+    Checkpoint(AuditCheckpoint),
+    /// Write a note into the trail: who changed the settings and why, for example.
+    Note(AuditNote),
+}
+
+/// `audit verify`.
+#[derive(Debug, Args)]
+pub(super) struct AuditVerify {
+    /// The settings; not needed for an export.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// A file with checkpoints that the chain must still hold: lines of `audit checkpoint`, a log, or bodies of webhooks. May
+    /// be given several times.
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    pub(super) checkpoints: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// An exported trail to verify instead of the ledger.
+    #[arg(value_name = "EXPORT")]
+    pub(super) export: Option<PathBuf>,
+}
+
+/// `audit export`.
+#[derive(Debug, Args)]
+pub(super) struct AuditExport {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Only what was recorded from this moment on, as in 2018-12-03T10:17Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<Timestamp>,
+    /// A new file to write to, readable by its owner alone; standard output unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `audit checkpoint`.
+#[derive(Debug, Args)]
+pub(super) struct AuditCheckpoint {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// A file to add the line to; standard output unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `audit note`.
+#[derive(Debug, Args)]
+pub(super) struct AuditNote {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Who you are.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// What the trail should say. It stays for ever: no patient, and nobody's private matters.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Backup {
+    /// What else to do with backups.
+    #[command(subcommand)]
+    pub(super) command: Option<BackupCommand>,
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// How many backups to keep below DIR, this one included; older ones are removed.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(super) keep: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A folder for backups, best on another disk; each becomes a folder of its own in it.
+    #[arg(value_name = "DIR", required = true)]
+    pub(super) dir: Option<PathBuf>,
+}
+
+/// `backup verify`.
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Check every hash of a backup, its ledger's chain, and that its books agree.
+    Verify(BackupVerify),
+}
+
+/// `backup verify`.
+#[derive(Debug, Args)]
+pub(super) struct BackupVerify {
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A backup, or a folder of backups: then the newest.
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The settings; their state folder must be empty.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Restore it although `backup verify` names problems.
+    #[arg(long)]
+    pub(super) in_spite_of_problems: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A backup, or a folder of backups: then the newest.
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }

@@ -5,9 +5,10 @@ use super::listings::{as_json, report_json};
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::feed::printed;
 use crate::feed::{Delivery, Report, Stage};
-use crate::ledger::{Event, Life};
+use crate::ledger::{Account, Class, DisposalRow, Event, Life};
 use crate::receipts::counts;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Tells it.
@@ -15,7 +16,13 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
     let settings = settings(&arguments.config.config)?;
     let reader = reader(&settings)?;
     let id = delivery_called(&reader, &arguments.id)?.delivery.id;
-    let Some(life) = reader.life(id)? else { return Err(Failure::Failed(format!("there is no delivery {id}"))) };
+    let Some(mut life) = reader.life(id)? else { return Err(Failure::Failed(format!("there is no delivery {id}"))) };
+    // Years later only the entries have every finding.
+    let told = life.entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Moved { report: Some(report), .. } => Some(report.as_ref().clone()),
+        _ => None,
+    });
+    life.row.report = told.or(life.row.report);
     if arguments.json {
         let entries: Vec<_> = life
             .entries
@@ -24,11 +31,12 @@ pub(super) fn explain(arguments: &Explain, out: &mut dyn Write) -> Result<Ending
             .collect();
         let mut value = as_json(&life.row);
         if let Some(object) = value.as_object_mut() {
+            object.insert("deleted".to_owned(), serde_json::json!(reader.gone(id)?.into_values().collect::<Vec<_>>()));
             object.insert("entries".to_owned(), entries.into());
         }
         json(out, &value)?;
     } else {
-        tell(&life, out)?;
+        tell(&life, &reader.gone(id)?, out)?;
         super::incident::report(&life, &settings, out)?;
         journal(id, out)?;
     }
@@ -49,7 +57,7 @@ fn event_json(event: &Event) -> serde_json::Value {
     value
 }
 
-fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
+fn tell(life: &Life, gone: &BTreeMap<Class, DisposalRow>, out: &mut dyn Write) -> io::Result<()> {
     let delivery = &life.row.delivery;
     writeln!(out, "Delivery {}", delivery.id)?;
     writeln!(
@@ -65,6 +73,7 @@ fn tell(life: &Life, out: &mut dyn Write) -> io::Result<()> {
     if let Some(note) = &life.row.note {
         writeln!(out, "  note: {}", printed(note))?;
     }
+    super::retention::tell_gone(gone, out)?;
     writeln!(out, "\nWhat happened (UTC)")?;
     arrival(delivery, out)?;
     for entry in &life.entries {
@@ -97,17 +106,53 @@ fn step(event: &Event) -> Option<String> {
             let note = note.as_deref().map(|note| format!(": {}", printed(note))).unwrap_or_default();
             Some(format!("{}{note}", standing(stage, marked(report.as_deref()))))
         }
-        Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), printed(by), printed(reason))),
+        Event::Acted { act, by, reason, account, .. } => {
+            Some(format!("{} by {}{}: {}", act.as_str(), printed(by), asked_as(account.as_ref()), printed(reason)))
+        }
+        Event::Superseded { by, .. } => Some(format!("superseded: the current snapshot of its slot is that of {by}")),
+        Event::ReceiptRead { stage, .. } => Some(format!("its sender fetched the receipt ({})", printed(stage))),
+        Event::ReleaseRequested { by, reason, account, until, .. } => Some(format!(
+            "release asked for by {}{}: {}; a second person must agree until {}",
+            printed(by),
+            asked_as(account.as_ref()),
+            printed(reason),
+            clock_time(*until)
+        )),
+        Event::ViewedRaw { by, reason, account, .. } => {
+            Some(format!("raw file viewed by {}{}: {}", printed(by), asked_as(account.as_ref()), printed(reason)))
+        }
+        Event::Replayed { snapshot, .. } => {
+            Some(format!("read again by today's mapping: it says something else, and becomes version {}", snapshot.version))
+        }
+        Event::ReplayKept { why, .. } => Some(format!("read again by today's mapping: its version stays: {}", printed(why))),
         Event::Started { .. }
         | Event::Stopped
+        | Event::SettingsChanged { .. }
+        | Event::Noted { .. }
+        | Event::CheckpointSent { .. }
+        | Event::Restored { .. }
         | Event::FeedExpected { .. }
+        | Event::HoldPlaced { .. }
+        | Event::HoldEnded { .. }
+        | Event::Disposing { .. }
+        | Event::Disposed { .. }
+        | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
+        | Event::HouseEpisodeOpened { .. }
+        | Event::HouseEpisodeClosed { .. }
+        | Event::ReplayAsked { .. }
+        | Event::ReplayEnded { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,
     }
+}
+
+/// The account that asked, in brackets.
+fn asked_as(account: Option<&Account>) -> String {
+    account.map(|account| format!(" ({account})")).unwrap_or_default()
 }
 
 fn marked(report: Option<&Report>) -> bool {
@@ -127,6 +172,10 @@ fn standing(stage: &Stage, marked_test: bool) -> String {
         Stage::Quarantined { sealed: true, discarded: false } => "sealed: identifiable data leaked".to_owned(),
         Stage::Quarantined { discarded: true, .. } => "discarded: will never be loaded".to_owned(),
         Stage::Quarantined { .. } => "quarantined".to_owned(),
+        Stage::HandedBack { mend, .. } => {
+            let mend = mend.as_deref().map(|mend| format!(", with the words: {}", printed(mend))).unwrap_or_default();
+            format!("handed back to its sender{mend}; will never be loaded")
+        }
         Stage::Duplicate { of } => format!("duplicate of {of}; nothing loaded"),
         Stage::Tested { accepted: true } if marked_test => "marked TEST: would have been accepted without it; nothing loaded".to_owned(),
         Stage::Tested { accepted: false } if marked_test => "marked TEST: would have been rejected without it; nothing loaded".to_owned(),

@@ -11,7 +11,11 @@ use std::io::{self, Write};
 
 /// Writes the report of a sealed delivery; nothing for any other.
 pub(super) fn report(life: &Life, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let Stage::Quarantined { sealed: true, discarded } = life.row.stage else { return Ok(()) };
+    let discarded = match life.row.stage {
+        Stage::Quarantined { sealed: true, discarded } => discarded,
+        Stage::HandedBack { sealed: true, .. } => true,
+        _ => return Ok(()),
+    };
     let delivery = &life.row.delivery;
     writeln!(out, "\nINCIDENT REPORT, for the information governance lead (times in UTC)")?;
     received(delivery, settings, out)?;
@@ -100,8 +104,9 @@ fn done(life: &Life, settings: &Settings, discarded: bool, out: &mut dyn Write) 
     )?;
     writeln!(out, "  The sender's receipt says that the file is sealed, and in which column; no receipt, page or log has a value of it.")?;
     for entry in &life.entries {
-        if let Event::Acted { act: Act::Discard, by, reason, .. } = &entry.event {
-            writeln!(out, "  {}  discarded by {}: {}; the file was removed", clock(entry.at), printed(by), printed(reason))?;
+        if let Event::Acted { act: act @ (Act::Discard | Act::HandBack), by, reason, .. } = &entry.event {
+            let done = if *act == Act::Discard { "discarded" } else { "handed back" };
+            writeln!(out, "  {}  {done} by {}: {}; the file was removed", clock(entry.at), printed(by), printed(reason))?;
         }
     }
     Ok(())

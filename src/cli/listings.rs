@@ -1,6 +1,6 @@
-//! `bedfeed deliveries` and `bedfeed audit verify`.
+//! `bedfeed deliveries`, and a delivery as JSON.
 
-use super::args::{Deliveries, Listing};
+use super::args::Deliveries;
 use super::table::{Table, cell};
 use super::{Ending, Failure, json, reader, settings};
 use crate::feed::{Outcome, ProviderCode, Report, Severity};
@@ -52,30 +52,6 @@ pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<
     }
     table.write(out, "no deliveries")?;
     Ok(Ending::Fine)
-}
-
-/// Recomputes the chain of entries.
-pub(super) fn audit_verify(arguments: &Listing, out: &mut dyn Write) -> Result<Ending, Failure> {
-    let settings = settings(&arguments.config.config)?;
-    let verdict = reader(&settings)?.verify_chain()?;
-    let (ending, value, text) = match verdict {
-        Ok(head) => (
-            Ending::Fine,
-            serde_json::json!({ "fine": true, "entries": head.seq, "head": head.hash }),
-            format!("fine: {} entries, head {}", head.seq, head.hash),
-        ),
-        Err(broken) => (
-            Ending::NotFine,
-            serde_json::json!({ "fine": false, "broken_at": broken.seq, "what": broken.what }),
-            format!("BROKEN: entry {} {}", broken.seq, broken.what),
-        ),
-    };
-    if arguments.json {
-        json(out, &value)?;
-    } else {
-        writeln!(out, "{text}")?;
-    }
-    Ok(ending)
 }
 
 /// A delivery as scripts read it: stable names.

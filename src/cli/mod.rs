@@ -5,14 +5,19 @@
 
 mod acts;
 mod args;
+mod audit;
+mod backup;
 mod check;
 mod demo;
 mod listings;
 mod mapping_test;
+mod quarantine;
+mod retention;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod incident;
+mod replay;
 mod run;
 mod status;
 mod table;
@@ -20,7 +25,7 @@ mod table;
 use crate::config::{self, Problems, Settings};
 use crate::feed::error_chain;
 use crate::ledger::{LedgerError, Reader};
-use args::{Arguments, Audit, Command, Mapping};
+use args::{Arguments, Audit, Command, Hold, Mapping, Quarantine, Retention};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -98,10 +103,24 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Status(listing) => status::status(&listing, out),
         Command::Deliveries(deliveries) => listings::deliveries(&deliveries, out),
         Command::Explain(explain) => explain::explain(&explain, out),
-        Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, out),
-        Command::Reprocess(act) => acts::act(crate::ledger::Act::Reprocess, &act, out),
-        Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, out),
-        Command::Audit(Audit::Verify(listing)) => listings::audit_verify(&listing, out),
+        Command::Quarantine(Quarantine::List(list)) => quarantine::list(&list, out),
+        Command::Quarantine(Quarantine::Show(show)) => quarantine::show(&show, out),
+        Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, None, out),
+        Command::Reprocess(reprocess) => acts::reprocess(&reprocess, out),
+        Command::HandBack(back) => acts::act(crate::ledger::Act::HandBack, &back.act, back.mend, out),
+        Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, None, out),
+        Command::Replay(arguments) => replay::replay(&arguments, out),
+        Command::Retention(Retention::Run(run)) => retention::run(&run, out),
+        Command::Retention(Retention::Log(log)) => retention::log(&log, out),
+        Command::Hold(Hold::Add(add)) => retention::hold_add(&add, out),
+        Command::Hold(Hold::List(list)) => retention::hold_list(&list, out),
+        Command::Hold(Hold::End(end)) => retention::hold_end(&end, out),
+        Command::Audit(Audit::Verify(verify)) => audit::verify(&verify, out),
+        Command::Audit(Audit::Export(export)) => audit::export(&export, out),
+        Command::Audit(Audit::Checkpoint(checkpoint)) => audit::checkpoint(&checkpoint, out),
+        Command::Audit(Audit::Note(note)) => audit::note(&note, out),
+        Command::Backup(backup) => backup::backup(&backup, out),
+        Command::Restore(restore) => backup::restore(&restore, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }
 }

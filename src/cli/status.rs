@@ -166,7 +166,8 @@ fn daemon(settings: &Settings) -> Result<(serde_json::Value, Option<Daemon>, Vec
         Ok(Answer::Running { since, version, sftp, web, host_keys, next, endpoint }) => {
             let shown = serde_json::json!({ "running": true, "since": since, "version": version, "sftp": sftp, "web": web,
                 "host_keys": host_keys, "next": next, "endpoint": endpoint });
-            Ok((shown, Some(Daemon { since, host_keys, next, endpoint }), Vec::new()))
+            let notices = endpoint.notices.clone();
+            Ok((shown, Some(Daemon { since, host_keys, next, endpoint }), notices))
         }
         Ok(_) => Err(Failure::Failed("the daemon answered another question".to_owned())),
         Err(AskError::NotRunning { .. }) => {

@@ -54,6 +54,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         governance: main.governance,
         providers,
         reference,
+        files: files.read,
         fingerprint,
     });
     match (Problems::of(files.problems), settings) {

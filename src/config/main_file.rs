@@ -3,8 +3,8 @@
 //! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
 
 use super::document::{Item, Section, Source};
-use super::{Retention, access, alerts, forward, health, intake};
-use crate::quarantine::{Governance, Recipient};
+use super::{access, alerts, forward, health, intake};
+use crate::quarantine::{Governance, Recipient, Retention};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -55,6 +55,10 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     let root = source.root(document.get_ref());
     let folder = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(|path| beside.join(path)));
     let (sftp, trust) = root.section("sftp").map_or((default.sftp, default.trust), sftp);
+    let mut alerts = root.section("alerts").map_or(default.alerts, alerts_of);
+    if let Some(section) = root.section("audit") {
+        audit(section, &mut alerts);
+    }
     let main = Main {
         state_dir: folder(root.need("state_dir")),
         providers_dir: folder(root.get("providers_dir")).unwrap_or(default.providers_dir),
@@ -63,7 +67,7 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
         trust,
         warehouse: root.section("warehouse").and_then(warehouse).unwrap_or(default.warehouse),
         web: root.section("web").and_then(web).unwrap_or(default.web),
-        alerts: root.section("alerts").map_or(default.alerts, alerts_of),
+        alerts,
         retention: root.section("retention").map_or(default.retention, retention),
         governance: root.section("governance").map_or(default.governance, governance),
     };
@@ -106,6 +110,7 @@ fn sftp(section: Section<'_>) -> (intake::Settings, intake::Trust) {
         connection_rate: section.get("connection_rate").and_then(|item| item.whole(1..=10_000)).unwrap_or(default.connection_rate),
         penalties: section.get("penalties").and_then(|item| item.flag()).unwrap_or(default.penalties),
         max_open_files: count("max_open_files", 1_000).unwrap_or(default.max_open_files),
+        reserve_bytes: section.get("reserve_bytes").and_then(|item| item.size(0..=1 << 40)).unwrap_or(default.reserve_bytes),
         compatibility,
         post_quantum_only: post_quantum_only.is_some_and(|(_, on)| on),
         rekey_bytes: section.get("rekey_bytes").and_then(|item| item.size(REKEY_BYTES)).unwrap_or(default.rekey_bytes),
@@ -196,7 +201,22 @@ fn alerts_of(section: Section<'_>) -> alerts::Settings {
         webhooks.push(alerts::Webhook { name, url });
     }
     section.finish();
-    alerts::Settings { webhooks }
+    alerts::Settings { webhooks, ..alerts::Settings::default() }
+}
+
+/// `[audit]`: the channels are those of `[alerts]`.
+fn audit(section: Section<'_>, alerts: &mut alerts::Settings) {
+    if let Some(item) = section.get("checkpoint_to") {
+        alerts.checkpoint_to = Vec::new();
+        for element in item.elements() {
+            let Some(name) = element.filled() else { continue };
+            if name != "log" && !alerts.webhooks.iter().any(|hook| hook.name == name) {
+                element.problem(format!("\"{name}\" is neither \"log\" nor the name of a webhook in [alerts]"));
+            }
+            alerts.checkpoint_to.push(name.to_owned());
+        }
+    }
+    section.finish();
 }
 
 /// A web address. It may hold a secret, so it is never repeated.
@@ -211,12 +231,18 @@ fn web_address(item: &Item<'_>) -> Option<String> {
 
 fn retention(section: Section<'_>) -> Retention {
     let default = Retention::default();
-    let days = |key| section.get(key).and_then(|item| item.whole(1..=366));
+    let days = |key, least, most| section.get(key).and_then(|item| item.whole(least..=most));
     let retention = Retention {
-        raw_days: days("raw_days").unwrap_or(default.raw_days),
-        quarantine_days: days("quarantine_days").unwrap_or(default.quarantine_days),
+        raw_days: days("raw_days", 1, 366).unwrap_or(default.raw_days),
+        quarantine_days: days("quarantine_days", 1, 366).unwrap_or(default.quarantine_days),
+        checks_days: days("checks_days", 2, 366).unwrap_or(default.checks_days),
+        row_days: days("row_days", 1, 3660).unwrap_or(default.row_days),
+        sum_days: days("sum_days", 28, 36_600).unwrap_or(default.sum_days),
         audit_years: section.get("audit_years").and_then(|item| item.whole(6..=100)).unwrap_or(default.audit_years),
     };
+    if retention.sum_days < retention.row_days {
+        section.problem("sum_days must not be less than row_days: sums are what is left when the lines are gone");
+    }
     section.finish();
     retention
 }

@@ -45,33 +45,17 @@ pub struct Settings {
     /// `[alerts]`.
     pub alerts: alerts::Settings,
     /// `[retention]`.
-    pub retention: Retention,
+    pub retention: quarantine::Retention,
     /// `[governance]`.
     pub governance: quarantine::Governance,
     /// `providers/CODE.toml`, sorted by code.
     pub providers: Vec<Provider>,
     /// `reference/*.csv`.
     pub reference: Reference,
+    /// The files that were read, each with the SHA-256 of what it held.
+    pub files: Vec<(PathBuf, Digest)>,
     /// SHA-256 over the names and contents of all files read: tells in the log which settings are running.
     pub fingerprint: Digest,
-}
-
-/// `[retention]`: how long things are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Accepted originals, in days. Default 30.
-    pub raw_days: u32,
-    /// Quarantined originals, in days. Default 30.
-    pub quarantine_days: u32,
-    /// The audit trail, in years; at least 6. Default 6.
-    pub audit_years: u32,
-}
-
-/// Source: Records Management Code; raw files 7 to 30 days, audit six years or more.
-impl Default for Retention {
-    fn default() -> Self {
-        Self { raw_days: 30, quarantine_days: 30, audit_years: 6 }
-    }
 }
 
 /// One provider's settings, sorted by the room that uses them.
@@ -93,6 +77,8 @@ pub struct Provider {
     pub account: intake::Account,
     /// For lateness.
     pub schedule: schedule::FeedSchedule,
+    /// Whether a file of it is released from quarantine by two people only.
+    pub release_needs_two: bool,
     /// How many examples its mappings carry; all of them came out when the settings were loaded.
     pub examples: usize,
 }

@@ -53,6 +53,7 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, 
     if let Some(item) = root.get("signers").filter(|_| !mappings.is_empty() && !mappings.iter().any(signs)) {
         item.problem("has no effect: no [[mapping.file]] has the role \"signature\"");
     }
+    let release_needs_two = root.get("release_needs_two").and_then(|item| item.flag()).unwrap_or(false);
     root.finish();
 
     let code = code?;
@@ -85,6 +86,7 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, 
             signers,
         },
         schedule,
+        release_needs_two,
         examples: examples.len(),
     };
     Some((provider, examples))

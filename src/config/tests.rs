@@ -119,13 +119,13 @@ fn the_commented_main_file_shows_exactly_the_defaults() {
         let dir = folder(&[("bedfeed.toml", text), ("providers/RM1.toml", PROVIDER)]);
         let settings = load_in(&dir).unwrap_or_else(|problems| panic!("{problems}"));
         // The folder and the text differ; what they mean must not.
-        Settings { file: PathBuf::new(), folders: Vec::new(), fingerprint: Digest::of(b""), ..settings }
+        Settings { file: PathBuf::new(), folders: Vec::new(), files: Vec::new(), fingerprint: Digest::of(b""), ..settings }
     };
     let minimal = "state_dir = \"/var/lib/bedfeed\"";
     assert_eq!(loaded(&full.join("\n")), loaded(minimal));
     assert_eq!(loaded(&shown), loaded(minimal));
     let keys = full.iter().filter(|line| is_setting(line) && !line.starts_with('[')).count();
-    assert_eq!(keys, 28, "a key of the main file is not shown, or this count is old");
+    assert_eq!(keys, 33, "a key of the main file is not shown, or this count is old");
 }
 
 #[test]
@@ -178,6 +178,9 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[[alerts.webhook]]\nname = \"a\"\nurl = \"ftp://x\"", "4: alerts.webhook[0].url: must be a web address");
     check("[[alerts.webhook]]\nname = \"a\"", "2: alerts.webhook[0].url: missing");
     check("[retention]\naudit_years = 5", "3: retention.audit_years: must be 6 to 100");
+    check("[retention]\nchecks_days = 1", "3: retention.checks_days: must be 2 to 366");
+    check("[retention]\nsum_days = 27", "3: retention.sum_days: must be 28 to 36600");
+    check("[retention]\nsum_days = 89", "2: retention: sum_days must not be less than row_days");
     let key = "AGE-SECRET-KEY-1QQPQYRQ";
     check(&format!("[governance]\nrecipients = [\"{key}\"]"), "3: governance.recipients[0]: is a private key");
     check("[governance]\nrecipients = [\"ssh-ed25519 AAAA\"]", "3: governance.recipients[0]: is an SSH key");

@@ -164,7 +164,11 @@ impl Rule {
             ],
             Self::Tim02 => &["The snapshot is {length} in the future. Is the source's clock, or its time zone, wrong?"],
             Self::Tim03 => &["Late by {length}.", "Held: the snapshot is {length} old. A person must release it."],
-            Self::Tim04 => &["This slot already has version {version}.", "Back-filled into history: newer figures are current."],
+            Self::Tim04 => &[
+                "This slot already has version {version}.",
+                "This slot's version {version} stays in force: its running number, or else its snapshot time, is later.",
+                "Back-filled into history: newer figures are current.",
+            ],
             Self::Tim05 => &[
                 "{where} does not exist in Europe/London: the clocks skip that hour in March.",
                 "{column} is a time that the clocks skip in March",

@@ -14,7 +14,7 @@ pub struct SnapshotRef {
     pub version: u32,
 }
 
-/// Where one delivery stands. The last four are ends (P2); until then it is pending and visible.
+/// Where one delivery stands. The last five are ends (P2); until then it is pending and visible.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
@@ -49,6 +49,14 @@ pub enum Stage {
         sealed: bool,
         /// Somebody has decided that it will never be loaded.
         discarded: bool,
+    },
+    /// Set aside, and given back to its sender to be mended: this file will never be loaded.
+    HandedBack {
+        /// An identifier leaked: its bytes are gone.
+        sealed: bool,
+        /// What the sender is asked to mend, beside what the findings say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        mend: Option<String>,
     },
     /// The same content for the same slot was accepted before.
     Duplicate {
@@ -99,7 +107,7 @@ impl Stage {
         match self {
             Self::Landed | Self::Waiting { .. } | Self::Ready { .. } => Outcome::Pending,
             Self::Loaded { .. } => Outcome::Loaded,
-            Self::Quarantined { .. } => Outcome::Quarantined,
+            Self::Quarantined { .. } | Self::HandedBack { .. } => Outcome::Quarantined,
             Self::Duplicate { .. } => Outcome::Duplicate,
             Self::Tested { .. } => Outcome::Test,
         }
@@ -116,22 +124,29 @@ impl Stage {
             Self::Quarantined { discarded: true, .. } => "discarded",
             Self::Quarantined { sealed: true, .. } => "sealed",
             Self::Quarantined { .. } => "quarantined",
+            Self::HandedBack { .. } => "handed_back",
             Self::Duplicate { .. } => "duplicate",
             Self::Tested { .. } => "tested",
         }
     }
 
-    /// Whether a delivery at this stage may move to `next`. Loaded, duplicate and tested are ends; a sealed delivery can
-    /// only be discarded; any other quarantined one can be taken up again or discarded by support (P2).
+    /// Whether a delivery at this stage may move to `next`. Loaded (but for a higher version of the same slot), duplicate,
+    /// tested and handed back are ends; a sealed delivery can only be discarded or handed back; any other quarantined one can be
+    /// taken up again too (P2).
     #[must_use]
     pub fn may_become(&self, next: &Self) -> bool {
         match self {
-            Self::Landed | Self::Waiting { .. } => !matches!(next, Self::Landed | Self::Loaded { .. }),
+            Self::Landed | Self::Waiting { .. } => !matches!(next, Self::Landed | Self::Loaded { .. } | Self::HandedBack { .. }),
             Self::Ready { .. } => matches!(next, Self::Ready { .. } | Self::Loaded { .. } | Self::Quarantined { .. }),
-            Self::Quarantined { discarded: true, .. } | Self::Loaded { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
+            // Read again, it gets another version of the slot it fills; it is never anything but loaded.
+            Self::Loaded { snapshot: old } => {
+                matches!(next, Self::Loaded { snapshot: new } if (new.lead, new.slot) == (old.lead, old.slot) && new.version > old.version)
+            }
+            Self::Quarantined { discarded: true, .. } | Self::HandedBack { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
             Self::Quarantined { sealed, discarded: false } => match next {
                 Self::Landed => !sealed,
                 Self::Quarantined { discarded, sealed: still } => *discarded && still == sealed,
+                Self::HandedBack { sealed: still, .. } => still == sealed,
                 Self::Waiting { .. } | Self::Ready { .. } | Self::Loaded { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
             },
         }
@@ -151,20 +166,43 @@ mod tests {
         let waiting = Stage::Waiting { set: "s".to_owned(), part: "beds".to_owned(), until: at };
         let ready = Stage::Ready { snapshot, attempts: 0, retry_at: at };
         let loaded = Stage::Loaded { snapshot };
+        let again = Stage::Loaded { snapshot: SnapshotRef { version: 2, ..snapshot } };
+        let elsewhere = Stage::Loaded { snapshot: SnapshotRef { slot: snapshot.slot.next(), version: 3, lead: id } };
         let held = Stage::Quarantined { sealed: false, discarded: false };
         let sealed = Stage::Quarantined { sealed: true, discarded: false };
         let gone = Stage::Quarantined { sealed: false, discarded: true };
         let sealed_gone = Stage::Quarantined { sealed: true, discarded: true };
+        let back = Stage::HandedBack { sealed: false, mend: Some("the last line".to_owned()) };
+        let sealed_back = Stage::HandedBack { sealed: true, mend: None };
         let duplicate = Stage::Duplicate { of: id };
         let tested = Stage::Tested { accepted: true };
-        let all = [&landed, &waiting, &ready, &loaded, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested];
-        let rows: [(&Stage, &[&Stage]); 10] = [
+        let all = [
+            &landed,
+            &waiting,
+            &ready,
+            &loaded,
+            &again,
+            &elsewhere,
+            &held,
+            &sealed,
+            &gone,
+            &sealed_gone,
+            &back,
+            &sealed_back,
+            &duplicate,
+            &tested,
+        ];
+        let rows: [(&Stage, &[&Stage]); 14] = [
             (&landed, &[&waiting, &ready, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested]),
             (&waiting, &[&waiting, &ready, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested]),
-            (&ready, &[&ready, &loaded, &held, &sealed, &gone, &sealed_gone]),
-            (&loaded, &[]),
-            (&held, &[&landed, &gone]),
-            (&sealed, &[&sealed_gone]),
+            (&ready, &[&ready, &loaded, &again, &elsewhere, &held, &sealed, &gone, &sealed_gone]),
+            (&loaded, &[&again]),
+            (&again, &[]),
+            (&elsewhere, &[]),
+            (&held, &[&landed, &gone, &back]),
+            (&sealed, &[&sealed_gone, &sealed_back]),
+            (&back, &[]),
+            (&sealed_back, &[]),
             (&gone, &[]),
             (&sealed_gone, &[]),
             (&duplicate, &[]),

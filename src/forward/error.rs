@@ -19,6 +19,14 @@ pub enum ForwardErrorKind {
     Refused,
     /// The database was made by a newer bedfeed than this one.
     SchemaNewer,
+    /// What is there is no warehouse, or not one that can be used: nothing can be loaded until somebody mends that.
+    Unusable,
+}
+
+impl From<crate::fault::Injected> for ForwardError {
+    fn from(fault: crate::fault::Injected) -> Self {
+        Self::unavailable("doing a durable step", fault)
+    }
 }
 
 impl ForwardErrorKind {
@@ -26,6 +34,7 @@ impl ForwardErrorKind {
         match self {
             Self::Unavailable => "the warehouse is not available",
             Self::Refused => "the warehouse refused it",
+            Self::Unusable => "this is no warehouse that can be used; put back the right one",
             Self::SchemaNewer => "the database was made by a newer bedfeed; start that version, or restore an older copy",
         }
     }
@@ -49,6 +58,12 @@ impl ForwardError {
 
     pub(super) fn unavailable(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ForwardErrorKind::Unavailable, doing).caused_by(source)
+    }
+
+    /// What would be refused while it is opened is not about what is to be loaded.
+    pub(super) fn at_the_opening(self) -> Self {
+        let kind = if self.kind == ForwardErrorKind::Refused { ForwardErrorKind::Unusable } else { self.kind };
+        Self { kind, ..self }
     }
 
     pub(super) fn refused(doing: impl Into<String>) -> Self {

@@ -15,10 +15,17 @@ pub struct Load {
     pub verified: Verified,
     /// Which version of which slot it becomes.
     pub reference: SnapshotRef,
+    /// Whether its deliveries are in the warehouse already, with an older version, and were read again.
+    pub replay: bool,
     /// Every delivery that it was made from; the lead among them.
     pub files: Vec<FileFact>,
     /// What the checks concluded. Its findings are kept with the lead.
     pub report: Report,
+}
+
+/// A snapshot's identity in the warehouse: the delivery that leads it; where that was read again, with the version it got.
+pub(super) fn snapshot_id(reference: SnapshotRef, replay: bool) -> String {
+    if replay { format!("{}/{}", reference.lead, reference.version) } else { reference.lead.to_string() }
 }
 
 /// What became of a load.
@@ -77,13 +84,31 @@ pub struct FileFact {
     pub findings: Option<Findings>,
 }
 
+/// Figures that are old enough for retention to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldFigures {
+    /// The delivery that leads the snapshot; for findings alone, the delivery.
+    pub lead: DeliveryId,
+    /// Whose.
+    pub provider: ProviderCode,
+    /// The slot's start; for findings alone, when the delivery arrived.
+    pub about: Timestamp,
+    /// Whether these are the newest figures of their provider, which pages and views show as "now".
+    pub shown: bool,
+}
+
 impl FileFact {
     /// A delivery in a stage, with what its assessment concluded.
     #[must_use]
     pub fn new(delivery: &Delivery, stage: &Stage, report: Option<&Report>) -> Self {
         let snapshot = match stage {
             Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot.lead),
-            Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+            Stage::Landed
+            | Stage::Waiting { .. }
+            | Stage::Quarantined { .. }
+            | Stage::HandedBack { .. }
+            | Stage::Duplicate { .. }
+            | Stage::Tested { .. } => None,
         };
         Self {
             id: delivery.id,

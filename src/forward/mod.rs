@@ -6,13 +6,18 @@
 mod error;
 mod facts;
 mod figures;
+mod moment;
 mod sqlite;
 
 pub use error::{ForwardError, ForwardErrorKind};
-pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SlotFact};
+pub use facts::{
+    AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, OldFigures, ProviderRow, ReferenceRows, SlotFact,
+};
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
+pub use moment::WarehouseMoment;
 
-use crate::feed::{DeliveryId, ProviderCode};
+use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
+use facts::snapshot_id;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -73,13 +78,24 @@ impl Warehouse {
         }
     }
 
-    /// Whether the snapshot that this delivery leads is in the warehouse. To be asked after a load whose answer was lost.
+    /// Whether a snapshot is in the warehouse: the one that its delivery led at first, or the version it got when it was read
+    /// again (`replay`). To be asked after a load whose answer was lost.
     ///
     /// # Errors
     /// Where the warehouse cannot be read.
-    pub async fn is_loaded(&self, lead: DeliveryId) -> Result<bool, ForwardError> {
+    pub async fn is_loaded(&self, reference: SnapshotRef, replay: bool) -> Result<bool, ForwardError> {
         match &self.backend {
-            Backend::Sqlite(writer) => writer.is_loaded(lead).await,
+            Backend::Sqlite(writer) => writer.is_loaded(snapshot_id(reference, replay)).await,
+        }
+    }
+
+    /// The delivery that leads the current snapshot of a feed's slot; `None` where none fills it.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn current_lead(&self, provider: &ProviderCode, slot: Slot) -> Result<Option<DeliveryId>, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.current_lead(provider.clone(), slot).await,
         }
     }
 
@@ -90,6 +106,26 @@ impl Warehouse {
     pub async fn publish(&self, control: Control) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.publish(control).await,
+        }
+    }
+
+    /// Deletes the lines of these snapshots for good; gives how many rows there were. Fine where they are gone already.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.dispose_lines(leads).await,
+        }
+    }
+
+    /// The same for the sums by ward of these snapshots and the findings of these deliveries.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.dispose_sums(leads).await,
         }
     }
 
@@ -156,6 +192,46 @@ impl WarehouseReader {
     pub async fn provider_now(&self, provider: &ProviderCode) -> Result<Vec<WardFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.provider_now(provider.clone()).await,
+        }
+    }
+
+    /// Snapshots of slots before an instant that still have lines, the oldest first.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.old_lines(before).await,
+        }
+    }
+
+    /// The same for sums by ward; and deliveries that arrived before then, became no snapshot, and have findings.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn old_sums(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.old_sums(before).await,
+        }
+    }
+
+    /// How many lines each of these snapshots has.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn count_lines(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.count_lines(leads).await,
+        }
+    }
+
+    /// How many sums by ward and findings each of these deliveries has.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn count_sums(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.count_sums(leads).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::summary::{FeedFacts, FeedRow, SummaryPage};
 use crate::feed::{Finding, Folder, LONDON, ProviderKind, Severity, Stage, Term, expiries, local_date};
-use crate::ledger::{DeliveryRow, LedgerError, Reader};
+use crate::ledger::{DeliveryRow, LedgerError, QueueState, Reader};
 use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -62,11 +62,7 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
     if quarantined > 0 {
         notices.push(format!("{quarantined} deliveries wait in quarantine."));
     }
-    let waiting: Vec<DeliveryRow> = reader.waiting_for_the_warehouse()?;
-    if let Some(row) = waiting.first() {
-        let why = row.note.as_deref().unwrap_or("being loaded");
-        notices.push(format!("{} deliveries wait for the warehouse ({why}).", waiting.len()));
-    }
+    notices.extend(queue_notice(&reader.queue_state()?));
     let untold = reader.undelivered_alerts(1000)?.into_iter().filter(|alert| alert.attempts > 0).count();
     if untold > 0 {
         notices.push(format!("{untold} alerts could not be delivered yet; they are tried again."));
@@ -91,11 +87,24 @@ pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> 
     Ok((judge(schedule, first_slot, &[], &arrivals, now), rows))
 }
 
+/// What is said of the queue before the warehouse; nothing where it is empty.
+fn queue_notice(queue: &QueueState) -> Option<String> {
+    let oldest = queue.oldest.map(|slot| format!(", the oldest of slot {slot}")).unwrap_or_default();
+    let waiting = match queue.waiting {
+        0 => return None,
+        1 => format!("1 snapshot waits for the warehouse{oldest}"),
+        many => format!("{many} snapshots wait for the warehouse{oldest}"),
+    };
+    let Some(error) = queue.error.as_deref().filter(|_| queue.failures > 0) else { return Some(format!("{waiting}.")) };
+    let next = queue.next_try.map(|at| format!("; the next try is at {}", at.strftime("%H:%M:%S UTC"))).unwrap_or_default();
+    Some(format!("{waiting}. It was tried in vain {} times ({error}){next}. Files are taken and judged meanwhile.", queue.failures))
+}
+
 /// What was wrong with a delivery that was set aside, in one sentence.
 fn problem(row: &DeliveryRow) -> Option<String> {
     // Of a set, the part with the rows speaks; a control file was only sent beside it.
     let leads = row.report.as_ref().and_then(|report| report.parts.first()).is_none_or(|(_, lead)| *lead == row.delivery.id);
-    if !leads || !matches!(row.stage, Stage::Quarantined { .. }) {
+    if !leads || !matches!(row.stage, Stage::Quarantined { .. } | Stage::HandedBack { .. }) {
         return None;
     }
     let worst = |finding: &&Finding| finding.severity == Severity::RejectFile;

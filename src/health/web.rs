@@ -44,6 +44,8 @@ pub struct Sources {
     pub zone: TimeZone,
     /// Other rooms' counters.
     pub counted: Counted,
+    /// What is wrong on our own side now, in a sentence each.
+    pub notices: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// Why a page could not be made.
@@ -136,8 +138,8 @@ async fn with_safe_headers(mut response: Response) -> Response {
 }
 
 async fn summary(sources: &Sources) -> Result<SummaryPage, Trouble> {
-    let (feeds, now) = (Arc::clone(&sources.feeds), sources.clock.now());
-    Ok(sources.ledger.read(move |reader| feed_summary(reader, &feeds, Vec::new(), now)).await?)
+    let (feeds, notices, now) = (Arc::clone(&sources.feeds), (sources.notices)(), sources.clock.now());
+    Ok(sources.ledger.read(move |reader| feed_summary(reader, &feeds, notices, now)).await?)
 }
 
 async fn feed_health(State(sources): State<Sources>) -> Result<Html<String>, Trouble> {
@@ -179,9 +181,14 @@ async fn ready(State(sources): State<Sources>) -> Response {
 
 async fn delivery(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Html<String>, Trouble> {
     let id: DeliveryId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let life = sources.ledger.read(move |reader| reader.life(id)).await?.ok_or(Trouble::NotFound)?;
-    let events: Vec<DeliveryEvent> =
+    let (life, gone) = sources.ledger.read(move |reader| Ok((reader.life(id)?, reader.gone(id)?))).await?;
+    let life = life.ok_or(Trouble::NotFound)?;
+    let mut events: Vec<DeliveryEvent> =
         life.entries.iter().filter_map(|entry| Some(DeliveryEvent { at: entry.at, text: event_words(&entry.event)? })).collect();
+    events.extend(gone.iter().map(|(class, row)| {
+        let (number, rule) = (row.disposal.number, &row.disposal.rule);
+        DeliveryEvent { at: row.planned_at, text: format!("Retention deleted its {} (disposal {number}, {rule}).", class.told()) }
+    }));
     let row = &life.row;
     let name = sources.feeds.iter().find(|feed| feed.schedule.provider == row.delivery.provider).map_or("", |feed| feed.name.as_str());
     let view =
@@ -196,12 +203,31 @@ fn event_words(event: &Event) -> Option<String> {
             let note = note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
             Some(format!("Moved to: {}{note}.", stage.as_str()))
         }
+        Event::Replayed { snapshot, .. } => Some(format!("Read again by another mapping: becomes version {}.", snapshot.version)),
+        Event::ReplayKept { why, .. } => Some(format!("Read again by another mapping: its version stays. {why}")),
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {by}: {reason}", act.as_str())),
+        Event::Superseded { by, .. } => Some(format!("Superseded by {by}.")),
+        Event::ReceiptRead { stage, .. } => Some(format!("Its sender fetched the receipt ({stage}).")),
+        Event::ReleaseRequested { by, reason, .. } => Some(format!("release asked for by {by}: {reason}; a second person must agree")),
+        Event::ViewedRaw { by, reason, .. } => Some(format!("raw file viewed by {by}: {reason}")),
         Event::Started { .. }
         | Event::Stopped
+        | Event::SettingsChanged { .. }
+        | Event::Noted { .. }
+        | Event::CheckpointSent { .. }
+        | Event::Restored { .. }
         | Event::FeedExpected { .. }
+        | Event::HoldPlaced { .. }
+        | Event::HoldEnded { .. }
+        | Event::Disposing { .. }
+        | Event::Disposed { .. }
+        | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }
         | Event::EpisodeClosed { .. }
+        | Event::HouseEpisodeOpened { .. }
+        | Event::HouseEpisodeClosed { .. }
+        | Event::ReplayAsked { .. }
+        | Event::ReplayEnded { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }

@@ -5,6 +5,7 @@
 
 use super::Landed;
 use super::coverage::Coverage;
+use crate::fault::{self, Step};
 use crate::feed::{Delivery, DeliveryId, Digest, FileName, Folder, ProviderCode, Sender};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -65,6 +66,8 @@ pub(super) enum LandingError {
     Settled,
     #[error("{0}")]
     Quota(String),
+    #[error("bedfeed is short of disk space: nothing is wrong with the file; send it again later")]
+    NoRoom,
     #[error("the work on the file was broken off")]
     Stopped(#[source] tokio::task::JoinError),
     #[error("could not {doing} {}", path.display())]
@@ -77,9 +80,16 @@ pub(super) enum LandingError {
 }
 
 impl LandingError {
-    /// What the sender is told: nothing about our disk.
+    /// Whether the disk is full, or nearly so.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::NoRoom) || matches!(self, Self::Io { source, .. } if full(source.kind()))
+    }
+
+    /// What the sender is told: no more of our disk than that it is full.
     pub(super) fn told(&self) -> String {
         match self {
+            Self::Io { .. } if self.is_for_want_of_room() => Self::NoRoom.to_string(),
             Self::Io { .. } | Self::Stopped(_) => "bedfeed could not store the file: send it again in a few minutes".to_owned(),
             other => other.to_string(),
         }
@@ -99,7 +109,8 @@ pub fn clear_uploads(state_dir: &Path) -> io::Result<usize> {
     state_dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)?;
     let mut removed = 0;
     for entry in fs::read_dir(state_dir.join(UPLOADS))? {
-        fs::remove_file(entry?.path())?;
+        let path = entry?.path();
+        fault::around(Step::UploadClear, || fs::remove_file(path))?;
         removed += 1;
     }
     Ok(removed)
@@ -108,10 +119,12 @@ pub fn clear_uploads(state_dir: &Path) -> io::Result<usize> {
 /// Puts a file in its place so that a power cut cannot undo it. The file itself has to be on stable storage already.
 pub(super) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes the folders durable after it")]
-    fs::rename(from, to)?;
+    fault::around(Step::UploadRename, || fs::rename(from, to))?;
     let (source, target) = (from.parent(), to.parent());
-    target.map_or(Ok(()), sync_folder)?;
-    if source == target { Ok(()) } else { source.map_or(Ok(()), sync_folder) }
+    fault::around(Step::UploadFolders, || {
+        target.map_or(Ok(()), sync_folder)?;
+        if source == target { Ok(()) } else { source.map_or(Ok(()), sync_folder) }
+    })
 }
 
 impl Upload {
@@ -207,7 +220,7 @@ impl Upload {
         if offset < self.settled {
             return Err(LandingError::Settled);
         }
-        self.file.write_all_at(data, offset).map_err(|source| self.trouble("write", source))?;
+        fault::around(Step::UploadWrite, || self.file.write_all_at(data, offset)).map_err(|source| self.trouble("write", source))?;
         self.coverage.add(offset, end).map_err(|_| LandingError::TooScattered)?;
         self.hash.add(offset, end, data);
         self.set_length(self.length.max(end));
@@ -247,7 +260,7 @@ impl Upload {
             Some(digest) => digest,
             None => self.hash_from_disk().map_err(|source| self.trouble("read back", source))?,
         };
-        self.file.sync_all().map_err(|source| self.trouble("bring to stable storage", source))?;
+        fault::around(Step::UploadSync, || self.file.sync_all()).map_err(|source| self.trouble("bring to stable storage", source))?;
         let stored = state_dir.join(DELIVERIES).join(self.id.to_string());
         if let Err(source) = rename_durably(&self.path, &stored) {
             let trouble = self.trouble("put in its place", source);

@@ -6,11 +6,13 @@
 mod coverage;
 mod host_keys;
 mod landing;
+mod room;
 mod sftp;
 mod stats;
 
 pub use host_keys::{HostKeyError, HostKeys};
 pub use landing::clear_uploads;
+pub use room::Room;
 #[cfg(fuzzing)]
 pub use sftp::fuzzing;
 pub use sftp::{BadPasswordHash, Closing, Context, Next, Past, Refusal, ServeError, check_password_hash, serve};
@@ -286,6 +288,8 @@ pub struct Settings {
     pub penalties: bool,
     /// Files open for upload at once in one session. Default 16.
     pub max_open_files: usize,
+    /// Bytes on the disk of the state folder that uploads may not have. Default 256 MiB.
+    pub reserve_bytes: u64,
     /// Whether older clients (Debian 12's curl, JSch 0.1, appliances) may use ECDH P-256, Diffie-Hellman with SHA-2 and
     /// plain SHA-2 MACs. JSch also needs an ECDSA key in the host key folder. SHA-1 is never offered. Default no.
     pub compatibility: bool,
@@ -318,6 +322,7 @@ impl Default for Settings {
             connection_rate: 10,
             penalties: true,
             max_open_files: 16,
+            reserve_bytes: 256 << 20,
             compatibility: false,
             post_quantum_only: false,
             rekey_bytes: 1 << 30,

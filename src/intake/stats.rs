@@ -26,6 +26,8 @@ pub struct Counters {
     pub(super) accepted: AtomicU64,
     /// Uploads that were not acknowledged: too large, incomplete, cut off, or not to be stored.
     pub(super) failed: AtomicU64,
+    /// Of these, uploads for which there was no room on the disk.
+    pub(super) no_room: AtomicU64,
     /// Bytes of acknowledged uploads.
     pub(super) bytes: AtomicU64,
 }
@@ -54,6 +56,8 @@ pub struct Counts {
     pub accepted: u64,
     /// Uploads that were not acknowledged.
     pub failed: u64,
+    /// Of these, uploads for which there was no room on the disk.
+    pub no_room: u64,
     /// Bytes of acknowledged uploads.
     pub bytes: u64,
 }
@@ -75,6 +79,7 @@ impl Counters {
             penalised_sources: get(&self.penalised_sources),
             accepted: get(&self.accepted),
             failed: get(&self.failed),
+            no_room: get(&self.no_room),
             bytes: get(&self.bytes),
         }
     }

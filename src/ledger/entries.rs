@@ -1,6 +1,7 @@
 //! Entries: everything that can be recorded, as one list of events.
 
-use crate::feed::{ClientSeen, Delivery, DeliveryId, ProviderCode, Report, Slot, Stage};
+use super::people::{Account, Disposal, Hold};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Digest, ProviderCode, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 
 /// One fact to be recorded. Facts appended together are committed together.
@@ -16,6 +17,23 @@ pub enum Event {
     },
     /// The daemon stopped in good order.
     Stopped,
+    /// The settings in force are not those of the last start.
+    SettingsChanged {
+        /// Fingerprint of the settings that this follows; `None` where none was ever recorded.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        from: Option<String>,
+        /// Fingerprint of the settings in force.
+        to: String,
+        /// The files that differ.
+        files: Vec<FileChange>,
+    },
+    /// A person wrote something into the trail: who changed the settings and why, for example.
+    Noted {
+        /// Who.
+        by: String,
+        /// What.
+        note: String,
+    },
     /// A feed is expected from this slot on.
     FeedExpected {
         /// Whose.
@@ -52,6 +70,146 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+        /// The system's account that asked, as the machine tells it; absent in old entries.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// A person asked for a release that needs a second person.
+    ReleaseRequested {
+        /// Of which delivery.
+        delivery: DeliveryId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+        /// When the request lapses.
+        until: Timestamp,
+    },
+    /// A person was given the stored bytes of a delivery.
+    ViewedRaw {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Somebody ordered that things are kept, whatever their age: a legal hold.
+    HoldPlaced {
+        /// What and why.
+        hold: Box<Hold>,
+    },
+    /// A legal hold was lifted.
+    HoldEnded {
+        /// Its number.
+        hold: u32,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Retention is about to delete things. They go after this is recorded, and again at the next start if a crash comes between.
+    Disposing {
+        /// What goes, and by which rule.
+        disposal: Box<Disposal>,
+    },
+    /// They are gone.
+    Disposed {
+        /// The disposal's number.
+        disposal: u32,
+    },
+    /// Tables that are derived from the entries let go of what is older.
+    Trimmed {
+        /// Than this.
+        before: Timestamp,
+    },
+    /// A snapshot is not its slot's current one: another one took its place, or was better from the start.
+    Superseded {
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// The delivery that leads the current one.
+        by: DeliveryId,
+    },
+    /// Its sender fetched the receipt of a delivery, for the first time since it stands like this.
+    ReceiptRead {
+        /// Which.
+        delivery: DeliveryId,
+        /// What the receipt told: the stage's name.
+        stage: String,
+    },
+    /// The chain's head is sent to where somebody who changes the ledger cannot reach.
+    CheckpointSent {
+        /// What tells it apart, for ever.
+        key: String,
+        /// The head's place.
+        seq: u64,
+        /// The head's hash.
+        hash: Digest,
+        /// What to send.
+        alerts: Vec<AlertToSend>,
+    },
+    /// The state folder was made from a backup: what was recorded after it is not in this chain.
+    Restored {
+        /// When the backup was taken.
+        taken_at: Timestamp,
+        /// SHA-256 of the backup's list of files.
+        backup: Digest,
+    },
+    /// A person asked for the originals of some slots to be read again, by the mapping of today.
+    ReplayAsked {
+        /// What tells it apart, for ever.
+        key: String,
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// A loaded delivery was read again and says something else: it gets another version of its slot.
+    Replayed {
+        /// The replay's key.
+        replay: String,
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// Whose.
+        provider: ProviderCode,
+        /// What it becomes. Until that is loaded, the delivery stays what it is.
+        snapshot: SnapshotRef,
+        /// What was concluded.
+        report: Box<Report>,
+    },
+    /// A loaded delivery was read again and is not accepted as it is now: it keeps the version that it has.
+    ReplayKept {
+        /// The replay's key.
+        replay: String,
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// Why, without a value from the file.
+        why: String,
+    },
+    /// All was read again; what says something else is loaded or waits for the warehouse.
+    ReplayEnded {
+        /// The replay's key.
+        key: String,
+        /// Snapshots that say the same as before.
+        unchanged: u64,
     },
     /// A problem of a feed began.
     EpisodeOpened {
@@ -66,6 +224,22 @@ pub enum Event {
     },
     /// It ended.
     EpisodeClosed {
+        /// The episode's stable key.
+        key: String,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// A problem on our own side began.
+    HouseEpisodeOpened {
+        /// The episode's stable key.
+        key: String,
+        /// The episode as `alerts` describes it.
+        episode: serde_json::Value,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// It ended.
+    HouseEpisodeClosed {
         /// The episode's stable key.
         key: String,
         /// What to send about it.
@@ -105,6 +279,25 @@ pub enum Event {
     },
 }
 
+/// A file of the settings that was added, changed or taken away.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileChange {
+    /// Its path below the main file's folder.
+    pub name: String,
+    /// SHA-256 of what it held; `None` for a file that was added.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub was: Option<Digest>,
+    /// SHA-256 of what it holds; `None` for a file that was taken away.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub is: Option<Digest>,
+    /// When it was last written, as the file system says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub written_at: Option<Timestamp>,
+    /// The number of the user who owns it, as the file system says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<u32>,
+}
+
 /// What a person can do to a quarantined delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,6 +308,8 @@ pub enum Act {
     Reprocess,
     /// Decide that it will never be loaded.
     Discard,
+    /// Give it back to its sender, to be mended and sent again.
+    HandBack,
 }
 
 impl Act {
@@ -125,6 +320,7 @@ impl Act {
             Self::Release => "release",
             Self::Reprocess => "reprocess",
             Self::Discard => "discard",
+            Self::HandBack => "hand-back",
         }
     }
 }
@@ -157,12 +353,32 @@ impl Event {
     pub fn delivery(&self) -> Option<DeliveryId> {
         match self {
             Self::Accepted { delivery } => Some(delivery.id),
-            Self::Moved { delivery, .. } | Self::Acted { delivery, .. } => Some(*delivery),
+            Self::Moved { delivery, .. }
+            | Self::Acted { delivery, .. }
+            | Self::Superseded { delivery, .. }
+            | Self::ReceiptRead { delivery, .. }
+            | Self::ReleaseRequested { delivery, .. }
+            | Self::ViewedRaw { delivery, .. }
+            | Self::Replayed { delivery, .. }
+            | Self::ReplayKept { delivery, .. } => Some(*delivery),
             Self::Started { .. }
             | Self::Stopped
+            | Self::SettingsChanged { .. }
+            | Self::Noted { .. }
+            | Self::CheckpointSent { .. }
+            | Self::Restored { .. }
             | Self::FeedExpected { .. }
+            | Self::HoldPlaced { .. }
+            | Self::HoldEnded { .. }
+            | Self::Disposing { .. }
+            | Self::Disposed { .. }
+            | Self::Trimmed { .. }
+            | Self::ReplayAsked { .. }
+            | Self::ReplayEnded { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }
+            | Self::HouseEpisodeOpened { .. }
+            | Self::HouseEpisodeClosed { .. }
             | Self::Warned { .. }
             | Self::ClientSeen { .. }
             | Self::AlertDelivered { .. }

@@ -6,22 +6,37 @@
 //!
 //! The ledger is the only memory: start-up and recovery read it the same way as normal running does.
 
+mod audit;
 mod chain;
 mod entries;
+mod kept;
+mod moment;
+mod people;
 mod project;
 mod past;
+mod queue;
 mod read;
+mod replays;
 mod schema;
+mod sound;
+mod trail;
 mod writer;
 
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod tests;
 
-pub use chain::{Broken, ChainHead};
-pub use entries::{Act, AlertToSend, Entry, Event};
+pub use audit::Audit;
+pub use chain::{Broken, ChainHead, Checkpoint, Held, Link, Walk};
+pub use entries::{Act, AlertToSend, Entry, Event, FileChange};
+pub use moment::{Moment, Original};
 pub use past::{Past, PastReport, PastRow, Reach};
+pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest};
 pub use project::IllegalMove;
+pub use queue::{QueueState, QueuedSnapshot};
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
+pub use replays::{KeptRow, ReplayRow};
 pub use schema::{LedgerError, SCHEMA_VERSION};
 pub use writer::Ledger;
 

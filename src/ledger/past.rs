@@ -5,7 +5,7 @@
 use super::LedgerError;
 use super::project::stamp;
 use super::read::Reader;
-use crate::feed::{Coverage, DeliveryId, Digest, Folder, Persons, ProviderCode, Slot, Totals};
+use crate::feed::{Coverage, DeliveryId, Digest, Folder, Persons, ProviderCode, Slot, Totals, Version, current};
 use jiff::Timestamp;
 use rusqlite::{Params, Row, params};
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub struct Reach {
     pub judged_by: Option<Timestamp>,
     /// What was accepted under these names, whenever it came: the newest before the rest, and all that came after.
     pub names: Vec<String>,
-    /// The newest version of each of these slots that had arrived, for its sums alone.
+    /// Of each of these slots the version that counts among those that had arrived, for its sums alone.
     pub slots: Vec<Slot>,
 }
 
@@ -71,6 +71,9 @@ pub struct PastReport {
     /// The deliveries that were judged together.
     #[serde(default)]
     pub parts: Vec<(String, DeliveryId)>,
+    /// The first version that the delivery became, where it was read again since.
+    #[serde(default)]
+    pub first_version: Option<u32>,
     /// When the figures were true in the source.
     pub snapshot_at: Option<Timestamp>,
     /// The sender's own running number.
@@ -90,6 +93,17 @@ pub struct PastReport {
 }
 
 impl PastRow {
+    /// The first version that the delivery became.
+    #[must_use]
+    pub fn first(&self) -> u32 {
+        self.report.first_version.unwrap_or(self.version)
+    }
+
+    fn as_version(&self) -> Version {
+        let snapshot_at = self.report.snapshot_at.unwrap_or(self.slot.start());
+        Version { lead: self.id, first: self.first(), version: self.version, sequence: self.report.sequence, snapshot_at }
+    }
+
     fn was_judged_by(&self, at: Option<Timestamp>) -> bool {
         at.is_none_or(|at| self.report.assessed_at.is_none_or(|judged| judged <= at))
     }
@@ -127,7 +141,7 @@ impl Reader {
         let accepted = self.with_all_parts(accepted)?;
         let mut slots = Vec::with_capacity(reach.slots.len());
         for slot in &reach.slots {
-            slots.extend(self.newest_of(provider, *slot, reach)?);
+            slots.extend(self.counting_of(provider, *slot, reach)?);
         }
         Ok(Past { accepted, slots })
     }
@@ -150,18 +164,22 @@ impl Reader {
         )
     }
 
-    /// The delivery that leads the newest version of a slot whose last part had arrived, with that part's time of arrival.
-    fn newest_of(&self, provider: &str, slot: Slot, reach: &Reach) -> Result<Option<PastRow>, LedgerError> {
+    /// The delivery that leads the version of a slot that counts among those whose last part had arrived, with that part's
+    /// time of arrival.
+    fn counting_of(&self, provider: &str, slot: Slot, reach: &Reach) -> Result<Option<PastRow>, LedgerError> {
+        let mut arrived = Vec::new();
         for mut row in self.leads_of(provider, slot)? {
             for (_, part) in row.report.parts.iter().filter(|(_, part)| *part != row.id) {
                 let of_part = self.past_where("id = ?1", [part.to_string()])?;
                 row.received_at = of_part.iter().map(|part| part.received_at).fold(row.received_at, Timestamp::max);
             }
             if row.received_at <= reach.until && row.was_judged_by(reach.judged_by) {
-                return Ok(Some(row));
+                arrived.push(row);
             }
         }
-        Ok(None)
+        let versions: Vec<Version> = arrived.iter().map(PastRow::as_version).collect();
+        let counts = current(&versions).and_then(|counts| arrived.iter().position(|row| row.id == counts.lead));
+        Ok(counts.map(|at| arrived.swap_remove(at)))
     }
 
     /// Adds the parts that were judged together with some of these and are not among them, so that a snapshot counts as

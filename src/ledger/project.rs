@@ -1,6 +1,6 @@
 //! Projection: an event's effect on the derived tables.
 
-use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS};
+use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept};
 use crate::feed::{ClientSeen, Delivery, DeliveryId, Report, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -20,7 +20,27 @@ pub struct IllegalMove {
 /// Applies one event to the derived tables.
 pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Result<(), LedgerError> {
     match event {
-        Event::Started { .. } | Event::Stopped => Ok(()),
+        Event::Started { .. }
+        | Event::Stopped
+        | Event::Noted { .. }
+        | Event::Superseded { .. }
+        | Event::ReceiptRead { .. }
+        | Event::ReleaseRequested { .. }
+        | Event::ViewedRaw { .. }
+        | Event::Restored { .. } => Ok(()),
+        Event::SettingsChanged { files, .. } => files.iter().try_for_each(|file| match file.is {
+            Some(is) => run(
+                connection,
+                "INSERT INTO settings_file (name, sha256) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256",
+                params![file.name, is.to_string()],
+            ),
+            None => run(connection, "DELETE FROM settings_file WHERE name = ?1", params![file.name]),
+        }),
+        Event::HoldPlaced { hold } => kept::hold_placed(connection, at, hold),
+        Event::HoldEnded { hold, by, reason, .. } => kept::hold_ended(connection, at, *hold, by, reason),
+        Event::Disposing { disposal } => kept::disposing(connection, at, disposal),
+        Event::Disposed { disposal } => kept::disposed(connection, at, *disposal),
+        Event::Trimmed { before } => kept::trimmed(connection, *before),
         Event::FeedExpected { provider, first_slot } => run(
             connection,
             "INSERT INTO feed (provider, first_slot) VALUES (?1, ?2) ON CONFLICT (provider) DO UPDATE SET first_slot = excluded.first_slot",
@@ -33,6 +53,33 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             "UPDATE delivery SET released = ?2 WHERE id = ?1",
             params![delivery.to_string(), i64::from(*act == Act::Release)],
         ),
+        Event::ReplayAsked { key, provider, from, to, .. } => run(
+            connection,
+            "INSERT INTO replay (key, provider, from_slot, to_slot, asked_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![key, provider.as_str(), from.to_string(), to.to_string(), stamp(at)],
+        ),
+        Event::Replayed { replay, delivery, provider, snapshot, report } => run(
+            connection,
+            "INSERT INTO replayed (replay, lead, provider, slot, version, report, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                replay,
+                delivery.to_string(),
+                provider.as_str(),
+                snapshot.slot.to_string(),
+                snapshot.version,
+                to_json(report)?,
+                stamp(at)
+            ],
+        ),
+        Event::ReplayKept { replay, delivery, why } => run(
+            connection,
+            "INSERT INTO replayed (replay, lead, why, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (replay, lead) DO UPDATE SET version = NULL, report = NULL, why = excluded.why, at = excluded.at",
+            params![replay, delivery.to_string(), why, stamp(at)],
+        ),
+        Event::ReplayEnded { key, unchanged } => {
+            run(connection, "UPDATE replay SET ended_at = ?2, unchanged = ?3 WHERE key = ?1", params![key, stamp(at), unchanged])
+        }
         Event::EpisodeOpened { key, provider, episode, alerts } => {
             run(
                 connection,
@@ -45,7 +92,19 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             run(connection, "UPDATE episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
             queue(connection, at, alerts)
         }
-        Event::Warned { alerts, .. } => queue(connection, at, alerts),
+        Event::HouseEpisodeOpened { key, episode, alerts } => {
+            run(
+                connection,
+                "INSERT INTO house_episode (key, episode, opened_at) VALUES (?1, ?2, ?3)",
+                params![key, episode.to_string(), stamp(at)],
+            )?;
+            queue(connection, at, alerts)
+        }
+        Event::HouseEpisodeClosed { key, alerts } => {
+            run(connection, "UPDATE house_episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
+            queue(connection, at, alerts)
+        }
+        Event::Warned { alerts, .. } | Event::CheckpointSent { alerts, .. } => queue(connection, at, alerts),
         Event::ClientSeen { client } => client_seen(connection, client),
         Event::AlertDelivered { key, channel } => run(
             connection,
@@ -101,8 +160,17 @@ fn moved(
     }
     let snapshot = match stage {
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Quarantined { .. }
+        | Stage::HandedBack { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => None,
     };
+    if let Stage::Loaded { snapshot } = stage {
+        let loaded = "UPDATE replayed SET loaded = 1, report = NULL WHERE lead = ?1 AND version = ?2";
+        run(connection, loaded, params![snapshot.lead.to_string(), snapshot.version])?;
+    }
     let slot = snapshot.map(|s| s.slot).or(report.and_then(|r| r.slot)).map(|slot| slot.to_string());
     run(
         connection,
@@ -149,7 +217,7 @@ fn queue(connection: &Connection, at: Timestamp, alerts: &[AlertToSend]) -> Resu
     Ok(())
 }
 
-fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
+pub(super) fn run(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
     let mut statement = connection.prepare_cached(sql).map_err(LedgerError::Append)?;
     statement.execute(values).map(|_| ()).map_err(LedgerError::Append)
 }

@@ -1,8 +1,8 @@
 //! Readers: what is known, by query. Read-only connections that never hold up the writer.
 
 use super::project::stamp;
-use super::{AlertToSend, Broken, ChainHead, Entry, LedgerError, chain, schema};
-use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage};
+use super::{AlertToSend, ChainHead, Entry, LedgerError, chain, schema};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage, Version, current};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
@@ -35,6 +35,22 @@ pub struct DeliveryRow {
     pub note: Option<String>,
     /// Whether support released it in spite of a rule.
     pub released: bool,
+}
+
+impl DeliveryRow {
+    /// What decides whether it counts among its slot's versions, where it was accepted.
+    #[must_use]
+    pub fn as_version(&self) -> Option<Version> {
+        let (Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot }) = &self.stage else { return None };
+        let report = self.report.as_ref();
+        Some(Version {
+            lead: snapshot.lead,
+            first: report.and_then(|report| report.first_version).unwrap_or(snapshot.version),
+            version: snapshot.version,
+            sequence: report.and_then(|report| report.sequence),
+            snapshot_at: report.and_then(|report| report.snapshot_at).unwrap_or(snapshot.slot.start()),
+        })
+    }
 }
 
 /// An episode of a problem.
@@ -100,12 +116,13 @@ impl Reader {
         &self.connection
     }
 
-    /// A provider's deliveries that have not ended, oldest first.
+    /// A provider's deliveries that are to be judged, oldest first.
     ///
     /// # Errors
     /// The query failed.
-    pub fn pending(&self, provider: &ProviderCode) -> Result<Vec<DeliveryRow>, LedgerError> {
-        self.deliveries_where("WHERE provider = ?1 AND outcome = 'pending' ORDER BY id LIMIT ?2", params![provider.as_str(), MAX_ROWS])
+    pub fn undecided(&self, provider: &ProviderCode) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let condition = "WHERE provider = ?1 AND outcome = 'pending' AND lead IS NULL ORDER BY id LIMIT ?2";
+        self.deliveries_where(condition, params![provider.as_str(), MAX_ROWS])
     }
 
     /// Deliveries, newest first.
@@ -122,6 +139,19 @@ impl Reader {
                 filter.since.map(stamp),
                 filter.limit.unwrap_or(MAX_ROWS).min(MAX_ROWS),
             ],
+        )
+    }
+
+    /// A provider's deliveries that arrived since an instant, or that something was decided about since: what it has receipts
+    /// of. Newest first. That retention deleted an old file is nothing that its sender has to know.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn receipted(&self, provider: &ProviderCode, since: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.deliveries_where(
+            "WHERE provider = ?1 AND (received_at >= ?2 OR (moved_at >= ?2 AND id NOT IN (SELECT delivery FROM disposed)))
+             ORDER BY received_at DESC, id DESC LIMIT ?3",
+            params![provider.as_str(), stamp(since), limit.min(MAX_ROWS)],
         )
     }
 
@@ -192,14 +222,15 @@ impl Reader {
         self.entries_where("WHERE seq > ?1 ORDER BY seq LIMIT ?2", params![seq, limit.min(MAX_ROWS)])
     }
 
-    /// The highest version that a feed's slot has; 0 for none.
+    /// The highest version that a feed's slot has, or has promised to what is read again; 0 for none.
     ///
     /// # Errors
     /// The query failed.
     pub fn newest_version(&self, provider: &ProviderCode, slot: Slot) -> Result<u32, LedgerError> {
         self.connection
             .query_row(
-                "SELECT coalesce(max(version), 0) FROM delivery WHERE provider = ?1 AND slot = ?2",
+                "SELECT max(coalesce((SELECT max(version) FROM delivery WHERE provider = ?1 AND slot = ?2), 0),
+                   coalesce((SELECT max(version) FROM replayed WHERE provider = ?1 AND slot = ?2 AND version IS NOT NULL AND loaded = 0), 0))",
                 params![provider.as_str(), slot.to_string()],
                 |row| row.get(0),
             )
@@ -246,14 +277,19 @@ impl Reader {
         )
     }
 
-    /// A feed's newest accepted slot and snapshot time, however long ago.
+    /// The delivery that leads a feed's newest accepted slot, however long ago: of its versions the one that counts.
     ///
     /// # Errors
     /// The query failed.
     pub fn newest_accepted(&self, provider: &ProviderCode) -> Result<Option<DeliveryRow>, LedgerError> {
-        let rows = self
-            .deliveries_where("WHERE provider = ?1 AND lead = id ORDER BY slot DESC, version DESC LIMIT 1", params![provider.as_str()])?;
-        Ok(rows.into_iter().next())
+        let mut rows = self.deliveries_where(
+            "WHERE provider = ?1 AND lead = id AND slot = (SELECT max(slot) FROM delivery WHERE provider = ?1 AND lead = id)
+             ORDER BY version DESC LIMIT ?2",
+            params![provider.as_str(), MAX_ROWS],
+        )?;
+        let versions: Vec<Version> = rows.iter().filter_map(DeliveryRow::as_version).collect();
+        let counts = current(&versions).and_then(|counts| rows.iter().position(|row| row.delivery.id == counts.lead));
+        Ok(counts.map(|at| rows.swap_remove(at)))
     }
 
     /// A feed's first expected slot, once recorded.
@@ -278,6 +314,16 @@ impl Reader {
             "WHERE provider = ?1 AND closed_at IS NULL ORDER BY opened_at, key LIMIT ?2",
             params![provider.as_str(), MAX_ROWS],
         )
+    }
+
+    /// The open episodes of our own side, each as `alerts` described it, with its key.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn open_house_episodes(&self) -> Result<Vec<(String, serde_json::Value)>, LedgerError> {
+        let open = "SELECT key, episode FROM house_episode WHERE closed_at IS NULL ORDER BY key";
+        let rows = self.all(open, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.into_iter().map(|(key, episode)| Ok((key, json(&episode)?))).collect()
     }
 
     /// The newest episodes of all feeds, newest first.
@@ -381,14 +427,6 @@ impl Reader {
         )
     }
 
-    /// Accepted snapshots that the warehouse has not taken yet, by their leading deliveries, oldest first.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn waiting_for_the_warehouse(&self) -> Result<Vec<DeliveryRow>, LedgerError> {
-        self.deliveries_where("WHERE outcome = 'pending' AND lead = id ORDER BY id LIMIT ?1", params![MAX_ROWS])
-    }
-
     /// The ids of all deliveries: with `true` those in quarantine or discarded. For the sweep at the start.
     ///
     /// # Errors
@@ -418,14 +456,6 @@ impl Reader {
     /// The query failed.
     pub fn head(&self) -> Result<ChainHead, LedgerError> {
         chain::head(&self.connection).map_err(LedgerError::Read)
-    }
-
-    /// Recomputes the whole chain of entries: the head, or the first entry that does not fit.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn verify_chain(&self) -> Result<Result<ChainHead, Broken>, LedgerError> {
-        chain::verify(&self.connection)
     }
 
     fn entries_where(&self, condition: &str, values: impl Params) -> Result<Vec<Entry>, LedgerError> {
@@ -480,17 +510,22 @@ impl Reader {
             .collect()
     }
 
-    fn all<T>(&self, sql: &str, values: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, LedgerError> {
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LedgerError> {
         let mut statement = self.connection.prepare(sql).map_err(LedgerError::Read)?;
         let rows = statement.query_map(values, read).map_err(LedgerError::Read)?;
         rows.collect::<Result<_, _>>().map_err(LedgerError::Read)
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, LedgerError> {
+pub(super) fn time(text: &str) -> Result<Timestamp, LedgerError> {
     text.parse().map_err(|_| LedgerError::Unreadable { what: format!("the time {text}") })
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: error.to_string() })
 }

@@ -1,5 +1,7 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
+use super::{kept, sound};
+use crate::fault::Injected;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -8,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,14 +18,30 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The file cannot be opened or is not a ledger.
-    #[error("cannot open the ledger {path} (if it is damaged, restore it from a backup)")]
+    /// The file cannot be opened.
+    #[error("cannot open the ledger {path}")]
     Open {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
         #[source]
         source: rusqlite::Error,
+    },
+    /// The file is not what bedfeed wrote.
+    #[error(
+        "the ledger {path} is damaged: {what}. It was not touched. Keep a copy of it with the files beside it, put the newest backup in their place, and start again"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Another program holds the file's lock.
+    #[error("the ledger {path} is locked by another program, such as a backup or somebody with sqlite3: end that, then start again")]
+    Locked {
+        /// The file.
+        path: PathBuf,
     },
     /// The file cannot be made or written.
     #[error("cannot make or write the ledger {path}")]
@@ -68,6 +86,18 @@ pub enum LedgerError {
     /// The writer thread is gone: the daemon is stopping.
     #[error("the ledger is closed")]
     Closed,
+}
+
+impl From<Injected> for rusqlite::Error {
+    fn from(fault: Injected) -> Self {
+        Self::ToSqlConversionFailure(Box::new(fault))
+    }
+}
+
+impl From<Injected> for LedgerError {
+    fn from(fault: Injected) -> Self {
+        Self::Append(fault.into())
+    }
 }
 
 const TABLES: &str = "
@@ -122,6 +152,37 @@ CREATE TABLE IF NOT EXISTS episode (
     closed_at TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS episode_open ON episode (provider) WHERE closed_at IS NULL;
+CREATE TABLE IF NOT EXISTS house_episode (
+    key       TEXT PRIMARY KEY,
+    episode   TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    closed_at TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS replay (
+    key        TEXT PRIMARY KEY,
+    provider   TEXT NOT NULL,
+    from_slot  TEXT NOT NULL,
+    to_slot    TEXT NOT NULL,
+    asked_at   TEXT NOT NULL,
+    ended_at   TEXT,
+    unchanged  INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS replay_open ON replay (asked_at) WHERE ended_at IS NULL;
+-- What was read again: with a version where it says something else, with a reason where it keeps what it has.
+CREATE TABLE IF NOT EXISTS replayed (
+    replay   TEXT NOT NULL,
+    lead     TEXT NOT NULL,
+    provider TEXT,
+    slot     TEXT,
+    version  INTEGER,
+    report   TEXT,
+    why      TEXT,
+    at       TEXT NOT NULL,
+    loaded   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (replay, lead)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS replayed_waiting ON replayed (provider, slot) WHERE version IS NOT NULL AND loaded = 0;
+CREATE INDEX IF NOT EXISTS replayed_lead ON replayed (lead);
 CREATE TABLE IF NOT EXISTS outbox (
     id           INTEGER PRIMARY KEY,
     key          TEXT NOT NULL,
@@ -142,15 +203,30 @@ CREATE TABLE IF NOT EXISTS client (
     facts    TEXT NOT NULL,
     UNIQUE (provider, key, software, host_key)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS settings_file (
+    name   TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE delivered_at IS NULL;
 ";
 
+/// What makes the tables where there are none. An audit makes them anew, to see what the entries say.
+pub(super) fn tables() -> String {
+    format!("{TABLES} {}", kept::TABLES)
+}
+
 /// Opens the ledger for writing; makes it where there is none.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+    let failed = |source| sound::opening(path, source);
     keep_to_ourselves(path).map_err(|source| LedgerError::Create { path: path.to_owned(), source })?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // Before anything is changed in it.
+    let found = version(&connection).map_err(failed)?;
+    if found > SCHEMA_VERSION {
+        return Err(LedgerError::Newer { path: path.to_owned(), found });
+    }
+    sound::check(&connection, path)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "the write-ahead log cannot be used on this file system" });
@@ -161,11 +237,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     if synchronous != 2 {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "synchronous = FULL was not accepted" });
     }
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    if found > SCHEMA_VERSION {
-        return Err(LedgerError::Newer { path: path.to_owned(), found });
-    }
-    let script = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
+    let script = format!("BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;", tables());
     connection.execute_batch(&script).map_err(failed)?;
     Ok(connection)
 }
@@ -174,7 +246,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
 ///
 /// One that is there already is not opened: closing any descriptor of a file drops all locks that this process has on it, and
 /// another connection may have some.
-fn keep_to_ourselves(path: &Path) -> io::Result<()> {
+pub(super) fn keep_to_ourselves(path: &Path) -> io::Result<()> {
     match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -183,9 +255,8 @@ fn keep_to_ourselves(path: &Path) -> io::Result<()> {
 
 /// Opens the ledger for reading; it must exist. Works beside a running daemon and without one.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+    let failed = |source| sound::opening(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     let mut connection = Connection::open_with_flags(uri(path, ""), flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     let mut found = version(&connection);
@@ -200,6 +271,11 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
     Ok(connection)
+}
+
+/// The version of a ledger's tables.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// A path as SQLite's own address for it, so that options can follow.

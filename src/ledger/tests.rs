@@ -50,11 +50,13 @@ async fn a_delivery_is_pending_until_its_end_and_then_never_moves_again() {
     let delivery = delivery(1);
     let provider = delivery.provider.clone();
     bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
-    assert_eq!(bench.reader().pending(&provider).unwrap().len(), 1);
+    assert_eq!(bench.reader().undecided(&provider).unwrap().len(), 1);
     bench.append(vec![moved(delivery.id, ready(delivery.id, 1))]).await.unwrap();
     let Stage::Ready { snapshot, .. } = ready(delivery.id, 1) else { panic!("not ready") };
+    assert!(bench.reader().undecided(&provider).unwrap().is_empty());
+    assert_eq!(bench.reader().queue().unwrap().iter().map(|waiting| waiting.snapshot).collect::<Vec<_>>(), [snapshot]);
     bench.append(vec![moved(delivery.id, Stage::Loaded { snapshot })]).await.unwrap();
-    assert!(bench.reader().pending(&provider).unwrap().is_empty());
+    assert!(bench.reader().queue().unwrap().is_empty());
     let again = bench.append(vec![moved(delivery.id, ready(delivery.id, 2))]).await;
     assert!(matches!(again, Err(LedgerError::IllegalMove(_))), "{again:?}");
     assert_eq!(bench.reader().life(delivery.id).unwrap().unwrap().entries.len(), 3);
@@ -112,7 +114,7 @@ async fn appends_made_at_once_are_all_recorded_in_one_unbroken_chain() {
     for append in all.collect::<Vec<_>>() {
         append.await.unwrap().unwrap();
     }
-    assert_eq!(bench.reader().verify_chain().unwrap().unwrap().seq, 100);
+    assert_eq!(bench.reader().audit(&[]).unwrap().chain.unwrap().seq, 100);
     let newest = bench.reader().deliveries(&Filter { limit: Some(2), ..Filter::default() }).unwrap();
     assert_eq!(newest.iter().map(|row| row.delivery.name.to_string()).collect::<Vec<_>>(), ["file 100.csv", "file 99.csv"]);
 }
@@ -129,7 +131,73 @@ async fn an_edited_entry_breaks_the_chain_and_an_ordinary_edit_is_refused() {
     assert!(editor.execute("DELETE FROM entry WHERE seq = 3", []).unwrap_err().to_string().contains("never deleted"));
     editor.execute_batch("DROP TRIGGER entry_is_never_changed").unwrap();
     editor.execute(edit, []).unwrap();
-    assert_eq!(bench.reader().verify_chain().unwrap().unwrap_err().seq, 2);
+    assert_eq!(bench.reader().audit(&[]).unwrap().chain.unwrap_err().seq, 2);
+}
+
+#[tokio::test]
+async fn p8_every_derived_table_is_compared_with_the_entries() {
+    let bench = Bench::new();
+    let connection = Connection::open(&bench.path).unwrap();
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'entry' ORDER BY name").unwrap();
+    let there: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let compared: Vec<&str> = super::audit::DERIVED.iter().map(|(table, _)| *table).collect();
+    assert_eq!(there, compared);
+    for (table, key) in super::audit::DERIVED {
+        // Either an index that allows each key once, or a number that is one.
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM pragma_index_list('{table}') WHERE \"unique\" = 1 AND partial = 0)
+                  + (SELECT count(*) FROM pragma_table_info('{table}') WHERE pk > 0 AND type = 'INTEGER' AND name = '{}')",
+            key[0]
+        );
+        let unique: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert!(unique >= 1, "{table} is told apart by {key:?}, and nothing makes sure of it");
+    }
+}
+
+#[tokio::test]
+async fn a_moment_stays_the_same_while_more_is_recorded_and_its_copy_stands_alone() {
+    let bench = Bench::new();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(1)) }]).await.unwrap();
+    bench.append(vec![moved(delivery(1).id, ready(delivery(1).id, 1))]).await.unwrap();
+    let moment = super::Moment::hold(&bench.path).unwrap();
+    bench.append(vec![Event::Accepted { delivery: Box::new(delivery(2)) }]).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("copy.db");
+    moment.copy_to(&path).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "one file, and none beside it");
+    let copy = Reader::open(&path).unwrap();
+    assert_eq!((copy.head().unwrap(), moment.head().seq), (moment.head(), 2));
+    assert!(copy.audit(&[]).unwrap().is_fine());
+    assert_eq!(moment.loads().unwrap().into_iter().collect::<Vec<_>>(), [(delivery(1).id, (1, false))]);
+    let mut ids = Vec::new();
+    let note = |original: super::Original| {
+        ids.push((original.id, original.stage.as_str()));
+        Ok::<_, LedgerError>(())
+    };
+    moment.each_original(note).unwrap();
+    assert_eq!(ids, [(delivery(1).id, "ready")]);
+}
+
+#[test]
+fn checkpoints_are_found_in_whatever_they_were_kept_in() {
+    let hash = "1b4f0e9851971998e732078544c96b36c3d01cedf7caa332359d6f1d83567014";
+    let line = format!("{{\"at\":\"2018-12-03T10:15:00Z\",\"seq\":7,\"hash\":\"{hash}\"}}");
+    let webhook = format!("{{\"version\":1,\"text\":{},\"checkpoint\":{line}}}", serde_json::to_string(&line).unwrap());
+    let rows = [
+        (String::new(), Ok(0)),
+        ("nothing\n\nto see\n".to_owned(), Ok(0)),
+        (line.clone(), Ok(1)),
+        (format!("{line}\n{line}\n"), Ok(1)),
+        (format!("{line}\n{}\n", line.replace(":7", ":8")), Ok(2)),
+        (format!("Dec  3 10:15:01 host bedfeed[1]: INFO Keep this line: {line}"), Ok(1)),
+        (webhook, Ok(1)),
+        (format!("\n{}", line.replace(hash, "1b4f")), Err(2)),
+        (line.split_at(30).0.to_owned(), Err(1)),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(super::Checkpoint::all_in(&text).map(|found| found.len()), expected, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -184,7 +252,7 @@ async fn support_takes_a_file_out_of_quarantine_and_the_release_is_remembered() 
     bench.append(vec![Event::Accepted { delivery: Box::new(delivery.clone()) }]).await.unwrap();
     bench.append(vec![moved(delivery.id, Stage::Quarantined { sealed: false, discarded: false })]).await.unwrap();
     assert_eq!(bench.reader().in_quarantine().unwrap().len(), 1);
-    let act = Event::Acted { delivery: delivery.id, act: Act::Release, by: "ann".into(), reason: "checked by phone".into() };
+    let act = Event::Acted { delivery: delivery.id, act: Act::Release, by: "ann".into(), reason: "checked by phone".into(), account: None };
     bench.append(vec![act, Event::Moved { delivery: delivery.id, stage: Stage::Landed, report: None, note: None }]).await.unwrap();
     let row = bench.reader().delivery(delivery.id).unwrap().unwrap();
     assert!(row.released && row.stage == Stage::Landed && row.report.is_some());
@@ -254,6 +322,8 @@ async fn a_ledger_from_before_clients_were_noted_is_read_all_the_same() {
     let bench = Bench::new();
     Connection::open(&bench.path).unwrap().execute_batch("DROP TABLE client; PRAGMA user_version = 1;").unwrap();
     assert!(bench.reader().clients(None).unwrap().is_empty());
+    let audit = bench.reader().audit(&[]).unwrap();
+    assert!(audit.is_fine() && !audit.compared, "its chain can be verified before it is brought up to date: {audit:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The writer: one thread, one connection, groups of appends in one commit.
 
 use super::{ChainHead, Event, LedgerError, Reader, chain, project, schema};
+use crate::fault::{self, Step};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
@@ -125,7 +126,7 @@ fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> 
             replies.push((append.reply, outcome));
             connection.execute_batch(end)?;
         }
-        connection.execute_batch("COMMIT")?;
+        fault::around(Step::LedgerCommit, || connection.execute_batch("COMMIT"))?;
         Ok(next)
     })();
     match committed {

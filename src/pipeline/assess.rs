@@ -6,7 +6,7 @@
 use crate::bedstate::{Line, Snapshot};
 use crate::feed::{
     DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, Totals,
-    UkClock, UnknownWard,
+    UkClock, UnknownWard, Version,
 };
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::quoting;
@@ -206,7 +206,10 @@ impl<'a> Judgement<'a> {
         self.report.snapshot_at = Some(snapshot_at);
         self.report.slot = Some(slot);
         self.report.time_rule = set.snapshot_at.map(|resolved| resolved.how);
-        self.findings.append(times::punctuality(snapshot_at, context.received_at, context.feed, context.history));
+        if let Some(lead) = self.report.parts.first().map(|(_, lead)| *lead) {
+            let arrived = Version { lead, first: 0, version: 0, sequence: set.sequence, snapshot_at };
+            self.findings.append(times::punctuality(&arrived, context.received_at, context.feed, context.history));
+        }
         if set.missing.is_empty() {
             self.repeats = context.history.repeated_by(slot, set.content);
         }

@@ -2,11 +2,11 @@
 
 use super::assess::{Assessment, Context, Part, assess};
 use super::gather::{Gathering, gather, history, reach};
+use super::loading::Prepared;
 use super::picture::{judge_with_picture, kept_text};
-use super::step::retry_at;
 use super::worker::Inner;
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
-use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::history::REACH;
@@ -40,32 +40,49 @@ pub enum PipelineError {
     },
 }
 
-/// The parts of one snapshot with their bytes.
-struct Judged {
+/// The parts of one snapshot, judged.
+pub(super) struct Judged {
     rows: Vec<DeliveryRow>,
     assessment: Assessment,
     /// What the sender of a test is shown.
     picture: Option<String>,
 }
 
+impl Judged {
+    /// The deliveries, and what was concluded about them.
+    pub(super) fn into_parts(self) -> (Vec<DeliveryRow>, Assessment) {
+        (self.rows, self.assessment)
+    }
+}
+
 impl Inner {
-    /// Judges a delivery with the other parts of its set, and loads it where it is good.
-    pub(super) async fn judge(&self, feed: &Arc<Feed>, row: &DeliveryRow, pending: &[DeliveryRow]) -> Result<(), PipelineError> {
+    /// Judges a delivery with the other parts of its set; one that is good joins the queue before the warehouse.
+    /// Gives the deliveries that moved: with the stage of one that is still to be judged, `None` for one that is decided.
+    pub(super) async fn judge(
+        &self,
+        feed: &Arc<Feed>,
+        row: &DeliveryRow,
+        pending: &[DeliveryRow],
+    ) -> Result<Vec<(DeliveryId, Option<Stage>)>, PipelineError> {
         match gather(feed, row, pending, self.clock.now()) {
             Gathering::Wait(stage) => {
                 tracing::info!(provider = %feed.provider, delivery = %row.delivery.id, file = %row.delivery.name, "waiting for the other parts");
-                self.record(vec![moved(row.delivery.id, stage, None, None)]).await
+                self.record(vec![moved(row.delivery.id, stage.clone(), None, None)]).await?;
+                Ok(vec![(row.delivery.id, Some(stage))])
             }
             Gathering::Repeats(of) => {
                 // Its twin may be about to be sealed: then these are the same people's data.
                 if let Some(report) = self.leak_in(feed, row).await? {
-                    return self.set_aside(std::slice::from_ref(row), report, true).await;
+                    self.set_aside(std::slice::from_ref(row), report, true).await?;
+                } else {
+                    let again = format!("The same file is already waiting to be judged, as delivery {of}.");
+                    let report = self.report_alone(row, Finding::new(Rule::Trn05, again));
+                    self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await?;
                 }
-                let again = format!("The same file is already waiting to be judged, as delivery {of}.");
-                let report = self.report_alone(row, Finding::new(Rule::Trn05, again));
-                self.record(vec![moved(row.delivery.id, Stage::Duplicate { of }, Some(report), None)]).await
+                Ok(vec![(row.delivery.id, None)])
             }
             Gathering::Judge { parts, replaced } => {
+                let decided = parts.iter().chain(&replaced).map(|row| (row.delivery.id, None)).collect();
                 let rows: Vec<DeliveryRow> = parts.into_iter().cloned().collect();
                 for old in replaced {
                     if let Some(report) = self.leak_in(feed, old).await? {
@@ -81,7 +98,8 @@ impl Inner {
                     self.move_all(std::slice::from_ref(old), &aside, report).await?;
                 }
                 let judged = self.judge_against_past(feed, row, rows, None).await?;
-                self.decide(feed, judged).await
+                self.decide(feed, judged).await?;
+                Ok(decided)
             }
         }
     }
@@ -92,35 +110,7 @@ impl Inner {
         Ok(matches!(assessment.verdict, Verdict::Sealed).then_some(assessment.report))
     }
 
-    /// Loads a snapshot that was accepted earlier: after a crash, or after the warehouse was away.
-    pub(super) async fn load_again(&self, feed: &Arc<Feed>, row: &DeliveryRow) -> Result<(), PipelineError> {
-        let Stage::Ready { snapshot, attempts, .. } = row.stage.clone() else { return Ok(()) };
-        let rows = self.parts_of(row).await?;
-        match self.warehouse.is_loaded(snapshot.lead).await {
-            Ok(true) => return self.finish(&rows, snapshot).await,
-            Ok(false) => {}
-            Err(error) => return self.postpone(&rows, snapshot, attempts, &error.to_string()).await,
-        }
-        let decided = row.report.clone();
-        let judged = self.judge_against_past(feed, row, rows, decided.as_ref().map(|report| report.assessed_at)).await?;
-        let Judged { rows, assessment, .. } = judged;
-        match assessment.verdict {
-            Verdict::Accepted(verified) => match decided {
-                // What the ledger and the receipt say is what the warehouse is told.
-                Some(decided) if says_the_same(&assessment.report, &decided) => {
-                    self.load(&rows, verified, decided, snapshot, attempts).await
-                }
-                _ => self.accept(feed, rows, verified, assessment.report, Some((snapshot, attempts))).await,
-            },
-            // The settings changed in between, and by today's the file is not good.
-            Verdict::Rejected | Verdict::Sealed | Verdict::Duplicate { .. } => {
-                let sealed = matches!(assessment.verdict, Verdict::Sealed);
-                self.set_aside(&rows, assessment.report, sealed).await
-            }
-        }
-    }
-
-    /// Records what an assessment means for its deliveries, and loads where it says so.
+    /// Records what an assessment means for its deliveries.
     async fn decide(&self, feed: &Arc<Feed>, judged: Judged) -> Result<(), PipelineError> {
         let Judged { rows, assessment, picture } = judged;
         let Assessment { report, verdict, test, .. } = assessment;
@@ -134,21 +124,27 @@ impl Inner {
             Verdict::Duplicate { of } => self.move_all(&rows, &Stage::Duplicate { of }, report).await,
             Verdict::Rejected => self.set_aside(&rows, report, false).await,
             Verdict::Sealed => self.set_aside(&rows, report, true).await,
-            Verdict::Accepted(verified) => self.accept(feed, rows, verified, report, None).await,
+            Verdict::Accepted(verified) => {
+                if let Some(prepared) = self.accept(feed, rows, verified, report, None).await? {
+                    self.shelf.put(prepared);
+                    self.queue();
+                }
+                Ok(())
+            }
         }
     }
 
-    /// Records that a snapshot is to be loaded, and loads it. `before`: the place it had until it was judged by other
-    /// settings, which it keeps where its slot is the same, and how often loading was tried.
-    async fn accept(
+    /// Records that a snapshot is to be loaded. `before`: the place it had until it was judged by
+    /// other settings, which it keeps where its slot is the same, and how often loading was tried.
+    pub(super) async fn accept(
         &self,
         feed: &Feed,
         rows: Vec<DeliveryRow>,
         verified: Verified,
         report: Report,
         before: Option<(SnapshotRef, u32)>,
-    ) -> Result<(), PipelineError> {
-        let Some(lead) = lead_of(&rows, &report) else { return Ok(()) };
+    ) -> Result<Option<Prepared>, PipelineError> {
+        let Some(lead) = lead_of(&rows, &report) else { return Ok(None) };
         let slot = verified.snapshot().slot;
         let provider = feed.provider.clone();
         let version = match before {
@@ -159,55 +155,10 @@ impl Inner {
         let attempts = before.map_or(0, |(_, attempts)| attempts);
         let ready = Stage::Ready { snapshot, attempts, retry_at: self.clock.now() };
         self.move_all(&rows, &ready, report.clone()).await?;
-        self.load(&rows, verified, report, snapshot, attempts).await
+        Ok(Some(Prepared { snapshot, replay: false, rows, verified, report }))
     }
 
-    async fn load(
-        &self,
-        rows: &[DeliveryRow],
-        verified: Verified,
-        report: Report,
-        snapshot: SnapshotRef,
-        attempts: u32,
-    ) -> Result<(), PipelineError> {
-        let loaded = Stage::Loaded { snapshot };
-        let files = rows.iter().map(|row| FileFact::new(&row.delivery, &loaded, row.report.as_ref())).collect();
-        match self.warehouse.load(Load { verified, reference: snapshot, files, report }).await {
-            Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(rows, snapshot).await,
-            // Trying again would not help: somebody must look.
-            Err(error) if error.kind() == ForwardErrorKind::Refused => {
-                let note = error_chain(&error);
-                tracing::error!(delivery = %snapshot.lead, error = note, "the warehouse refuses a snapshot; it is set aside");
-                let stage = Stage::Quarantined { sealed: false, discarded: false };
-                self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(&note))).collect()).await?;
-                for row in rows {
-                    settle(&self.store, row.delivery.id, &stage, row.report.as_ref())?;
-                }
-                Ok(())
-            }
-            Err(error) => self.postpone(rows, snapshot, attempts, &error.to_string()).await,
-        }
-    }
-
-    async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef) -> Result<(), PipelineError> {
-        let events = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, None, None)).collect();
-        self.record(events).await?;
-        for row in rows {
-            tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
-                slot = %snapshot.slot, version = snapshot.version, "loaded");
-        }
-        Ok(())
-    }
-
-    async fn postpone(&self, rows: &[DeliveryRow], snapshot: SnapshotRef, attempts: u32, error: &str) -> Result<(), PipelineError> {
-        let attempts = attempts.saturating_add(1);
-        let retry_at = retry_at(snapshot.lead, attempts, self.clock.now());
-        tracing::warn!(delivery = %snapshot.lead, attempts, error, %retry_at, "the warehouse did not take a snapshot; it waits in the ledger");
-        let stage = Stage::Ready { snapshot, attempts, retry_at };
-        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(error))).collect()).await
-    }
-
-    async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {
+    pub(super) async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {
         self.move_all(rows, &Stage::Quarantined { sealed, discarded: false }, report).await
     }
 
@@ -219,9 +170,7 @@ impl Inner {
                 stage = stage.as_str(), rules, "judged");
         }
         self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), Some(report.clone()), None)).collect()).await?;
-        for row in rows {
-            settle(&self.store, row.delivery.id, stage, Some(&report))?;
-        }
+        rows.iter().for_each(|row| self.put_away(row, stage, Some(&report)));
         Ok(())
     }
 
@@ -271,14 +220,14 @@ impl Inner {
     /// Keeps what the sender of a test is shown, under the delivery that leads. The verdict stands without it.
     fn keep_picture(&self, lead: Option<DeliveryId>, picture: Option<String>) {
         let (Some(delivery), Some(text)) = (lead, picture) else { return };
-        if let Err(error) = self.store.keep_picture(delivery, &text) {
+        if let Err(error) = fault::around(Step::PictureKeep, || self.store.keep_picture(delivery, &text)) {
             tracing::warn!(%delivery, error = error_chain(&error), "the picture of a test could not be kept; its receipt stands");
         }
     }
 
     /// Judges deliveries against what was accepted before them. `judged_by`: where that is done over, when it was done: the
     /// past is then the same, so the verdict is too.
-    async fn judge_against_past(
+    pub(super) async fn judge_against_past(
         &self,
         feed: &Arc<Feed>,
         row: &DeliveryRow,
@@ -320,7 +269,7 @@ impl Inner {
         if events.is_empty() {
             return Ok(());
         }
-        self.ledger.append(self.clock.now(), events).await?;
+        fault::during(Step::StageRecord, self.ledger.append(self.clock.now(), events)).await?;
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
@@ -343,14 +292,12 @@ pub(super) fn settle(store: &Store, delivery: DeliveryId, stage: &Stage, report:
         Stage::Ready { .. } | Stage::Loaded { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => {
             store.settle(delivery, Place::Deliveries, None)
         }
-        Stage::Quarantined { sealed: true, discarded: true } => store.settle(delivery, Place::Purged, report),
+        Stage::Quarantined { sealed: true, discarded: true } | Stage::HandedBack { sealed: true, .. } => {
+            store.settle(delivery, Place::Purged, report)
+        }
         Stage::Quarantined { sealed, .. } => store.settle(delivery, Place::Quarantine { sealed: *sealed }, report),
+        Stage::HandedBack { sealed: false, .. } => store.settle(delivery, Place::Quarantine { sealed: false }, report),
     }
-}
-
-/// Whether two judgements of one delivery conclude the same, whenever they were made.
-fn says_the_same(report: &Report, decided: &Report) -> bool {
-    *decided == Report { assessed_at: decided.assessed_at, ..report.clone() }
 }
 
 /// The delivery that leads a snapshot: the first part with rows, which the assessment lists first.
@@ -381,6 +328,7 @@ fn torn_original(row: &DeliveryRow, assessment: &mut Assessment) {
     assessment.verdict = if assessment.report.findings.seal_file() { Verdict::Sealed } else { Verdict::Rejected };
 }
 
-fn moved(delivery: DeliveryId, stage: Stage, report: Option<Report>, note: Option<&str>) -> Event {
+/// A delivery's move to another stage.
+pub(super) fn moved(delivery: DeliveryId, stage: Stage, report: Option<Report>, note: Option<&str>) -> Event {
     Event::Moved { delivery, stage, report: report.map(Box::new), note: note.map(str::to_owned) }
 }

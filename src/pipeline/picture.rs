@@ -5,7 +5,7 @@
 
 use super::assess::{Assessment, Context, Part, Told, judge};
 use crate::bedstate::{LineType, Snapshot, written_fields};
-use crate::feed::{Findings, LONDON, Slot, Totals};
+use crate::feed::{Findings, LONDON, Report, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::reference::{Reference, Ward, in_force};
 use crate::normalise::times::local_day;
@@ -30,6 +30,17 @@ const KEPT_WIDTH: usize = 100;
 /// Judges the deliveries of one snapshot, and says what there is to see.
 #[must_use]
 pub fn judge_with_picture(parts: &[Part<'_>], context: &Context<'_>) -> (Assessment, Picture) {
+    drawn(parts, context, None)
+}
+
+/// The picture of deliveries that were judged before, with the lines that `report`, the verdict of then, speaks of; and what
+/// would be concluded in this context.
+#[must_use]
+pub fn picture_of(parts: &[Part<'_>], context: &Context<'_>, report: &Report) -> (Assessment, Picture) {
+    drawn(parts, context, Some(report))
+}
+
+fn drawn(parts: &[Part<'_>], context: &Context<'_>, told: Option<&Report>) -> (Assessment, Picture) {
     let mut seen: Vec<(Timestamp, Vec<WardBeds>)> = Vec::new();
     let look = &mut |snapshot: &Snapshot| seen.push((snapshot.snapshot_at, beds_by_ward(snapshot, context.reference)));
     let assessment = judge(parts, context, Told::Everything, look);
@@ -50,7 +61,7 @@ pub fn judge_with_picture(parts: &[Part<'_>], context: &Context<'_>) -> (Assessm
     let mut picture = Picture { decision, files, ..Picture::default() }.with_wards(wards);
     if let Some(mapping) = mapping {
         let sent: Vec<SetFile<'_>> = parts.iter().map(|part| SetFile { name: part.name, sha256: part.sha256, bytes: part.bytes }).collect();
-        fill(&mut picture, mapping, &outline(&sent, mapping, context.feed), &assessment);
+        fill(&mut picture, mapping, &outline(&sent, mapping, context.feed), &assessment, told.unwrap_or(&assessment.report));
     }
     (assessment, picture)
 }
@@ -75,7 +86,7 @@ pub(super) fn kept_text(assessment: &Assessment, picture: &Picture) -> String {
     sketch(&assessment.report, picture, &lines, &Look { width: KEPT_WIDTH, colour: false, assumed: None }, &zone)
 }
 
-fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessment: &Assessment) {
+fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessment: &Assessment, told: &Report) {
     let given = |part: &str| picture.files.iter().any(|file| file.part.as_deref() == Some(part));
     let missing = mapping.files.iter().filter(|file| !given(&file.part));
     picture.missing = missing.map(|file| MissingPart { part: file.part.clone(), name: file.name.text.clone() }).collect();
@@ -88,7 +99,7 @@ fn fill(picture: &mut Picture, mapping: &Mapping, outline: &Outline<'_>, assessm
         let not_agreed = picture.tables.iter_mut().flat_map(|table| &mut table.columns).filter(|column| column.agreed.is_none());
         not_agreed.for_each(|column| column.sent_as = None);
     } else {
-        picture.lines = lines(&assessment.report.findings, &outline.tables, mapping.tables.len() > 1);
+        picture.lines = lines(&told.findings, &outline.tables, mapping.tables.len() > 1);
     }
 }
 

@@ -1,22 +1,26 @@
-//! Workers: one a feed, each taking the next step for what is pending, then waiting for news or for the next deadline.
+//! Workers: one a feed, each judging what is pending, then waiting for news or for the next deadline; and one that loads.
 
 use super::carry_out::{PipelineError, settle};
+use super::loading::{Shelf, load_all};
+use super::replay::replay_all;
 use super::step::{Step, next_step};
-use crate::feed::{Clock, DeliveryId, ProviderCode, error_chain};
+use super::trouble::{Troubles, What};
+use crate::feed::{Clock, DeliveryId, ProviderCode, Report, Stage, error_chain};
 use crate::forward::Warehouse;
-use crate::ledger::Ledger;
+use crate::ledger::{DeliveryRow, Ledger};
 use crate::normalise::reference::Reference;
-use crate::quarantine::Store;
+use crate::quarantine::{Retention, Store, StoreError};
 use crate::verify::Feed;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long a feed's worker pauses after our own machinery failed, before it tries the same step again.
-const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
+pub(super) const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// What deliveries are judged by.
 #[derive(Clone, Debug)]
@@ -25,6 +29,10 @@ pub struct Rules {
     pub feeds: Vec<Arc<Feed>>,
     /// Wards, sites and code lists.
     pub reference: Reference,
+    /// Providers whose files are released by two people only.
+    pub two_people: BTreeSet<ProviderCode>,
+    /// For how long things are kept.
+    pub retention: Retention,
 }
 
 /// The pipeline. Cheap to clone.
@@ -41,25 +49,47 @@ pub(super) struct Inner {
     pub(super) rules: Arc<Rules>,
     /// Bounds how many files are in memory at once.
     pub(super) judges: Semaphore,
+    /// Held while a person's act, or retention, looks and records: neither may change what the other looked at.
+    pub(super) acting: tokio::sync::Mutex<()>,
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
-    wakes: BTreeMap<ProviderCode, Notify>,
+    /// What was judged just now and is to be loaded.
+    pub(super) shelf: Shelf,
+    /// Wakes the loading, which looks at the count for what joined the queue meanwhile.
+    pub(super) queued: Notify,
+    pub(super) queued_count: AtomicU64,
+    wakes: BTreeMap<ProviderCode, Wake>,
+    /// What could not be read or moved, and is tried again.
+    troubles: Mutex<Troubles>,
+}
+
+/// How a feed's worker learns of news.
+#[derive(Default)]
+struct Wake {
+    notify: Notify,
+    /// How often there was news: a worker that is busy looks here.
+    count: AtomicU64,
 }
 
 impl Pipeline {
     /// A pipeline over opened stores. `judges` bounds the files assessed at once.
     #[must_use]
     pub fn new(ledger: Ledger, warehouse: Warehouse, store: Store, clock: Arc<dyn Clock>, rules: Rules, judges: usize) -> Self {
-        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Notify::new())).collect();
+        let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Wake::default())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
-        Self { inner: Arc::new(Inner { ledger, warehouse, store, clock, rules: Arc::new(rules), judges, changed, wakes }) }
+        let (rules, shelf) = (Arc::new(rules), Shelf::default());
+        let (acting, troubles) = (tokio::sync::Mutex::default(), Mutex::default());
+        let (queued, queued_count) = (Notify::new(), AtomicU64::new(0));
+        let inner = Inner { ledger, warehouse, store, clock, rules, judges, acting, changed, shelf, queued, queued_count, wakes, troubles };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Says that a provider's delivery was recorded.
     pub fn wake(&self, provider: &ProviderCode) {
         if let Some(wake) = self.inner.wakes.get(provider) {
-            wake.notify_one();
+            wake.count.fetch_add(1, Ordering::SeqCst);
+            wake.notify.notify_one();
         }
         self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -71,10 +101,10 @@ impl Pipeline {
     }
 
     /// Puts stored originals where the ledger says they belong, and removes those it does not know: they were never
-    /// acknowledged. Run once, before the first upload is taken.
+    /// acknowledged. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
     ///
     /// # Errors
-    /// The ledger or the store cannot be read or changed.
+    /// The ledger or the folders cannot be read.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = &self.inner.store;
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
@@ -83,7 +113,9 @@ impl Pipeline {
             match known.get(&id) {
                 None => {
                     tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
-                    store.forget(id)?;
+                    if let Err(error) = store.forget(id) {
+                        tracing::error!(error = error_chain(&error), "it could not be removed; the next start tries again");
+                    }
                 }
                 Some(false) => {}
                 Some(true) => self.settle_one(id).await?,
@@ -91,12 +123,7 @@ impl Pipeline {
         }
         // Also those that were moved already: the crash may have come before their findings were written.
         for id in store.quarantined_ids().map_err(PipelineError::Folders)? {
-            match self.settle_one(id).await {
-                Err(PipelineError::Store(error)) if error.source.kind() == io::ErrorKind::NotFound => {
-                    tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");
-                }
-                other => other?,
-            }
+            self.settle_one(id).await?;
         }
         self.name_the_abandoned().await
     }
@@ -117,7 +144,8 @@ impl Pipeline {
 
     async fn settle_one(&self, id: DeliveryId) -> Result<(), PipelineError> {
         let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?;
-        row.map_or(Ok(()), |row| Ok(settle(&self.inner.store, id, &row.stage, row.report.as_ref())?))
+        row.iter().for_each(|row| self.inner.put_away(row, &row.stage, row.report.as_ref()));
+        Ok(())
     }
 
     /// Runs every feed's worker until `stop` turns true; a step under way is finished first.
@@ -126,9 +154,11 @@ impl Pipeline {
         for feed in &self.inner.rules.feeds {
             workers.spawn(work(Arc::clone(&self.inner), Arc::clone(feed), stop.clone()));
         }
+        workers.spawn(load_all(Arc::clone(&self.inner), stop.clone()));
+        workers.spawn(replay_all(Arc::clone(&self.inner), stop.clone()));
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a feed's worker broke off; restart bedfeed");
+                tracing::error!(%error, "a worker of the pipeline broke off; restart bedfeed");
             }
         }
     }
@@ -137,10 +167,12 @@ impl Pipeline {
 async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool>) {
     let Some(wake) = inner.wakes.get(&feed.provider) else { return };
     while !*stop.borrow() {
-        let next = match inner.pass(&feed, &stop).await {
+        let next = match inner.pass(&feed, wake, &stop).await {
             Ok(next) => next.map(|at| until(inner.clock.now(), at)),
             Err(error) => {
                 tracing::error!(provider = %feed.provider, error = error_chain(&error), "a feed's worker could not go on; trying again");
+                // What it was about to record may stand in the ledger all the same.
+                inner.queue();
                 Some(PAUSE_AFTER_FAULT)
             }
         };
@@ -151,7 +183,7 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
             }
         };
         tokio::select! {
-            () = wake.notified() => {}
+            () = wake.notify.notified() => {}
             () = deadline => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
@@ -159,27 +191,86 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
 }
 
 impl Inner {
-    /// Takes every step that can be taken now; gives the next instant at which one can.
-    async fn pass(&self, feed: &Arc<Feed>, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+    /// Judges all that can be judged now; gives the next instant at which something can.
+    async fn pass(&self, feed: &Arc<Feed>, wake: &Wake, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
         loop {
+            self.put_away_again(&feed.provider).await?;
+            let seen = wake.count.load(Ordering::SeqCst);
             let provider = feed.provider.clone();
-            let pending = self.ledger.read(move |reader| reader.pending(&provider)).await?;
-            let now = self.clock.now();
-            let steps = || pending.iter().map(|row| (row, next_step(row.delivery.id, &row.stage, now)));
-            let waits = steps().filter_map(|(_, step)| match step {
-                Step::WaitUntil(at) => Some(at),
-                Step::Assess | Step::Load | Step::Nothing => None,
-            });
-            let earliest = waits.min();
-            let Some((row, step)) = steps().find(|(_, step)| matches!(step, Step::Assess | Step::Load)) else { return Ok(earliest) };
-            if *stop.borrow() {
-                return Ok(None);
+            let mut undecided = self.ledger.read(move |reader| reader.undecided(&provider)).await?;
+            // They are read again when something came or failed, not for each of them: thousands may wait after an outage.
+            while wake.count.load(Ordering::SeqCst) == seen {
+                let now = self.clock.now();
+                let steps = || undecided.iter().map(|row| (row, next_step(&row.stage, now)));
+                let next = steps().find(|(row, step)| *step == Step::Assess && !self.troubles().rests(row.delivery.id, now));
+                let Some((row, _)) = next else {
+                    let waits = steps().filter_map(|(_, step)| if let Step::WaitUntil(at) = step { Some(at) } else { None });
+                    return Ok(waits.chain(self.troubles().next(&feed.provider)).min());
+                };
+                if *stop.borrow() {
+                    return Ok(None);
+                }
+                match self.judge(feed, row, &undecided).await {
+                    // A disk that is sick for one file must not hold up the others.
+                    Err(PipelineError::Store(error)) => {
+                        self.in_trouble(row, What::Step, &error);
+                        break;
+                    }
+                    moves => {
+                        self.troubles().over(row.delivery.id, What::Step);
+                        follow(&mut undecided, &moves?);
+                    }
+                }
             }
-            if step == Step::Load { self.load_again(feed, row).await? } else { self.judge(feed, row, &pending).await? }
+        }
+    }
+
+    /// Puts an original where its recorded stage says. Where that fails it is tried again until it works.
+    pub(super) fn put_away(&self, row: &DeliveryRow, stage: &Stage, report: Option<&Report>) {
+        match settle(&self.store, row.delivery.id, stage, report) {
+            Ok(()) => self.troubles().over(row.delivery.id, What::PutAway),
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                self.troubles().over(row.delivery.id, What::PutAway);
+                tracing::error!(delivery = %row.delivery.id, "the stored original of a delivery is gone: was it removed by hand?");
+            }
+            Err(error) => self.in_trouble(row, What::PutAway, &error),
+        }
+    }
+
+    async fn put_away_again(&self, provider: &ProviderCode) -> Result<(), PipelineError> {
+        let due = self.troubles().due_to_put_away(provider, self.clock.now());
+        for id in due {
+            match self.ledger.read(move |reader| reader.delivery(id)).await? {
+                Some(row) => self.put_away(&row, &row.stage, row.report.as_ref()),
+                None => self.troubles().over(id, What::PutAway),
+            }
+        }
+        Ok(())
+    }
+
+    fn in_trouble(&self, row: &DeliveryRow, what: What, error: &StoreError) {
+        let (provider, delivery) = (&row.delivery.provider, row.delivery.id);
+        let again_at = self.troubles().note(delivery, what, provider, self.clock.now());
+        tracing::error!(%provider, %delivery, error = error_chain(error), %again_at, "a stored original is in trouble: check the disk; it is tried again");
+    }
+
+    /// A lock whose holder panicked is still good: what it guards is changed in one step.
+    fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Applies moves to what was read before them, as if it were read again.
+fn follow(undecided: &mut Vec<DeliveryRow>, moves: &[(DeliveryId, Option<Stage>)]) {
+    for (id, stage) in moves {
+        match stage {
+            Some(stage) => undecided.iter_mut().filter(|row| row.delivery.id == *id).for_each(|row| row.stage = stage.clone()),
+            None => undecided.retain(|row| row.delivery.id != *id),
         }
     }
 }
 
-fn until(now: Timestamp, at: Timestamp) -> Duration {
+/// How long it is from one instant to another; nothing where that has passed.
+pub(super) fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -8,10 +8,13 @@
 //! bytes where that belongs, at once or at the next start.
 
 mod pictures;
+mod retention;
 mod seal;
 
+pub use retention::{Retention, days_before};
 pub use seal::{Governance, InvalidRecipient, Recipient, make_keys};
 
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Report};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -22,6 +25,8 @@ use std::path::{Path, PathBuf};
 pub const DELIVERIES: &str = "deliveries";
 /// The folder of rejected ones.
 pub const QUARANTINE: &str = "quarantine";
+/// The folder of pictures of tests.
+const CHECKS: &str = "checks";
 /// A rejected delivery's bytes, in its own folder.
 const ORIGINAL: &str = "original";
 /// Its findings, in the same folder.
@@ -55,6 +60,17 @@ pub enum Place {
     Purged,
 }
 
+/// Which bytes of a delivery there are, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// As they came.
+    Plain(PathBuf),
+    /// Encrypted to the governance role.
+    Sealed(PathBuf),
+    /// None.
+    Nothing,
+}
+
 /// The stored originals.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -84,6 +100,33 @@ impl Store {
         match std::fs::read(self.accepted(delivery)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::read(self.set_aside(delivery)).map_err(failed),
             other => other.map_err(failed),
+        }
+    }
+
+    /// Which bytes of a delivery there are, and where. They may move at any time.
+    ///
+    /// # Errors
+    /// The system refused to tell.
+    pub fn kept(&self, delivery: DeliveryId) -> io::Result<Kept> {
+        let (accepted, set_aside) = (self.accepted(delivery), self.set_aside(delivery));
+        if seal::is_sealed(&set_aside)? {
+            return Ok(Kept::Sealed(set_aside.with_extension(seal::ENDING)));
+        }
+        for path in [accepted, set_aside] {
+            if path.try_exists()? {
+                return Ok(Kept::Plain(path));
+            }
+        }
+        Ok(Kept::Nothing)
+    }
+
+    /// Where a delivery's bytes belong, below the state folder.
+    #[must_use]
+    pub fn name_of(delivery: DeliveryId, set_aside: bool, sealed: bool) -> String {
+        match (set_aside, sealed) {
+            (false, _) => format!("{DELIVERIES}/{delivery}"),
+            (true, false) => format!("{QUARANTINE}/{delivery}/{ORIGINAL}"),
+            (true, true) => format!("{QUARANTINE}/{delivery}/{ORIGINAL}.{}", seal::ENDING),
         }
     }
 
@@ -121,15 +164,21 @@ impl Store {
     /// # Errors
     /// The system refused.
     pub fn forget(&self, delivery: DeliveryId) -> Result<(), StoreError> {
-        std::fs::remove_file(self.accepted(delivery)).map_err(|source| StoreError { doing: "remove", delivery, source })
+        fault::around(Step::OriginalForget, || std::fs::remove_file(self.accepted(delivery))).map_err(|source| StoreError {
+            doing: "remove",
+            delivery,
+            source,
+        })
     }
 
     fn quarantine(&self, delivery: DeliveryId, sealed: bool, report: Option<&Report>) -> io::Result<()> {
         let original = self.set_aside(delivery);
         if let Some(folder) = original.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            // The new folder's own name must survive a power cut before anything is moved into it.
-            File::open(self.state_dir.join(QUARANTINE))?.sync_all()?;
+            fault::around(Step::QuarantineFolder, || {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                // The new folder's own name must survive a power cut before anything is moved into it.
+                File::open(self.state_dir.join(QUARANTINE))?.sync_all()
+            })?;
             let accepted = self.accepted(delivery);
             // What was encrypted once stays so, also where the keys have been taken out of the settings since.
             if sealed && (!self.recipients.is_empty() || seal::is_sealed(&original)?) {
@@ -157,7 +206,8 @@ impl Store {
         let original = self.set_aside(delivery);
         move_durably(&original, &self.accepted(delivery))?;
         // The ledger has the findings; what is in quarantine/ is in quarantine.
-        match original.parent().map(std::fs::remove_dir_all) {
+        let clear = |folder| fault::around(Step::QuarantineClear, || std::fs::remove_dir_all(folder));
+        match original.parent().map(clear) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -182,7 +232,8 @@ fn ids_in(folder: &Path) -> io::Result<Vec<DeliveryId>> {
 
 fn write_findings(folder: &Path, report: Option<&Report>) -> io::Result<()> {
     let Some(report) = report else { return Ok(()) };
-    write_if_other(&folder.join(FINDINGS), &serde_json::to_vec_pretty(report).map_err(io::Error::other)?)
+    let findings = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
+    fault::around(Step::FindingsWrite, || write_if_other(&folder.join(FINDINGS), &findings))
 }
 
 /// Writes a file unless these bytes are in it. A crash may leave it half written; the next start comes here again.
@@ -200,14 +251,12 @@ fn write_if_other(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Moves a file and makes both folders durable; fine where it was moved before.
 fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "both folders are synced right after")]
-    match std::fs::rename(from, to) {
+    match fault::around(Step::OriginalMove, || std::fs::rename(from, to)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && to.try_exists()? => return Ok(()),
         other => other?,
     }
-    for folder in [to.parent(), from.parent()].into_iter().flatten() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    let mut folders = [to.parent(), from.parent()].into_iter().flatten();
+    fault::around(Step::OriginalFolders, || folders.try_for_each(|folder| File::open(folder)?.sync_all()))
 }
 
 #[cfg(test)]

@@ -4,15 +4,12 @@
 //! of the file, masked. They are made before the delivery's stage is recorded, so a crash leaves none that is half written
 //! and shown.
 
-use super::{Store, write_if_other};
+use super::{CHECKS, Store, write_if_other};
 use crate::feed::DeliveryId;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-
-/// The folder of pictures, in the state folder.
-const CHECKS: &str = "checks";
 
 impl Store {
     /// Keeps a test's picture.
@@ -40,8 +37,30 @@ impl Store {
         none_if_missing(std::fs::metadata(self.picture_path(delivery)).map(|metadata| metadata.len()))
     }
 
-    fn picture_path(&self, delivery: DeliveryId) -> PathBuf {
-        self.state_dir.join(CHECKS).join(format!("{delivery}.txt"))
+    /// Where a test's picture lies, below the state folder.
+    #[must_use]
+    pub fn picture_name(delivery: DeliveryId) -> String {
+        format!("{CHECKS}/{delivery}.txt")
+    }
+
+    /// The ids of the tests that have a picture.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn pictured_ids(&self) -> io::Result<Vec<DeliveryId>> {
+        let entries = match std::fs::read_dir(self.state_dir.join(CHECKS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            ids.extend(entry?.file_name().to_str().and_then(|name| name.strip_suffix(".txt")?.parse::<DeliveryId>().ok()));
+        }
+        Ok(ids)
+    }
+
+    pub(super) fn picture_path(&self, delivery: DeliveryId) -> PathBuf {
+        self.state_dir.join(Self::picture_name(delivery))
     }
 }
 

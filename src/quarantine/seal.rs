@@ -4,6 +4,7 @@
 //! never has a private key.
 
 use super::move_durably;
+use crate::fault::{self, Step};
 use age::secrecy::ExposeSecret;
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
@@ -94,11 +95,11 @@ pub(super) fn seal(plain: [&Path; 2], original: &Path, recipients: &[Recipient])
     if !sealed.try_exists()? {
         remove(&unfinished)?;
         let source = open_first(plain)?;
-        encrypt(source, &unfinished, recipients)?;
+        fault::around(Step::SealCopy, || encrypt(source, &unfinished, recipients))?;
         // Only a copy that is whole and on the disk gets the name by which the next start knows that the bytes may go.
         move_durably(&unfinished, &sealed)?;
     }
-    plain.into_iter().try_for_each(wipe)
+    fault::around(Step::SealWipe, || plain.into_iter().try_for_each(wipe))
 }
 
 /// Whether an encrypted copy is there.
@@ -108,9 +109,9 @@ pub(super) fn is_sealed(original: &Path) -> io::Result<bool> {
 
 /// Removes everything: the bytes, the encrypted copy, and what is left of an unfinished one.
 pub(super) fn purge(plain: [&Path; 2], original: &Path) -> io::Result<()> {
-    plain.into_iter().try_for_each(wipe)?;
+    fault::around(Step::SealWipe, || plain.into_iter().try_for_each(wipe))?;
     remove(&original.with_extension(ENDING_UNFINISHED))?;
-    remove(&original.with_extension(ENDING))
+    fault::around(Step::SealRemove, || remove(&original.with_extension(ENDING)))
 }
 
 fn open_first(plain: [&Path; 2]) -> io::Result<File> {

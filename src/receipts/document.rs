@@ -59,6 +59,8 @@ pub struct ReceiptDocument {
     pub duplicate_of: Option<DeliveryId>,
     /// For one part of a set: what is waited for.
     pub waiting: Option<WaitingFor>,
+    /// For a file that was handed back: what support asks to be mended, in its own words, where it wrote any.
+    pub mend: Option<String>,
     /// Whether support has decided that a rejected file will never be loaded.
     pub discarded: bool,
     /// Rules that would have rejected the file, had not support released it in spite of them; empty for most files.
@@ -137,6 +139,7 @@ impl ReceiptDocument {
             finding_counts: counts(report),
             duplicate_of: if let Stage::Duplicate { of } = stage { Some(*of) } else { None },
             waiting: waiting(stage),
+            mend: if let Stage::HandedBack { mend, .. } = stage { mend.clone() } else { None },
             discarded,
             released_in_spite_of: report.map(|report| report.findings.overridden().to_vec()).unwrap_or_default(),
         })
@@ -155,7 +158,12 @@ impl ReceiptDocument {
 fn snapshot(stage: &Stage) -> Option<SnapshotRef> {
     match stage {
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(*snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Quarantined { .. }
+        | Stage::HandedBack { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => None,
     }
 }
 

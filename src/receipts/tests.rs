@@ -192,6 +192,8 @@ fn the_verdict_follows_from_the_stage_and_the_findings() {
         (set_aside(false, false), &clean, "rejected", false),
         (set_aside(false, true), &clean, "rejected", false),
         (set_aside(true, false), &clean, "sealed", false),
+        (Stage::HandedBack { sealed: false, mend: None }, &clean, "handed_back", false),
+        (Stage::HandedBack { sealed: true, mend: Some("the last line".into()) }, &clean, "handed_back", false),
         (Stage::Tested { accepted: true }, &warned, "test_accepted", false),
         (Stage::Tested { accepted: false }, &warned, "test_rejected", false),
     ];

@@ -52,6 +52,10 @@ fn decision(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
             ),
         );
     }
+    if let Some(mend) = &document.mend {
+        page.blank();
+        page.wrapped(0, &format!("The support team asks: {mend}"));
+    }
     if !document.released_in_spite_of.is_empty() {
         page.blank();
         let rules = document.released_in_spite_of.iter().map(|rule| rule.id()).collect::<Vec<_>>().join(", ");

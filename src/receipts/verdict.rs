@@ -14,6 +14,8 @@ pub enum Verdict {
     Rejected,
     /// Set aside under seal: it has something that identifies a person.
     Sealed,
+    /// Set aside; support has looked at it and asks for a mended file.
+    HandedBack,
     /// The same content was accepted before.
     Duplicate,
     /// One part of a set; the others are not here yet.
@@ -35,6 +37,7 @@ impl Verdict {
             Stage::Ready { .. } | Stage::Loaded { .. } => Self::Accepted,
             Stage::Quarantined { sealed: true, .. } => Self::Sealed,
             Stage::Quarantined { sealed: false, .. } => Self::Rejected,
+            Stage::HandedBack { .. } => Self::HandedBack,
             Stage::Duplicate { .. } => Self::Duplicate,
             Stage::Tested { accepted: true } => Self::TestAccepted,
             Stage::Tested { accepted: false } => Self::TestRejected,
@@ -49,6 +52,7 @@ impl Verdict {
             Self::AcceptedWithWarnings => "accepted_with_warnings",
             Self::Rejected => "rejected",
             Self::Sealed => "sealed",
+            Self::HandedBack => "handed_back",
             Self::Duplicate => "duplicate",
             Self::Waiting => "waiting",
             Self::TestAccepted => "test_accepted",
@@ -64,6 +68,7 @@ impl Verdict {
             Self::AcceptedWithWarnings => "ACCEPTED, WITH WARNINGS",
             Self::Rejected => "REJECTED",
             Self::Sealed => "REJECTED AND SEALED",
+            Self::HandedBack => "HANDED BACK TO YOU",
             Self::Duplicate => "ALREADY RECEIVED",
             Self::Waiting => "RECEIVED, WAITING FOR THE OTHER PARTS",
             Self::TestAccepted => "TEST: WOULD BE ACCEPTED",
@@ -93,6 +98,10 @@ impl Verdict {
             Self::Sealed => {
                 "The file has something in it that identifies a person. It was locked away and not loaded. Put right what is listed \
                  below before you send anything again."
+            }
+            Self::HandedBack => {
+                "The figures were not loaded, and this file will not be. Support has looked at it and hands it back: put right what is \
+                 listed below and send a new file."
             }
             Self::Duplicate => "We have this content already, so nothing was loaded twice.",
             Self::Waiting => "The file is safe with us. It is checked when the other parts of its set are here.",

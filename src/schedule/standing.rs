@@ -2,9 +2,9 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::{Delivery, DeliveryId, Folder, Report, Slot, SnapshotRef, Stage};
+use crate::feed::{Delivery, DeliveryId, Folder, Report, Slot, SnapshotRef, Stage, Version, current};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One judged delivery (or set of deliveries) of a feed, as the ledger has it. Duplicates, tests and deliveries that are
 /// not judged yet are not arrivals.
@@ -18,7 +18,7 @@ pub struct Arrival {
     pub received_at: Timestamp,
     /// Whether it was accepted; otherwise it was set aside.
     pub accepted: bool,
-    /// Whether a later version of the same slot has taken its place.
+    /// Whether another version of the same slot counts instead.
     pub superseded: bool,
 }
 
@@ -27,11 +27,13 @@ impl Arrival {
     /// duplicates, what is not judged yet, and the parts of a set that do not lead it.
     #[must_use]
     pub fn all<'a>(deliveries: impl Iterator<Item = (&'a Delivery, &'a Stage, Option<&'a Report>)> + Clone) -> Vec<Self> {
-        let versions = deliveries.clone().filter_map(|(_, stage, _)| filled(stage));
-        let newest = versions.fold(BTreeMap::new(), |mut newest: BTreeMap<Slot, u32>, snapshot| {
-            newest.entry(snapshot.slot).and_modify(|version| *version = snapshot.version.max(*version)).or_insert(snapshot.version);
-            newest
-        });
+        let mut versions: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
+        for (delivery, stage, report) in deliveries.clone() {
+            if let Some(snapshot) = filled(stage).filter(|snapshot| snapshot.lead == delivery.id) {
+                versions.entry(snapshot.slot).or_default().push(version(snapshot, report));
+            }
+        }
+        let counts: BTreeSet<DeliveryId> = versions.values().filter_map(|of_slot| current(of_slot)).map(|version| version.lead).collect();
         // A set is there when its last part is.
         let mut complete: BTreeMap<DeliveryId, Timestamp> = BTreeMap::new();
         for (delivery, stage, _) in deliveries.clone() {
@@ -40,7 +42,7 @@ impl Arrival {
                 *at = delivery.received_at.max(*at);
             }
         }
-        let superseded = |stage: &Stage| filled(stage).is_some_and(|it| newest.get(&it.slot).is_some_and(|version| it.version < *version));
+        let superseded = |stage: &Stage| filled(stage).is_some_and(|snapshot| !counts.contains(&snapshot.lead));
         let arrival = |(delivery, stage, report): (&Delivery, &Stage, Option<&Report>)| {
             let arrival = Self::of(delivery, stage, report, superseded(stage))?;
             Some(Self { received_at: complete.get(&delivery.id).copied().unwrap_or(arrival.received_at), ..arrival })
@@ -55,7 +57,7 @@ impl Arrival {
         let (slot, accepted) = match stage {
             _ if delivery.folder == Folder::Test => return None,
             Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } if snapshot.lead == delivery.id => (Some(snapshot.slot), true),
-            Stage::Quarantined { .. } => (report.and_then(|report| report.slot), false),
+            Stage::Quarantined { .. } | Stage::HandedBack { .. } => (report.and_then(|report| report.slot), false),
             Stage::Landed | Stage::Waiting { .. } | Stage::Ready { .. } | Stage::Loaded { .. } => return None,
             Stage::Duplicate { .. } | Stage::Tested { .. } => return None,
         };
@@ -68,7 +70,24 @@ impl Arrival {
 fn filled(stage: &Stage) -> Option<SnapshotRef> {
     match stage {
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(*snapshot),
-        Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Quarantined { .. }
+        | Stage::HandedBack { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => None,
+    }
+}
+
+/// What decides whether a snapshot counts among its slot's versions.
+fn version(snapshot: SnapshotRef, report: Option<&Report>) -> Version {
+    let snapshot_at = report.and_then(|report| report.snapshot_at).unwrap_or(snapshot.slot.start());
+    Version {
+        lead: snapshot.lead,
+        first: report.and_then(|report| report.first_version).unwrap_or(snapshot.version),
+        version: snapshot.version,
+        sequence: report.and_then(|report| report.sequence),
+        snapshot_at,
     }
 }
 

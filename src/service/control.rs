@@ -2,11 +2,13 @@
 //!
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
+use super::account;
 use crate::feed::nhs_number::masked;
-use crate::feed::{DeliveryId, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use crate::intake::{Counts, Refused};
-use crate::ledger::Act;
-use crate::pipeline::Pipeline;
+use crate::ledger::{Act, HoldScope};
+use crate::pipeline::retention::Went;
+use crate::pipeline::{Asked, Pipeline};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -42,6 +44,67 @@ pub enum Request {
         by: String,
         /// Why.
         reason: String,
+        /// For a file that is handed back: what its sender is asked to mend.
+        #[serde(default)]
+        mend: Option<String>,
+    },
+    /// Place a legal hold.
+    Hold {
+        /// What it covers.
+        scope: HoldScope,
+        /// Who orders it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Lift a legal hold.
+    EndHold {
+        /// Its number.
+        hold: u32,
+        /// Who lifts it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Delete what is old enough, now. One round; the answer says whether there is more.
+    Retain,
+    /// Record that a person is about to be given the stored bytes of a quarantined delivery.
+    ViewRaw {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Write something into the trail.
+    Note {
+        /// Who.
+        by: String,
+        /// What.
+        note: String,
+    },
+    /// Read stored originals again.
+    Replay {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// What would that do?
+    Preview {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
     },
 }
 
@@ -72,6 +135,31 @@ pub enum Answer {
     Done {
         /// What it was done to.
         deliveries: Vec<DeliveryId>,
+        /// Where only a request was recorded: until when a second person may agree.
+        #[serde(default)]
+        second_until: Option<Timestamp>,
+    },
+    /// A legal hold was placed or lifted.
+    Held {
+        /// Its number.
+        hold: u32,
+    },
+    /// A round of retention was done.
+    Retained {
+        /// What went, by class.
+        went: Vec<Went>,
+        /// Whether there is more.
+        more: bool,
+    },
+    /// A replay was recorded.
+    Replaying {
+        /// Its key.
+        key: String,
+    },
+    /// What a replay would do.
+    Previewed {
+        /// Each snapshot, the oldest slot first: as JSON has it.
+        snapshots: Vec<serde_json::Value>,
     },
     /// It was refused.
     Refused {
@@ -113,8 +201,12 @@ pub struct Endpoint {
     pub uploads_accepted: u64,
     /// Uploads not acknowledged.
     pub uploads_failed: u64,
+    /// Of these, uploads for which there was no room on the disk.
+    pub no_room: u64,
     /// The newest upload of each provider that was not taken.
     pub refused_uploads: Vec<RefusedUpload>,
+    /// What is wrong on our own side now, in a sentence each.
+    pub notices: Vec<String>,
 }
 
 /// An upload that was not taken.
@@ -151,7 +243,9 @@ impl From<Counts> for Endpoint {
             closed: by_reason(counts.closed),
             uploads_accepted: counts.accepted,
             uploads_failed: counts.failed,
+            no_room: counts.no_room,
             refused_uploads: Vec::new(),
+            notices: Vec::new(),
         }
     }
 }
@@ -221,10 +315,48 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mu
 async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping) -> io::Result<()> {
     let mut text = Vec::new();
     (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text).await?;
+    let account = account::of(&stream);
     let answer = match serde_json::from_slice(&text) {
         Ok(Request::Ping) => running(),
-        Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
-            Ok(acted) => Answer::Done { deliveries: acted.deliveries },
+        Ok(Request::Act { delivery, act, by, reason, mend }) => {
+            match pipeline.act(delivery, act, &Asked { by, reason, mend, account }).await {
+                Ok(acted) => Answer::Done { deliveries: acted.deliveries, second_until: acted.second_until },
+                Err(error) => Answer::Refused { message: error_chain(&error) },
+            }
+        }
+        Ok(Request::Hold { scope, by, reason }) => match pipeline.place_hold(scope, &Asked { by, reason, mend: None, account }).await {
+            Ok(hold) => Answer::Held { hold },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Note { by, note }) => match pipeline.note(&by, &note).await {
+            Ok(()) => Answer::Done { deliveries: Vec::new(), second_until: None },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::EndHold { hold, by, reason }) => match pipeline.end_hold(hold, &Asked { by, reason, mend: None, account }).await {
+            Ok(()) => Answer::Held { hold },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Retain) => match pipeline.retain().await {
+            Ok(round) => Answer::Retained { went: round.went, more: round.more },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::ViewRaw { delivery, by, reason }) => {
+            match pipeline.view_raw(delivery, &Asked { by, reason, mend: None, account }).await {
+                Ok(()) => Answer::Done { deliveries: vec![delivery], second_until: None },
+                Err(error) => Answer::Refused { message: error_chain(&error) },
+            }
+        }
+        Ok(Request::Replay { provider, from, to, by, reason }) => {
+            match pipeline.replay(provider, from, to, &Asked { by, reason, mend: None, account }).await {
+                Ok(replay) => Answer::Replaying { key: replay.key },
+                Err(error) => Answer::Refused { message: error_chain(&error) },
+            }
+        }
+        Ok(Request::Preview { provider, from, to }) => match pipeline.preview(provider, from, to).await {
+            Ok(previews) => {
+                let snapshots: Result<Vec<_>, _> = previews.iter().map(serde_json::to_value).collect();
+                Answer::Previewed { snapshots: snapshots.map_err(io::Error::other)? }
+            }
             Err(error) => Answer::Refused { message: error_chain(&error) },
         },
         Err(error) => Answer::Refused { message: format!("the request cannot be read: {error}") },

@@ -1,9 +1,10 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
 use super::refusals::Refusals;
+use crate::fault::{self, Step};
 use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, Stage, error_chain};
 use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Refused, Shelf};
-use crate::ledger::{DeliveryRow, Event, Filter, Ledger, LedgerError, MAX_CLIENTS, Reader};
+use crate::ledger::{DeliveryRow, Event, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::pipeline::Pipeline;
 use crate::quarantine::Store;
 use crate::receipts::{Receipt, ReceiptFormat, is_picture_name, parse_receipt_name, picture_name, receipt_names, render};
@@ -42,8 +43,10 @@ impl Gate for HouseGate {
             let (id, provider) = (delivery.id, delivery.provider.clone());
             let (folder, name) = (delivery.folder, delivery.name.clone());
             let event = Event::Accepted { delivery: Box::new(delivery) };
-            if let Err(error) = self.ledger.append(self.clock.now(), vec![event]).await {
+            if let Err(error) = fault::during(Step::AcceptRecord, self.ledger.append(self.clock.now(), vec![event])).await {
                 self.clear_away(id).await;
+                // Where it was recorded after all, it is judged like any other.
+                self.pipeline.wake(&provider);
                 return Err(NotAccepted(Box::new(error)));
             }
             self.refusals.accepted(&provider, folder, name.as_str());
@@ -72,10 +75,9 @@ impl Gate for HouseGate {
                         Ok(rows.into_iter().filter(|row| seen.insert(row.delivery.name.clone())).map(|row| accepted(&row)).collect())
                     }
                     Shelf::Receipts => {
-                        let filter = Filter { provider: Some(provider), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
                         let mut seen = BTreeSet::new();
                         let mut items = Vec::new();
-                        for row in reader.deliveries(&filter)? {
+                        for row in reader.receipted(&provider, since, MAX_SHOWN)? {
                             // Newest first: an older file of the same name is told apart by its id.
                             let newest = seen.insert(row.delivery.name.clone());
                             items.extend(shown.items(&row, newest));
@@ -99,7 +101,7 @@ impl Gate for HouseGate {
             }
             self.look(move |reader| match shelf {
                 Shelf::Accepted(folder) => Ok(reader.named(&provider, folder, &name, since)?.map(|row| accepted(&row))),
-                Shelf::Receipts => Ok(shown.called(reader, &provider, &name, since)?.map(|(item, _)| item)),
+                Shelf::Receipts => Ok(shown.called(reader, &provider, &name, since)?.map(|found| found.item)),
             })
             .await
         })
@@ -111,7 +113,9 @@ impl Gate for HouseGate {
             if let Some(refusal) = self.refusal(&provider, &name) {
                 return Some(refusal);
             }
-            self.look(move |reader| shown.called(reader, &provider, &name, since)).await
+            let found = self.look(move |reader| shown.called(reader, &provider, &name, since)).await?;
+            self.note_reading(found.delivery, found.stage).await;
+            Some((found.item, found.bytes))
         })
     }
 
@@ -139,6 +143,21 @@ impl HouseGate {
         now.saturating_sub(SHOWN_FOR).unwrap_or(now)
     }
 
+    /// Records that a receipt was fetched, once for each stage that it tells of. A sender is not refused its receipt where that
+    /// cannot be recorded.
+    async fn note_reading(&self, delivery: DeliveryId, stage: &'static str) {
+        let record = async {
+            if self.ledger.read(move |reader| reader.receipt_was_read(delivery)).await? {
+                return Ok(());
+            }
+            self.ledger.append(self.clock.now(), vec![Event::ReceiptRead { delivery, stage: stage.to_owned() }]).await
+        };
+        let recorded: Result<(), LedgerError> = record.await;
+        if let Err(error) = recorded {
+            tracing::warn!(%delivery, error = error_chain(&error), "that a receipt was fetched could not be recorded");
+        }
+    }
+
     /// Records a client that is new, has changed, or was not noted for a day.
     async fn note(&self, client: ClientSeen) -> Result<(), LedgerError> {
         let provider = client.provider.clone();
@@ -158,7 +177,8 @@ impl HouseGate {
             recorded.insert(0, client.clone());
             recorded.truncate(usize::try_from(MAX_CLIENTS).unwrap_or(usize::MAX));
         }
-        self.ledger.append(self.clock.now(), vec![Event::ClientSeen { client: Box::new(client) }]).await
+        let seen = vec![Event::ClientSeen { client: Box::new(client) }];
+        fault::during(Step::ClientRecord, self.ledger.append(self.clock.now(), seen)).await
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<ProviderCode, Vec<ClientSeen>>> {
@@ -196,6 +216,15 @@ fn accepted(row: &DeliveryRow) -> Item {
     Item { name: delivery.name.clone(), bytes: delivery.bytes, modified_at: delivery.modified_at.unwrap_or(delivery.received_at) }
 }
 
+/// A receipt, or the picture of a test.
+struct Found {
+    item: Item,
+    bytes: Vec<u8>,
+    delivery: DeliveryId,
+    /// The stage that it tells of.
+    stage: &'static str,
+}
+
 /// What shows receipts: local time, and the pictures of tests.
 struct Shown {
     zone: TimeZone,
@@ -218,19 +247,12 @@ impl Shown {
     }
 
     /// What a name in `receipts/` stands for, with its bytes.
-    fn called(
-        &self,
-        reader: &Reader,
-        provider: &ProviderCode,
-        name: &str,
-        since: Timestamp,
-    ) -> Result<Option<(Item, Vec<u8>)>, LedgerError> {
+    fn called(&self, reader: &Reader, provider: &ProviderCode, name: &str, since: Timestamp) -> Result<Option<Found>, LedgerError> {
         if parse_receipt_name(name).is_none() && !is_picture_name(name) {
             return Ok(None);
         }
-        let filter = Filter { provider: Some(provider.clone()), since: Some(since), limit: Some(MAX_SHOWN), ..Filter::default() };
         let mut seen = BTreeSet::new();
-        for row in reader.deliveries(&filter)? {
+        for row in reader.receipted(provider, since, MAX_SHOWN)? {
             let newest = seen.insert(row.delivery.name.clone());
             // Long names are cut, so names are made and compared rather than taken apart.
             let Some(file) = receipted_name(&row, newest) else { continue };
@@ -248,7 +270,8 @@ impl Shown {
             };
             let (Some(bytes), Ok(name)) = (bytes, FileName::parse(name.as_bytes())) else { return Ok(None) };
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            return Ok(Some((Item { name, bytes: size, modified_at: row.moved_at }, bytes)));
+            let item = Item { name, bytes: size, modified_at: row.moved_at };
+            return Ok(Some(Found { item, bytes, delivery: row.delivery.id, stage: row.stage.as_str() }));
         }
         Ok(None)
     }

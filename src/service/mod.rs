@@ -3,9 +3,15 @@
 //! Owns the order in which things start (settings, state folder, ledger, warehouse, recovery, then the first open port)
 //! and stop (no new uploads, open ones finish, then the rest). Refuses business rules.
 
+mod account;
+pub mod backup;
+mod changes;
 mod clock;
 pub mod control;
 mod gate;
+mod house;
+mod jumps;
+mod keeping;
 mod publish;
 mod refusals;
 mod start;

@@ -1,12 +1,17 @@
 //! Starting: everything is checked and recovered before the first port opens.
 
+use super::backup::RESTORING;
+use super::changes::changed;
 use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
 use super::gate::HouseGate;
+use super::house::House;
+use super::keeping;
 use super::publish::{Publisher, reference_rows};
 use super::refusals::Refusals;
 use crate::alerts::{Channel, Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
+use crate::fault::{self, Step};
 use crate::feed::{Clock, LONDON, error_chain};
 use crate::forward::{ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
 use crate::health::{self, Counted, Family, FamilyKind, HealthFeed, Sources};
@@ -14,8 +19,8 @@ use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
 use crate::ledger::{self, DeliveryRow, Event, Filter, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -44,6 +49,9 @@ pub enum StartError {
     /// Another daemon owns it.
     #[error("another bedfeed already uses the state folder {0}")]
     Owned(PathBuf),
+    /// A restore did not end there.
+    #[error("a restore into the state folder {0} did not end: empty the folder and restore again")]
+    HalfRestored(PathBuf),
     /// The ledger.
     #[error("the ledger is not usable")]
     Ledger(#[from] LedgerError),
@@ -99,6 +107,12 @@ pub(super) struct Books {
     pub(super) zone: TimeZone,
     /// What the endpoint did not take.
     pub(super) refusals: Arc<Refusals>,
+    /// What the endpoint counts.
+    pub(super) counters: Arc<Counters>,
+    /// What is wrong on our own side.
+    pub(super) house: Arc<House>,
+    /// The newest moment that the ledger had before this start.
+    known: Option<Timestamp>,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }
@@ -129,7 +143,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
 
     let (stop_intake, intake_stops) = watch::channel(false);
     let (stop_rest, rest_stops) = watch::channel(false);
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::clone(&books.counters);
     let answer = control::Answer::Running {
         since: books.clock.now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -139,7 +153,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         next: next.as_ref().map(|(_, shown)| shown.clone()),
         endpoint: Box::default(),
     };
-    let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals));
+    let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals), Arc::clone(&books.house));
     let mut tasks = JoinSet::new();
     books.run_inside(settings, &mut tasks, &rest_stops);
     tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
@@ -165,10 +179,17 @@ impl Books {
         }
         warn_of_others(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
         let lock = own(&settings.state_dir)?;
+        let marker = settings.state_dir.join(RESTORING);
+        if marker.try_exists().map_err(|source| unusable(&marker, source))? {
+            return Err(StartError::HalfRestored(settings.state_dir.clone()));
+        }
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
+        let known = ledger.read(|reader| reader.newest_at()).await?;
         let fingerprint = settings.fingerprint.to_string();
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
-        ledger.append(clock.now(), vec![started]).await?;
+        let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
+        let changed = changed(&before, from, settings);
+        fault::during(Step::StartRecord, ledger.append(clock.now(), std::iter::once(started).chain(changed).collect())).await?;
         let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
         match warehouse.set_reference(reference_rows(settings)).await {
             // It was reported by `open`; the rows are set before anything is loaded.
@@ -177,12 +198,19 @@ impl Books {
         }
         let store = Store::new(&settings.state_dir).sealing_to(settings.governance.recipients.clone());
         let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
-        let rules = Rules { feeds, reference: settings.reference.clone() };
+        let two_people = settings.providers.iter().filter(|provider| provider.release_needs_two).map(|provider| provider.code.clone());
+        let rules = Rules { feeds, reference: settings.reference.clone(), two_people: two_people.collect(), retention: settings.retention };
         let judges = std::thread::available_parallelism().map_or(1, usize::from);
         let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
-        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), lock })
+        let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
+        let counters = Arc::new(Counters::default());
+        let house =
+            Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters), Arc::clone(&clock)));
+        let probed = Arc::clone(&house);
+        let watch = watch.over_house(Arc::new(move || probed.troubles()));
+        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, known, lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -191,6 +219,7 @@ impl Books {
         if cleared > 0 {
             tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
         }
+        self.pipeline.resume_disposals().await?;
         self.pipeline.settle_originals().await?;
         Ok(self.watch.expect_feeds().await?)
     }
@@ -201,6 +230,7 @@ impl Books {
         let (news, pipeline_stops, watch_stops) = (self.pipeline.news(), stop.clone(), stop.clone());
         tasks.spawn(async move { pipeline.run(pipeline_stops).await });
         tasks.spawn(async move { watch.run(news, watch_stops).await });
+        tasks.spawn(keeping::run(self.pipeline.clone(), Arc::clone(&self.clock), self.known, stop.clone()));
         let publisher = Publisher {
             ledger: self.ledger.clone(),
             warehouse: self.warehouse.clone(),
@@ -217,7 +247,11 @@ impl Books {
             warehouse: self.warehouse.reader(),
             clock: Arc::clone(&self.clock),
             zone: self.zone.clone(),
-            counted: counted(Arc::clone(counters)),
+            counted: counted(Arc::clone(counters), Arc::clone(&self.house)),
+            notices: {
+                let house = Arc::clone(&self.house);
+                Arc::new(move || house.notices())
+            },
         }
     }
 
@@ -359,24 +393,31 @@ pub(crate) fn health_feeds(settings: &Settings) -> Vec<HealthFeed> {
 }
 
 /// The answer to a ping: what was true at the start, with the counters as they are when it is asked.
-fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals>) -> control::Ping {
+fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals>, house: Arc<House>) -> control::Ping {
     Arc::new(move || {
         let mut answer = answer.clone();
         if let control::Answer::Running { endpoint, .. } = &mut answer {
             **endpoint = counters.read().into();
             endpoint.refused_uploads = refusals.newest().into_iter().map(Into::into).collect();
+            endpoint.notices = house.notices();
         }
         answer
     })
 }
 
 /// The endpoint's counters under the names that `/metrics` gives them.
-fn counted(counters: Arc<Counters>) -> Counted {
+fn counted(counters: Arc<Counters>, house: Arc<House>) -> Counted {
     let counter = |name, help, value| Family::of_one(name, FamilyKind::Counter, help, value);
     let gauge = |name, help, value| Family::of_one(name, FamilyKind::Gauge, help, value);
     Arc::new(move || {
         let counts = counters.read();
-        vec![
+        let room = house.room().map(|room| {
+            [
+                gauge("bedfeed_disk_free_bytes", "Room that is left on the disk of the state folder.", room.free),
+                gauge("bedfeed_disk_reserve_bytes", "Room of this that uploads may not have.", room.reserve),
+            ]
+        });
+        let mut families = vec![
             gauge("bedfeed_sftp_connections_open", "Connections that are open now.", counts.open),
             gauge("bedfeed_sftp_connections_not_logged_in", "Connections that are open now and have not logged in.", counts.waiting),
             counter("bedfeed_sftp_connections_total", "Connections accepted.", counts.connections),
@@ -395,7 +436,10 @@ fn counted(counters: Arc<Counters>) -> Counted {
             Family::by_reason("bedfeed_sftp_logins_refused_total", "Logins refused, by reason.", &counts.refused),
             counter("bedfeed_sftp_uploads_accepted_total", "Uploads acknowledged.", counts.accepted),
             counter("bedfeed_sftp_uploads_failed_total", "Uploads not acknowledged.", counts.failed),
+            counter("bedfeed_sftp_uploads_without_room_total", "Of these, uploads for which the disk had no room.", counts.no_room),
             counter("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
-        ]
+        ];
+        families.extend(room.into_iter().flatten());
+        families
     })
 }

@@ -2,6 +2,7 @@
 
 use super::start::{Books, Running};
 use crate::config;
+use crate::fault::{self, Step};
 use crate::ledger::Event;
 use std::io;
 use std::path::Path;
@@ -49,7 +50,7 @@ impl Running {
             tracing::warn!("some tasks did not end in time; what they had not recorded is done at the next start");
         }
         drop(tasks);
-        if let Err(error) = ledger.append(clock.now(), vec![Event::Stopped]).await {
+        if let Err(error) = fault::during(Step::StopRecord, ledger.append(clock.now(), vec![Event::Stopped])).await {
             tracing::error!(error = crate::feed::error_chain(&error), "the stop could not be recorded");
         }
         warehouse.close().await;

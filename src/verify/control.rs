@@ -3,9 +3,9 @@
 //! Owns `key=value` control files, and the meaning of the same statements where they stand in a first or last line. Refuses
 //! to judge rows one by one: it compares what was stated with what came of all of them.
 
-use super::{Limits, records, running_number, text};
+use super::{Limits, records, text};
 use crate::bedstate::DATASET;
-use crate::feed::{Digest, Finding, Findings, Rule, Totals};
+use crate::feed::{Digest, Finding, Findings, LAST_NUMBER, Rule, Totals};
 use crate::normalise::mapping::{Encoding, Mapping};
 use crate::normalise::times::resolve;
 use crate::normalise::words::Words;
@@ -284,8 +284,7 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
         read
     };
     let rows = number(rows, "row_count", u64::MAX);
-    let sequence =
-        number(filled("sequence_no"), "sequence_no", u64::from(running_number::LAST)).and_then(|number| u32::try_from(number).ok());
+    let sequence = number(filled("sequence_no"), "sequence_no", u64::from(LAST_NUMBER)).and_then(|number| u32::try_from(number).ok());
     let mut total = |key: &str| number(filled(key), key, u64::MAX);
     let totals =
         StatedTotals { occupied: total("total_occ"), empty: total("total_emp"), closed: total("total_clo"), demand: total("total_dem") };

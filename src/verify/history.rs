@@ -2,10 +2,11 @@
 //!
 //! Owns which part of the past a delivery may be compared with. Refuses to fetch it, and row values: only sums are kept.
 
-use crate::feed::{Coverage, DeliveryId, Digest, LONDON, Persons, Slot, Totals};
+use crate::feed::{Coverage, DeliveryId, Digest, LONDON, Persons, Slot, Totals, Version, current};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use std::collections::BTreeMap;
 
 /// How far back accepted snapshots are looked at: older files are held for a person anyway. No limit may ask for more.
 pub const REACH: SignedDuration = SignedDuration::from_hours(48);
@@ -39,6 +40,8 @@ pub struct PastSnapshot {
     pub received_at: Timestamp,
     /// The slot it filled.
     pub slot: Slot,
+    /// The first version within the slot that its delivery became.
+    pub first: u32,
     /// Its version within the slot.
     pub version: u32,
     /// When its figures were true.
@@ -60,6 +63,12 @@ impl PastSnapshot {
     #[must_use]
     pub fn demand(&self) -> Option<u64> {
         self.coverage.is_none_or(|coverage| coverage.demand).then_some(self.totals.demand)
+    }
+
+    /// What decides whether it counts among its slot's versions.
+    #[must_use]
+    pub fn as_version(&self) -> Version {
+        Version { lead: self.lead, first: self.first, version: self.version, sequence: self.sequence, snapshot_at: self.snapshot_at }
     }
 
     /// Whether it told of beds.
@@ -97,19 +106,36 @@ impl History {
         self.accepted.iter().rev().find(holds).filter(|_| !files.is_empty()).map(|past| past.lead)
     }
 
-    /// What was accepted of earlier slots from deliveries that came no later than one: the newest version of each slot, the
-    /// nearest slot first. What arrived since makes no difference, so judging again gives the same verdict.
+    /// What was accepted of earlier slots from deliveries that came no later than one: of each slot the version that counted
+    /// then, the nearest slot first. What arrived since makes no difference, so judging again gives the same verdict.
+    #[must_use]
     pub fn before(&self, slot: Slot, received_at: Timestamp) -> Vec<&PastSnapshot> {
-        let mut earlier: Vec<&PastSnapshot> = self.until(received_at).filter(|past| past.slot < slot).collect();
-        earlier.sort_by_key(|past| std::cmp::Reverse((past.slot, past.version)));
-        earlier.dedup_by_key(|past| past.slot);
-        earlier
+        let mut slots: BTreeMap<Slot, Vec<&PastSnapshot>> = BTreeMap::new();
+        for past in self.until(received_at).filter(|past| past.slot < slot) {
+            slots.entry(past.slot).or_default().push(past);
+        }
+        slots.values().rev().filter_map(|versions| that_counts(versions)).collect()
+    }
+
+    /// The version of a slot that counted when a delivery came.
+    #[must_use]
+    pub fn current_of(&self, slot: Slot, received_at: Timestamp) -> Option<&PastSnapshot> {
+        that_counts(&self.until(received_at).filter(|past| past.slot == slot).collect::<Vec<_>>())
     }
 
     /// What was accepted from deliveries that came no later than one.
     pub fn until(&self, received_at: Timestamp) -> impl Iterator<Item = &PastSnapshot> {
         self.accepted.iter().filter(move |past| past.received_at <= received_at)
     }
+}
+
+fn that_counts<'a>(versions: &[&'a PastSnapshot]) -> Option<&'a PastSnapshot> {
+    if let [only] = versions {
+        return Some(only);
+    }
+    let ranked: Vec<Version> = versions.iter().map(|past| past.as_version()).collect();
+    let counts = current(&ranked)?;
+    versions.iter().find(|past| past.as_version() == *counts).copied()
 }
 
 /// The hour of the day, 0 to 23, by the clocks on the wall.

@@ -4,9 +4,8 @@
 //! would put figures into a slot that another file belongs to, so the surest evidence comes first: a reading after receipt
 //! is impossible; running numbers; a slot that is filled already; the order in which the files come.
 
-use super::running_number::steps;
 use super::{History, PastSnapshot};
-use crate::feed::{Digest, RepeatedBy, SLOT_LENGTH, Slot, UkClock};
+use crate::feed::{Digest, RepeatedBy, SLOT_LENGTH, Slot, UkClock, steps};
 use crate::normalise::times::is_past;
 use jiff::{SignedDuration, Timestamp};
 
@@ -195,6 +194,7 @@ mod tests {
             files: Vec::new(),
             received_at: at(arrived),
             slot: Slot::containing(at(slot)),
+            first: 1,
             version: 1,
             snapshot_at: at(slot),
             sequence: (sequence > 0).then_some(sequence),

@@ -1,16 +1,10 @@
-//! Running numbers: which one a set has, and how far one lies after another (TRN-06).
+//! Running numbers: which one a set has (TRN-06).
 //!
-//! Owns the count from 1 to 9,999,999 and round again, and what is said where a set states its number badly or twice. Refuses
-//! the past: `sequence` compares with what was accepted before, `repeated_hour` takes the numbers as evidence of an order.
+//! Owns what is said where a set states its number badly or twice. Refuses to say which number comes after which, which
+//! `feed` does for everybody, and the past: `sequence` compares with what was accepted before, `repeated_hour` takes the numbers
+//! as evidence of an order.
 
-use crate::feed::{Finding, Findings, Rule};
-
-/// The last running number; 1 follows it. Source: the Commissioning Data Sets' interchange control reference.
-pub(super) const LAST: u32 = 9_999_999;
-
-/// So near to the last number, and to the first, a smaller number is the next round and not an old file: at four an hour
-/// that is a hundred days.
-const ROUND: u32 = 10_000;
+use crate::feed::{Finding, Findings, LAST_NUMBER, Rule};
 
 /// A running number as one place of a set states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +19,8 @@ pub struct Stated {
 #[must_use]
 pub fn settle(stated: &[Stated]) -> (Option<u32>, Findings) {
     let mut findings = Findings::default();
-    let read = |stated: &Stated| stated.number.and_then(|number| u32::try_from(number).ok()).filter(|number| (1..=LAST).contains(number));
+    let read =
+        |stated: &Stated| stated.number.and_then(|number| u32::try_from(number).ok()).filter(|number| (1..=LAST_NUMBER).contains(number));
     let counts = stated.iter().find_map(|stated| Some((stated.place, read(stated)?)));
     for other in stated {
         let message = match (read(other), counts) {
@@ -46,49 +41,9 @@ pub fn settle(stated: &[Stated]) -> (Option<u32>, Findings) {
     (counts.map(|(_, number)| number), findings)
 }
 
-/// How many numbers `to` lies after `from`, below nought where it lies before. The count goes round only near its ends: a
-/// system that starts again at 1 sends old numbers.
-#[must_use]
-pub fn steps(from: u32, to: u32) -> i64 {
-    let straight = i64::from(to) - i64::from(from);
-    let (at_start, at_end) = (|number: u32| number <= ROUND, |number: u32| number > LAST - ROUND && number <= LAST);
-    if at_end(from) && at_start(to) {
-        straight + i64::from(LAST)
-    } else if at_start(from) && at_end(to) {
-        straight - i64::from(LAST)
-    } else {
-        straight
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn trn_06_numbers_go_round_at_the_end_and_nowhere_else() {
-        let (last, round) = (i64::from(LAST), i64::from(ROUND));
-        let rows = [
-            (1, 2, 1),
-            (1, 1, 0),
-            (2, 1, -1),
-            (LAST, 1, 1),
-            (1, LAST, -1),
-            (LAST - 1, 1, 2),
-            (LAST - 2, 3, 5),
-            (9_999_990, 5, 14),
-            (LAST, ROUND, round),
-            (LAST, ROUND + 1, round + 1 - last),
-            (LAST - ROUND, 1, 1 + round - last),
-            (1, LAST - ROUND, last - round - 1),
-            (5_000_000, 1, -4_999_999),
-            (u32::MAX, 1, 1 - i64::from(u32::MAX)),
-            (LAST, 0, 0),
-        ];
-        for (from, to, expected) in rows {
-            assert_eq!(steps(from, to), expected, "{from} {to}");
-        }
-    }
 
     #[test]
     fn trn_06_the_number_that_counts_is_said_with_every_other() {
@@ -98,7 +53,7 @@ mod tests {
         let rows = [
             ([nothing, nothing, nothing], None, vec![]),
             ([n(7), n(7), n(7)], Some(7), vec![]),
-            ([nothing, n(LAST.into()), nothing], Some(LAST), vec![]),
+            ([nothing, n(LAST_NUMBER.into()), nothing], Some(LAST_NUMBER), vec![]),
             (
                 [n(7), n(8), n(7)],
                 Some(7),

@@ -4,9 +4,8 @@
 //! one whose older number fits its older slot is in order.
 
 use super::history::on_the_wall;
-use super::running_number::steps;
 use super::{Feed, History, NameReuse, PastSnapshot};
-use crate::feed::{Digest, Finding, Rule, Severity, Slot};
+use crate::feed::{Digest, Finding, Rule, Severity, Slot, steps};
 use crate::normalise::mapping::{Mapping, PartRole};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -36,7 +35,7 @@ pub fn check_number(arrived: &Arrived<'_>, history: &History) -> Option<Finding>
         let message = format!("Old sequence: the file has number {number}, and number {past} was accepted before it.");
         Some(Finding::new(Rule::Trn06, message).with_severity(Severity::RejectFile))
     };
-    let same_slot = history.until(arrived.received_at).filter(|past| past.slot == arrived.slot).max_by_key(|past| past.version);
+    let same_slot = history.current_of(arrived.slot, arrived.received_at);
     if let Some(last) = same_slot.filter(|past| past.content != arrived.content).and_then(|past| past.sequence)
         && after(last, number).is_none()
     {

@@ -5,7 +5,7 @@
 
 use super::repeated_hour::{Standing, choose};
 use super::{Feed, History};
-use crate::feed::{Finding, Findings, Place, RepeatedBy, Rule, Severity, Slot, UkClock};
+use crate::feed::{Finding, Findings, Place, RepeatedBy, Rule, Severity, Slot, UkClock, Version, current};
 use crate::normalise::mapping::{Mapping, SnapshotTime, TableMapping};
 use crate::normalise::table::RawTable;
 use crate::normalise::times::{How, Reading, Resolved, TimeProblem, read, read_civil};
@@ -229,10 +229,12 @@ fn far_apart(stated: Timestamp, others: &[(&str, Reading)], tolerance: SignedDur
     (!far.is_empty()).then(|| Finding::new(Rule::Tim01, message()))
 }
 
-/// Judges a snapshot time against receipt and what had been accepted then: future, late, held, replacing, back-filled.
+/// Judges a snapshot time against receipt and what had been accepted then: future, late, held, replacing or not, back-filled.
+/// Of `arrived` the versions are not looked at: it has none yet.
 #[must_use]
-pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, history: &History) -> Findings {
+pub fn punctuality(arrived: &Version, received_at: Timestamp, feed: &Feed, history: &History) -> Findings {
     let mut findings = Findings::default();
+    let snapshot_at = arrived.snapshot_at;
     let slot = Slot::meant_at(snapshot_at, feed.limits.early_tolerance);
     let ahead = snapshot_at.duration_since(received_at);
     if ahead > feed.limits.future_tolerance {
@@ -249,8 +251,17 @@ pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, 
         let begun = SignedDuration::from_mins(seconds.saturating_add(59) / 60);
         findings.push(Finding::new(Rule::Tim03, format!("Late by {}.", spoken(begun))));
     }
-    if let Some(version) = history.until(received_at).filter(|past| past.slot == slot).map(|past| past.version).max() {
-        findings.push(Finding::new(Rule::Tim04, format!("This slot already has version {version}.")));
+    if let Some(counts) = history.current_of(slot, received_at) {
+        let version = history.until(received_at).filter(|past| past.slot == slot).map(|past| past.version).max().unwrap_or(counts.version);
+        let next = version.saturating_add(1);
+        let replaces = Version { first: next, version: next, ..*arrived };
+        let stays = current(&[counts.as_version(), replaces]) != Some(&replaces);
+        let message = if stays {
+            format!("This slot's version {} stays in force: its running number, or else its snapshot time, is later.", counts.version)
+        } else {
+            format!("This slot already has version {version}.")
+        };
+        findings.push(Finding::new(Rule::Tim04, message));
     }
     if history.until(received_at).any(|past| past.slot > slot) {
         findings.push(Finding::new(Rule::Tim04, "Back-filled into history: newer figures are current."));

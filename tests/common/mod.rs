@@ -3,7 +3,10 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
+pub(crate) mod books;
 pub(crate) mod extract;
+pub(crate) mod past;
+pub(crate) mod warehouse;
 pub(crate) mod webhook;
 
 use bedfeed::feed::Clock;
@@ -212,6 +215,17 @@ impl Service {
         service
     }
 
+    /// Another machine with these settings, and with everything that clients have of this one: their keys, and the host key
+    /// that they pinned. It has no state yet.
+    pub(crate) fn elsewhere(&self, settings: &Path) -> Self {
+        let other = Self::in_new_folder();
+        copy_folder(settings, other.dir());
+        for name in names(self.dir()).iter().filter(|name| name.starts_with("key-") || *name == "known_hosts") {
+            fs::copy(self.dir().join(name), other.dir().join(name)).unwrap();
+        }
+        other
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -264,13 +278,18 @@ impl Service {
 
     /// Starts the daemon, perhaps under another program, and does not wait.
     pub(crate) fn start_under(&mut self, wrapper: &[&str]) {
+        self.start_with(wrapper, &[]);
+    }
+
+    /// The same with some variables of its own.
+    pub(crate) fn start_with(&mut self, wrapper: &[&str], variables: &[(&str, &str)]) {
         assert!(self.daemon.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.dir().join("log")).unwrap();
         let settings = self.settings();
         let words: Vec<&OsStr> =
             wrapper.iter().map(OsStr::new).chain([BEDFEED.as_ref(), "run".as_ref(), "--config".as_ref(), settings.as_os_str()]).collect();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command.args(&words[1..]).envs(variables.iter().copied()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.daemon = Some(command.spawn().unwrap());
     }
 

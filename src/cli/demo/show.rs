@@ -60,15 +60,35 @@ impl<'a> Show<'a> {
                 let rules = if rules.is_empty() { String::new() } else { format!(" [{}]", rules.join(" ")) };
                 self.moved(*delivery, stage)?.map(|line| line + &rules)
             }
-            Event::EpisodeOpened { alerts, .. } | Event::EpisodeClosed { alerts, .. } => {
+            Event::EpisodeOpened { alerts, .. }
+            | Event::EpisodeClosed { alerts, .. }
+            | Event::HouseEpisodeOpened { alerts, .. }
+            | Event::HouseEpisodeClosed { alerts, .. } => {
                 let title = alerts.first().and_then(|alert| alert.message.get("title")).and_then(|title| title.as_str());
                 title.map(|title| format!("  ALERT  {title}"))
             }
             Event::Started { .. }
             | Event::Stopped
+            | Event::SettingsChanged { .. }
+            | Event::Noted { .. }
+            | Event::CheckpointSent { .. }
+            | Event::Restored { .. }
+            | Event::Superseded { .. }
+            | Event::ReceiptRead { .. }
             | Event::FeedExpected { .. }
+            | Event::ReleaseRequested { .. }
+            | Event::ViewedRaw { .. }
+            | Event::HoldPlaced { .. }
+            | Event::HoldEnded { .. }
+            | Event::Disposing { .. }
+            | Event::Disposed { .. }
+            | Event::Trimmed { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }
+            | Event::ReplayAsked { .. }
+            | Event::ReplayEnded { .. }
+            | Event::Replayed { .. }
+            | Event::ReplayKept { .. }
             | Event::Warned { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
@@ -84,6 +104,7 @@ impl<'a> Show<'a> {
             Stage::Loaded { snapshot } => format!("  loaded, slot {}, version {}", snapshot.slot, snapshot.version),
             Stage::Quarantined { sealed: true, .. } => "  SEALED".to_owned(),
             Stage::Quarantined { .. } => "  QUARANTINED".to_owned(),
+            Stage::HandedBack { .. } => "  HANDED BACK".to_owned(),
             Stage::Duplicate { .. } => "  duplicate, nothing changes".to_owned(),
             Stage::Tested { .. } => "  judged, not loaded (test/)".to_owned(),
         };

@@ -3,6 +3,7 @@
 use super::super::{Control, FeedFact, FileFact, ForwardError, SlotFact};
 use super::database::{int, sql, utc};
 use super::slots;
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Findings, ProviderCode, Severity};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -21,7 +22,7 @@ pub(super) fn publish(connection: &mut Connection, facts: &Control) -> Result<()
         slots::ensure(&transaction, slot.slot, &zone)?;
         put_slot(&transaction, slot).map_err(sql(format!("recording slot {} of {}", slot.slot, slot.provider)))?;
     }
-    transaction.commit().map_err(sql(doing))
+    fault::around(Step::WarehousePublish, || transaction.commit().map_err(sql(doing)))
 }
 
 /// Records a delivery, and its findings where it brings any.

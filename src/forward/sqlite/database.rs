@@ -93,15 +93,13 @@ pub(super) fn override_clock(connection: &Connection, now: Option<String>) -> ru
     Ok(())
 }
 
-/// Sorts an error of SQLite by whether trying again can help.
+/// Sorts an error of SQLite by whether trying again can help: only what is said about the values themselves is final. A
+/// table that is gone, a disk that is full or a file that cannot be read is the warehouse's trouble, and will be mended.
 pub(super) fn sql(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> ForwardError {
     move |error| {
         let kind = match error.sqlite_error_code() {
-            Some(
-                ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig | ErrorCode::ApiMisuse | ErrorCode::Unknown,
-            )
-            | None => ForwardErrorKind::Refused,
-            Some(_) => ForwardErrorKind::Unavailable,
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => ForwardErrorKind::Refused,
+            Some(_) | None => ForwardErrorKind::Unavailable,
         };
         ForwardError::new(kind, doing).caused_by(error)
     }
@@ -127,6 +125,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten, not only forgotten: retention means it.
+    connection.pragma_update(None, "secure_delete", true)?;
     // A reader that stays long lets the log grow; give the space back afterwards.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

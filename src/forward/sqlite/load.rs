@@ -1,30 +1,43 @@
 //! Loading one snapshot: ledger row, control rows, facts, sums and the current pointer in one transaction (P2).
 
+use super::super::facts::snapshot_id;
 use super::super::{ForwardError, Load, LoadOutcome};
 use super::database::{int, sql, utc};
 use super::wards::Wards;
-use super::{control, slots};
+use super::{control, lead_of, slots};
 use crate::bedstate::{Line, LineType, ShortCode, Snapshot, WaitBand};
-use crate::feed::{DeliveryId, Slot};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use crate::fault::{self, Step};
+use crate::feed::{DeliveryId, ProviderCode, Slot, Version, current};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 
 /// Loads it, or finds that it is there.
 pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutcome, ForwardError> {
     let doing = format!("loading {} for {} of {}", load.reference.lead, load.reference.slot, load.verified.snapshot().provider);
     agree(load, &doing)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(&*doing))?;
-    if is_loaded(&transaction, load.reference.lead).map_err(sql(&*doing))? {
+    if is_loaded(&transaction, &snapshot_id(load.reference, load.replay)).map_err(sql(&*doing))? {
         return Ok(LoadOutcome::AlreadyLoaded);
     }
     let (key, unknown_wards) = write_facts(&transaction, load, &doing)?;
-    let current = switch_current(&transaction, key, load.verified.snapshot()).map_err(sql(&*doing))?;
-    transaction.commit().map_err(sql(&*doing))?;
+    let current = switch_current(&transaction, key, load.verified.snapshot().slot).map_err(sql(&*doing))?;
+    fault::around(Step::WarehouseCommit, || transaction.commit().map_err(sql(&*doing)))?;
     Ok(LoadOutcome::Loaded { current, unknown_wards })
 }
 
 /// Whether a snapshot is there.
-pub(super) fn is_loaded(connection: &Connection, lead: DeliveryId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([lead.to_string()])
+pub(super) fn is_loaded(connection: &Connection, snapshot_id: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([snapshot_id])
+}
+
+/// The delivery that leads the current snapshot of a feed's slot.
+pub(super) fn current_lead(connection: &Connection, provider: &ProviderCode, slot: Slot) -> rusqlite::Result<Option<DeliveryId>> {
+    let id: Option<String> = connection
+        .prepare_cached("SELECT snapshot_id FROM ingest_snapshot WHERE provider_code = ?1 AND slot_utc = ?2 AND is_current = 1")?
+        .query_row([provider.as_str(), &utc(slot.start())], |row| row.get(0))
+        .optional()?;
+    Ok(id.as_deref().and_then(lead_of))
 }
 
 /// Writes everything but the pointer: nothing of it shows before [`switch_current`].
@@ -87,7 +100,7 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         )?
         .execute(params![
-            load.reference.lead.to_string(),
+            snapshot_id(load.reference, load.replay),
             snapshot.provider.as_str(),
             utc(snapshot.slot.start()),
             load.reference.version,
@@ -246,42 +259,61 @@ fn sums_agree(transaction: &Transaction<'_>, key: i64) -> rusqlite::Result<bool>
         .exists([key])
 }
 
-/// Points the slot at the best version: the higher sequence, then the later snapshot, then the higher version. Says
-/// whether that is the new one. Other slots are not touched, so a late file leaves "now" alone (P4).
-fn switch_current(transaction: &Transaction<'_>, key: i64, snapshot: &Snapshot) -> rusqlite::Result<bool> {
-    let held = transaction
-        .prepare_cached(
-            "SELECT c.snapshot_key, c.sequence, (c.snapshot_at, c.version) > (n.snapshot_at, n.version)
-             FROM ingest_snapshot AS c JOIN ingest_snapshot AS n ON n.snapshot_key = ?1
-             WHERE c.provider_code = n.provider_code AND c.slot_utc = n.slot_utc AND c.is_current = 1",
-        )?
-        .query_row([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<u32>>(1)?, row.get::<_, bool>(2)?)))
-        .optional()?;
-    if let Some((held, sequence, held_is_later)) = held {
-        let held_wins = if sequence == snapshot.sequence { held_is_later } else { runs_ahead(sequence, snapshot.sequence) };
-        let (loser, winner) = if held_wins { (key, held) } else { (held, key) };
+/// Points the slot at the version that counts among all it has. Says whether that is the new one. Other slots are not
+/// touched, so a late file leaves "now" alone (P4).
+fn switch_current(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite::Result<bool> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT v.snapshot_key, v.snapshot_id, v.version, v.sequence, v.snapshot_at, v.is_current
+         FROM ingest_snapshot AS v JOIN ingest_snapshot AS n ON n.provider_code = v.provider_code AND n.slot_utc = v.slot_utc
+         WHERE n.snapshot_key = ?1",
+    )?;
+    let mut versions = statement.query_map([key], version)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut first: BTreeMap<DeliveryId, u32> = BTreeMap::new();
+    for (_, Version { lead, version, .. }, _) in &versions {
+        first.entry(*lead).and_modify(|first| *first = (*version).min(*first)).or_insert(*version);
+    }
+    for (_, version, _) in &mut versions {
+        version.first = first.get(&version.lead).copied().unwrap_or(version.version);
+    }
+    let ranked: Vec<Version> = versions.iter().map(|(_, version, _)| *version).collect();
+    let counts = current(&ranked);
+    let winner = versions.iter().find(|(_, version, _)| Some(version) == counts).map_or(key, |(winner, _, _)| *winner);
+    let losers = versions.iter().filter(|(loser, _, was_current)| *loser != winner && (*was_current || *loser == key));
+    for (loser, _, _) in losers {
         transaction
             .prepare_cached("UPDATE ingest_snapshot SET is_current = 0, superseded_by = ?2 WHERE snapshot_key = ?1")?
-            .execute([loser, winner])?;
-        if held_wins {
-            return Ok(false);
-        }
+            .execute([*loser, winner])?;
     }
-    take_census(transaction, key, snapshot.slot)?;
-    transaction.prepare_cached("UPDATE ingest_snapshot SET is_current = 1 WHERE snapshot_key = ?1")?.execute([key])?;
-    Ok(true)
+    if versions.iter().any(|(held, _, was_current)| *held == winner && *was_current) {
+        return Ok(false);
+    }
+    take_census(transaction, winner, slot)?;
+    transaction
+        .prepare_cached("UPDATE ingest_snapshot SET is_current = 1, superseded_by = NULL WHERE snapshot_key = ?1")?
+        .execute([winner])?;
+    Ok(winner == key)
 }
 
-/// Whether running number `a` is ahead of `b`: none is behind any, and the first ones after 9,999,999 are ahead of the
-/// last ones before it, because senders wrap there.
-fn runs_ahead(a: Option<u32>, b: Option<u32>) -> bool {
-    const LAST: u32 = 9_990_000;
-    const FIRST: u32 = 10_000;
-    match (a, b) {
-        (Some(a), Some(b)) if a < FIRST && b > LAST => true,
-        (Some(a), Some(b)) if a > LAST && b < FIRST => false,
-        (a, b) => a > b,
-    }
+/// One version of a slot: its key, what decides, and whether it counted so far.
+fn version(row: &Row<'_>) -> rusqlite::Result<(i64, Version, bool)> {
+    let snapshot_at: String = row.get("snapshot_at")?;
+    let version = Version {
+        lead: lead(&row.get::<_, String>("snapshot_id")?)?,
+        first: row.get("version")?,
+        version: row.get("version")?,
+        sequence: row.get("sequence")?,
+        snapshot_at: snapshot_at.parse().map_err(|error| unreadable("snapshot_at", error))?,
+    };
+    Ok((row.get("snapshot_key")?, version, row.get("is_current")?))
+}
+
+/// The delivery that leads a snapshot, by the snapshot's id.
+pub(super) fn lead(snapshot_id: &str) -> rusqlite::Result<DeliveryId> {
+    lead_of(snapshot_id).ok_or_else(|| unreadable("snapshot_id", "no snapshot's id"))
+}
+
+fn unreadable(column: &'static str, error: impl std::fmt::Display) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("{column}: {error}").into())
 }
 
 fn take_census(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite::Result<()> {
@@ -309,26 +341,4 @@ fn take_census(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite:
         )?
         .execute([key])?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_higher_running_number_is_ahead_also_after_it_wraps() {
-        let rows = [
-            (Some(2), Some(1), true),
-            (Some(1), Some(2), false),
-            (Some(1), None, true),
-            (None, Some(1), false),
-            (Some(1), Some(9_999_999), true),
-            (Some(9_999_999), Some(1), false),
-            (Some(9_999_999), Some(9_999_998), true),
-            (Some(5_000_000), Some(20_000), true),
-        ];
-        for (a, b, ahead) in rows {
-            assert_eq!(runs_ahead(a, b), ahead, "{a:?} {b:?}");
-        }
-    }
 }

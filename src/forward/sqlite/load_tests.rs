@@ -2,10 +2,10 @@
 
 use super::database::{open_for_writing, prepare};
 use super::fixture::*;
-use super::{load, reference as reference_tables};
+use super::{lead_of, load, reference as reference_tables};
 use crate::bedstate::Snapshot;
 use crate::feed::{Finding, Findings, RepeatedBy, Rule, SnapshotRef, TimeRule, UkClock};
-use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, Warehouse};
+use crate::forward::{Control, ForwardErrorKind, LoadOutcome, SlotFact, Warehouse, WarehouseMoment};
 use rusqlite::TransactionBehavior;
 
 fn small(code: &str, slot: &str, occupied_beds: u32) -> Snapshot {
@@ -22,11 +22,34 @@ async fn p2_loading_twice_changes_nothing() {
     // Also after the warehouse was closed and opened, as after a crash between commit and answer.
     world.warehouse.close().await;
     let warehouse = Warehouse::open(&settings(), world.folder.path()).await.unwrap();
-    let lead = lead(&small("RM1", TEN, 5), 1);
-    assert!(warehouse.is_loaded(lead).await.unwrap());
+    let reference = load_of(small("RM1", TEN, 5), 1).reference;
+    assert!(warehouse.is_loaded(reference, false).await.unwrap());
+    assert!(!warehouse.is_loaded(reference, true).await.unwrap());
     assert_eq!(warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap(), LoadOutcome::AlreadyLoaded);
     let after: Vec<String> = before.into_iter().filter(|row| !row.starts_with("clock_override")).collect();
     assert_eq!(world.dump(), after);
+}
+
+#[tokio::test]
+async fn the_lead_of_the_current_snapshot_is_told_and_a_moment_of_the_warehouse_stays_the_same() {
+    let world = World::new().await;
+    let current = async || world.warehouse.current_lead(&provider("RM1"), slot(TEN)).await.unwrap();
+    assert_eq!(current().await, None);
+    world.load(small("RM1", TEN, 5), 1).await;
+    assert_eq!(current().await, Some(lead(&small("RM1", TEN, 5), 1)));
+    let file = WarehouseMoment::file(&settings(), world.folder.path());
+    let moment = WarehouseMoment::hold(&file).unwrap();
+    let held = moment.snapshots().unwrap();
+    world.load(small("RM1", TEN, 6), 2).await;
+    assert_eq!(current().await, Some(lead(&small("RM1", TEN, 6), 2)));
+    let copy = world.folder.path().join("copy.db");
+    assert!(moment.copy_to(&copy).unwrap());
+    let copied = WarehouseMoment::hold(&copy).unwrap();
+    assert_eq!((copied.snapshots().unwrap(), copied.damage().unwrap()), (held.clone(), None));
+    assert_eq!((held.len(), WarehouseMoment::hold(&file).unwrap().snapshots().unwrap().len()), (1, 2));
+    // A snapshot whose id has more than the delivery's is that delivery's all the same.
+    let id = lead(&small("RM1", TEN, 5), 1);
+    assert_eq!([lead_of(&id.to_string()), lead_of(&format!("{id}/2")), lead_of("2/x")], [Some(id), Some(id), None]);
 }
 
 #[tokio::test]
@@ -83,6 +106,51 @@ async fn p4_the_right_version_of_a_slot_is_current() {
         let shown = "SELECT occupied FROM v_system_now WHERE provider_code = 'RM1'";
         assert_eq!(world.rows(shown), [expected.to_string()], "{name}");
     }
+}
+
+#[tokio::test]
+async fn p4_whatever_the_order_of_loading_the_same_versions_are_current_and_the_same_figures_shown() {
+    // Two slots; versions with running numbers around the end of the round, equal ones, none, and one that was read again.
+    let of = |slot: &str, version: u32, sequence: Option<u32>, seconds: i64| {
+        let mut snapshot = small("RM1", slot, version);
+        snapshot.sequence = sequence;
+        snapshot.snapshot_at = snapshot.slot.start() + jiff::SignedDuration::from_secs(seconds);
+        load_of(snapshot, version)
+    };
+    let later = "2018-12-03T10:15Z";
+    let mut again = of(TEN, 5, Some(9_999_999), 0);
+    again.reference.lead = of(TEN, 1, None, 0).reference.lead;
+    again.files[0].id = again.reference.lead;
+    again.replay = true;
+    let loads = [of(TEN, 1, Some(9_999_999), 0), of(TEN, 2, Some(3), 0), of(TEN, 3, Some(3), 60), again, of(later, 1, None, 0)];
+    let shown = |world: &World| {
+        let versions = "SELECT slot_utc, version, is_current FROM ingest_snapshot ORDER BY 1, 2";
+        let now = "SELECT slot_utc, occupied, empty FROM v_system_now WHERE provider_code = 'RM1'";
+        [versions, now, "SELECT local_date, census, occupied FROM v_daily_census"].map(|sql| world.rows(sql))
+    };
+    let mut expected = None;
+    for order in orders(loads.len()) {
+        let world = World::new().await;
+        for place in &order {
+            let outcome = world.warehouse.load(loads[*place].clone()).await.unwrap();
+            assert!(matches!(outcome, LoadOutcome::Loaded { .. }), "{order:?}");
+        }
+        let shown = shown(&world);
+        assert_eq!(&shown, expected.get_or_insert_with(|| shown.clone()), "{order:?}");
+    }
+    let [versions, ..] = expected.unwrap();
+    let current: Vec<&String> = versions.iter().filter(|row| row.ends_with("|1")).collect();
+    assert_eq!(current, ["2018-12-03T10:00:00Z|3|1", "2018-12-03T10:15:00Z|1|1"]);
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let shorter = if count <= 1 { return vec![(0..count).collect()] } else { orders(count - 1) };
+    let with_last = |order: &Vec<usize>| {
+        let place = |at: usize| [&order[..at], &[count - 1], &order[at..]].concat();
+        (0..count).map(place).collect::<Vec<_>>()
+    };
+    shorter.iter().flat_map(with_last).collect()
 }
 
 #[tokio::test]
@@ -206,7 +274,7 @@ async fn a_load_that_contradicts_itself_is_refused_whole() {
 async fn a_database_that_is_not_ours_or_newer_is_refused() {
     let rows = [
         ("UPDATE schema_version SET version = 99", ForwardErrorKind::SchemaNewer, "newer bedfeed"),
-        ("DROP TABLE schema_version", ForwardErrorKind::Refused, "not a bedfeed warehouse"),
+        ("DROP TABLE schema_version", ForwardErrorKind::Unusable, "not a bedfeed warehouse"),
     ];
     for (change, kind, text) in rows {
         let world = World::new().await;

@@ -5,12 +5,16 @@
 
 mod control;
 mod database;
+mod disposal;
 mod load;
+mod moment;
 mod read;
 mod reference;
 mod slots;
 mod wards;
 
+#[cfg(test)]
+mod disposal_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -18,19 +22,24 @@ mod load_tests;
 #[cfg(test)]
 mod view_tests;
 
+pub(super) use moment::Moment;
 pub(super) use read::Reader;
 
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
-use crate::feed::{DeliveryId, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use database::{sql, utc};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Writes that may wait for the thread; more wait in their callers.
 const QUEUE: usize = 16;
+
+/// How long an answer is waited for. What was asked for may still be done: who asks again is told so.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A handle on the writing thread.
 #[derive(Clone)]
@@ -56,10 +65,10 @@ impl Keeper {
     fn with<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T, ForwardError>) -> Result<T, ForwardError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.open()?,
+            None => self.open().map_err(ForwardError::at_the_opening)?,
         };
         let result = work(&mut connection);
-        if !matches!(&result, Err(error) if error.kind() == ForwardErrorKind::Unavailable) {
+        if !matches!(&result, Err(error) if error.kind() != ForwardErrorKind::Refused) {
             self.connection = Some(connection);
         }
         result
@@ -108,15 +117,30 @@ impl Writer {
         self.write("loading a snapshot", move |connection| load::load(connection, &load)).await
     }
 
-    pub(super) async fn is_loaded(&self, lead: DeliveryId) -> Result<bool, ForwardError> {
+    pub(super) async fn is_loaded(&self, snapshot_id: String) -> Result<bool, ForwardError> {
         self.write("looking for a snapshot", move |connection| {
-            load::is_loaded(connection, lead).map_err(sql(format!("looking whether {lead} is loaded")))
+            load::is_loaded(connection, &snapshot_id).map_err(sql(format!("looking whether {snapshot_id} is loaded")))
+        })
+        .await
+    }
+
+    pub(super) async fn current_lead(&self, provider: ProviderCode, slot: Slot) -> Result<Option<DeliveryId>, ForwardError> {
+        self.write("looking for a slot's current snapshot", move |connection| {
+            load::current_lead(connection, &provider, slot).map_err(sql(format!("looking what is current in {slot} of {provider}")))
         })
         .await
     }
 
     pub(super) async fn publish(&self, facts: Control) -> Result<(), ForwardError> {
         self.write("recording control facts", move |connection| control::publish(connection, &facts)).await
+    }
+
+    pub(super) async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        self.write("deleting old lines", move |connection| disposal::dispose_lines(connection, &leads)).await
+    }
+
+    pub(super) async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        self.write("deleting old sums", move |connection| disposal::dispose_sums(connection, &leads)).await
     }
 
     pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
@@ -137,9 +161,14 @@ impl Writer {
 
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.orders.send(Order::Close(done)).await.is_ok() {
-            // An error means that the thread has ended already, which is what was asked for.
-            closed.await.unwrap_or_default();
+        let close = async {
+            if self.orders.send(Order::Close(done)).await.is_ok() {
+                // An error means that the thread has ended already, which is what was asked for.
+                closed.await.unwrap_or_default();
+            }
+        };
+        if tokio::time::timeout(PATIENCE, close).await.is_err() {
+            tracing::warn!("the warehouse did not finish in time; a load that was under way is looked for at the next start");
         }
     }
 
@@ -162,8 +191,12 @@ impl Writer {
             // Nobody may be waiting for the answer any more; the write holds all the same.
             reply.send(work(keeper)).ok();
         }));
-        self.orders.send(order).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let asked = async {
+            self.orders.send(order).await.map_err(|_| stopped())?;
+            answer.await.map_err(|_| stopped())?
+        };
+        let silent = |_| ForwardError::new(ForwardErrorKind::Unavailable, format!("{doing}: no answer within {} s", PATIENCE.as_secs()));
+        tokio::time::timeout(PATIENCE, asked).await.map_err(silent)?
     }
 }
 
@@ -178,6 +211,11 @@ fn keep(keeper: &mut Keeper, mut queue: mpsc::Receiver<Order>) {
             }
         }
     }
+}
+
+/// The delivery that leads a snapshot, by the snapshot's id: that is the delivery's, and may have more after a slash.
+fn lead_of(snapshot_id: &str) -> Option<DeliveryId> {
+    snapshot_id.split('/').next()?.parse().ok()
 }
 
 /// Names a database file in an error.

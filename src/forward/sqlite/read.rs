@@ -1,8 +1,12 @@
 //! Reading the warehouse back, through the views that analysts read.
 
-use super::super::{FeedHealth, Figures, ForwardError, ForwardErrorKind, ProviderFigures, SystemFigures, SystemNow, WardFigures};
+use super::super::{
+    FeedHealth, Figures, ForwardError, ForwardErrorKind, OldFigures, ProviderFigures, SystemFigures, SystemNow, WardFigures,
+};
 use super::database::{open_for_reading, sql};
-use crate::feed::ProviderCode;
+use super::{disposal, load};
+use crate::feed::{DeliveryId, ProviderCode};
+use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
 use std::fmt::Display;
@@ -30,6 +34,22 @@ impl Reader {
 
     pub(in super::super) async fn feed_health(&self) -> Result<Vec<FeedHealth>, ForwardError> {
         self.read("reading the feeds' health", feed_health).await
+    }
+
+    pub(in super::super) async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
+        self.read("looking for old lines", move |connection| disposal::old_lines(connection, before)).await
+    }
+
+    pub(in super::super) async fn old_sums(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
+        self.read("looking for old sums", move |connection| disposal::old_sums(connection, before)).await
+    }
+
+    pub(in super::super) async fn count_lines(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
+        self.read("counting old lines", move |connection| disposal::count_lines(connection, &leads)).await
+    }
+
+    pub(in super::super) async fn count_sums(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
+        self.read("counting old sums", move |connection| disposal::count_sums(connection, &leads)).await
     }
 
     async fn read<T: Send + 'static>(
@@ -70,7 +90,7 @@ fn system_now(connection: &Connection) -> rusqlite::Result<SystemNow> {
                 snapshot_at: parsed(row, "snapshot_at")?,
                 age_minutes: row.get("age_minutes")?,
                 slot: parsed(row, "slot_utc")?,
-                snapshot: parsed(row, "snapshot_id")?,
+                snapshot: row.get::<_, Option<String>>("snapshot_id")?.as_deref().map(load::lead).transpose()?,
             });
         }
     }
@@ -171,6 +191,11 @@ fn known<T: FromStr<Err: Display>>(row: &Row<'_>, column: &str) -> rusqlite::Res
 fn parsed<T: FromStr<Err: Display>>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| text.parse().map_err(|error| unreadable(format!("{column} in the warehouse: {error}")))).transpose()
+}
+
+/// The same of a column that is never blank.
+pub(super) fn needed<T: FromStr<Err: Display>>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    parsed(row, column)?.ok_or_else(|| unreadable(format!("{column} in the warehouse is blank")))
 }
 
 fn unreadable(message: String) -> rusqlite::Error {

@@ -3,6 +3,7 @@
 use super::super::{ForwardError, ReferenceRows};
 use super::database::{first_day, sql};
 use crate::bedstate::Ward;
+use crate::fault::{self, Step};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 /// Sets all reference tables, or none.
@@ -12,7 +13,7 @@ pub(super) fn set(connection: &mut Connection, rows: &ReferenceRows) -> Result<(
     set_providers(&transaction, rows).map_err(sql("setting the providers and their sites, mappings and agreements"))?;
     set_codes(&transaction, rows).map_err(sql("setting ward types, ward classes and bed groups"))?;
     set_wards(&transaction, &rows.wards).map_err(sql("setting the wards"))?;
-    transaction.commit().map_err(sql(doing))
+    fault::around(Step::WarehouseReference, || transaction.commit().map_err(sql(doing)))
 }
 
 fn set_providers(transaction: &Transaction<'_>, rows: &ReferenceRows) -> rusqlite::Result<()> {

@@ -319,7 +319,7 @@ slots AS (
 ),
 files AS (
   SELECT f.provider_code, count(*) AS deliveries, sum(f.state = 'loaded') AS loaded, sum(f.state = 'duplicate') AS duplicates,
-    sum(f.state IN ('quarantined', 'sealed', 'discarded')) AS rejected,
+    sum(f.state IN ('quarantined', 'sealed', 'discarded', 'handed_back')) AS rejected,
     sum(EXISTS (SELECT 1 FROM ingest_issue AS i WHERE i.delivery_id = f.delivery_id AND i.severity = 'warning')) AS warned
   FROM since JOIN ingest_file AS f ON f.received_at > since.at
   WHERE f.state <> 'tested'

@@ -66,6 +66,7 @@ fn stage_words(stage: &Stage, marked_test: bool) -> &'static str {
         Stage::Quarantined { sealed: true, .. } => "Set aside and sealed: it has something that identifies a person.",
         Stage::Quarantined { discarded: true, .. } => "Set aside; support has decided that it will not be loaded.",
         Stage::Quarantined { .. } => "Set aside: it was not loaded.",
+        Stage::HandedBack { .. } => "Set aside, and handed back to its sender to be mended.",
         Stage::Duplicate { .. } => "The same content was accepted before; nothing was loaded twice.",
         Stage::Tested { accepted: true } if marked_test => {
             "Marked TEST by its sender: without that it would have been accepted. Nothing was loaded."
@@ -81,6 +82,11 @@ fn stage_words(stage: &Stage, marked_test: bool) -> &'static str {
 fn stage_terms(page: &mut Html, stage: &Stage, zone: &TimeZone) {
     match stage {
         Stage::Landed | Stage::Quarantined { .. } | Stage::Tested { .. } => {}
+        Stage::HandedBack { mend, .. } => {
+            if let Some(mend) = mend {
+                page.term("To be mended", mend);
+            }
+        }
         Stage::Waiting { set, part, until } => {
             page.term("Part", part).term("Set", set).term("Waits until", &local_text(*until, zone));
         }

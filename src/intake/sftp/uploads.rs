@@ -11,9 +11,10 @@ use super::partials::{Kept, Key, Partial};
 use super::quota::Stake;
 use super::resume::{self, Decision};
 use super::session::{Answer, Handle, No, Outcome, Session};
-use super::{Client, Kind, Share};
-use crate::feed::FileName;
+use super::{Client, Kind, Share, Shared};
+use crate::feed::{FileName, error_chain};
 use crate::intake::landing::{Label, LandingError, Upload};
+use crate::intake::room;
 use crate::intake::{Counters, NotAccepted, Refused, Shelf};
 use jiff::Timestamp;
 use std::error::Error;
@@ -103,6 +104,7 @@ impl Session {
         if announced.is_some_and(|size| size > limit) {
             return Err(self.refused(&key, self.failed(&LandingError::TooLarge { limit })));
         }
+        self.make_sure_of_room(announced.unwrap_or(0)).map_err(|error| self.refused(&key, self.failed(&error)))?;
         let body = match earlier {
             Some(earlier) => Body::Undecided { earlier, announced },
             None => Body::Open(self.begin(&stake, announced).map_err(|error| self.failed(&error))?),
@@ -114,7 +116,9 @@ impl Session {
 
     pub(super) fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> Outcome {
         self.settle(handle, |earlier, told| resume::at_write(earlier, told, offset))?;
+        let room = self.make_sure_of_room(u64::try_from(data.len()).unwrap_or(u64::MAX));
         self.change(handle, |OpenBody { upload, stake, .. }| {
+            room?;
             stake.write(upload, offset, data)?;
             upload.write(offset, data)
         })
@@ -209,6 +213,12 @@ impl Session {
 
     fn max_file_bytes(&self) -> u64 {
         self.shared.account(&self.client.provider).map_or(0, |account| account.max_file_bytes)
+    }
+
+    /// Refuses bytes that would take from what is kept back for the ledger.
+    fn make_sure_of_room(&self, bytes: u64) -> Result<(), LandingError> {
+        let Shared { state_dir, settings, .. } = &*self.shared;
+        if room::takes(state_dir, settings.reserve_bytes, bytes) { Ok(()) } else { Err(LandingError::NoRoom) }
     }
 
     /// A new upload.
@@ -331,6 +341,9 @@ impl Session {
     pub(super) fn failed(&self, error: &LandingError) -> No {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         Counters::count(&self.shared.counters.failed);
+        if error.is_for_want_of_room() {
+            Counters::count(&self.shared.counters.no_room);
+        }
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failures <= MAX_LOGGED_FAILURES {
             tracing::warn!(
@@ -351,7 +364,7 @@ impl Session {
             provider = %self.client.provider,
             connection = self.client.sender.connection,
             %error,
-            cause = %error.0,
+            cause = error_chain(error.0.as_ref()),
             "upload not acknowledged"
         );
         No::failure("bedfeed could not record the file: send it again in a few minutes")

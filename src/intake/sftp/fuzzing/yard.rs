@@ -75,7 +75,7 @@ impl Play {
         let (shutdown, stop) = watch::channel(false);
         let shared = Shared::new(
             dir.join("state"),
-            Settings { max_open_files: MAX_OPEN, ..Settings::default() },
+            Settings { max_open_files: MAX_OPEN, reserve_bytes: 0, ..Settings::default() },
             accounts_now,
             Arc::<Books>::clone(&books),
             Arc::<Hand>::clone(&clock),

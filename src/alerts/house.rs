@@ -1,0 +1,166 @@
+//! The house: what is wrong on our own side, as episodes of their own. Pure.
+//!
+//! Owns when such an episode begins and ends: one for each problem, told once, however many feeds suffer from it. Refuses to
+//! find out what is wrong: whoever knows says so at each round.
+
+use jiff::Timestamp;
+
+/// What can be wrong on our own side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HouseProblem {
+    /// The disk is short of room, and uploads are refused.
+    Disk,
+    /// The warehouse takes nothing: accepted snapshots wait in the ledger.
+    Warehouse,
+    /// The clock jumped within the last hour.
+    Clock,
+}
+
+impl HouseProblem {
+    /// The word used in keys, logs and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Warehouse => "warehouse",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// One problem as it stands now, in words for support.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HouseTrouble {
+    /// Which.
+    pub problem: HouseProblem,
+    /// A sentence or two.
+    pub text: String,
+    /// What support should do.
+    pub what_to_do: String,
+}
+
+/// One continuous stretch of one problem.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HouseEpisode {
+    /// What is wrong.
+    pub problem: HouseProblem,
+    /// When it was first seen.
+    pub opened_at: Timestamp,
+}
+
+impl HouseEpisode {
+    /// What tells episodes apart, for ever, as in `house/disk/2018-12-03T10:15:00Z`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("house/{}/{}", self.problem.as_str(), self.opened_at)
+    }
+}
+
+/// So many loads in vain make it the warehouse's trouble: one may be a blip, and the first tries are seconds apart.
+const FAILURES: u64 = 3;
+
+/// The queue before the warehouse at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Snapshots that wait.
+    pub waiting: u64,
+    /// How often loading one of these has failed, together.
+    pub failures: u64,
+    /// What the warehouse said last.
+    pub error: String,
+}
+
+/// What is wrong with the warehouse. It goes on (`was`) until nothing waits any more that was tried in vain: what is left of
+/// the backlog is then on its way.
+#[must_use]
+pub fn warehouse_trouble(queue: &Queue, was: bool) -> Option<HouseTrouble> {
+    let enough = if was { 1 } else { FAILURES };
+    (queue.failures >= enough).then(|| HouseTrouble {
+        problem: HouseProblem::Warehouse,
+        text: format!(
+            "The warehouse takes nothing: {}. {} for it. Files are taken, judged and receipted as ever, and nothing is lost; pages \
+             and views show older figures, with their age.",
+            queue.error,
+            snapshots(queue.waiting, "waits", "wait"),
+        ),
+        what_to_do: "Mend the warehouse (its disk, its locks, its rights). Nothing has to be done here: one snapshot is tried again each \
+                     minute, and when it is taken all that wait are loaded."
+            .to_owned(),
+    })
+}
+
+/// How much had to wait, when it is over.
+#[must_use]
+pub fn waited(count: u64) -> String {
+    format!("{} for it; what is left of them is being loaded.", snapshots(count, "had to wait", "had to wait"))
+}
+
+fn snapshots(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 snapshot {one}") } else { format!("{count} snapshots {many}") }
+}
+
+/// What happened to an episode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HouseChange {
+    /// It began.
+    Began(HouseEpisode, HouseTrouble),
+    /// It ended.
+    Ended(HouseEpisode),
+}
+
+/// What has changed, given the open episodes and what is wrong at `now`. Applying the changes and asking again gives nothing.
+#[must_use]
+pub fn house_step(open: &[HouseEpisode], troubles: &[HouseTrouble], now: Timestamp) -> Vec<HouseChange> {
+    let begun = troubles.iter().filter(|trouble| !open.iter().any(|episode| episode.problem == trouble.problem));
+    let begun = begun.map(|trouble| HouseChange::Began(HouseEpisode { problem: trouble.problem, opened_at: now }, trouble.clone()));
+    let ended = open.iter().filter(|episode| !troubles.iter().any(|trouble| trouble.problem == episode.problem));
+    begun.chain(ended.cloned().map(HouseChange::Ended)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warehouse_is_told_of_once_when_it_takes_nothing_and_once_when_it_does_again() {
+        // Snapshots that wait, loads in vain, what is told.
+        let rows =
+            [(0, 0, ""), (1, 1, ""), (2, 2, ""), (2, 3, "+"), (40, 60, ""), (39, 1, ""), (39, 0, "-"), (20, 0, ""), (1, 1, ""), (1, 2, "")];
+        let mut open: Vec<HouseEpisode> = Vec::new();
+        for (minute, (waiting, failures, expected)) in rows.into_iter().enumerate() {
+            let now = Timestamp::from_second(i64::try_from(minute).unwrap() * 60).unwrap();
+            let queue = Queue { waiting, failures, error: "it is locked".to_owned() };
+            let trouble = warehouse_trouble(&queue, !open.is_empty());
+            let mut told = String::new();
+            for change in house_step(&open, &trouble.into_iter().collect::<Vec<_>>(), now) {
+                match change {
+                    HouseChange::Began(episode, trouble) => {
+                        assert!(trouble.text.contains("it is locked. 2 snapshots wait for it"), "{}", trouble.text);
+                        open.push(episode);
+                        told.push('+');
+                    }
+                    HouseChange::Ended(episode) => {
+                        open.retain(|it| *it != episode);
+                        told.push('-');
+                    }
+                }
+            }
+            assert_eq!(told, expected, "{waiting} wait, {failures} in vain");
+        }
+        assert_eq!(waited(1), "1 snapshot had to wait for it; what is left of them is being loaded.");
+    }
+
+    #[test]
+    fn a_problem_begins_once_and_ends_once() {
+        let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+        let trouble = HouseTrouble { problem: HouseProblem::Disk, text: "no room".into(), what_to_do: "make some".into() };
+        let changes = house_step(&[], std::slice::from_ref(&trouble), at(1));
+        let [HouseChange::Began(episode, told)] = changes.as_slice() else { panic!("it begins: {changes:?}") };
+        assert_eq!((episode.key().as_str(), told), ("house/disk/1970-01-01T00:01:00Z", &trouble));
+        let open = [episode.clone()];
+        assert_eq!(house_step(&open, &[trouble], at(2)), []);
+        assert_eq!(house_step(&open, &[], at(3)), [HouseChange::Ended(open[0].clone())]);
+        assert_eq!(house_step(&[], &[], at(4)), []);
+    }
+}

@@ -1,0 +1,164 @@
+//! Letting go: lines, and later sums and findings, of snapshots that retention says are old enough.
+//!
+//! Owns finding them and deleting them for good: SQLite overwrites what it frees, and the write-ahead log is emptied afterwards.
+//! Refuses to decide what goes. The load ledger (`ingest_snapshot`), the deliveries, the sums of a whole provider and the
+//! daily census stay.
+
+use super::super::{ForwardError, OldFigures};
+use super::database::{sql, utc};
+use super::load;
+use super::read::needed;
+use crate::feed::{DeliveryId, Slot};
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Most that one look gives: a year of two dozen feeds. The oldest come first, so a backlog is worked off from there.
+const MOST: u32 = 500_000;
+
+/// The snapshots that a delivery leads: the one with its id, and those that it became when it was read again, whose ids go on
+/// after a slash (the character before `0`).
+const VERSIONS: &str =
+    "(SELECT snapshot_key FROM ingest_snapshot WHERE snapshot_id = ?1 OR snapshot_id > ?1 || '/' AND snapshot_id < ?1 || '0')";
+
+/// Old snapshots that still have lines, by their slots: all that one delivery leads as one. Walks the keys that have lines and no others, so its
+/// work is bounded by what is kept and not by all that ever was.
+pub(super) fn old_lines(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
+    let keys = "
+        WITH RECURSIVE
+        bed(k) AS (SELECT min(snapshot_key) FROM fact_bed_line
+            UNION ALL SELECT (SELECT min(snapshot_key) FROM fact_bed_line WHERE snapshot_key > k) FROM bed WHERE k IS NOT NULL),
+        demand(k) AS (SELECT min(snapshot_key) FROM fact_demand_line
+            UNION ALL SELECT (SELECT min(snapshot_key) FROM fact_demand_line WHERE snapshot_key > k) FROM demand WHERE k IS NOT NULL),
+        keys(k) AS (SELECT k FROM bed WHERE k IS NOT NULL UNION SELECT k FROM demand WHERE k IS NOT NULL)";
+    old(connection, keys, before)
+}
+
+/// Old snapshots that still have sums by ward, by their slots; and old deliveries that never became one and have findings.
+pub(super) fn old_sums(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
+    let keys = "
+        WITH RECURSIVE
+        keys(k) AS (SELECT min(snapshot_key) FROM agg_ward_slot
+            UNION ALL SELECT (SELECT min(snapshot_key) FROM agg_ward_slot WHERE snapshot_key > k) FROM keys WHERE k IS NOT NULL)";
+    let mut found = old(connection, keys, before)?;
+    found.extend(old_findings(connection, before)?);
+    Ok(found)
+}
+
+fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
+    let sql = format!(
+        "{keys}
+         SELECT min(s.snapshot_id) AS snapshot_id, s.provider_code, s.slot_utc,
+           max(s.is_current = 1 AND s.slot_utc =
+             (SELECT max(n.slot_utc) FROM ingest_snapshot AS n WHERE n.provider_code = s.provider_code AND n.is_current = 1)) AS shown
+         FROM keys JOIN ingest_snapshot AS s ON s.snapshot_key = keys.k
+         WHERE s.slot_utc < ?1
+         GROUP BY substr(s.snapshot_id, 1, instr(s.snapshot_id || '/', '/') - 1)
+         ORDER BY s.slot_utc, min(s.snapshot_key) LIMIT {MOST}"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([utc(before)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let slot: Slot = needed(row, "slot_utc")?;
+        found.push(OldFigures {
+            lead: load::lead(&row.get::<_, String>("snapshot_id")?)?,
+            provider: needed(row, "provider_code")?,
+            about: slot.start(),
+            shown: row.get("shown")?,
+        });
+    }
+    Ok(found)
+}
+
+/// Deliveries that arrived before then, lead no snapshot, and whose findings are still here. Their ids sort by arrival.
+fn old_findings(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT DISTINCT f.delivery_id, f.provider_code, f.received_at FROM ingest_issue AS i JOIN ingest_file AS f USING (delivery_id)
+         WHERE i.delivery_id < ?1 AND NOT EXISTS (SELECT 1 FROM ingest_snapshot AS s WHERE s.snapshot_id = f.delivery_id)
+         ORDER BY f.delivery_id LIMIT {MOST}"
+    ))?;
+    let mut rows = statement.query([DeliveryId::new(before, [0; 10]).to_string()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(OldFigures {
+            lead: needed(row, "delivery_id")?,
+            provider: needed(row, "provider_code")?,
+            about: needed(row, "received_at")?,
+            shown: false,
+        });
+    }
+    Ok(found)
+}
+
+/// How many lines each of these snapshots has.
+pub(super) fn count_lines(connection: &Connection, leads: &[DeliveryId]) -> rusqlite::Result<Vec<u64>> {
+    count(
+        connection,
+        leads,
+        &format!(
+            "SELECT (SELECT count(*) FROM fact_bed_line WHERE snapshot_key IN {VERSIONS})
+               + (SELECT count(*) FROM fact_demand_line WHERE snapshot_key IN {VERSIONS})"
+        ),
+    )
+}
+
+/// How many sums by ward and findings each of these deliveries has.
+pub(super) fn count_sums(connection: &Connection, leads: &[DeliveryId]) -> rusqlite::Result<Vec<u64>> {
+    count(
+        connection,
+        leads,
+        &format!(
+            "SELECT (SELECT count(*) FROM agg_ward_slot WHERE snapshot_key IN {VERSIONS})
+               + (SELECT count(*) FROM ingest_issue WHERE delivery_id = ?1) + (SELECT count(*) FROM ingest_row_reject WHERE delivery_id = ?1)"
+        ),
+    )
+}
+
+fn count(connection: &Connection, leads: &[DeliveryId], sql: &str) -> rusqlite::Result<Vec<u64>> {
+    let mut statement = connection.prepare(sql)?;
+    leads.iter().map(|lead| statement.query_row([lead.to_string()], |row| row.get(0))).collect()
+}
+
+/// Deletes the lines of these snapshots; gives how many rows there were. Fine where they are gone.
+pub(super) fn dispose_lines(connection: &mut Connection, leads: &[DeliveryId]) -> Result<u64, ForwardError> {
+    delete(
+        connection,
+        leads,
+        &[
+            &format!("DELETE FROM fact_bed_line WHERE snapshot_key IN {VERSIONS}"),
+            &format!("DELETE FROM fact_demand_line WHERE snapshot_key IN {VERSIONS}"),
+        ],
+    )
+}
+
+/// Deletes the sums by ward of these snapshots, and the findings of these deliveries; gives how many rows there were. Fine where
+/// they are gone.
+pub(super) fn dispose_sums(connection: &mut Connection, leads: &[DeliveryId]) -> Result<u64, ForwardError> {
+    delete(
+        connection,
+        leads,
+        &[
+            &format!("DELETE FROM agg_ward_slot WHERE snapshot_key IN {VERSIONS}"),
+            "DELETE FROM ingest_issue WHERE delivery_id = ?1",
+            "DELETE FROM ingest_row_reject WHERE delivery_id = ?1",
+        ],
+    )
+}
+
+fn delete(connection: &mut Connection, leads: &[DeliveryId], statements: &[&str]) -> Result<u64, ForwardError> {
+    let doing = "deleting what is old";
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(doing))?;
+    let mut rows = 0_u64;
+    for lead in leads {
+        for statement in statements {
+            let gone = transaction.prepare_cached(statement).and_then(|mut it| it.execute([lead.to_string()])).map_err(sql(doing))?;
+            rows = rows.saturating_add(u64::try_from(gone).unwrap_or(u64::MAX));
+        }
+    }
+    transaction.commit().map_err(sql(doing))?;
+    // The log still holds the pages as they were. A reader may be in its way: the next deletion, or the close, does it then.
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        tracing::warn!(%error, "the warehouse's write-ahead log could not be emptied after a deletion");
+    }
+    Ok(rows)
+}

@@ -1,0 +1,141 @@
+//! Restoring a backup into an empty state folder.
+//!
+//! A marker stands in the folder until everything is there: a daemon that found half of it would take originals for leftovers.
+
+use super::tree::{self, Sums};
+use super::{BackupError, Checked, HOST_KEYS, LEDGER, SETTINGS, SUMS, WAREHOUSE, check};
+use crate::config::Settings;
+use crate::feed::Digest;
+use crate::forward::WarehouseMoment;
+use crate::ledger::{self, Event, Ledger};
+use jiff::Timestamp;
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The marker's name in the state folder.
+pub const RESTORING: &str = "restoring";
+
+/// A backup that was restored.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Restored {
+    /// What was restored.
+    pub from: Checked,
+    /// Where to.
+    pub state_dir: PathBuf,
+    /// Files that were copied.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Restores the backup that a path names into the state folder of these settings, which must be empty, and records it in the
+/// ledger. `in_spite`: also where the backup has problems.
+///
+/// # Errors
+/// See [`BackupError`]. What was begun is to be removed by hand: the daemon refuses to start on it.
+pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Timestamp) -> Result<Restored, BackupError> {
+    let from = check(path)?;
+    if !from.problems.is_empty() && !in_spite {
+        return Err(BackupError::Problems(from.problems.len()));
+    }
+    let state = &settings.state_dir;
+    let places = Places {
+        state,
+        warehouse: WarehouseMoment::file(&settings.warehouse, state),
+        host_keys: [&settings.sftp.host_keys, &settings.sftp.next_host_keys].map(|folder| state.join(folder)),
+    };
+    if !tree::names(state)?.is_empty() {
+        return Err(BackupError::NotEmpty(state.clone()));
+    }
+    if places.warehouse.try_exists().map_err(BackupError::io("read", &places.warehouse))? {
+        return Err(BackupError::NotEmpty(places.warehouse));
+    }
+    tree::make_folder(state)?;
+    let marker = state.join(RESTORING);
+    tree::copy(&b"A restore was begun here and did not end: empty this folder and restore again.\n"[..], &marker, 0o600)?;
+    tree::sync_folders(state)?;
+    let sums = tree::read_sums(&from.path)?;
+    let (files, bytes) = copy_all(&from.path, &sums, &places)?;
+    tree::sync_folders(state)?;
+    record(state, &from, now).await?;
+    tree::remove_file(&marker)?;
+    tree::sync_folders(state)?;
+    Ok(Restored { from, state_dir: state.clone(), files, bytes })
+}
+
+/// Copies what belongs into the state folder; the settings are in force already, and may be others.
+fn copy_all(root: &Path, sums: &Sums, places: &Places<'_>) -> Result<(u64, u64), BackupError> {
+    let (mut files, mut bytes) = (0_u64, 0_u64);
+    for name in sums.keys() {
+        let Some(to) = places.of(name) else { continue };
+        to.parent().map_or(Ok(()), tree::make_folder)?;
+        let path = root.join(name);
+        let file = File::open(&path).map_err(BackupError::io("read", &path))?;
+        let mode = file.metadata().map_err(BackupError::io("read", &path))?.permissions().mode();
+        let (_, length) = tree::copy(file, &to, mode & 0o700)?;
+        files = files.saturating_add(1);
+        bytes = bytes.saturating_add(length);
+    }
+    Ok((files, bytes))
+}
+
+/// Where the settings say that things are.
+struct Places<'a> {
+    state: &'a Path,
+    warehouse: PathBuf,
+    host_keys: [PathBuf; 2],
+}
+
+impl Places<'_> {
+    /// Where a file of a backup goes; `None` for those that stay. Pure.
+    fn of(&self, name: &str) -> Option<PathBuf> {
+        let [now, next] = &self.host_keys;
+        match name.split_once('/') {
+            None if name == WAREHOUSE => Some(self.warehouse.clone()),
+            None if name == LEDGER => Some(self.state.join(ledger::FILE_NAME)),
+            None | Some((SETTINGS, _)) => None,
+            Some((folder, rest)) if folder == HOST_KEYS[0] => Some(now.join(rest)),
+            Some((folder, rest)) if folder == HOST_KEYS[1] => Some(next.join(rest)),
+            Some(_) => Some(self.state.join(name)),
+        }
+    }
+}
+
+/// Writes into the restored ledger that it was: the chain goes on from the backup, whatever was recorded after it.
+async fn record(state: &Path, from: &Checked, now: Timestamp) -> Result<(), BackupError> {
+    let sums = from.path.join(SUMS);
+    let backup = Digest::of(&std::fs::read(&sums).map_err(BackupError::io("read", &sums))?);
+    let (ledger, writer) = Ledger::open(&state.join(ledger::FILE_NAME))?;
+    let restored = ledger.append(now, vec![Event::Restored { taken_at: from.manifest.taken_at, backup }]).await;
+    drop(ledger);
+    // The thread ends when nobody can append any more; what it said, it said to the append.
+    drop(tokio::task::spawn_blocking(move || writer.join()).await);
+    Ok(restored?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_goes_where_the_settings_in_force_want_it() {
+        let places = Places { state: Path::new("/s"), warehouse: "/w/beds.db".into(), host_keys: ["/k".into(), "/s/next".into()] };
+        let rows = [
+            ("manifest.json", None),
+            ("SHA256SUMS", None),
+            ("settings/bedfeed.toml", None),
+            ("settings/providers/RM1.toml", None),
+            ("ledger.db", Some("/s/ledger.db")),
+            ("warehouse.db", Some("/w/beds.db")),
+            ("deliveries/0190a6c2", Some("/s/deliveries/0190a6c2")),
+            ("quarantine/0190a6c2/original.age", Some("/s/quarantine/0190a6c2/original.age")),
+            ("checks/0190a6c2.txt", Some("/s/checks/0190a6c2.txt")),
+            ("host_keys/ssh_host_ed25519_key", Some("/k/ssh_host_ed25519_key")),
+            ("next_host_keys/ssh_host_ed25519_key", Some("/s/next/ssh_host_ed25519_key")),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(places.of(name).as_deref(), expected.map(Path::new), "{name}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Taking a backup.
+//!
+//! The order matters. First both books are held at one moment, ledger before warehouse: what the ledger calls loaded is then in
+//! the warehouse. Then they are compared: a snapshot that the warehouse has and the ledger has not accepted yet means that a
+//! load came between the two, and both are held anew. Then come the originals that the ledger knows: they were durable before
+//! their entries. One that was moved or sealed meanwhile is looked for by a ledger of a later moment.
+
+use super::check::read_manifest;
+use super::tree::{self, Tree};
+use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
+use crate::config::Settings;
+use crate::feed::{DeliveryId, Stage, error_chain};
+use crate::forward::WarehouseMoment;
+use crate::ledger::{self, Checkpoint, Moment, Original};
+use crate::quarantine::{DELIVERIES, Kept, QUARANTINE, Store};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often the books are held anew before what does not fit is taken for the truth.
+const ROUNDS: u32 = 3;
+/// Pause before that: a load or a sealing under way is over by then.
+const PAUSE: Duration = Duration::from_millis(300);
+/// The file whose lock says that a backup is being taken.
+const LOCK: &str = ".lock";
+
+/// A backup that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Taken {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Files that were copied or written.
+    pub copied: u64,
+    /// Their bytes.
+    pub copied_bytes: u64,
+    /// Files that it shares with the backup before it.
+    pub shared: u64,
+    /// Old backups that were removed.
+    pub removed: usize,
+}
+
+/// Which originals did not come along as they should.
+#[derive(Default)]
+struct Originals {
+    known: u64,
+    missing: Vec<DeliveryId>,
+    torn: Vec<DeliveryId>,
+    wanted: BTreeSet<String>,
+    /// Readable copies of what has been sealed: an older backup that has one of them, from before it was judged, must go.
+    exposed: BTreeSet<String>,
+}
+
+/// Takes a backup below a folder, while the daemon may go on, and removes all but the newest `keep`, and any older one that has a
+/// readable copy of what has been sealed since. Blocks.
+///
+/// # Errors
+/// See [`BackupError`]; nothing that looks like a backup is left behind.
+pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> Result<Taken, BackupError> {
+    let path = settings.state_dir.join(ledger::FILE_NAME);
+    if !path.try_exists().map_err(BackupError::io("read", &path))? {
+        return Err(BackupError::Nothing(settings.state_dir.clone()));
+    }
+    tree::make_folder(target)?;
+    let lock = own(target)?;
+    let mut tree = Tree::begin(target, &now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string())?;
+    let mut round = 1;
+    let (head, wrong, originals) = loop {
+        let last = round == ROUNDS;
+        let ledger = Moment::hold(&path)?;
+        let (warehouse, wrong) = compare(&ledger, settings)?;
+        if last || wrong.is_empty() {
+            copy_books(&ledger, &warehouse, &mut tree)?;
+            let originals = copy_originals(&ledger, settings, &mut tree, last)?;
+            if last || originals.missing.is_empty() {
+                break (ledger.head(), wrong, originals);
+            }
+        }
+        drop((ledger, warehouse));
+        #[expect(clippy::disallowed_methods, reason = "another process's step under way; there is no event to wait for")]
+        std::thread::sleep(PAUSE);
+        round += 1;
+    };
+    for folder in [DELIVERIES, QUARANTINE] {
+        tree.keep_only(folder, &originals.wanted)?;
+    }
+    copy_host_keys(settings, &mut tree)?;
+    copy_settings(settings, &mut tree)?;
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        bedfeed: env!("CARGO_PKG_VERSION").to_owned(),
+        taken_at: now,
+        ledger: Checkpoint { at: now, seq: head.seq, hash: head.hash },
+        deliveries: originals.known,
+        settings: settings.fingerprint,
+        missing: originals.missing.clone(),
+        torn: originals.torn.clone(),
+        contradictions: wrong,
+    };
+    tree.write(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(BackupError::Manifest)?)?;
+    let (copied, copied_bytes, shared) = (tree.copied, tree.copied_bytes, tree.shared);
+    let path = tree.finish()?;
+    let removed =
+        tree::prune(target, keep, &path, &originals.exposed, |path| read_manifest(path).is_ok_and(|manifest| manifest.is_whole()))?;
+    drop(lock);
+    Ok(Taken { path, manifest, copied, copied_bytes, shared, removed })
+}
+
+/// Holds the warehouse, and tells where it and the ledger contradict each other. What was acknowledged is in the ledger and among
+/// the originals: a warehouse that cannot be read keeps them from no backup.
+fn compare(ledger: &Moment, settings: &Settings) -> Result<(WarehouseMoment, Vec<String>), BackupError> {
+    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
+    let held = WarehouseMoment::hold(&file).and_then(|warehouse| Ok((warehouse.snapshots()?, warehouse)));
+    match held {
+        Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots))),
+        Err(error) => Ok((WarehouseMoment::absent(), vec![format!("the warehouse is left out: {}", error_chain(&error))])),
+    }
+}
+
+/// Takes the lock on a folder of backups: of two at once each would remove what the other has not finished.
+fn own(target: &Path) -> Result<File, BackupError> {
+    let path = target.join(LOCK);
+    let failed = || BackupError::io("lock", &path);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(BackupError::Busy(target.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed()(source)),
+    }
+}
+
+fn copy_books(ledger: &Moment, warehouse: &WarehouseMoment, tree: &mut Tree) -> Result<(), BackupError> {
+    ledger.copy_to(&tree.place(LEDGER)?)?;
+    tree.adopt(LEDGER)?;
+    if warehouse.copy_to(&tree.place(WAREHOUSE)?)? {
+        tree.adopt(WAREHOUSE)?;
+    }
+    Ok(())
+}
+
+/// Copies what the ledger knows. `last`: what cannot be had as it should be is taken as it is.
+fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, last: bool) -> Result<Originals, BackupError> {
+    let store = Store::new(&settings.state_dir);
+    let encrypts = !settings.governance.recipients.is_empty();
+    let mut originals = Originals::default();
+    ledger.each_original(|original| {
+        originals.known = originals.known.saturating_add(1);
+        if let Stage::Tested { .. } = original.stage {
+            let name = Store::picture_name(original.id);
+            tree.put_for_good(&name, &settings.state_dir.join(&name), None)?;
+        }
+        if encrypts && matches!(original.stage, Stage::Quarantined { sealed: true, .. }) {
+            originals.exposed.extend([false, true].map(|set_aside| Store::name_of(original.id, set_aside, false)));
+        }
+        let Some(form) = form(&original.stage) else { return Ok(()) };
+        let kept = store.kept(original.id).map_err(BackupError::io("look for an original in", &settings.state_dir))?;
+        let (path, name) = match (form, kept) {
+            (Form::Plain { set_aside }, Kept::Plain(path)) => (path, Store::name_of(original.id, set_aside, false)),
+            (Form::Sealed, Kept::Sealed(path)) => (path, Store::name_of(original.id, true, true)),
+            // It is being encrypted, or will be at the next start: no copy of it should be readable meanwhile.
+            (Form::Sealed, Kept::Plain(path)) if last || !encrypts => (path, Store::name_of(original.id, true, false)),
+            (Form::Plain { .. }, Kept::Sealed(_)) | (Form::Sealed, Kept::Plain(_)) | (_, Kept::Nothing) => {
+                originals.missing.push(original.id);
+                return Ok(());
+            }
+        };
+        copy_original(&original, &path, name, tree, &mut originals)
+    })?;
+    Ok(originals)
+}
+
+fn copy_original(original: &Original, path: &Path, name: String, tree: &mut Tree, originals: &mut Originals) -> Result<(), BackupError> {
+    let plain = path.extension().is_none();
+    match tree.put_for_good(&name, path, plain.then_some(original.sha256))? {
+        Some(hash) => {
+            if plain && hash != original.sha256 {
+                originals.torn.push(original.id);
+            }
+            originals.wanted.insert(name);
+        }
+        None => originals.missing.push(original.id),
+    }
+    Ok(())
+}
+
+fn copy_host_keys(settings: &Settings, tree: &mut Tree) -> Result<(), BackupError> {
+    let folders = [&settings.sftp.host_keys, &settings.sftp.next_host_keys];
+    for (to, from) in HOST_KEYS.into_iter().zip(folders) {
+        let from = settings.state_dir.join(from);
+        for name in tree::names(&from)? {
+            tree.put(&format!("{to}/{name}"), &from.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the settings as they were read, by their places below the main file's folder.
+fn copy_settings(settings: &Settings, tree: &mut Tree) -> Result<(), BackupError> {
+    let beside = settings.file.parent().unwrap_or(Path::new(""));
+    for (number, (path, _)) in settings.files.iter().enumerate() {
+        let name = match path.strip_prefix(beside).ok().and_then(Path::to_str) {
+            Some(name) => name.to_owned(),
+            None => format!("elsewhere/{number}-{}", path.file_name().unwrap_or_default().to_string_lossy()),
+        };
+        tree.put(&format!("{SETTINGS}/{name}"), path)?;
+    }
+    Ok(())
+}

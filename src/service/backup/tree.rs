@@ -1,0 +1,304 @@
+//! The files of a backup: written aside with their hashes, and given their name when all of them are on stable storage.
+
+use super::{BackupError, SUMS};
+use crate::feed::Digest;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// How a folder ends that is not complete.
+const UNFINISHED: &str = ".part";
+/// Longest line of the list of hashes, in bytes.
+const MAX_LINE: u64 = 64 * 1024;
+
+/// The hashes of a backup's files, by their names below it.
+pub(super) type Sums = BTreeMap<String, Digest>;
+
+/// A backup that is being written.
+pub(super) struct Tree {
+    unfinished: PathBuf,
+    finished: PathBuf,
+    sums: Sums,
+    /// The newest complete backup beside it: what never changes is shared with it.
+    previous: Option<(PathBuf, Sums)>,
+    pub(super) copied: u64,
+    pub(super) copied_bytes: u64,
+    pub(super) shared: u64,
+}
+
+impl Tree {
+    /// Begins a backup below a folder. What an earlier one left unfinished is removed.
+    pub(super) fn begin(target: &Path, name: &str) -> Result<Self, BackupError> {
+        for old in names(target)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
+            let path = target.join(old);
+            fs::remove_dir_all(&path).map_err(BackupError::io("remove what is left of", &path))?;
+        }
+        let previous = match newest(target)? {
+            Some(root) => Some((root.clone(), read_sums(&root)?)),
+            None => None,
+        };
+        let (unfinished, finished) = (target.join(format!("{name}{UNFINISHED}")), target.join(name));
+        make_folder(&unfinished)?;
+        Ok(Self { unfinished, finished, sums: Sums::new(), previous, copied: 0, copied_bytes: 0, shared: 0 })
+    }
+
+    /// Where a file goes whose maker writes it itself; whatever was there is removed. To be followed by [`Self::adopt`].
+    pub(super) fn place(&mut self, name: &str) -> Result<PathBuf, BackupError> {
+        let path = self.unfinished.join(name);
+        self.sums.remove(name);
+        remove_file(&path)?;
+        Ok(path)
+    }
+
+    /// Takes in a file that stands in its place.
+    pub(super) fn adopt(&mut self, name: &str) -> Result<(), BackupError> {
+        let path = self.unfinished.join(name);
+        let failed = || BackupError::io("read back", &path);
+        let file = File::open(&path).map_err(failed())?;
+        file.sync_all().map_err(failed())?;
+        let (hash, bytes) = hash_of(&file).map_err(failed())?;
+        self.note(name, hash, bytes);
+        Ok(())
+    }
+
+    /// Copies a file; `None` where it is not there.
+    pub(super) fn put(&mut self, name: &str, from: &Path) -> Result<Option<Digest>, BackupError> {
+        let source = match File::open(from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(BackupError::io("read", from))?,
+        };
+        let mode = source.metadata().map_err(BackupError::io("read", from))?.permissions().mode();
+        let path = self.folder_of(name)?;
+        remove_file(&path)?;
+        let (hash, bytes) = copy(source, &path, mode & 0o700)?;
+        self.note(name, hash, bytes);
+        Ok(Some(hash))
+    }
+
+    /// The same for a file that never changes: one that the newest backup has is shared with it, where the file system can.
+    /// `hash`: what it must have, where that is known.
+    pub(super) fn put_for_good(&mut self, name: &str, from: &Path, hash: Option<Digest>) -> Result<Option<Digest>, BackupError> {
+        if let Some(known) = self.sums.get(name) {
+            return Ok(Some(*known));
+        }
+        if let Some((root, sums)) = &self.previous
+            && let Some(known) = sums.get(name).copied()
+            && hash.is_none_or(|hash| hash == known)
+        {
+            let old = root.join(name);
+            let path = self.folder_of(name)?;
+            // Where it cannot be shared, it is copied: another file system, or too many names for one file.
+            if fs::hard_link(old, &path).is_ok() {
+                self.sums.insert(name.to_owned(), known);
+                self.shared = self.shared.saturating_add(1);
+                return Ok(Some(known));
+            }
+        }
+        self.put(name, from)
+    }
+
+    /// Writes a file.
+    pub(super) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
+        let path = self.folder_of(name)?;
+        remove_file(&path)?;
+        let (hash, bytes) = copy(bytes, &path, 0o600)?;
+        self.note(name, hash, bytes);
+        Ok(())
+    }
+
+    /// Removes the files of a folder that were copied and turned out not to belong here.
+    pub(super) fn keep_only(&mut self, folder: &str, wanted: &BTreeSet<String>) -> Result<(), BackupError> {
+        let below = format!("{folder}/");
+        let others: Vec<String> = self.sums.keys().filter(|name| name.starts_with(&below) && !wanted.contains(*name)).cloned().collect();
+        for name in others {
+            remove_file(&self.unfinished.join(&name))?;
+            self.sums.remove(&name);
+        }
+        Ok(())
+    }
+
+    /// Writes the list of hashes, makes everything durable, and gives the backup its name.
+    pub(super) fn finish(self) -> Result<PathBuf, BackupError> {
+        let list: String = self.sums.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect();
+        copy(list.as_bytes(), &self.unfinished.join(SUMS), 0o600)?;
+        sync_folders(&self.unfinished)?;
+        rename(&self.unfinished, &self.finished)?;
+        Ok(self.finished)
+    }
+
+    fn note(&mut self, name: &str, hash: Digest, bytes: u64) {
+        self.sums.insert(name.to_owned(), hash);
+        self.copied = self.copied.saturating_add(1);
+        self.copied_bytes = self.copied_bytes.saturating_add(bytes);
+    }
+
+    fn folder_of(&self, name: &str) -> Result<PathBuf, BackupError> {
+        let path = self.unfinished.join(name);
+        path.parent().map_or(Ok(()), make_folder)?;
+        Ok(path)
+    }
+}
+
+/// The complete backup that a path names: itself, or the newest one below it.
+pub(super) fn find(path: &Path) -> Result<PathBuf, BackupError> {
+    if path.join(SUMS).try_exists().map_err(BackupError::io("read", path))? {
+        return Ok(path.to_owned());
+    }
+    newest(path)?.ok_or_else(|| BackupError::NotABackup(path.to_owned()))
+}
+
+/// Removes complete backups, the oldest first, until so many are left, and those that hold a file which must not be kept any
+/// longer. Neither `newest` is removed nor the newest one that is whole: a fault that lasts must not push out the last good backup.
+/// Gives how many went.
+pub(super) fn prune(
+    target: &Path,
+    keep: usize,
+    newest: &Path,
+    exposed: &BTreeSet<String>,
+    is_whole: impl Fn(&Path) -> bool,
+) -> Result<usize, BackupError> {
+    let mut older = complete(target)?;
+    older.retain(|path| path != newest);
+    let surplus = older.len().saturating_add(1).saturating_sub(keep.max(1));
+    let last_good = if is_whole(newest) { None } else { older.iter().rev().find(|path| is_whole(path)).cloned() };
+    let mut removed = 0_usize;
+    for (number, path) in older.iter().enumerate() {
+        let to_go = number < surplus || read_sums(path)?.keys().any(|name| exposed.contains(name));
+        if !to_go || last_good.as_ref() == Some(path) {
+            continue;
+        }
+        // Under this name it counts as unfinished, whenever the removal breaks off.
+        let mut going = path.as_os_str().to_owned();
+        going.push(UNFINISHED);
+        let going = PathBuf::from(going);
+        rename(path, &going)?;
+        fs::remove_dir_all(&going).map_err(BackupError::io("remove", &going))?;
+        removed = removed.saturating_add(1);
+    }
+    Ok(removed)
+}
+
+/// Reads a backup's list of hashes.
+pub(super) fn read_sums(root: &Path) -> Result<Sums, BackupError> {
+    let path = root.join(SUMS);
+    let failed = || BackupError::io("read", &path);
+    let mut reader = BufReader::new(File::open(&path).map_err(failed())?);
+    let (mut sums, mut line) = (Sums::new(), String::new());
+    loop {
+        line.clear();
+        if (&mut reader).take(MAX_LINE).read_line(&mut line).map_err(failed())? == 0 {
+            return Ok(sums);
+        }
+        let entry = line.trim_end_matches('\n').split_once("  ").and_then(|(hash, name)| Some((name.to_owned(), hash.parse().ok()?)));
+        // A name that leads elsewhere is none of a backup's.
+        let entry = entry.filter(|(name, _)| Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_))));
+        let (name, hash) = entry.ok_or_else(|| failed()(io::Error::other("a line is no hash and name")))?;
+        sums.insert(name, hash);
+    }
+}
+
+/// Copies into a new file, on stable storage when this returns; gives the hash and the length.
+pub(super) fn copy(mut from: impl Read, to: &Path, mode: u32) -> Result<(Digest, u64), BackupError> {
+    let failed = || BackupError::io("write", to);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed())?;
+    let mut hashing = Hashing { inner: &file, hash: Sha256::new() };
+    let bytes = io::copy(&mut from, &mut hashing).map_err(failed())?;
+    let hash = Digest(hashing.hash.finalize().into());
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed())?;
+    file.sync_all().map_err(failed())?;
+    Ok((hash, bytes))
+}
+
+/// The hash of what a file holds, and its length.
+pub(super) fn hash_of(mut file: &File) -> io::Result<(Digest, u64)> {
+    let mut hashing = Hashing { inner: io::sink(), hash: Sha256::new() };
+    let bytes = io::copy(&mut file, &mut hashing)?;
+    Ok((Digest(hashing.hash.finalize().into()), bytes))
+}
+
+/// Makes a folder and those above it, for their owner alone.
+pub(super) fn make_folder(path: &Path) -> Result<(), BackupError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BackupError::io("make", path))
+}
+
+/// Renames, so that a power cut cannot undo it. What is renamed has to be on stable storage already.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), BackupError> {
+    #[expect(clippy::disallowed_methods, reason = "the folder is synced right after")]
+    fs::rename(from, to).map_err(BackupError::io("rename", from))?;
+    to.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes a folder, and all below it, durable.
+pub(super) fn sync_folders(folder: &Path) -> Result<(), BackupError> {
+    for name in names(folder)? {
+        let path = folder.join(name);
+        if fs::symlink_metadata(&path).map_err(BackupError::io("read", &path))?.is_dir() {
+            sync_folders(&path)?;
+        }
+    }
+    sync_folder(folder)
+}
+
+/// Names in a folder, sorted; none where it is not there.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, BackupError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(BackupError::io("list", folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(BackupError::io("list", folder))?.file_name();
+        names.extend(name.to_str().map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes a file; fine where it is gone.
+pub(super) fn remove_file(path: &Path) -> Result<(), BackupError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BackupError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), BackupError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(BackupError::io("make durable", path))
+}
+
+fn newest(target: &Path) -> Result<Option<PathBuf>, BackupError> {
+    Ok(complete(target)?.pop())
+}
+
+/// The complete backups below a folder, the oldest first: their names are times.
+fn complete(target: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut found = Vec::new();
+    for name in names(target)?.iter().filter(|name| !name.ends_with(UNFINISHED)) {
+        let path = target.join(name);
+        if path.is_dir() && path.join(SUMS).try_exists().map_err(BackupError::io("read", &path))? {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Passes bytes on and hashes them.
+struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hash.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

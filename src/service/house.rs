@@ -1,0 +1,87 @@
+//! The house: what the daemon finds wrong on its own side, for alerts, pages, metrics and `bedfeed status`.
+//!
+//! Owns what is remembered between two looks, so that a disk at the edge of its reserve is one stretch of trouble.
+
+use super::jumps::Jumps;
+use crate::alerts::{HouseProblem, HouseTrouble};
+use crate::feed::Clock;
+use crate::intake::{Counters, Room};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Looks at our own side.
+pub(super) struct House {
+    state_dir: PathBuf,
+    reserve: u64,
+    counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+    started: Instant,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    short: bool,
+    /// Uploads refused for want of room, at the last look.
+    refused: u64,
+    jumps: Jumps,
+}
+
+impl House {
+    pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
+        Self { state_dir, reserve, counters, clock, started: Instant::now(), seen: Mutex::default() }
+    }
+
+    /// What is left on the disk; `None` where the system does not tell.
+    pub(super) fn room(&self) -> Option<Room> {
+        Room::of(&self.state_dir, self.reserve).inspect_err(|error| tracing::warn!(%error, "the disk cannot be asked for its room")).ok()
+    }
+
+    /// What is wrong now.
+    pub(super) fn troubles(&self) -> Vec<HouseTrouble> {
+        let shortage = self.room().and_then(|room| self.shortage(room));
+        shortage.into_iter().chain(self.jump()).collect()
+    }
+
+    /// The same in a sentence each.
+    pub(super) fn notices(&self) -> Vec<String> {
+        self.troubles().into_iter().map(|trouble| trouble.text).collect()
+    }
+
+    fn shortage(&self, room: Room) -> Option<HouseTrouble> {
+        let refused = self.counters.read().no_room;
+        let mut seen = self.seen();
+        *seen = Seen { short: room.is_short(seen.short, refused > seen.refused), refused, ..*seen };
+        seen.short.then(|| HouseTrouble {
+            problem: HouseProblem::Disk,
+            text: format!(
+                "The disk of {} is short of room: {} MiB are free, and {} MiB are kept back for the ledger. Uploads that do not fit are refused; what was accepted is judged and loaded all the same.",
+                self.state_dir.display(),
+                room.free >> 20,
+                room.reserve >> 20
+            ),
+            what_to_do: "Make room on that disk, or move it to a larger one. Uploads are taken again by themselves; nothing has to be restarted."
+                .to_owned(),
+        })
+    }
+
+    fn jump(&self) -> Option<HouseTrouble> {
+        let jump = self.seen().jumps.look(self.started.elapsed(), self.clock.now())?;
+        let way = if jump.is_negative() { "back" } else { "ahead" };
+        Some(HouseTrouble {
+            problem: HouseProblem::Clock,
+            text: format!(
+                "The clock of this machine jumped {way} by {} min within the last hour. While it is wrong, good files are set aside as too early, or punctual ones count as late.",
+                jump.abs().as_mins()
+            ),
+            what_to_do: "See that the machine keeps time (timedatectl). What was set aside meanwhile for its time can be reprocessed."
+                .to_owned(),
+        })
+    }
+
+    /// A lock whose holder panicked is still good: what it guards is set in one step.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -291,7 +291,7 @@ fn sums() -> Row {
             "ROW-02 Open is more than its parts together (Taken, Free)",
             "ROW-02 Open is less than its parts together (Taken, Free)",
             "ROW-02 Most is less than its parts together (Open)",
-            "ROW-02 Most \"lots\" is not a whole number",
+            "ROW-02 Most is not a whole number",
             "XRO-03 Occupied exceeds open on ward \"5E1\", by 2: counted as patients beyond its open beds",
         ],
         ..row(

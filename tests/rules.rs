@@ -13,8 +13,9 @@ mod judging;
 
 use bedfeed::bedstate::Ward;
 use bedfeed::feed::{DeliveryId, Digest, Findings, Persons, Rule, Severity, Slot, Totals};
-use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip};
+use bedfeed::normalise::mapping::{Compression, Condition, FieldSource, FilePart, PartRole, Reading, Skip, Split};
 use bedfeed::normalise::names::parse_pattern;
+use bedfeed::normalise::split::parse_split;
 use bedfeed::verify::signature::{NAMESPACE, Signer};
 use bedfeed::verify::{Feed, History, NameReuse, PastSnapshot, SameHour};
 use jiff::SignedDuration;
@@ -99,6 +100,20 @@ fn rmy() -> Input {
                 2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F01,BED,Occupied,Female,25 to 29,,\n\
                 2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F02,BED,Closed,,,Painting,\n";
     input("RMY", &[("beds", "RMY-bedstate-2018-12-03T1015.csv", text)])
+}
+
+/// The same with a request and a closed bed that stand there twice, and one more statement in the control file.
+fn told_again(stated: &'static str) -> Input {
+    let request = "2018-12-03T10:15:02,RMY-SITE-A,,,,R-1,REQ,,Female,25 to 29,Crisis,2018-12-03T09:00:00\n";
+    let closed = "2018-12-03T10:15:02,RMY-SITE-A,WARD-ALPHA,Female,Low,F02,BED,Closed,,,Painting,\n";
+    let named = |feed: &mut Feed| {
+        let beds = &mut feed.mappings[0].tables[0];
+        beds.copies_by = Some("State".to_owned());
+        beds.lines.iter_mut().filter(|line| line.when.len() == 1).for_each(|line| {
+            line.set.insert("demand_ref".to_owned(), column("Bed"));
+        });
+    };
+    rmy().edit(closed, &[closed, closed, request, request].concat()).feed(named).control("row_count", stated)
 }
 
 fn ry3() -> Input {
@@ -333,6 +348,18 @@ fn dated_as(first: u32, last: u32, before: &str) -> Input {
     (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
 }
 
+/// The same, as HL7 writes times or in another spelling: day, month and year are put in the places of `D`, `M` and `Y`.
+fn dated_in(first: u32, last: u32, spelling: &str) -> Input {
+    let year = |n: u32| (first + n * (last - first) / 99).to_string();
+    let date = |n: u32| {
+        format!(
+            ",{},",
+            spelling.replace('Y', &year(n)).replace('M', &format!("{:02}", n % 12 + 1)).replace('D', &format!("{:02}", n % 28 + 1))
+        )
+    };
+    (0..100).fold(rm1(), |input, n| input.edit_some(",Ward,", &date(n), 1))
+}
+
 /// The same, in a column of another name that was not agreed; the agreed one is not there.
 fn dated_by(first: u32, last: u32, name: &str) -> Input {
     dated(first, last)
@@ -369,6 +396,13 @@ fn waiting(patients: &[(&str, &str)]) -> Input {
     rgp().edit("Decision to admit\n", &format!("Decision to admit,Ref\n{rows}")).feed(named)
 }
 
+/// The reference is the second piece of its column.
+fn cut_references(feed: &mut Feed) {
+    let waiting = &mut feed.mappings[0].tables[1];
+    waiting.tidy.split.push(Split { column: "Ref".to_owned(), pattern: parse_split("{List}/{Number}").unwrap() });
+    waiting.lines[0].set.insert("demand_ref".to_owned(), column("Number"));
+}
+
 fn without_side_room(feed: &mut Feed) {
     feed.mappings[0].tables[0].lines[1].set.remove("side_room");
 }
@@ -380,6 +414,7 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
     let numbers = nhs_numbers(1);
     let wrong = format!("{}{}", &numbers[0][..9], (numbers[0][9..].parse::<u32>().unwrap() + 1) % 10);
     let asked = "03/12/2018 09:00";
+    let cut = |number: &str| Input { change_too: cut_references, ..waiting(&[(&format!("A/{number}"), asked)]) };
     vec![
         (Rule::Tim07, "R", since("03/12/2018 10:21"), since("03/12/2018 10:20")),
         (Rule::Tim07, "W", since("30/11/2018 10:14"), since("30/11/2018 10:15")),
@@ -400,7 +435,10 @@ fn of_lines() -> Vec<(Rule, &'static str, Input, Input)> {
         (Rule::Ref07, "W", rm1().edit_some(",300,IP", ",999,IP", 1), rm1().edit_some(",300,IP", ",301,IP", 1)),
         (Rule::Row06, "W", isolated().feed(without_side_room), isolated()),
         (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", asked), ("R-2", asked)])),
+        // A row that is rejected asks for nothing.
+        (Rule::Xro08, "W", waiting(&[("R-1", asked), ("R-1", asked)]), waiting(&[("R-1", "04/12/2018 09:00"), ("R-1", asked)])),
         (Rule::Igv05, "F", waiting(&[(&numbers[0], asked)]), waiting(&[(&wrong, asked)])),
+        (Rule::Igv05, "F", cut(&numbers[0]), cut(&wrong)),
     ]
 }
 
@@ -634,6 +672,8 @@ fn every_rule_is_tripped_and_just_not_tripped() {
             rm1().edit_some(",Ward,", ",Ward \u{2013} A,", 1),
             rgp().prefix(b"\xef\xbb\xbf").edit("Women's", "Women\u{2019}s"),
         ),
+        // A mark says UTF-8, whatever the letters are.
+        (Rule::Str02, "W", rm1().prefix(b"\xef\xbb\xbf"), rm1()),
         (Rule::Str02, "F", rgp().edit("Women's", "Women\0s"), rgp().edit("Women's", "Women\u{2019}s")),
         (Rule::Str03, "F", rgp().edit("Occ Male", "Males"), rgp().edit("Occ Male", " OCC-MALE ")),
         (
@@ -665,6 +705,11 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Str10, "W", rmy().edit("Painting,\n", "Painting,"), rmy().edit("Painting,\n", "Painting,").feed(never_ended)),
         (Rule::Str06, "F", rm1().edit(",100,,,,,", ",101,,,,,"), rm1().edit(",100,,,,,", ",100.0,,,,,")),
         (Rule::Str07, "F", rmy().control("row_count", "total_occ=2\nrow_count"), rmy().control("row_count", "total_occ=1\nrow_count")),
+        // One patient on two rows, and one bed on two: the sums may be of the rows, or of what stands behind them.
+        (Rule::Str07, "F", told_again("total_dem=3\nrow_count"), told_again("total_dem=2\nrow_count")),
+        (Rule::Str07, "F", told_again("total_dem=0\nrow_count"), told_again("total_dem=1\nrow_count")),
+        (Rule::Str07, "F", told_again("total_clo=3\nrow_count"), told_again("total_clo=2\nrow_count")),
+        (Rule::Str07, "F", told_again("total_occ=2\nrow_count"), told_again("total_clo=1\nrow_count")),
         (Rule::Str09, "F", rmy().control("BEDSTATE/1", "BEDSTATE/2"), rmy().control("BEDSTATE/1", "bedstate/1.1")),
         (Rule::Str09, "F", rcx().edit("|BEDSTATE\n", "|BEDSTATE2\n"), rcx().edit("|BEDSTATE\n", "|bedstate\n")),
         (Rule::Str09, "F", rmy().control("kind=FULL", "kind=DELTA"), rmy().control("kind=FULL", "kind=full")),
@@ -824,6 +869,9 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Igv02, "F", rm1().named("beds_9434765919.csv"), rm1().named("beds_2018120310.csv")),
         (Rule::Igv03, "F", dated(1930, 2010), dated(2011, 2018)),
         (Rule::Igv03, "F", dated(1999, 2017), dated(2011, 2018)),
+        (Rule::Igv03, "F", dated_in(1930, 2010, "YMD000000"), dated_in(2011, 2018, "YMD000000")),
+        (Rule::Igv03, "F", dated_in(1930, 2010, "M/D/Y"), dated_in(2011, 2018, "M/D/Y")),
+        (Rule::Igv03, "F", dated_in(1930, 2010, "D M Y"), dated_in(2011, 2018, "D M Y")),
         // The column's name says that the days are those of a ward.
         (Rule::Igv03, "F", dated_by(1995, 2018, "WARD_REF"), dated_by(1995, 2018, "WARD_OPENED")),
         (Rule::Igv03, "F", dated_as(1999, 2017, "SMITH "), dated_as(2011, 2018, "SMITH ")),

@@ -216,7 +216,8 @@ fn is_a_homes_id(before: &str) -> bool {
     back.next() == Some('-') && back.next().is_some_and(|c| c.is_ascii_digit()) && back.next().is_none_or(|c| !c.is_ascii_alphanumeric())
 }
 
-/// Groups of 3, 3 and 4 with one separator between each, or of 1, 3, 3 and 3 with commas.
+/// Groups of 3, 3 and 4 with one separator between each, or of 1, 3, 3 and 3 with commas. Groups of 3, 3 and 4 with
+/// commas next to another comma are the fields of a line.
 fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Option<TenDigits> {
     let gap = |one: Option<&Range<usize>>, next: Option<&Range<usize>>| text.get(one?.end..next?.start);
     let single = |gap: Option<&str>| {
@@ -236,10 +237,12 @@ fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Opt
         _ => return None,
     };
     let signs = gaps(count)?;
-    let fits = |sign: &char| if count == 4 { *sign == ',' } else { separates(*sign) };
-    let sign = signs.first().copied().filter(|_| signs.iter().all(fits))?;
+    let commas = signs.iter().all(|sign| *sign == ',');
+    let sign = signs.first().copied().filter(|_| commas || (count == 3 && signs.iter().all(|sign| separates(*sign))))?;
     let span = runs.first()?.start..runs.get(count - 1)?.end;
-    (!chained(count, sign)).then(|| taken(text, span)).flatten()
+    let around = [text.get(..span.start)?.chars().next_back(), text.get(span.end..)?.chars().next()];
+    let fields = count == 3 && commas && around.contains(&Some(','));
+    (!chained(count, sign) && !fields).then(|| taken(text, span)).flatten()
 }
 
 #[cfg(test)]
@@ -254,6 +257,9 @@ mod tests {
             ("943 476 5919", true, true),
             ("943-476-5919", true, true),
             ("943.476.5919", true, true),
+            ("943,476,5919", true, true),
+            ("\"943,476,5919\"", true, true),
+            ("SMITH, 943,476,5919", true, true),
             ("943\u{a0}476\u{a0}5919", true, true),
             ("943\u{202f}476\u{2009}5919", true, true),
             ("943\u{2013}476\u{2013}5919", true, true),
@@ -298,6 +304,11 @@ mod tests {
             ("9434765919.5", false, false),
             ("123-943-476-5919", false, false),
             ("12.943.476.5919", false, false),
+            ("12,943,476,5919", false, false),
+            ("Ward 1,943,476,5919", false, false),
+            ("Ward,943,476,5919", false, false),
+            ("943,476,5919,Ward", false, false),
+            ("943,476 5919", false, false),
             ("00000000-0000-0000-0000-ab9434765919", false, false),
             ("1c9434765919ab", false, false),
             ("", false, false),

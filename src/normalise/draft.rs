@@ -4,6 +4,7 @@
 
 use super::places::{Located, Places};
 use super::plan::{Field, LinePlan, Start, TablePlan};
+use super::quoting;
 use super::sources::{Filled, Reader, Row, Source, Value};
 use super::times::{How, Resolved, TimeProblem, UkClock};
 use super::values;
@@ -31,6 +32,13 @@ pub(super) struct Made {
     pub(super) dropped: Vec<String>,
     /// What tells a request from others. It stays in this room.
     pub(super) demand_ref: Option<Code>,
+}
+
+impl Made {
+    /// Whether a person's gender or age should be known, and is not.
+    pub(super) fn is_unknown(&self) -> bool {
+        [&self.gender, &self.age].into_iter().any(|coding| matches!(coding, Coding::Blank(_) | Coding::Unread(_)))
+    }
 }
 
 /// How a person's gender or age came out.
@@ -115,6 +123,11 @@ pub(super) fn can_only_be_request(plan: &TablePlan<'_>, row: &Row<'_>, reader: &
     let (beds, requests): (Vec<_>, Vec<_>) = plan.lines.iter().partition(|line| may_be_bed(line, row, reader));
     let of_no_bed = |line: &LinePlan<'_>| line.source(Field::BedRef).is_some_and(|bed| plain(bed.read(row, reader)).is_empty());
     !requests.is_empty() && beds.into_iter().all(of_no_bed)
+}
+
+/// Whether a line of a row, whatever else it would be, is of patients on a ward.
+pub(super) fn is_occupied(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    line.source(Field::LineType).is_some_and(|source| plain(source.read(row, reader)) == LineType::Occupied.code())
 }
 
 struct Draft<'d> {
@@ -271,7 +284,7 @@ impl<'d> Draft<'d> {
         self.refused.push(field);
         let raw = source.raw(self.row);
         let shown = if source.label.is_empty() { "a constant of the mapping".to_owned() } else { self.plan.named(&source.label, &raw) };
-        let meant = self.plan.perhaps_meant(&source.label, &raw, source.texts());
+        let meant = self.plan.perhaps_meant(field.name(), &source.label, &raw, source.texts());
         let finding = Finding::new(Rule::Ref04, format!("{shown} is not an agreed code for {}{meant}", field.name()));
         self.push(finding, &source.label);
     }
@@ -478,7 +491,7 @@ fn coding<T: Copy + PartialEq>(read: Option<Person<'_, T>>, unknown: T, is_perso
 
 /// A place's code in quotes, for a message.
 pub(super) fn shown(code: &str) -> String {
-    values::quoted_place(code).unwrap_or_else(|| values::NOT_SHOWN.to_owned())
+    quoting::quoted_place(code).unwrap_or_else(|| quoting::NOT_SHOWN.to_owned())
 }
 
 /// A value as plain text; blank where it is none.

@@ -7,6 +7,9 @@
 //! `places` finds the ward, `tally` counts what is said once for many rows.
 
 mod draft;
+mod hints;
+mod joining;
+mod outcome;
 mod places;
 mod plan;
 mod sources;
@@ -19,7 +22,10 @@ mod testing;
 
 pub mod mapping;
 pub mod names;
+pub mod quoting;
 pub mod reference;
+pub mod requests;
+pub mod references;
 pub mod rows;
 pub mod split;
 pub mod table;

@@ -2,12 +2,13 @@
 //!
 //! Owns which lines a row can make and which columns are about a person. Refuses to read a row by itself.
 
+use super::hints::Hints;
 use super::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Reading, SnapshotTime, TableMapping};
 use super::sources::{Column, Columns, Count, Row, Source, Test, named};
 use super::table::RawTable;
 use super::uses::PERSON_FIELDS;
 use super::values;
-use super::words::{Words, nearest};
+use super::words::Words;
 use crate::bedstate::{Line, LineType};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -105,6 +106,8 @@ pub(super) struct TablePlan<'a> {
     person: HashSet<String>,
     /// What of the other columns may be quoted.
     words: Words,
+    /// What unknown codes were perhaps meant for.
+    hints: Hints,
 }
 
 /// Counts of a row that must fit together.
@@ -179,6 +182,7 @@ impl<'a> TablePlan<'a> {
             conditions,
             person,
             words: Words::of([mapping]),
+            hints: Hints::default(),
             columns,
         }
     }
@@ -194,10 +198,9 @@ impl<'a> TablePlan<'a> {
     }
 
     /// Which agreed code a text may have been meant for, in words; nothing where the column is about a person, of whom the
-    /// code would tell, or where none is near.
-    pub(super) fn perhaps_meant<'c>(&self, column: &str, text: &str, codes: impl IntoIterator<Item = &'c str>) -> String {
-        let near = if self.person.contains(column) { None } else { nearest(text, codes) };
-        near.map_or_else(String::new, |code| format!("; was \"{code}\" meant?"))
+    /// code would tell, or where none is near. `what` is what the codes are for.
+    pub(super) fn perhaps_meant<'c>(&self, what: &str, column: &str, text: &str, codes: impl IntoIterator<Item = &'c str>) -> String {
+        if self.person.contains(column) { String::new() } else { self.hints.of(what, column, text, codes) }
     }
 
     /// Why no line applies, one text for each column to blame: a column that keeps a nearly fitting line from applying, and
@@ -245,7 +248,7 @@ impl<'a> TablePlan<'a> {
                 Condition::OneOf(codes) => codes.as_slice(),
                 Condition::StartsWith(_) | Condition::Filled | Condition::Blank => &[],
             });
-            let meant = self.perhaps_meant(column.name, text, codes.map(String::as_str));
+            let meant = self.perhaps_meant("lines", column.name, text, codes.map(String::as_str));
             format!("{} is not an agreed code{meant}", self.named(column.name, text))
         };
         (column.name, said)

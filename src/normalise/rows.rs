@@ -4,19 +4,23 @@
 //! `verify`'s.
 
 use super::draft::{self, Made};
+use super::joining::Partners;
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
-use super::places::{Located, Places};
-use super::plan::{Field, LinePlan, TablePlan, Together};
+use super::outcome::{Outcome, count};
+use super::places::Places;
+use super::plan::{Field, LinePlan, TablePlan};
 use super::reference::Reference;
-use super::sources::{Count, CountProblem, Reader, Row};
-use super::table::{RawRow, RawTable};
+use super::references::{self, LikeNhsNumbers};
+use super::requests::{References, Request};
+use super::sources::{Count, Reader, Row};
+use super::table::RawTable;
 use super::tally::Tally;
 use super::tidy::{self, Unfit};
 use super::{times, values};
-use crate::bedstate::{Code, Line, LineType};
-use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity};
+use crate::bedstate::{Line, LineType};
+use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity, Totals};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What rows are read against.
@@ -52,12 +56,22 @@ pub struct Normalised {
     pub rejected_kinds: BTreeMap<LineType, u64>,
     /// Rejected rows that do not say what they tell of.
     pub rejected_of_no_kind: u64,
+    /// Beds that those rows may have told of, by ward; [`u64::MAX`] where a row may count any number. Requests for a bed are none.
+    pub rejected_beds: BTreeMap<WardKey, u64>,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
     /// Wards of rows that rightly made no line, or that the mapping leaves out: they are told of, with no bed.
     pub named_wards: BTreeSet<WardKey>,
     /// Beds by which more are occupied on wards than the same rows say are open (XRO-03).
     pub beds_short: u64,
+    /// Lines that ask for a bed under one reference: of each group, one counts (XRO-08).
+    pub requests: Vec<Vec<Request>>,
+    /// What copies of rows count, which are left out (`copies_by`): occupied, empty and closed beds, and demand.
+    pub copies: Totals,
+    /// Copies of rows that are rejected.
+    pub copies_rejected: u64,
+    /// References of requests that look like NHS numbers, of rows of any kind (IGV-05).
+    pub references_like_nhs_numbers: LikeNhsNumbers,
 }
 
 /// A line, and the row it came from.
@@ -80,7 +94,7 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
         places: Places::new(context.reference, context.provider, day),
         out: Normalised::default(),
         tally: Tally::default(),
-        references: HashMap::new(),
+        references: References::default(),
         spare: Vec::new(),
     };
     for table in tables {
@@ -91,7 +105,8 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
             _ => work.skip(table, described),
         }
     }
-    let Work { mut out, tally, .. } = work;
+    let Work { mut out, tally, references, .. } = work;
+    out.requests = references.shared();
     tally.finish(&mut out);
     out.rows.lines = u64::try_from(out.lines.len()).unwrap_or(u64::MAX);
     out
@@ -102,8 +117,7 @@ struct Work<'a> {
     places: Places<'a>,
     out: Normalised,
     tally: Tally,
-    /// References of requests, and the line that had each first. They go nowhere else.
-    references: HashMap<Code, u64>,
+    references: References,
     /// Where a row's lines are made; kept for its memory.
     spare: Vec<Made>,
 }
@@ -130,7 +144,7 @@ impl Work<'_> {
         let tidied = tidy::tidy(table, described);
         let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
-        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other));
+        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other), &plan.columns);
         let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
         // Most tables make a line a row.
@@ -138,14 +152,16 @@ impl Work<'_> {
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
-            let row = plan.columns.row(raw, partners.of(raw));
+            let row = plan.columns.row(raw, partners.of(raw, &plan.columns));
+            references::look(&plan, part, &row, tidied.unfit(place), &self.reader, &mut self.out.references_like_nhs_numbers);
             if let Some(because) = plan.skipped(&row) {
                 *left_out.entry(because).or_default() += 1;
-                self.tell_of_ward(&plan, &row);
+                self.tell_of_ward(&plan, &row, |_| true);
                 continue;
             }
             if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
                 copies += 1;
+                self.count_copy(&plan, &row, tidied.unfit(place));
                 continue;
             }
             self.row(&plan, part, &row, tidied.unfit(place));
@@ -162,10 +178,30 @@ impl Work<'_> {
         partners.say(part, &mut self.out.findings);
     }
 
-    /// Notes the ward of a row that the mapping leaves out: the provider told of it, so it is not missing (XRO-04). A patient
-    /// who waits may be on any ward, and says nothing of its beds.
-    fn tell_of_ward(&mut self, plan: &TablePlan<'_>, row: &Row<'_>) {
-        let mut of_beds = plan.lines.iter().filter(|line| draft::may_be_bed(line, row, &self.reader));
+    /// Counts what a row says that an earlier one said already: a sender's totals may count it again.
+    fn count_copy(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, unfit: &[Unfit]) {
+        let outcome = self.lines_of(plan, row, Vec::new());
+        let mut findings = outcome.findings.iter().chain(outcome.made.iter().flat_map(|made| &made.findings));
+        if !unfit.is_empty() || findings.any(|finding| finding.severity >= Severity::RejectRow) {
+            self.out.copies_rejected += 1;
+            return;
+        }
+        for line in outcome.made.iter().map(|made| &made.line) {
+            let copies = &mut self.out.copies;
+            let sum = match line.line_type {
+                LineType::Occupied => &mut copies.occupied,
+                LineType::Empty => &mut copies.empty,
+                LineType::Closed => &mut copies.closed,
+                LineType::Demand => &mut copies.demand,
+            };
+            *sum = sum.saturating_add(u64::from(line.quantity));
+        }
+    }
+
+    /// Notes the ward of a row that makes no line: the provider told of it, so it is not missing (XRO-04). A patient who waits
+    /// may be on any ward, and that none waits says nothing of its beds either. `speaks` are the lines that the row is about.
+    fn tell_of_ward(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, speaks: impl Fn(&LinePlan<'_>) -> bool) {
+        let mut of_beds = plan.lines.iter().filter(|line| speaks(line) && draft::may_be_bed(line, row, &self.reader));
         let place = of_beds.find_map(|line| draft::locate(line, row, &self.reader, &self.places));
         self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
     }
@@ -178,10 +214,11 @@ impl Work<'_> {
         let mut outcome = if unfit.is_empty() {
             self.lines_of(plan, row, spare)
         } else {
-            Outcome { findings: unfit.iter().map(refuse_form).collect(), ..Outcome::default() }
+            Outcome::new(Vec::new(), unfit.iter().map(refuse_form).collect())
         };
-        plan.sums.iter().for_each(|sum| outcome.hold(sum, row));
-        let Outcome { mut made, findings: own, short } = outcome;
+        plan.sums.iter().for_each(|sum| outcome.hold(sum, row, || self.patients(plan, row)));
+        let short = outcome.short();
+        let Outcome { mut made, findings: own, .. } = outcome;
         // The lines of one row share columns, and so their problems: each is said once.
         let mut findings: Vec<&Finding> = Vec::new();
         for finding in own.iter().chain(made.iter().flat_map(|made| &made.findings)) {
@@ -195,29 +232,31 @@ impl Work<'_> {
             self.out.rows.rejected += 1;
             self.tell_of_kind(plan, row, &made);
             let place = made.iter().map(|made| &made.located).find(|located| !located.ward.is_empty());
+            let beds = self.most_beds(plan, row);
             match place {
-                Some(located) => self.tally.rejected(located),
+                Some(located) => self.tally.rejected(located, beds),
                 None if made.is_empty() => {
                     let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
-                    place.iter().for_each(|located| self.tally.rejected(located));
+                    place.iter().for_each(|located| self.tally.rejected(located, beds));
                 }
                 None => {}
             }
             return;
         }
-        if self.asked_before(plan, part, row, &made) {
-            self.out.rows.skipped += 1;
-            return;
-        }
         self.out.rows.used += 1;
         self.out.beds_short += u64::from(short);
         if made.is_empty() {
-            let place = plan.lines.iter().find_map(|line| draft::locate(line, row, &self.reader, &self.places));
-            self.out.named_wards.extend(place.map(|located| (located.site.to_string(), located.ward.to_string())));
+            let silent = !plan.lines.iter().any(|line| line.applies(row));
+            self.tell_of_ward(plan, row, |line| silent || line.applies(row));
         }
         let ward_column = || plan.lines.iter().find_map(|line| line.source(Field::WardCode)).map_or("", |source| source.label.as_str());
-        for made in made.drain(..) {
+        for (nth, made) in made.drain(..).enumerate() {
             self.tally.used(part, number, &made, ward_column);
+            if let Some(reference) = &made.demand_ref {
+                let column = plan.lines.iter().find_map(|line| line.source(Field::DemandRef)).map_or("", |source| source.label.as_str());
+                let request = Request { part: Arc::clone(part), row: number, nth, column: String::new(), unknown: made.is_unknown() };
+                self.references.note(reference, request, column);
+            }
             self.out.lines.push(PlacedLine { part: Arc::clone(part), row: number, line: made.line });
         }
         self.spare = made;
@@ -235,29 +274,13 @@ impl Work<'_> {
         }
     }
 
-    /// Whether a row asks for a bed under a reference that an earlier row has: each waiting patient counts once (XRO-08).
-    fn asked_before(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>, made: &[Made]) -> bool {
-        let number = row.own.line;
-        for reference in made.iter().filter_map(|made| made.demand_ref.as_ref()) {
-            if let Some(first) = self.references.get(reference) {
-                let said = format!("Demand counted once: the reference is that of the request on line {first}");
-                let finding = Finding::new(Rule::Xro08, said).at_line(number).in_part(part);
-                let column = plan.lines.iter().find_map(|line| line.source(Field::DemandRef)).map(|source| source.label.as_str());
-                self.out.findings.push(column.map_or_else(|| finding.clone(), |column| finding.clone().in_column(column)));
-                return true;
-            }
-        }
-        self.references.extend(made.iter().filter_map(|made| Some((made.demand_ref.clone()?, number))));
-        false
-    }
-
     /// The lines a row makes, and what is wrong with the row beside them. The lines go into a vector that is given empty.
-    fn lines_of(&self, plan: &TablePlan<'_>, row: &Row<'_>, mut made: Vec<Made>) -> Outcome {
+    fn lines_of<'p>(&self, plan: &'p TablePlan<'_>, row: &Row<'_>, mut made: Vec<Made>) -> Outcome<'p> {
         let refuse = |(column, said): (&str, String)| Finding::new(Rule::Ref04, said).in_column(column);
         let mut applying = plan.lines.iter().filter(|line| line.applies(row));
         match plan.per_row {
             LinesPerRow::One => match applying.next() {
-                None => Outcome { findings: plan.blame(row).into_iter().map(refuse).collect(), ..Outcome::default() },
+                None => Outcome::new(made, plan.blame(row).into_iter().map(refuse).collect()),
                 Some(line) => {
                     let counted = count(line, row);
                     let mut findings = counted.findings;
@@ -267,12 +290,13 @@ impl Work<'_> {
                         findings.push(Finding::new(Rule::Row02, format!("{column} is 0: a row counts at least 1")).in_column(column));
                     }
                     made.push(self.make(plan, line, row, counted.quantity));
-                    Outcome { made, findings, short: 0 }
+                    Outcome::new(made, findings)
                 }
             },
             LinesPerRow::Each => {
-                let mut outcome = Outcome { findings: plan.unspoken(row).into_iter().map(refuse).collect(), made, short: 0 };
-                let mut short = None;
+                let findings = plan.unspoken(row).into_iter().map(refuse).collect();
+                let mut outcome = Outcome::new(made, findings);
+                let mut short = Vec::new();
                 for line in applying {
                     let counted = count(line, row);
                     outcome.findings.extend(counted.findings);
@@ -280,12 +304,13 @@ impl Work<'_> {
                         let made = self.make(plan, line, row, counted.quantity.max(1));
                         match counted.short {
                             None => outcome.made.push(made),
-                            Some(missing) => short = short.or(Some((missing, made))),
+                            Some(missing) => short.push((line, missing, made)),
                         }
                     }
                 }
-                if let Some((missing, made)) = short {
-                    outcome.take_short(missing, made);
+                // When all patients of the row are known.
+                for (line, missing, made) in short {
+                    outcome.take_short(line.count.as_ref(), missing, made, || self.patients(plan, row));
                 }
                 outcome
             }
@@ -294,6 +319,34 @@ impl Work<'_> {
 
     fn make(&self, plan: &TablePlan<'_>, line: &LinePlan<'_>, row: &Row<'_>, quantity: u32) -> Made {
         draft::make(plan, line, row, quantity, &self.reader, &self.places)
+    }
+
+    /// The most beds that a row which cannot be used may have told of; [`u64::MAX`] where it may count any number.
+    fn most_beds(&self, plan: &TablePlan<'_>, row: &Row<'_>) -> u64 {
+        let silent = !plan.lines.iter().any(|line| line.applies(row));
+        let most = match plan.per_row {
+            LinesPerRow::One => 1,
+            LinesPerRow::Each => plan.lines.len(),
+        };
+        // Of lines of which one is made, the first that applies is; where none does, it might have been any.
+        let speaking = plan.lines.iter().filter(|line| silent || line.applies(row)).take(if silent { plan.lines.len() } else { most });
+        let of_beds = speaking.filter(|line| draft::may_be_bed(line, row, &self.reader));
+        let beds_of = |line: &LinePlan<'_>| if line.count.is_some() || line.source(Field::Quantity).is_some() { u64::MAX } else { 1 };
+        of_beds.take(most).map(beds_of).fold(0_u64, u64::saturating_add)
+    }
+
+    /// Columns that count patients on a ward: alone, or less some of those patients (`Occupied` less `Ready`).
+    fn patients<'p>(&self, plan: &'p TablePlan<'_>, row: &Row<'_>) -> Vec<&'p str> {
+        let of_patients = plan.lines.iter().filter(|line| line.applies(row) && draft::is_occupied(line, row, &self.reader));
+        let counts: Vec<&Count<'_>> = of_patients.filter_map(|line| line.count.as_ref()).collect();
+        let alone = counts.iter().filter(|count| count.parts().next().is_none()).flat_map(|count| count.whole());
+        let mut columns: Vec<&str> = alone.collect();
+        for count in counts {
+            if count.parts().all(|part| columns.contains(&part)) {
+                columns.extend(count.whole());
+            }
+        }
+        columns
     }
 
     fn inspect(&mut self, plan: &TablePlan<'_>, part: &str, row: &Row<'_>) {
@@ -310,158 +363,8 @@ fn refuse_form(Unfit { column, pattern }: &Unfit) -> Finding {
     Finding::new(Rule::Ref04, format!("{column} is not of the form {pattern}, so its pieces cannot be told")).in_column(column)
 }
 
-/// What a row comes to.
-#[derive(Default)]
-struct Outcome {
-    made: Vec<Made>,
-    findings: Vec<Finding>,
-    /// Beds by which the patients of the row are more than its open beds.
-    short: u32,
-}
-
-impl Outcome {
-    /// Takes a count of empty beds that came out below zero. Where the row's patients explain it, there are no empty beds and
-    /// the ward is crowded (XRO-03); otherwise the counts contradict each other (ROW-02).
-    fn take_short(&mut self, (short, finding): (u32, Finding), made: Made) {
-        let occupied =
-            self.made.iter().filter(|made| made.line.line_type == LineType::Occupied).map(|made| made.line.quantity).sum::<u32>();
-        if made.line.line_type != LineType::Empty || short > occupied {
-            self.findings.push(finding);
-            self.made.push(made);
-            return;
-        }
-        self.findings.push(crowded(&made.located, short, &finding.place.column.unwrap_or_default()));
-        self.findings.extend(made.findings);
-        self.short += short;
-    }
-
-    /// Holds counts against each other. Where all that a row makes is patients, a whole that is too small says that the ward is
-    /// crowded (XRO-03). Beds without patients that the whole has no room for contradict it (ROW-02). A blank count is not known,
-    /// so nothing can be held against it; whether it may be blank is for the lines to say.
-    fn hold(&mut self, sum: &Together<'_>, row: &Row<'_>) {
-        let Counted { quantity, findings, short } = counted(&sum.rest, row);
-        let known = findings.is_empty();
-        self.findings.extend(findings.into_iter().filter(|finding| finding.rule != Rule::Row01));
-        match (short, self.made.first()) {
-            (Some((short, finding)), Some(first)) if self.made.iter().all(|made| made.line.line_type == LineType::Occupied) => {
-                self.findings.push(crowded(&first.located, short, &finding.place.column.unwrap_or_default()));
-                self.short += short;
-            }
-            (Some((_, finding)), _) => self.findings.push(finding),
-            (None, _) if sum.exact && known && quantity > 0 => {
-                let column = sum.rest.column();
-                let said = format!("{column} is more than its parts together ({})", sum.rest.parts());
-                self.findings.push(Finding::new(Rule::Row02, said).in_column(column));
-            }
-            (None, _) => {}
-        }
-    }
-}
-
-/// More patients on a ward than it has room for.
-fn crowded(located: &Located, short: u32, column: &str) -> Finding {
-    let ward = draft::shown(&located.ward);
-    let said = format!("Occupied exceeds open on ward {ward}, by {short}: counted as patients beyond its open beds");
-    Finding::new(Rule::Xro03, said).in_column(column)
-}
-
-/// A count as read.
-struct Counted {
-    quantity: u32,
-    findings: Vec<Finding>,
-    /// By how many the count is below zero, and what that means where nothing explains it.
-    short: Option<(u32, Finding)>,
-}
-
-/// The count of a line.
-fn count(line: &LinePlan<'_>, row: &Row<'_>) -> Counted {
-    let one = || Counted { quantity: 1, findings: Vec::new(), short: None };
-    line.count.as_ref().map_or_else(one, |count| counted(count, row))
-}
-
-/// A count; where it cannot be read, 1, so that the rest of the row is checked all the same.
-fn counted(count: &Count<'_>, row: &Row<'_>) -> Counted {
-    let mut counted = Counted { quantity: 1, findings: Vec::new(), short: None };
-    match count.read(row) {
-        Ok(quantity) => counted.quantity = quantity,
-        Err(problems) => {
-            for problem in problems {
-                match problem {
-                    CountProblem::Blank(column) => counted
-                        .findings
-                        .push(Finding::new(Rule::Row01, format!("{column} is blank: write 0 where there are none")).in_column(column)),
-                    CountProblem::Invalid(column, said) => counted.findings.push(Finding::new(Rule::Row02, said).in_column(column)),
-                    CountProblem::Short(column, short, said) => {
-                        counted.short = Some((short, Finding::new(Rule::Row02, said).in_column(column)));
-                    }
-                }
-            }
-        }
-    }
-    counted
-}
-
 fn part_of(table: &TableMapping) -> &str {
     table.member.as_deref().unwrap_or(&table.file)
-}
-
-/// The rows of a joined table, by their key.
-struct Partners<'t> {
-    /// Where the key's columns stand in the joining table.
-    key: Vec<usize>,
-    rows: HashMap<Vec<&'t str>, (RawRow<'t>, bool)>,
-    repeated: u64,
-    table: &'t str,
-}
-
-impl<'t> Partners<'t> {
-    fn new(described: &TableMapping, table: &RawTable, other: Option<&'t RawTable>) -> Self {
-        let mut partners = Self { key: Vec::new(), rows: HashMap::new(), repeated: 0, table: "" };
-        let (Some(join), Some(other)) = (&described.join, other) else { return partners };
-        let own: Option<Vec<usize>> = join.on.iter().map(|name| table.column(name)).collect();
-        let its: Option<Vec<usize>> = join.on.iter().map(|name| other.column(name)).collect();
-        let (Some(own), Some(its)) = (own, its) else { return partners };
-        partners.key = own;
-        partners.table = &other.name;
-        for row in other.rows() {
-            let Some(key) = key(row, &its) else { continue };
-            match partners.rows.entry(key) {
-                std::collections::hash_map::Entry::Vacant(free) => {
-                    free.insert((row, false));
-                }
-                // The same row twice says nothing new; another one does.
-                std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.numbers() == row.numbers() => {}
-                std::collections::hash_map::Entry::Occupied(_) => partners.repeated += 1,
-            }
-        }
-        partners
-    }
-
-    fn of(&mut self, row: RawRow<'t>) -> Option<RawRow<'t>> {
-        let (partner, met) = self.rows.get_mut(&key(row, &self.key)?)?;
-        *met = true;
-        Some(*partner)
-    }
-
-    fn say(&self, part: &str, findings: &mut Findings) {
-        if self.repeated > 0 {
-            let said = format!("rows of {} that repeat the key of an earlier row, which is used: {}", self.table, self.repeated);
-            findings.push(Finding::new(Rule::Xro02, said).with_severity(Severity::Warning).in_part(part));
-        }
-        let alone = self.rows.values().filter(|(_, met)| !met).count();
-        if alone > 0 {
-            let said = format!("rows of {} that fit no row here and are not used: {alone}", self.table);
-            findings.push(Finding::new(Rule::Str08, said).with_severity(Severity::Warning).in_part(part));
-        }
-    }
-}
-
-/// A row's key; none where any column of it is blank.
-fn key<'r>(row: RawRow<'r>, at: &[usize]) -> Option<Vec<&'r str>> {
-    if at.is_empty() {
-        return None;
-    }
-    at.iter().map(|at| Some(row.field(*at).trim()).filter(|text| !text.is_empty())).collect()
 }
 
 #[cfg(test)]

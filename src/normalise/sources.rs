@@ -107,10 +107,24 @@ impl<'a> Columns<'a> {
             .flat_map(|texts| (0..).map_while(move |number| (usize::try_from(number).ok()? < texts.texts.len()).then(|| texts.get(number))))
     }
 
+    /// The text of a row of the table itself by its column's position, trimmed; blank where it is a null token.
+    pub(super) fn own_text(&self, at: usize, row: RawRow<'_>) -> &'a str {
+        text_of(&self.own, at, row)
+    }
+
+    /// The text of a row of the joined table, likewise.
+    pub(super) fn joined_text(&self, at: usize, row: RawRow<'_>) -> &'a str {
+        text_of(&self.joined, at, row)
+    }
+
     /// A row ready to be read, with the row that it joins.
     pub(super) fn row<'r>(&'r self, own: RawRow<'r>, joined: Option<RawRow<'r>>) -> Row<'r> {
         Row { own, joined, columns: self }
     }
+}
+
+fn text_of<'a>(columns: &[ColumnTexts<'a>], at: usize, row: RawRow<'_>) -> &'a str {
+    columns.get(at).zip(row.number(at)).map_or("", |(column, number)| column.get(number))
 }
 
 /// One row, with null tokens read as blank.
@@ -317,6 +331,12 @@ impl<'a> Source<'a> {
         piece.or_else(|| Some((of(whole)?, self.label.as_str())))
     }
 
+    /// The columns that are put together, by name; none where it is one column.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (&str, Column<'_>)> {
+        let joined = if let Kind::Joined { columns, .. } = &self.kind { columns.as_slice() } else { &[] };
+        joined.iter().map(|column| (column.name, *column))
+    }
+
     /// The last of several columns put together, where it is blank and another is not: a bay without a bed would pass as one.
     pub(super) fn lacks_last(&self, row: &Row<'_>) -> Option<&str> {
         let Kind::Joined { columns, .. } = &self.kind else { return None };
@@ -459,6 +479,9 @@ pub(super) enum CountProblem<'a> {
     Short(&'a str, u32, String),
 }
 
+/// The most that one cell may count, and one line.
+const MOST_COUNTED: u32 = 99_999;
+
 /// A count, bound to columns.
 pub(super) struct Count<'a> {
     base: Column<'a>,
@@ -477,12 +500,30 @@ impl<'a> Count<'a> {
         self.base.name
     }
 
-    /// The columns that are taken away, for messages.
-    pub(super) fn parts(&self) -> String {
-        self.minus.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+    /// The columns that are added up.
+    pub(super) fn whole(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(&self.base).chain(&self.plus).map(|column| column.name)
     }
 
-    /// Reads the count, 0 to 99,999; every column that cannot be read is named.
+    /// The columns that are taken away.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &'a str> {
+        self.minus.iter().map(|column| column.name)
+    }
+
+    /// The columns that are taken away, for messages.
+    pub(super) fn named_parts(&self) -> String {
+        self.parts().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The columns that are taken away and are not nought.
+    pub(super) fn filled_parts(&self, row: &Row<'_>) -> impl Iterator<Item = &'a str> {
+        self.minus
+            .iter()
+            .filter(|column| values::whole_number(row.text(**column)).is_some_and(|number| number > 0))
+            .map(|column| column.name)
+    }
+
+    /// Reads the count, 0 to 99,999, of columns of 0 to 99,999 each; every column that cannot be read is named.
     pub(super) fn read(&self, row: &Row<'_>) -> Result<u32, Vec<CountProblem<'a>>> {
         let mut problems = Vec::new();
         let mut sum = 0_i64;
@@ -490,7 +531,8 @@ impl<'a> Count<'a> {
         for (column, sign) in signed {
             let text = row.text(*column);
             match values::whole_number(text) {
-                Some(number) => sum += sign * i64::from(number),
+                Some(number) if number <= MOST_COUNTED => sum += sign * i64::from(number),
+                Some(_) => problems.push(CountProblem::Invalid(column.name, format!("{} is more than 99,999", column.name))),
                 None if text.is_empty() => problems.push(CountProblem::Blank(column.name)),
                 None => {
                     let said = format!("{} is not a whole number", named(column.name, Words::default().quoted(text)));
@@ -501,10 +543,10 @@ impl<'a> Count<'a> {
         let base = self.base.name;
         match u32::try_from(sum) {
             _ if !problems.is_empty() => Err(problems),
-            Ok(number) if number <= 99_999 => Ok(number),
+            Ok(number) if number <= MOST_COUNTED => Ok(number),
             Ok(_) => Err(vec![CountProblem::Invalid(base, format!("{base} is more than 99,999"))]),
             Err(_) => {
-                let said = format!("{base} is less than its parts together ({})", self.parts());
+                let said = format!("{base} is less than its parts together ({})", self.named_parts());
                 Err(vec![match u32::try_from(-sum) {
                     Ok(short) => CountProblem::Short(base, short, said),
                     Err(_) => CountProblem::Invalid(base, said),

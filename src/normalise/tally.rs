@@ -32,6 +32,7 @@ pub(super) struct Tally {
     /// Beds on wards that are not registered, and the first row: its part, column and line.
     unknown_ward_beds: BTreeMap<WardKey, (u64, Spot, u64)>,
     rejected_wards: BTreeMap<WardKey, u64>,
+    rejected_beds: BTreeMap<WardKey, u64>,
 }
 
 impl Tally {
@@ -55,7 +56,7 @@ impl Tally {
             return;
         }
         self.persons += quantity;
-        if [&made.gender, &made.age].into_iter().any(|coding| matches!(coding, Coding::Blank(_) | Coding::Unread(_))) {
+        if made.is_unknown() {
             self.persons_unknown += quantity;
         }
         for (coding, not_carried) in [(&made.gender, &mut self.no_gender), (&made.age, &mut self.no_age)] {
@@ -73,10 +74,15 @@ impl Tally {
         }
     }
 
-    /// Counts a rejected row of a ward.
-    pub(super) fn rejected(&mut self, located: &Located) {
-        if !located.ward.is_empty() {
-            *self.rejected_wards.entry(key(located)).or_default() += 1;
+    /// Counts a rejected row of a ward, and the beds that it may have told of.
+    pub(super) fn rejected(&mut self, located: &Located, beds: u64) {
+        if located.ward.is_empty() {
+            return;
+        }
+        *self.rejected_wards.entry(key(located)).or_default() += 1;
+        if beds > 0 {
+            let sum = self.rejected_beds.entry(key(located)).or_default();
+            *sum = sum.saturating_add(beds);
         }
     }
 
@@ -108,6 +114,7 @@ impl Tally {
         into.persons_unknown = self.persons_unknown;
         into.unknown_ward_beds = self.unknown_ward_beds.into_iter().map(|(ward, (beds, ..))| (ward, beds)).collect();
         into.rejected_wards = self.rejected_wards;
+        into.rejected_beds = self.rejected_beds;
     }
 
     fn say_damage(&self, findings: &mut Findings) {

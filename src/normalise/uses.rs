@@ -4,12 +4,15 @@
 
 use super::mapping::{Mapping, SnapshotTime, TableMapping};
 use super::words::Words;
-use super::{plan, values};
+use super::{plan, quoting};
 use crate::feed::is_hidden;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest value that is shown, in characters: codes are short, and long texts are not needed to find a mistake.
 const MAX_SHOWN_CHARS: usize = 40;
+
+/// Longest running number or count that is shown, in digits: eight are a date.
+const MAX_RUNNING: usize = 7;
 
 /// Fields of the dataset about one person, or about one person's stay. Their columns are never shown.
 pub const PERSON_FIELDS: &[&str] = &["gender", "age_band", "ready", "edd_band", "los_band", "wait_from", "demand_ref"];
@@ -26,6 +29,8 @@ pub enum Showing {
     Place,
     /// A time that is about figures, not about a person.
     Time,
+    /// A running number or a count in a first or last line of its own layout.
+    Running,
     /// Anything else that was agreed: shown where a message could quote it.
     Code,
 }
@@ -41,12 +46,24 @@ impl Showing {
         }
         match self {
             Self::Masked => false,
-            Self::Place => values::quoted_place(value).is_some(),
+            Self::Place => quoting::quoted_place(value).is_some(),
             Self::Code => words.quoted(value).is_some(),
-            // With an hour it is no birth date; eight digits alone could be one, and ten an NHS number.
-            Self::Time => value.chars().filter(char::is_ascii_digit).count() >= 11 || value.chars().all(|c| !c.is_ascii_digit()),
+            Self::Time => value.chars().all(|c| !c.is_ascii_digit()) || is_a_time_of_figures(value),
+            Self::Running => value.len() <= MAX_RUNNING && value.bytes().all(|b| b.is_ascii_digit()),
         }
     }
+}
+
+/// Whether a time is told with an hour, as no birth date is: eight digits alone could be one, and ten an NHS number. Databases
+/// write a birth date with the hour of midnight, and births of whole lives are of the last century.
+fn is_a_time_of_figures(value: &str) -> bool {
+    let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+    let packed = || value.get(8..).unwrap_or_default();
+    let hour = value.split_once([' ', 'T']).map_or_else(packed, |(_, hour)| hour.trim_start());
+    let midnight = hour.chars().filter(char::is_ascii_digit).all(|digit| digit == '0')
+        || (hour.starts_with("12:00") && hour.to_ascii_lowercase().contains('a'));
+    let of_last_century = value.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 4 && run.starts_with("19"));
+    digits.len() >= 11 && !midnight && !of_last_century
 }
 
 /// What a mapping does with one column.
@@ -169,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_could_name_a_person_is_not_shown_in_any_column() {
-        use Showing::{Code, Masked, Place, Time};
+        use Showing::{Code, Masked, Place, Running, Time};
         let words = Words::default();
         let rows = [
             (Masked, "F", false),
@@ -186,6 +203,21 @@ mod tests {
             (Time, "TOTAL", true),
             (Time, "14/02/1935", false),
             (Time, "9434765919", false),
+            (Time, "2018-12-03T00:15:00Z", true),
+            (Time, "20181203101500", true),
+            (Time, "1935-02-14 00:00:00", false),
+            (Time, "2012-02-14 00:00:00.000", false),
+            (Time, "14/02/1935 00:00", false),
+            (Time, "14/02/2012 12:00:00 AM", false),
+            (Time, "20120214000000", false),
+            (Time, "1935-02-14 03:25", false),
+            (Time, "19350214032500", false),
+            (Running, "0001234", true),
+            (Running, "19350214", false),
+            (Running, "9434765919", false),
+            (Running, "1/2/35", false),
+            (Code, "1/2/35", false),
+            (Place, "1/2/35", false),
             (Code, &"x".repeat(41), false),
             (Code, "a\u{1b}[31m", false),
             (Place, "W\u{202e}21", false),

@@ -5,7 +5,7 @@
 
 use super::times;
 use crate::bedstate::AgeBand;
-use crate::feed::{is_hidden, printed};
+use crate::feed::is_hidden;
 use jiff::civil::Date;
 use std::borrow::Cow;
 use std::fmt;
@@ -16,8 +16,6 @@ pub const MAX_CODE: usize = 12;
 pub const MAX_DEMAND_FOR: usize = 8;
 /// Longest `demand_ref`, in characters.
 pub const MAX_DEMAND_REF: usize = 32;
-/// Most characters of a value that a message quotes.
-const MAX_QUOTED: usize = 40;
 
 /// Reads a whole number that is not negative: `7`, `1,234` and a spreadsheet's `10.0`; never `1.5` or `5.00E+01`.
 #[must_use]
@@ -188,46 +186,8 @@ pub fn damage(text: &str) -> Option<Damage> {
     }
 }
 
-/// The code of a place in quotes for a message; `None` where it could be about a person. A place may have a long number (a care
-/// home's CQC location id has eleven digits) or a name. Whoever registers a new ward must be told its code, so a single word is
-/// shown whatever it is; several words are only where one of them is a place's.
-#[must_use]
-pub fn quoted_place(text: &str) -> Option<String> {
-    // Eight digits are a date, ten an NHS number: columns may have slipped.
-    let like_a_number = (8..=10).contains(&digits_in(text));
-    (!like_a_number && !like_a_name(text)).then(|| in_quotes(text))
-}
-
-/// Whether a text is of several words, as a person's name is, with nothing in it that a place's name has.
-fn like_a_name(text: &str) -> bool {
-    const OF_PLACES: &str = "ward unit bay suite room wing floor block house home lodge court hall centre center hospital clinic east west \
-                             north south site area annexe cottage grange manor villa";
-    let words = || text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
-    let of_a_place = |word: &str| OF_PLACES.split(' ').any(|known| known.eq_ignore_ascii_case(word));
-    let apart = text.contains(|c: char| c.is_whitespace() || c == ',');
-    apart && words().count() > 1 && digits_in(text) == 0 && !words().any(of_a_place)
-}
-
-/// What a message says in place of a place's code that may not be shown.
-pub const NOT_SHOWN: &str = "(not shown: it may be about a person)";
-
-/// The same without quotes, for lists; a hint where it must not be shown.
-#[must_use]
-pub fn shown_place(text: &str) -> String {
-    match quoted_place(text) {
-        Some(quoted) => quoted.trim_matches('"').to_owned(),
-        None => NOT_SHOWN.to_owned(),
-    }
-}
-
 fn digits_in(text: &str) -> usize {
     text.chars().filter(char::is_ascii_digit).count()
-}
-
-fn in_quotes(text: &str) -> String {
-    let short: String = text.chars().take(MAX_QUOTED).collect();
-    let cut = if text.chars().nth(MAX_QUOTED).is_some() { "…" } else { "" };
-    format!("\"{}{cut}\"", printed(&short))
 }
 
 /// One digit, decimals, `E`, a sign, and two digits or more: only a spreadsheet writes that.
@@ -405,30 +365,5 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(damage(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn p7_a_message_quotes_no_place_that_looks_like_a_persons_number_or_name() {
-        let rows = [
-            ("1-1000000001", true),
-            ("RM102", true),
-            ("NELSON", true),
-            ("Ward East", true),
-            ("Unit East", true),
-            ("RMY-SITE-A", true),
-            ("Foxglove Ward", true),
-            ("Nelson 2", true),
-            ("943-476-5919", false),
-            ("19350214", false),
-            ("John Smith", false),
-            ("SMITH, John", false),
-            ("SMITH,J", false),
-            ("Mrs O'Neil", false),
-        ];
-        for (text, shown) in rows {
-            assert_eq!(quoted_place(text).is_some(), shown, "{text}");
-            assert_eq!(shown_place(text).contains(text), shown, "{text}");
-        }
-        assert_eq!(shown_place("W\u{202e}21"), "W\\u{202E}21");
     }
 }

@@ -5,21 +5,21 @@
 
 use crate::bedstate::{Line, Snapshot};
 use crate::feed::{
-    DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, UkClock,
-    UnknownWard,
+    DeliveryId, Digest, FileName, Finding, Findings, MAX_UNKNOWN_WARDS, RepeatedBy, Report, RowCounts, Rule, Slot, TimeRule, Totals,
+    UkClock, UnknownWard,
 };
 use crate::normalise::mapping::{Mapping, PartRole};
+use crate::normalise::quoting;
 use crate::normalise::reference::Reference;
 use crate::normalise::rows as normaliser;
 use crate::normalise::times::local_day;
-use crate::normalise::values;
 use crate::verify::control::{self, Kind, LeftOut};
 use crate::verify::fingerprint::Figures;
 use crate::verify::glance::Glance;
 use crate::verify::set::{self, Arrival, OpenSet, SetFile};
 use crate::verify::{
     self, Feed, History, Rejections, Verdict, envelope, identifiers, kinds, labels, lines as single, movement, plausibility, references,
-    register, sequence, times, totals as sums,
+    register, requests, sequence, times, totals as sums,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -249,6 +249,7 @@ impl<'a> Judgement<'a> {
         let mut rejections = Rejections {
             rows: set.rejected + normalised.rows.rejected,
             by_ward: normalised.rejected_wards,
+            beds: normalised.rejected_beds,
             by_kind: normalised.rejected_kinds,
             of_no_kind: set.rejected + normalised.rejected_of_no_kind,
         };
@@ -257,19 +258,22 @@ impl<'a> Judgement<'a> {
         if glance.unsound {
             verify::rows::check(&mut lines, mapping, &mut rejections, &mut self.findings);
         }
-        sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         let register = register::Register::new(reference, &feed.provider, local_day(snapshot_at));
         let against = single::Against { snapshot_at, mapping, register: &register, limits: &feed.limits };
         if glance.telling {
             single::check(&mut lines, &against, &mut rejections, &mut self.findings);
         }
-        self.findings.append(references::check(&set.tables, mapping));
+        let again = requests::count_once(&mut lines, &normalised.requests, &mut self.findings);
+        sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
+        self.findings.append(references::check(&normalised.references_like_nhs_numbers));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
         self.findings.append(kinds::check(&lines, &rejections, mapping.coverage, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);
         self.findings.append(labels::check(&wards, mapping, &reference.telling_words));
-        self.findings.extend(sums::check_unknown_persons(normalised.persons, normalised.persons_unknown, &feed.limits));
+        let persons = normalised.persons.saturating_sub(again.persons);
+        let unknown = normalised.persons_unknown.saturating_sub(again.unknown);
+        self.findings.extend(sums::check_unknown_persons(persons, unknown, &feed.limits));
         let beside = register::Beside {
             named: &normalised.named_wards,
             rejections: &rejections,
@@ -283,8 +287,8 @@ impl<'a> Judgement<'a> {
         self.report.unknown_wards = unknown_wards(&normalised.unknown_ward_beds);
         self.report.rows = RowCounts {
             read: set.rows,
-            used: normalised.rows.used.saturating_sub(rejections.rows - before),
-            skipped: normalised.rows.skipped,
+            used: normalised.rows.used.saturating_sub(rejections.rows - before).saturating_sub(again.rows),
+            skipped: normalised.rows.skipped + again.rows,
             rejected: rejections.rows,
             lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
         };
@@ -293,8 +297,10 @@ impl<'a> Judgement<'a> {
         let lines: Vec<Line> = lines.into_iter().map(|placed| placed.line).inspect(|line| figures.add(line)).collect();
         let totals = figures.totals;
         self.report.totals = Some(totals);
+        let told_again = Totals { demand: normalised.copies.demand.saturating_add(again.persons), ..normalised.copies };
+        let left_out = LeftOut::of(rejections.rows.saturating_add(normalised.copies_rejected), told_again, mapping);
         for (who, stated) in &set.stated_totals {
-            self.findings.append(control::check_totals(stated, who, &totals, LeftOut::of(rejections.rows, mapping)));
+            self.findings.append(control::check_totals(stated, who, &totals, left_out));
         }
         if mapping.coverage.beds {
             self.findings.extend(plausibility::check(&totals, &register, &feed.limits));
@@ -366,7 +372,7 @@ fn identifiers_dropped(mapping: &Mapping, set: &OpenSet) -> Vec<String> {
 
 /// Wards that wait for approval, as they may be shown.
 fn unknown_wards(beds: &BTreeMap<(String, String), u64>) -> Vec<UnknownWard> {
-    let shown = |code: &str| values::shown_place(code);
+    let shown = |code: &str| quoting::shown_place(code);
     let one = |((site, ward), beds): (&(String, String), &u64)| UnknownWard { site: shown(site), ward: shown(ward), beds: *beds };
     beds.iter().map(one).take(MAX_UNKNOWN_WARDS).collect()
 }

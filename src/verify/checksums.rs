@@ -4,6 +4,7 @@
 //! others are passed over, and a file without one that can be used is a finding.
 
 use super::control::readable;
+use super::records;
 use crate::feed::{Digest, Finding, Rule};
 
 /// One hash of a checksum file, and the file it is for where it says so.
@@ -26,13 +27,14 @@ pub struct Hashed<'a> {
     pub data: bool,
 }
 
-/// Reads `HASH  NAME`, `HASH *NAME`, `SHA256 (NAME) = HASH`, or a hash alone, one on each line. Other lines are ignored.
+/// Reads `HASH  NAME`, `HASH *NAME`, `SHA256 (NAME) = HASH`, a hash alone, in spaced pairs too, or what PowerShell's `Get-FileHash`
+/// shows as a table or a list, one on each line. Other lines are ignored.
 ///
 /// # Errors
 /// The finding that rejects the set where no hash can be read (TRN-04).
 pub fn checksums(bytes: &[u8]) -> Result<Vec<Checksum>, Finding> {
     let text = readable(bytes, "checksum file")?;
-    let found: Vec<Checksum> = text.lines().filter_map(checksum).collect();
+    let found: Vec<Checksum> = records::lines(&text).filter_map(checksum).collect();
     if found.is_empty() {
         return Err(Finding::new(
             Rule::Trn04,
@@ -48,8 +50,15 @@ fn checksum(line: &str) -> Option<Checksum> {
         let name = before.split_once('(').and_then(|(_, name)| name.rsplit_once(')')).map(|(name, _)| name);
         return Some(Checksum { name: name.map(base_name), sha256: hash.trim().parse().ok()? });
     }
+    // certutil wrote pairs with blanks between them until Windows 10.
+    if line.len() > HASH_CHARS && line.split(' ').all(|pair| pair.len() == 2) {
+        return Some(Checksum { name: None, sha256: line.replace(' ', "").parse().ok()? });
+    }
+    let line = of_powershell(line);
     let (hash, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    // PowerShell cuts a path that does not fit its window.
     let name = name.trim_start();
+    let name = if name.ends_with("...") || name.ends_with('\u{2026}') { "" } else { name };
     let name = name.strip_prefix('*').unwrap_or(name);
     // GNU tools mark a line whose name is written with escapes by a backslash.
     let (hash, name) = match hash.strip_prefix('\\') {
@@ -57,6 +66,17 @@ fn checksum(line: &str) -> Option<Checksum> {
         None => (hash, name.to_owned()),
     };
     Some(Checksum { name: (!name.is_empty()).then(|| base_name(&name)), sha256: hash.parse().ok()? })
+}
+
+/// Hexadecimal digits of a hash.
+const HASH_CHARS: usize = 64;
+
+/// A line without what `Get-FileHash` puts before a hash: the name of its algorithm in a table, `Hash :` in a list.
+fn of_powershell(line: &str) -> &str {
+    let after = |word: &str| line.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).and_then(|_| line.get(word.len()..));
+    let in_table = after("SHA256").filter(|rest| rest.starts_with(char::is_whitespace));
+    let in_list = || after("Hash").and_then(|rest| rest.trim_start().strip_prefix(':'));
+    in_table.or_else(in_list).map_or(line, str::trim_start)
 }
 
 /// `SHA256 (`, `SHA2-256(`: what BSD tools and OpenSSL write in front of a name.
@@ -121,7 +141,21 @@ mod tests {
     fn trn_04_checksum_files_of_common_tools_are_read() {
         let digest = Digest::of(b"abc");
         let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(ABC.bytes().flat_map(|b| [b, 0])).collect();
-        let rows: [(Vec<u8>, Option<&str>); 16] = [
+        let pairs: Vec<&str> = (0..32).map(|at| &ABC[2 * at..2 * at + 2]).collect();
+        let table = |path: &str| {
+            let text = format!(
+                "\u{feff}\r\nAlgorithm       Hash        Path\r\n---------       ----        ----\r\nSHA256          {}    {path}\r\n",
+                ABC.to_uppercase()
+            );
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+        };
+        let rows: [(Vec<u8>, Option<&str>); 22] = [
+            (format!("SHA256 hash of file beds.csv:\r\n{}\r\nCertUtil: -hashfile command completed\r\n", pairs.join(" ")).into(), None),
+            (table("D:\\export\\beds 1.csv"), Some("beds 1.csv")),
+            (table("D:\\export\\be..."), None),
+            (table(""), None),
+            (format!("\r\nAlgorithm : SHA256\r\nHash      : {ABC}\r\nPath      : D:\\beds.csv\r\n").into(), None),
+            (format!("# made by the export job\r{ABC}  beds.csv\r").into(), Some("beds.csv")),
             (format!("{ABC}  beds.csv\n").into(), Some("beds.csv")),
             (format!("{ABC} *beds.csv\r\n").into(), Some("beds.csv")),
             (format!("{ABC}  ./out/beds 1.csv\n").into(), Some("beds 1.csv")),

@@ -137,40 +137,45 @@ pub fn check_dataset(text: &str, bare: bool, who: &str) -> Option<Finding> {
     (!fits).then(|| Finding::new(Rule::Str09, format!("{stated} that {who} states is not supported: {DATASET} is.")))
 }
 
-/// What was rejected on the way from rows to lines, so that sums may fall short by that.
+/// What was left out on the way from rows to lines, so that sums may fall short by that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Rows that were rejected.
+    /// Rows that were rejected, and copies of them.
     pub rows: u64,
     /// Most beds and patients that one row counts; `None`: a row may count any number.
     pub most_of_one: Option<u64>,
+    /// Beds and patients that count once although the file tells of them more than once: a sender may have counted them each time.
+    pub again: Totals,
 }
 
 impl LeftOut {
-    /// Rows that were rejected, in the layout of a mapping.
+    /// Rows that were rejected, in the layout of a mapping, and what was told of again.
     #[must_use]
-    pub fn of(rows: u64, mapping: &Mapping) -> Self {
+    pub fn of(rows: u64, again: Totals, mapping: &Mapping) -> Self {
         let lines = || mapping.tables.iter().flat_map(|table| &table.lines);
         let single = lines().all(|line| line.quantity.is_none() && !line.set.contains_key("quantity"));
-        Self { rows, most_of_one: single.then_some(1) }
+        Self { rows, most_of_one: single.then_some(1), again }
     }
 }
 
 /// Compares stated sums with the lines' (STR-07). `who` states them, such as "The control file".
 ///
-/// Where rows were rejected, sums may fall short by what those rows counted at most: they are reported by themselves, and the
-/// limits on them decide. A sum that is above the stated one, or that lacks more, rejects the file.
+/// A sender may count rows or beds and patients, so what the file tells of again may be in a stated sum or not. Where rows were
+/// rejected, sums may fall short by what those rows counted at most: they are reported by themselves, and the limits on them
+/// decide. A sum that is above the stated one, or that lacks more, rejects the file.
 #[must_use]
 pub fn check_totals(stated: &StatedTotals, who: &str, sums: &Totals, left_out: LeftOut) -> Findings {
-    let beside = stated.beside(sums);
-    let lacking = beside.iter().filter_map(|(_, stated, sum)| stated.map(|stated| stated.saturating_sub(*sum)));
-    let lacking = lacking.fold(0_u64, u64::saturating_add);
+    let again = stated.beside(&left_out.again).map(|(_, _, again)| again);
+    let beside = stated.beside(sums).into_iter().zip(again);
+    let compared = beside.filter_map(|((name, stated, sum), again)| Some((name, stated?, sum, again)));
+    let lacks = |(_, stated, sum, again): &(&str, u64, u64, u64)| stated.saturating_sub(sum.saturating_add(*again));
+    let lacking = compared.clone().map(|of_one| lacks(&of_one)).fold(0_u64, u64::saturating_add);
     let may_lack = left_out.most_of_one.map_or(u64::MAX, |most| left_out.rows.saturating_mul(most));
     let explained = left_out.rows > 0 && lacking <= may_lack;
     let mut findings = Findings::default();
-    for (name, stated, sum) in beside {
-        if stated.is_some_and(|stated| sum > stated || (sum < stated && !explained)) {
-            let stated = stated.unwrap_or_default();
+    for of_one in compared {
+        let (name, stated, sum, _) = of_one;
+        if sum > stated || (lacks(&of_one) > 0 && !explained) {
             findings.push(Finding::new(Rule::Str07, format!("{who} says {name} is {stated}, the sum of the rows is {sum}.")));
         }
     }
@@ -216,7 +221,7 @@ pub fn record(bytes: &[u8], always: &[String]) -> (ControlRecord, Findings) {
         }
     };
     let mut values: BTreeMap<String, String> = BTreeMap::new();
-    for (number, line) in (1_u64..).zip(records::without_end_mark(&text).lines().map(str::trim)) {
+    for (number, line) in (1_u64..).zip(records::lines(records::without_end_mark(&text)).map(str::trim)) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

@@ -33,6 +33,9 @@ const DIFFERENT: usize = 3;
 const FEWEST_CHARS: usize = 8;
 const FEWEST_DIGITS: usize = 4;
 
+/// The lengths of a date without noughts and century: `1/2/35`, `14.2.35`.
+const SHORT_DATE_CHARS: std::ops::RangeInclusive<usize> = 6..=7;
+
 /// The lengths of a spreadsheet's number for a day, with and without a nought behind the point.
 const SERIAL_CHARS: std::ops::RangeInclusive<usize> = 4..=7;
 
@@ -52,6 +55,8 @@ struct Column {
     /// The first different ones that pass.
     different: Vec<TenDigits>,
     births: Births,
+    /// Short ones among them that a bed's code may look like: `3-1-12`, floor, room and bed.
+    like_codes: u64,
     /// Days that a spreadsheet wrote as numbers.
     serials: Births,
     /// Values looked at, and the last of them with what it was: a time that stands on every row is read once.
@@ -86,7 +91,7 @@ impl Scan {
 
     /// Looks at one field of the column at a position.
     pub fn look(&mut self, column: usize, field: &str) {
-        let short = SERIAL_CHARS.contains(&field.len()) && matches!(field.as_bytes().first(), Some(b'1'..=b'9'));
+        let short = SERIAL_CHARS.contains(&field.len()) && matches!(field.as_bytes().first(), Some(b'0'..=b'9'));
         let long = field.len() >= FEWEST_CHARS && field.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS;
         if !short && !long {
             return;
@@ -140,7 +145,8 @@ impl Scan {
             let columns = self.columns.iter().zip(labels).filter(|(_, label)| !of_times || agreed.times.contains(*label));
             columns.filter_map(|(column, _)| column.births.newest_year()).max()
         };
-        newest(true).or_else(|| newest(false))
+        let with_century = self.columns.iter().filter_map(|column| column.births.newest_year_with_century()).max();
+        newest(true).or(with_century).or_else(|| newest(false))
     }
 }
 
@@ -169,10 +175,17 @@ impl Column {
         }
     }
 
-    /// Looks at a field that is too short for anything but a spreadsheet's number for a day.
+    /// Looks at a field that is too short for anything but a date without noughts, or a spreadsheet's number for a day.
     fn look_at_short(&mut self, field: &str) {
         if Births::want(self.values) {
-            self.serials.note(day_of_serial(field));
+            let day = Some(field).filter(|field| SHORT_DATE_CHARS.contains(&field.len())).and_then(day_in);
+            if day.is_some() {
+                self.births.note(day);
+                self.like_codes += u64::from(!field.contains('/'));
+            }
+            if !field.starts_with('0') {
+                self.serials.note(day_of_serial(field));
+            }
         }
         self.values += 1;
     }
@@ -180,7 +193,8 @@ impl Column {
     /// How many dates of birth there are, written as dates or as a spreadsheet's numbers; none in a column that was agreed as
     /// something else.
     fn births_found(&self, newest: Option<u16>, known: &Known) -> Option<u64> {
-        let as_dates = || self.births.found(newest, known.days_of);
+        let like_codes = known.is_read && self.births.are_mostly(self.like_codes);
+        let as_dates = || self.births.found(newest, known.days_of).filter(|_| !like_codes);
         let as_numbers = || self.serials.found_as_numbers(newest).filter(|_| known.may_hold_serials);
         if known.is_a_time { None } else { as_dates().or_else(as_numbers) }
     }
@@ -209,6 +223,7 @@ pub struct Agreed {
 struct Known {
     is_a_time: bool,
     days_of: DaysOf,
+    is_read: bool,
     may_hold_serials: bool,
 }
 
@@ -242,6 +257,7 @@ impl Agreed {
         Known {
             is_a_time: self.times.iter().any(|column| column == label),
             days_of,
+            is_read: read,
             may_hold_serials: !read && days_of == DaysOf::Anything && !names::names_a_number(label),
         }
     }
@@ -285,5 +301,7 @@ fn in_few_words(what: &str) -> Finding {
     Finding::new(Rule::Igv02, format!("{what} holds a number that looks like an NHS number. The file is sealed."))
 }
 
+#[cfg(test)]
+mod spellings;
 #[cfg(test)]
 mod tests;

@@ -141,25 +141,23 @@ impl<'a> Updates<'a> {
     }
 }
 
-/// Isolation needs a room of its own, and critical care a ward for it.
-fn coding(placed: &PlacedLine, against: &Against<'_>) -> Option<Finding> {
+/// Isolation needs a room of its own, and critical care a ward for it; a bed may lack both.
+fn coding(placed: &PlacedLine, against: &Against<'_>) -> impl Iterator<Item = Finding> {
     let line = &placed.line;
-    if line.line_type == LineType::Demand {
-        return None;
-    }
-    let isolated = line.bed_status == Some(BedStatus::Isolated) && line.side_room != Some(true);
-    if !isolated && !is_critical(line) {
-        return None;
-    }
+    let is_bed = line.line_type != LineType::Demand;
+    let isolated = is_bed && line.bed_status == Some(BedStatus::Isolated) && line.side_room != Some(true);
     let ward = line.ward_code.as_deref().unwrap_or_default();
-    if isolated {
+    let alone = isolated.then(|| {
         let said = format!("Check coding: a bed on ward {} is isolated and not a side room.", quoted_place(ward));
-        return Some(at_field(placed, Rule::Row06, said, against.mapping, &["side_room", "bed_status"]));
-    }
-    let registered = against.register.ward(&line.site_code, ward)?;
-    let elsewhere = !CRITICAL.contains(&registered.ward_class.as_str());
-    let said = || format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted_place(ward));
-    elsewhere.then(|| at_field(placed, Rule::Row06, said(), against.mapping, &["care_level"]))
+        at_field(placed, Rule::Row06, said, against.mapping, &["side_room", "bed_status"])
+    });
+    let registered = if is_bed && is_critical(line) { against.register.ward(&line.site_code, ward) } else { None };
+    let elsewhere = registered.filter(|registered| !CRITICAL.contains(&registered.ward_class.as_str()));
+    let critical = elsewhere.map(|_| {
+        let said = format!("Check coding: care level 2 or 3 on ward {}, which is no critical care ward.", quoted_place(ward));
+        at_field(placed, Rule::Row06, said, against.mapping, &["care_level"])
+    });
+    alone.into_iter().chain(critical)
 }
 
 /// A finding at a line's row, in the provider's column for the first of some fields that has one.
@@ -265,5 +263,7 @@ mod tests {
         for (n, (said, expected)) in rows.iter().enumerate() {
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "row {n}: {said}");
         }
+        let both = bed("W1", isolated, Some(false), Some("02"));
+        assert!(both.contains("not a side room") && both.contains("no critical care ward"), "{both}");
     }
 }

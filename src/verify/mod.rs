@@ -30,6 +30,7 @@ pub mod plausibility;
 pub mod lines;
 pub mod register;
 pub mod references;
+pub mod requests;
 pub mod running_number;
 pub mod sequence;
 pub mod movement;
@@ -48,7 +49,7 @@ use crate::bedstate::Snapshot;
 use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, Finding, Findings, ProviderCode, ProviderKind, Rule, printed};
 use crate::normalise::mapping::Mapping;
-use crate::normalise::values::shown_place;
+use crate::normalise::quoting::shown_place;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 

@@ -27,6 +27,9 @@ const MAX_CELLS: usize = 200;
 /// Longest text of one field that is shown, in characters; only names of columns can be longer.
 const MAX_CELL_CHARS: usize = 80;
 
+/// What stands at the known positions of a first or last line of its own layout: codes, times, numbers.
+const OF_OWN_LAYOUT: [Showing; 3] = [Showing::Place, Showing::Time, Showing::Running];
+
 /// A set as a person may look at it.
 #[derive(Clone, Debug)]
 pub struct Outline<'m> {
@@ -178,7 +181,7 @@ impl<'m> TableOutline<'m> {
             let label = self.read.layout.columns.get(at).map(|column| column.label.clone()).filter(|_| in_place && own_layout.is_none());
             let shown = match &own_layout {
                 _ if self.header_at == Some(line) => self.names.get(at).is_some_and(Option::is_some),
-                Some(known) => known.contains(&(at + 1)) && Showing::Place.allows(text, &self.words),
+                Some(known) => known.contains(&(at + 1)) && OF_OWN_LAYOUT.iter().any(|showing| showing.allows(text, &self.words)),
                 None => in_place && self.allows(at, text),
             };
             let pieces = label.as_deref().map(|column| uses::pieces_of(self.mapping, column)).unwrap_or_default();

@@ -284,6 +284,11 @@ pub fn ends_with_line_end(text: &str) -> bool {
     text.is_empty() || text.ends_with(['\n', '\r'])
 }
 
+/// The lines of a small text, whatever ends them: LF, CR LF, or CR alone.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
 /// The text without 0x1A at its end, which ended text files on old systems, and which some exports still write.
 pub(super) fn without_end_mark(text: &str) -> &str {
     text.trim_end_matches('\u{1a}')

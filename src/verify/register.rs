@@ -259,11 +259,14 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
     let limits = beside.limits;
     let key = (ward.site_code.clone(), ward.ward_code.clone());
     let registered = u64::from(ward.registered_beds);
+    // Rejected rows are beds that were there: as many as they are, and no more.
+    let rejected = beside.rejections.beds.get(&key).copied().unwrap_or(0);
     let beds = match sum {
         Some(sum) => sum.beds,
         None if beside.named.contains(&key) => 0,
         // Where all its rows were rejected, that is what is wrong.
-        None if beside.rejections.by_ward.contains_key(&key) => return None,
+        None if rejected > 0 && !limits.wards_may_vanish => return None,
+        None if rejected > 0 => 0,
         None => {
             if ward.may_be_absent {
                 let said = format!("{} is not in the snapshot, as the register allows: {registered} beds are registered.", named(ward));
@@ -278,11 +281,9 @@ fn missing_or_other_size(ward: &Ward, sum: Option<&Sum<'_>>, beside: &Beside<'_>
     if beds == 0 && ward.may_be_absent {
         return None;
     }
-    let apart = beds.abs_diff(registered);
-    // Rejected rows are beds that were there.
+    let apart = if beds < registered { (registered - beds).saturating_sub(rejected) } else { beds - registered };
     let differs = apart > u64::from(limits.register_beds)
-        && apart * 100 > registered * u64::from(limits.register_percent)
-        && !beside.rejections.by_ward.contains_key(&key);
+        && apart.saturating_mul(100) > registered.saturating_mul(u64::from(limits.register_percent));
     let message = || format!("{}: {beds} beds, register {registered}.", named(ward));
     differs.then(|| Finding::new(Rule::Xro05, message()))
 }
@@ -379,6 +380,42 @@ mod tests {
         ];
         for (n, (change, registered, expected)) in rows.iter().enumerate() {
             assert_eq!(said(change, registered).join("|"), *expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn xro_04_and_xro_05_rejected_rows_explain_as_many_beds_as_they_are() {
+        let reference = reference();
+        let register = Register::new(&reference, &"RM1".parse().unwrap(), "2018-12-03".parse().unwrap());
+        // Beds of fifteen on each ward that stand on W1, rows of it rejected, beds those told of, whether it may vanish; what is said.
+        let rows = [
+            (9, 1, 1, false, "XRO-05"),
+            (9, 4, 4, false, ""),
+            (9, 1, u64::MAX, false, ""),
+            // A patient who waits is no bed.
+            (9, 4, 0, false, "XRO-05"),
+            (0, 4, 0, false, "XRO-04"),
+            (0, 4, 0, true, "XRO-04"),
+            (0, 1, 1, true, "XRO-05"),
+            (0, 15, 15, true, ""),
+            // That the ward would lose all its beds rejects the file.
+            (0, 1, 1, false, ""),
+            (21, 6, 6, false, "XRO-05"),
+        ];
+        for (standing, rows, told_of, may_vanish, expected) in rows {
+            let line = |ward: &str, quantity| Line { ward_code: Some(ward.into()), quantity, ..Line::new("RM102", LineType::Closed) };
+            let of_both = [("W1", standing), ("W2", 15)].into_iter().filter(|(_, beds)| *beds > 0);
+            let lines: Vec<PlacedLine> =
+                of_both.map(|(ward, beds)| PlacedLine { part: "beds".into(), row: 2, line: line(ward, beds) }).collect();
+            let key: WardKey = ("RM102".to_owned(), "W1".to_owned());
+            let by = |count: u64| [(key.clone(), count)].into_iter().filter(|(_, count)| *count > 0).collect();
+            let rejections = Rejections { rows, by_ward: by(rows), beds: by(told_of), ..Rejections::default() };
+            let limits = Limits { wards_may_vanish: may_vanish, ..Limits::default() };
+            let (named, feed) = (BTreeSet::new(), beds_feed());
+            let beside = Beside { named: &named, rejections: &rejections, beds: true, mapping: &feed.mappings[0], limits: &limits };
+            let (found, _) = check(&Wards::of(&lines, &register), &register, &beside);
+            let said: Vec<String> = found.iter().map(|finding| finding.rule.to_string()).collect();
+            assert_eq!(said.join("|"), expected, "{standing} {rows} {told_of} {may_vanish}");
         }
     }
 

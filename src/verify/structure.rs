@@ -63,16 +63,21 @@ pub fn read(text: &str, mapping: &TableMapping, limits: &Limits) -> TableRead {
     reader.finish()
 }
 
-/// The number a file announces: digits, with or without thousands separators or a trailing `.0`.
+/// The number a file announces: digits, with or without a trailing `.0`, or thousands separators between groups of three. A
+/// comma elsewhere may be a decimal one: such a number is none.
 #[must_use]
 pub fn announced_number(text: &str) -> Option<u64> {
     let text = text.trim();
     let text = text.strip_suffix(".0").unwrap_or(text);
-    let digits: String = text.chars().filter(|c| *c != ',').collect();
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if !text.bytes().all(|b| b.is_ascii_digit() || b == b',') {
         return None;
     }
-    digits.parse().ok()
+    let (first, groups) = text.split_once(',').map_or((text, None), |(first, groups)| (first, Some(groups)));
+    let grouped = (1..=3).contains(&first.len()) && groups.is_none_or(|groups| groups.split(',').all(|group| group.len() == 3));
+    if groups.is_some() && !grouped {
+        return None;
+    }
+    text.chars().filter(|c| *c != ',').collect::<String>().parse().ok()
 }
 
 mod ending;

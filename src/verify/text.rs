@@ -55,8 +55,16 @@ pub fn decode(bytes: &[u8], agreed: Encoding) -> Result<Text<'_>, Finding> {
             (text, (agreed != Encoding::Utf16).then(|| "Read as UTF-16, which was not agreed.".to_owned()))
         }
         Some((_, mark)) => {
-            let agreed = if agreed == Encoding::Utf16 { agreed } else { Encoding::Utf8 };
-            decode_bytes(bytes.get(mark..).unwrap_or_default(), agreed)
+            let rest = bytes.get(mark..).unwrap_or_default();
+            match agreed {
+                Encoding::Utf16 => decode_bytes(rest, agreed),
+                Encoding::Utf8 => decode_bytes(rest, Encoding::Utf8),
+                // The mark itself was not agreed, even where every letter is the same in both.
+                Encoding::Windows1252 => {
+                    let (text, warning) = decode_bytes(rest, Encoding::Utf8);
+                    (text, warning.or_else(|| Some("Read as UTF-8, where Windows-1252 was agreed.".to_owned())))
+                }
+            }
         }
         None if looks_like_utf16(bytes) => {
             return Err(not_text(
@@ -171,7 +179,7 @@ mod tests {
             ("Ward 21 – Gen".as_bytes(), Windows1252, "Ward 21 – Gen", true),
             (b"plain", Windows1252, "plain", false),
             (b"\xef\xbb\xbfWard", Utf8, "Ward", false),
-            (b"\xef\xbb\xbfWard", Windows1252, "Ward", false),
+            (b"\xef\xbb\xbfWard", Windows1252, "Ward", true),
             (b"\xff\xfea\x00b\x00", Utf8, "ab", true),
             (b"\xfe\xff\x00a\x00b", Utf8, "ab", true),
             (b"\xff\xfea\x00b\x00", Utf16, "ab", false),

@@ -245,7 +245,8 @@ pub fn punctuality(snapshot_at: Timestamp, received_at: Timestamp, feed: &Feed, 
         let message = format!("Held: the snapshot is {} old. A person must release it.", spoken(age));
         findings.push(Finding::new(Rule::Tim03, message).with_severity(Severity::RejectFile));
     } else if late > SignedDuration::ZERO {
-        let begun = SignedDuration::from_mins((late.as_secs() + 59) / 60);
+        let seconds = late.as_secs().saturating_add(i64::from(late.subsec_nanos() > 0));
+        let begun = SignedDuration::from_mins(seconds.saturating_add(59) / 60);
         findings.push(Finding::new(Rule::Tim03, format!("Late by {}.", spoken(begun))));
     }
     if let Some(version) = history.until(received_at).filter(|past| past.slot == slot).map(|past| past.version).max() {

@@ -34,6 +34,8 @@ pub struct Rejections {
     pub by_kind: BTreeMap<LineType, u64>,
     /// Those that do not say what they tell of.
     pub of_no_kind: u64,
+    /// The most beds that those told of; [`u64::MAX`] where it may be any number.
+    pub beds: BTreeMap<WardKey, u64>,
 }
 
 impl Rejections {
@@ -48,6 +50,10 @@ impl Rejections {
             let Some(row) = failed.get(&(Arc::clone(&placed.part), placed.row)) else { return true };
             kinds.insert((placed.line.line_type, row));
             if let Some(ward) = ward_of(&placed.line) {
+                if placed.line.line_type != LineType::Demand {
+                    let beds = self.beds.entry(ward.clone()).or_default();
+                    *beds = beds.saturating_add(u64::from(placed.line.quantity));
+                }
                 wards.insert((ward, row));
             }
             false
@@ -219,8 +225,10 @@ impl Seen {
         usize::try_from(hash >> 32).unwrap_or_default() & self.slots.len().saturating_sub(1)
     }
 
+    /// Makes room for at least as many again. It begins with two places: a hostile file has a ward, and so one of these, for
+    /// each of its rows.
     fn grow(&mut self) {
-        let size = self.taken.saturating_add(8).saturating_mul(4).next_power_of_two();
+        let size = self.taken.saturating_mul(4).max(2).next_power_of_two();
         for slot in std::mem::replace(&mut self.slots, vec![0; size]).into_iter().filter(|slot| *slot != 0) {
             let mut at = self.place(slot);
             while self.slots.get(at).is_some_and(|taken| *taken != 0) {
@@ -254,7 +262,7 @@ pub fn check_rejections(
     let per_ward = u64::from(limits.rejected_rows_per_ward);
     let mut lost: BTreeSet<(&str, &str)> = BTreeSet::new();
     if !limits.wards_may_vanish {
-        lost = rejections.by_ward.keys().filter(|key| wards.contains(*key)).map(|(site, ward)| (site.as_str(), ward.as_str())).collect();
+        lost = rejections.beds.keys().filter(|key| wards.contains(*key)).map(|(site, ward)| (site.as_str(), ward.as_str())).collect();
     }
     for line in lines.iter().map(|placed| &placed.line).filter(|line| line.line_type != LineType::Demand) {
         // Usually no ward is in doubt, and then the lines need not be looked at.
@@ -373,6 +381,18 @@ mod tests {
                 let end = u64::from(wards * beds) + 1;
                 assert_eq!(found, [vec![5, end + 1, end + 3], vec![end, end + 2]], "{wards} wards of {beds} beds");
             }
+        }
+    }
+
+    #[test]
+    fn wards_of_one_bed_take_next_to_no_room_and_large_ones_are_at_most_half_full() {
+        for (lines, most) in [(1, 2), (2, 8), (3, 8), (100, 512), (1_000, 4_096)] {
+            let (hasher, mut seen) = (Keyed::new(), Seen::default());
+            for number in 0..lines {
+                assert_eq!(seen.earlier(number, hasher.hash_one(number), |earlier| earlier == number), None);
+            }
+            assert!(seen.slots.len() <= most && seen.slots.len() >= 2 * lines, "{lines} lines: {} places", seen.slots.len());
+            assert_eq!(seen.earlier(lines, hasher.hash_one(0), |earlier| earlier == 0), Some(0), "{lines} lines");
         }
     }
 

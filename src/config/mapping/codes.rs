@@ -17,8 +17,17 @@ pub(in crate::config) const MAX_CODE: usize = 12;
 /// The lists that are reference data, as far as one mapping can use them.
 pub(super) struct Lists<'a> {
     reference: &'a Reference,
-    sites: Option<Vec<String>>,
-    wards: Option<Vec<String>>,
+    sites: Option<Known>,
+    wards: Option<Known>,
+}
+
+/// Sites or wards that a mapping may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// As registered, to the letter.
+    codes: Vec<String>,
+    /// Other names: they are looked up whatever their letter case.
+    names: Vec<String>,
 }
 
 impl<'a> Lists<'a> {
@@ -36,9 +45,14 @@ impl<'a> Lists<'a> {
             .iter()
             .filter(|alias| alias.provider.as_str() == provider && meets(alias.valid_from, alias.valid_to))
             .collect();
-        let sites = sites.map(|site| site.site_code.clone()).chain(aliases.iter().filter_map(|alias| alias.source_site.clone())).collect();
-        let wards: Vec<String> =
-            wards.map(|ward| ward.ward_code.clone()).chain(aliases.iter().map(|alias| alias.source_ward.clone())).collect();
+        let sites = Known {
+            codes: sites.map(|site| site.site_code.clone()).collect(),
+            names: aliases.iter().filter_map(|alias| alias.source_site.clone()).collect(),
+        };
+        let wards = Known {
+            codes: wards.map(|ward| ward.ward_code.clone()).collect(),
+            names: aliases.iter().map(|alias| alias.source_ward.clone()).collect(),
+        };
         Self {
             reference,
             sites: Some(sites).filter(|_| !reference.sites.is_empty()),
@@ -57,7 +71,7 @@ pub(super) enum Kind {
     /// Up to [`MAX_CODE`] characters: a bay or bed, or a place where there is no register.
     Free,
     /// A registered site or ward, or another name of one.
-    Place(Vec<String>),
+    Place(Known),
     /// What tells a request from others: never the same on every line.
     Reference,
     /// An instant.
@@ -69,7 +83,7 @@ pub(super) enum Kind {
 /// The kind of a dataset field; `None` where the dataset has no such field.
 pub(super) fn kind(field: &str, lists: &Lists<'_>) -> Option<Kind> {
     let reference = lists.reference;
-    let place = |known: &Option<Vec<String>>| Some(known.clone().map_or(Kind::Free, Kind::Place));
+    let place = |known: &Option<Known>| Some(known.clone().map_or(Kind::Free, Kind::Place));
     let listed = |codes: Vec<&str>| Some(Kind::Listed(codes.into_iter().map(str::to_owned).collect()));
     match field {
         "line_type" => listed(LineType::ALL.iter().map(|it| it.code()).collect()),
@@ -120,9 +134,10 @@ pub(super) fn refuse(field: &str, kind: &Kind, code: &str) -> Option<String> {
             let fine = code.chars().count() <= MAX_CODE && !code.chars().any(char::is_control);
             (!fine).then(|| format!("\"{code}\" is longer than {MAX_CODE} characters, which is the most {field} can hold"))
         }
-        Kind::Place(known) if known.iter().any(|it| it == code) => None,
+        Kind::Place(known) if known.codes.iter().any(|it| it == code) => None,
+        Kind::Place(known) if known.names.iter().any(|name| name.to_lowercase() == code.to_lowercase()) => None,
         Kind::Place(known) => {
-            let near = did_you_mean(code, known.iter().map(String::as_str));
+            let near = did_you_mean(code, known.codes.iter().chain(&known.names).map(String::as_str));
             let what = if field == "site_code" { "site" } else { "ward" };
             Some(format!("\"{code}\" is no {what} that is registered for this provider while the mapping is in force{near}"))
         }

@@ -141,6 +141,7 @@ fn constants_for_places_must_be_registered_while_the_mapping_is_in_force() {
         (site, "site_code = { value = \"RM102\" }", String::new()),
         (site, "site_code = { value = \"RM103\" }", String::new()),
         (site, "site_code = { value = \"Main\" }", String::new()),
+        (site, "site_code = { value = \"MAIN\" }", String::new()),
         (
             site,
             "site_code = { value = \"RM104\" }",
@@ -164,7 +165,7 @@ fn constants_for_places_must_be_registered_while_the_mapping_is_in_force() {
                 no("; did you mean \"RM102\"?")
             ),
         ),
-        (ward, "ward_code = { column = \"WARD\", codes = { A = \"W21\", B = \"Ward 21\" } }", String::new()),
+        (ward, "ward_code = { column = \"WARD\", codes = { A = \"W21\", B = \"Ward 21\", C = \"ward 21\" } }", String::new()),
         (
             ward,
             "ward_code = { column = \"WARD\", codes = { A = \"W21\" }, otherwise = \"W2l\" }",

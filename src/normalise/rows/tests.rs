@@ -1,7 +1,7 @@
 //! Rows become lines: each field kind, each rule, and strange text in every cell.
 
 use super::*;
-use crate::normalise::mapping::{Condition, Reading, Skip};
+use crate::normalise::mapping::{Condition, Quantity, Reading, Skip, Sum};
 use crate::normalise::testing::*;
 
 const WINTER: &str = "2018-12-03T10:15:00Z";
@@ -243,6 +243,7 @@ fn rows_with_one_id_are_copies_only_where_every_field_is_the_same() {
     let found = run(&mapping(vec![described]), &["W21|EMP|1", "W21|EMP|1", "5E1|EMP|1", "5E1|EMP|1", "W21|EMP|", "W21|EMP|"]);
     let rows = found.rows;
     assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected), (6, 4, 2, 0));
+    assert_eq!((found.copies, found.copies_rejected), (Totals { empty: 2, ..Totals::default() }, 0));
 }
 
 #[test]
@@ -265,6 +266,27 @@ fn a_table_without_its_partner_or_an_optional_column_reads_blank() {
 }
 
 #[test]
+fn f18_a_key_with_a_null_token_joins_nothing() {
+    // (the tables' null tokens, the bed's row, the closure's, what comes of the bed)
+    let rows = [
+        (&[][..], "W21|EMP|-", "W21|-|flood", "CLO"),
+        (&["-"], "W21|EMP|-", "W21|-|flood", "EMP"),
+        (&["-"], "W21|EMP|1", "W21| 1 |flood", "CLO"),
+    ];
+    for (null, bed, closure, expected) in rows {
+        let with_null = |table: TableMapping| table.with(|table| table.null = null.iter().map(|token| (*token).to_owned()).collect());
+        let described = beds(&["WARD", "TYPE", "BED"])
+            .join("closures", &["WARD", "BED"])
+            .line(line().when("closures.WHY", "*").set("line_type=CLO closed_reason=OTH"))
+            .line(line().set("empty_state=RDY"));
+        let mapping = mapping(vec![with_null(described), with_null(table("closures", &["WARD", "BED", "WHY"]))]);
+        let tables = [mapping.tables[0].raw(2, &[bed]), mapping.tables[1].raw(2, &[closure])];
+        let found = run_at(WINTER, &mapping, &tables);
+        assert_eq!(found.lines[0].line.line_type.code(), expected, "{null:?} {bed}");
+    }
+}
+
+#[test]
 fn each_asks_only_for_codes_that_its_lines_list() {
     let described = beds(&["WARD", "N", "EXTRA", "OPEN"])
         .with(|table| table.lines_per_row = LinesPerRow::Each)
@@ -273,7 +295,7 @@ fn each_asks_only_for_codes_that_its_lines_list() {
         .line(line().when("EXTRA", "*").count("EXTRA", &[], &[]).set("empty_state=CLN"))
         .line(line().when("OPEN", "Y*").count("N", &[], &[]).set("empty_state=RSV"));
     let found = run(&mapping(vec![described]), &["W21|1||Yes", "W21|1||No", "W21|1|2|y"]);
-    assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN \"No\" is not an agreed code"]);
+    assert_eq!(told(&found), ["REF-04 R 3 OPEN: OPEN is not an agreed code"]);
     let lines: Vec<(u64, u32)> = found.lines.iter().map(|line| (line.row, line.line.quantity)).collect();
     assert_eq!(lines, [(2, 1), (2, 1), (4, 1), (4, 2), (4, 1)]);
 }
@@ -296,4 +318,74 @@ fn xro_04_a_ward_whose_rows_are_left_out_is_told_of_and_a_patient_who_waits_tell
     let found = run(&mapping(vec![described]), &["W21|EMP|", "5E1|EMP|COT", "W22|DEM|COT"]);
     assert_eq!((found.rows.used, found.rows.skipped), (1, 2));
     assert_eq!(found.named_wards, [("RM102".to_owned(), "5E1".to_owned())].into());
+}
+
+#[test]
+fn xro_04_a_row_of_noughts_tells_of_its_ward_only_where_it_counts_beds() {
+    let counts = || {
+        beds(&["WARD", "TYPE", "N", "WAITING"])
+            .with(|table| table.lines_per_row = LinesPerRow::Each)
+            .line(line().when("TYPE", "BED").count("N", &[], &[]).set("line_type=EMP empty_state=RDY"))
+            .line(line().when("TYPE", "DEM").count("WAITING", &[], &[]).set("line_type=DEM gender=X age_band=AXX"))
+    };
+    let rows = [("W21|BED|0|0", true), ("W21|DEM|0|0", false), ("W21|DEM|0|1", false)];
+    for (row, told_of) in rows {
+        let found = run(&mapping(vec![counts()]), &[row]);
+        assert_eq!((found.rows.used, found.named_wards.len()), (1, usize::from(told_of)), "{row}");
+    }
+}
+
+#[test]
+fn counts_of_a_row_are_held_against_each_other_by_what_they_count() {
+    type Lines = &'static [(&'static str, &'static str, &'static [&'static str])];
+    // Each line's type, the column that counts it, and what is taken away; what is at most what; a row; what is said; beds short.
+    let rows: [(Lines, &[(&[&str], &str)], &str, &[&str], u64); 10] = [
+        // The patients explain why no bed is empty, and nothing why fewer beds are there than are open.
+        (
+            &[("OCC", "A", &[]), ("EMP", "B", &["A"]), ("CLO", "C", &["B"])],
+            &[],
+            "30|28|20|0",
+            &[
+                "ROW-02 R 2 C: C is less than its parts together (B)",
+                "XRO-03 W 2 B: Occupied exceeds open on ward \"W21\", by 2: counted as patients beyond its open beds",
+            ],
+            0,
+        ),
+        // Beds of men and of women: each is short by itself.
+        (&[("OCC", "A", &[]), ("EMP", "B", &["A"]), ("OCC", "C", &[]), ("EMP", "D", &["C"])], &[], "5|3|4|3", &["by 2", "by 1"], 3),
+        // No patient is compared.
+        (&[("OCC", "A", &[]), ("EMP", "B", &[])], &[(&["C"], "D")], "6|0|6|4", &["ROW-02 R 2 D: D is less than"], 0),
+        (&[("OCC", "A", &[])], &[(&["B"], "A")], "3|5|0|0", &["ROW-02 R 2 A: A is less than"], 0),
+        // Patients against patients.
+        (&[("OCC", "A", &[]), ("OCC", "B", &[])], &[(&["B"], "A")], "3|5|0|0", &["ROW-02 R 2 A: A is less than"], 0),
+        (&[("OCC", "A", &["B"]), ("OCC", "B", &[])], &[(&["A"], "C")], "5|3|4|0", &["by 1"], 1),
+        // Closed beds beside a crowded ward are no contradiction, unless they are held against the same whole.
+        (&[("OCC", "A", &[]), ("CLO", "B", &[])], &[(&["A"], "C")], "6|2|4|0", &["by 2"], 2),
+        (&[("OCC", "A", &[]), ("CLO", "B", &[])], &[(&["A", "B"], "C")], "6|2|4|0", &["ROW-02 R 2 C: C is less than"], 0),
+        // The same patients, held against two things: they are beyond the open beds once.
+        (&[("OCC", "A", &[]), ("EMP", "B", &["A"])], &[(&["A"], "B"), (&["A"], "C")], "30|28|29|0", &["by 2", "by 1"], 2),
+        // No number of a file is without bounds.
+        (&[("OCC", "A", &[])], &[(&["C"], "A"), (&["D"], "A")], "1|0|4294967295|4294967295", &["C is more than", "D is more than"], 0),
+    ];
+    for (n, (lines, sums, row, said, short)) in rows.into_iter().enumerate() {
+        let mut described =
+            table("wards", &["WARD", "A", "B", "C", "D"]).field("site_code", value("RM102")).field("ward_code", column("WARD"));
+        described.lines_per_row = LinesPerRow::Each;
+        for (kind, counted, minus) in lines {
+            let set = match *kind {
+                "OCC" => "line_type=OCC gender=1 age_band=A80",
+                "EMP" => "line_type=EMP empty_state=RDY",
+                _ => "line_type=CLO closed_reason=OTH",
+            };
+            described = described.line(line().count(counted, &[], minus).set(set));
+        }
+        let minus = |of: &[&str]| of.iter().map(|column| (*column).to_owned()).collect();
+        let rest = |(of, whole): &(&[&str], &str)| Quantity { column: (*whole).to_owned(), plus: Vec::new(), minus: minus(of) };
+        described.sums = sums.iter().map(|sum| Sum { rest: rest(sum), exact: false }).collect();
+        let found = run(&mapping(vec![described]), &[&format!("W21|{row}")]);
+        let told = told(&found);
+        assert_eq!(told.len(), said.len(), "row {n}: {told:?}");
+        assert!(said.iter().all(|said| told.iter().any(|told| told.contains(said))), "row {n}: {told:?}");
+        assert_eq!(found.beds_short, short, "row {n}: {told:?}");
+    }
 }

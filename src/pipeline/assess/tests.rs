@@ -127,7 +127,7 @@ fn past(slot: &str, version: u32, files: &[(String, Vec<u8>)]) -> PastSnapshot {
         content: Digest::of(&digests),
         received_at: at("2018-12-03T10:02:00Z"),
         coverage: None,
-        totals: crate::feed::Totals { occupied: 20, empty: 10, available_now: 10, ..crate::feed::Totals::default() },
+        totals: Totals { occupied: 20, empty: 10, available_now: 10, ..Totals::default() },
         fingerprint: None,
     }
 }
@@ -246,6 +246,7 @@ fn times_are_judged_at_receipt() {
         assert_eq!(case.said(), expected, "row {n}: {}", case.messages());
     }
     assert!(received("2018-12-03T10:27:01Z").messages().contains("Late by 8 min."));
+    assert!(received("2018-12-03T10:20:00.4Z").messages().contains("Late by 1 min."));
     assert!(history("2018-12-03T10:15Z").messages().contains("This slot already has version 3"));
     assert!(history("2018-12-03T10:30Z").messages().contains("Back-filled into history"));
 }

@@ -12,6 +12,9 @@ fn a_control_record_is_read_or_says_what_is_wrong() {
         (format!("# made by the job\r\n{GOOD}kind=RESEND\nSequence_No = 12\ntotal_occ=2\n"), ""),
         (format!("\u{feff}{GOOD}").replace('\n', "\r\n"), ""),
         (format!("{GOOD}kind=test\n"), ""),
+        (GOOD.replace('\n', "\r"), ""),
+        (format!("{GOOD}rubbish=1\n").replace('\n', "\r"), "STR-04 Line 5 of"),
+        (format!("{GOOD}rubbish=1\n").replace('\n', "\r\n"), "STR-04 Line 5 of"),
         (format!("{GOOD}kind=test\r"), ""),
         (format!("{GOOD}kind=test\n\u{1a}"), ""),
         (format!("{GOOD}kind=test"), "STR-10 The last line of the control file has no line end"),
@@ -29,6 +32,9 @@ fn a_control_record_is_read_or_says_what_is_wrong() {
         (GOOD.replace("BEDSTATE/1", "BEDS/1"), "STR-09 Version BEDS/1 that"),
         (GOOD.replace("BEDSTATE/1", "J Smith 9434765919"), "STR-09 The version that the control file states is not"),
         (GOOD.replace("row_count=3", "row_count=three"), "TRN-04 The control file cannot be used: row_count is not a whole number"),
+        (GOOD.replace("row_count=3", "row_count=1,25"), "TRN-04 The control file cannot be used: row_count is not a whole number"),
+        (GOOD.replace("row_count=3", "row_count=1250,000"), "row_count is not a whole number"),
+        (GOOD.replace("row_count=3", "row_count=,125"), "row_count is not a whole number"),
         (GOOD.replace("row_count=3", ""), "row_count is missing"),
         (format!("{GOOD}total_emp=-1\n"), "total_emp is not a whole number"),
         (format!("{GOOD}sha256=12\n"), "sha256 is not 64"),
@@ -83,8 +89,9 @@ fn str_09_a_first_line_may_name_the_dataset_alone() {
 fn str_07_stated_sums_are_those_of_the_rows() {
     let sums = Totals { occupied: 80, empty: 20, closed: 2, demand: 5, ..Totals::default() };
     let totals = |occupied, empty, closed, demand| StatedTotals { occupied, empty, closed, demand };
-    let singly = |rows| LeftOut { rows, most_of_one: Some(1) };
-    let counts = |rows| LeftOut { rows, most_of_one: None };
+    let singly = |rows| LeftOut { rows, most_of_one: Some(1), again: Totals::default() };
+    let counts = |rows| LeftOut { rows, most_of_one: None, again: Totals::default() };
+    let again = |rows, demand| LeftOut { again: Totals { demand, ..Totals::default() }, ..singly(rows) };
     // What is stated, what was left out, and the sums that are said to differ.
     let rows = [
         (totals(Some(80), Some(20), Some(2), Some(5)), singly(0), ""),
@@ -98,6 +105,14 @@ fn str_07_stated_sums_are_those_of_the_rows() {
         (totals(Some(79), None, None, None), singly(1), "total_occ"),
         (totals(Some(110), Some(20), None, None), counts(1), ""),
         (totals(Some(110), Some(19), None, None), counts(1), "total_emp"),
+        // Two requests were there twice: a sender may count them again or not, and nothing else may be missing.
+        (totals(Some(80), None, None, Some(5)), again(0, 2), ""),
+        (totals(Some(80), None, None, Some(7)), again(0, 2), ""),
+        (totals(Some(80), None, None, Some(8)), again(0, 2), "total_dem is 8, the sum of the rows is 5"),
+        (totals(Some(81), None, None, Some(7)), again(0, 2), "total_occ"),
+        (totals(Some(80), None, None, Some(4)), again(0, 2), "total_dem"),
+        (totals(Some(81), None, None, Some(7)), again(1, 2), ""),
+        (totals(Some(81), None, None, Some(8)), again(1, 2), "total_occ total_dem"),
     ];
     for (stated, left_out, expected) in rows {
         let findings = check_totals(&stated, "The control file", &sums, left_out);
@@ -110,9 +125,9 @@ fn str_07_stated_sums_are_those_of_the_rows() {
     assert_eq!(both, totals(Some(3), Some(3), Some(2), None));
     let mut feed = beds_feed();
     feed.mappings[0].tables = vec![beds()];
-    assert_eq!(LeftOut::of(4, &feed.mappings[0]), singly(4));
+    assert_eq!(LeftOut::of(4, Totals::default(), &feed.mappings[0]), singly(4));
     feed.mappings[0].tables = vec![beds(), wards()];
-    assert_eq!(LeftOut::of(4, &feed.mappings[0]), counts(4));
+    assert_eq!(LeftOut::of(4, Totals::default(), &feed.mappings[0]), counts(4));
 }
 
 #[test]

@@ -108,15 +108,28 @@ impl Births {
         }
     }
 
-    /// The latest year of a date.
+    /// The latest year of a date; of two digits alone, by what is usual.
     pub(super) fn newest_year(&self) -> Option<u16> {
-        self.days.last_key_value().map(|(day, _)| day.year)
+        self.days.keys().map(|day| day.with_century(None).year).max()
+    }
+
+    /// The latest year of a date that says its century.
+    pub(super) fn newest_year_with_century(&self) -> Option<u16> {
+        self.days.keys().filter(|day| day.has_century()).map(|day| day.year).max()
+    }
+
+    /// Whether so many are at least half of the dates.
+    pub(super) fn are_mostly(&self, dates: u64) -> bool {
+        dates > 0 && dates.saturating_mul(2) >= self.dates
     }
 
     /// How many dates there are, if they are dates of birth; `newest` is the year that ages are counted from. Each day counts
     /// once, however many rows it stands on.
     pub(super) fn found(&self, newest: Option<u16>, days_of: DaysOf) -> Option<u64> {
         let newest = newest?;
+        if self.days.keys().any(|day| !day.has_century()) {
+            return self.with_centuries(newest).found(Some(newest), days_of);
+        }
         let all = self.dates.saturating_add(self.others);
         let days = self.days_that_tell();
         let count = u64::try_from(self.days.len()).unwrap_or(u64::MAX);
@@ -131,6 +144,19 @@ impl Births {
             DaysOf::Anything => self.of_whole_lives(&days, newest) || self.of_the_young(&days, newest),
         };
         told.then_some(self.dates)
+    }
+
+    /// The same dates, of which each has its century.
+    fn with_centuries(&self, newest: u16) -> Self {
+        let mut full = Self { others: self.others, ..Self::default() };
+        for (day, rows) in &self.days {
+            let day = day.with_century(Some(newest));
+            if !day.stands_for_none() {
+                full.dates += rows;
+                *full.days.entry(day).or_default() += rows;
+            }
+        }
+        full
     }
 
     /// The same for days that a spreadsheet wrote as numbers.
@@ -261,6 +287,24 @@ mod tests {
             assert_eq!(births(dates).found(newest, DaysOf::Anything).is_some(), expected, "{what}");
         }
         assert!(!format!("{:?}", births(over(1925, 2010, 3))).contains("19"));
+    }
+
+    #[test]
+    fn igv_03_births_with_two_digits_of_the_year_are_never_to_come() {
+        let short =
+            |first: u32, last: u32, count: u32| over(first, last, count).into_iter().map(|day| format!("{}{}", &day[..6], &day[8..]));
+        let rows: Vec<(&str, Vec<String>, bool)> = vec![
+            ("a ward for older people", short(1924, 1939, 30).collect(), true),
+            ("a whole hospital", short(1925, 2010, 100).collect(), true),
+            ("plans up to five years ahead", short(2017, 2023, 30).collect(), false),
+            ("written as 1900 or 1970", ["01/01/70", "31/12/99", "03/12/18"].iter().map(ToString::to_string).collect(), false),
+        ];
+        for (what, dates, expected) in rows {
+            let unpadded: Vec<String> = dates.iter().map(|day| day.replace("/0", "/").trim_start_matches('0').to_owned()).collect();
+            for dates in [dates, unpadded] {
+                assert_eq!(births(dates.clone()).found(Some(2018), DaysOf::Anything).is_some(), expected, "{what}: {dates:?}");
+            }
+        }
     }
 
     /// Every so many days from the start of 1995 to 2018; 1 January 1995 was a Sunday.

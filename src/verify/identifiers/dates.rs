@@ -2,6 +2,8 @@
 //!
 //! Owns which spellings are dates. Refuses to judge whose they are.
 
+mod rarer;
+
 use jiff::civil::{Date, Weekday};
 
 /// The first year that is counted, and the first that no longer is. So there are only so many days to keep.
@@ -19,7 +21,13 @@ const DAYS_FOR_NONE: &[Day] = &[
     Day { year: 1970, month: 1, day: 1 },
 ];
 
-/// Two digits of a year up to here are of this century: births of 1940 and later are told from plans for 2039.
+/// What is added to a year of two digits until its century is known.
+const WITHOUT_CENTURY: u16 = 10_000;
+
+/// Years ahead of the newest date that a year of two digits may lie: plans do, births do not.
+const YEARS_AHEAD: u16 = 5;
+
+/// Two digits of a year up to here are of this century where nothing tells of the newest date.
 const LAST_SHORT_YEAR_OF_THIS_CENTURY: u16 = 39;
 
 /// Pieces of a text that are looked at: a date stands near the start of what a cell says, and long texts stay cheap.
@@ -28,7 +36,7 @@ const MAX_PIECES: usize = 96;
 /// The days that a spreadsheet's numbers of four and five digits are taken for: from 1910 to 2036.
 const SERIALS: std::ops::RangeInclusive<i64> = 3_654..=49_999;
 
-/// A day as a text says it.
+/// A day as a text says it. Where it says two digits of the year, the century is not known yet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Day {
     pub(super) year: u16,
@@ -37,6 +45,24 @@ pub(super) struct Day {
 }
 
 impl Day {
+    /// Whether the text says the year with its century.
+    pub(super) fn has_century(self) -> bool {
+        self.year < WITHOUT_CENTURY
+    }
+
+    /// The day with its century: nobody is born after the newest date, and few plans lie far ahead of it.
+    pub(super) fn with_century(self, newest: Option<u16>) -> Self {
+        if self.has_century() {
+            return self;
+        }
+        let short = self.year - WITHOUT_CENTURY;
+        let this = match newest {
+            Some(newest) => 2000 + short <= newest.saturating_add(YEARS_AHEAD),
+            None => short <= LAST_SHORT_YEAR_OF_THIS_CENTURY,
+        };
+        Self { year: short + if this { 2000 } else { 1900 }, ..self }
+    }
+
     /// Whether systems write it where they have no date.
     pub(super) fn stands_for_none(self) -> bool {
         YEARS_FOR_NONE.contains(&self.year) || DAYS_FOR_NONE.contains(&self)
@@ -55,7 +81,7 @@ impl Day {
 /// birth is the earliest.
 pub(super) fn day_in(text: &str) -> Option<Day> {
     let pieces: Vec<Piece<'_>> = Pieces { rest: text }.take(MAX_PIECES).collect();
-    (0..pieces.len()).filter_map(|at| day_at(&pieces, at)).min()
+    (0..pieces.len()).filter_map(|at| day_at(&pieces, at).or_else(|| rarer_day_at(&pieces, at))).min()
 }
 
 /// The day that a spreadsheet's number stands for, such as `18721` or `18721.0` for 3 April 1951. Numbers outside the days of
@@ -121,7 +147,9 @@ fn day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
     match from {
         [Piece::Number(all), after @ ..] if all.len() == 8 => {
             let chained = ['-', '.', '/'].into_iter().any(is_chained);
-            (!is_glued && !chained && may_end_there(after, '-') && may_end_there(after, '/')).then(|| packed(all)).flatten()
+            (!is_glued && !chained && may_end_there(after, '-') && may_end_there(after, '/'))
+                .then(|| rarer::packed_in_any_order(all))
+                .flatten()
         }
         [Piece::Number(first), Piece::Sign(one), middle, Piece::Sign(two), Piece::Number(last), after @ ..]
             if one == two && matches!(one, '-' | '/' | '.') =>
@@ -130,7 +158,8 @@ fn day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
             // Among other words a year of two digits needs a day and a month of two: "3/4/12" may be anything.
             let padded = first.len() == 2 && !matches!(middle, Piece::Number(month) if month.len() < 2);
             let trusted = !short || alone || (padded && !is_glued);
-            (trusted && !is_chained(*one) && may_end_there(after, *one)).then(|| day_of(first, *middle, last)).flatten()
+            let day = || day_of(first, *middle, last).or_else(|| rarer::month_first(first, *middle, last, *one));
+            (trusted && !is_chained(*one) && may_end_there(after, *one)).then(day).flatten()
         }
         [Piece::Number(day), after @ ..] if !is_glued => {
             let (Piece::Word(month), after) = without_space(without_ordinal(after)).split_first()? else { return None };
@@ -145,6 +174,12 @@ fn day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
         }
         _ => None,
     }
+}
+
+/// The same for the rarer spellings.
+fn rarer_day_at(pieces: &[Piece<'_>], at: usize) -> Option<Day> {
+    let (before, from) = pieces.split_at_checked(at)?;
+    rarer::stamped(before, from).or_else(|| rarer::apart(before, from))
 }
 
 /// Whether a date may end before these pieces: not within a word, but for the `T` before a time, nor within a chain of numbers.
@@ -185,8 +220,7 @@ fn day_of(first: &str, month: Piece<'_>, last: &str) -> Option<Day> {
     }?;
     let full = match (number(year)?, year.len()) {
         (year, 4) => year,
-        (year, 2) if year <= LAST_SHORT_YEAR_OF_THIS_CENTURY => 2000 + year,
-        (year, 2) => 1900 + year,
+        (year, 2) => WITHOUT_CENTURY + year,
         _ => return None,
     };
     valid(full, month, number(day)?)
@@ -199,7 +233,7 @@ fn packed(text: &str) -> Option<Day> {
 }
 
 fn valid(year: u16, month: u16, day: u16) -> Option<Day> {
-    let known = (FIRST_YEAR..NO_YEAR).contains(&year) || YEARS_FOR_NONE.contains(&year);
+    let known = (FIRST_YEAR..NO_YEAR).contains(&year) || year >= WITHOUT_CENTURY || YEARS_FOR_NONE.contains(&year);
     let fits = known && (1..=12).contains(&month) && (1..=31).contains(&day);
     fits.then_some(Day { year, month, day })
 }
@@ -249,10 +283,25 @@ mod tests {
         for text in ["SMITH14/02/1935", "adm 03/12/2018 born 14/02/1935", "14/02/1935 seen 03/12/2018", "14.02.1935."] {
             assert!(day_in(text) == Some(Day { year: 1935, month: 2, day: 14 }), "{text}");
         }
-        for text in ["14/02/55", "SMITH 14/02/55", "14-Feb-55", "SMITH 14-Feb-55"] {
-            assert!(day_in(text) == Some(Day { year: 1955, month: 2, day: 14 }), "{text}");
+        let with_century = |text: &str, newest| day_in(text).map(|day| day.with_century(newest));
+        for text in ["14/02/55", "SMITH 14/02/55", "14-Feb-55", "SMITH 14-Feb-55", "14/2/55", "14.2.55", "14-2-55"] {
+            assert!(with_century(text, Some(2018)) == Some(Day { year: 1955, month: 2, day: 14 }), "{text}");
         }
-        assert!(day_in("14-Feb-18") == Some(Day { year: 2018, month: 2, day: 14 }));
+        // The newest date, where there is one, and the year that two digits stand for.
+        let years = [
+            ("14-Feb-18", Some(2018), 2018),
+            ("14/02/23", Some(2018), 2023),
+            ("14/02/24", Some(2018), 1924),
+            ("14/02/35", Some(2018), 1935),
+            ("14/02/35", Some(2031), 2035),
+            ("14/02/35", None, 2035),
+            ("14/02/40", None, 1940),
+            ("14/02/00", Some(2018), 2000),
+            ("14/02/1935", Some(2018), 1935),
+        ];
+        for (text, newest, year) in years {
+            assert!(with_century(text, newest) == Some(Day { year, month: 2, day: 14 }), "{text}");
+        }
     }
 
     #[test]

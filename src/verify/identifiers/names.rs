@@ -23,6 +23,7 @@ pub fn names_a_person(name: &str) -> bool {
         || TELLING_ENDS.iter().any(|text| plain.ends_with(text))
         || TELLING_STARTS.iter().any(|text| plain.starts_with(text))
         || TELLING_ALONE.contains(&plain.as_str())
+        || TELLING_ALONE.contains(&without_persons(&words).as_str())
         || is_a_persons_address(&words, &plain)
         || is_a_persons_name(&words)
         || is_a_persons_number(&words)
@@ -150,11 +151,20 @@ fn is_a_way(word: &str) -> bool {
     of_the_list(word) || of_the_list(without_number)
 }
 
-/// A column called "Patient" holds who lies in the bed; "Patients" counts them, and "Patient type" or "Patient on leave" is
-/// something about one.
+/// A column called "Patient" or "Patient in bed" holds who lies in the bed; "Patients" counts them, and "Patient type" or "Patient
+/// on leave" is something about one.
 fn stands_for_a_person(words: &[String]) -> bool {
+    let words = match words {
+        [before @ .., within, place] if within == "in" && place == "bed" => before,
+        all => all,
+    };
     let persons = words.iter().filter(|word| BARE.contains(&word.as_str())).count();
     persons == 1 && words.iter().all(|word| BARE.contains(&word.as_str()) || is_one_of(BARE_BESIDE, word))
+}
+
+/// What is left of "Patient CHI" or "Pt first" without the word for the person.
+fn without_persons(words: &[String]) -> String {
+    words.iter().map(String::as_str).filter(|word| !BARE.contains(word)).collect()
 }
 
 fn is_person(word: &str) -> bool {

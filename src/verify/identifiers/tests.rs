@@ -116,6 +116,7 @@ fn igv_03_births_seal_and_the_days_of_stays_and_things_do_not() {
     let children: Vec<String> = (0..20).map(|n| format!("{:02}/0{}/{}", n + 1, n % 9 + 1, 1995 + n)).collect();
     let written = |before: &str| births.iter().map(|birth| format!("{before}{birth}")).collect::<Vec<_>>();
     let numbers = |n: usize| (0..30_usize).map(|at| (9_000 + at * 7_919 % 30_000).to_string()).take(n).collect::<Vec<_>>();
+    let short = |sign: &str| (0..20).map(|n| format!("{}{sign}{}{sign}{}", n % 9 + 1, n % 8 + 1, 30 + n * 3)).collect::<Vec<_>>();
     let agreed = |times: &[&str], read: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Agreed { times: owned(times), read: owned(read) }
@@ -130,6 +131,13 @@ fn igv_03_births_seal_and_the_days_of_stays_and_things_do_not() {
         ("Ref", children.clone(), agreed(&[], &[]), 1),
         ("Admitted", children.clone(), agreed(&[], &[]), 0),
         ("Last inspection", children, agreed(&[], &[]), 0),
+        ("Ref", short("/"), agreed(&[], &[]), 1),
+        ("Ref", short("/"), agreed(&[], &["Ref"]), 1),
+        ("Ref", short("/"), agreed(&["Ref"], &[]), 0),
+        ("Ref", short("."), agreed(&[], &[]), 1),
+        ("Ref", short("-"), agreed(&[], &[]), 1),
+        ("Ref", short("-"), agreed(&[], &["Ref"]), 0),
+        ("Ref", (0..20).map(|n| format!("{}/{}/18", n + 1, n % 8 + 1)).collect(), agreed(&[], &[]), 0),
         ("Info", numbers(30), agreed(&[], &[]), 1),
         ("Info", numbers(19), agreed(&[], &[]), 0),
         ("Info", numbers(30), agreed(&[], &["Info"]), 0),

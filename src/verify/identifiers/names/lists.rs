@@ -216,14 +216,28 @@ pub(super) const TELLING: &[&str] = &[
 ];
 
 /// The same, as a whole name or at its end, but for a number behind it.
-pub(super) const TELLING_ENDS: &[&str] = &["nhsno", "nhsid", "hospitalno", "hospno", "initials", "notes", "note", "mrn", "dob", "birth"];
+pub(super) const TELLING_ENDS: &[&str] =
+    &["nhsno", "nhsid", "hospitalno", "hospno", "initials", "notes", "note", "memo", "mrn", "dob", "yob", "birth", "occupiedby"];
 
 /// The same, as a whole name or at its start.
 pub(super) const TELLING_STARTS: &[&str] = &["mrn", "dob"];
 
-/// The same, where they are all of the name.
+/// The same, where they are all of the name, but for one of [`BARE`]. "First", "Last", "Given" and "Family" are a person's
+/// names where nothing stands beside them: "First floor", "Last review" and "Family room" are none.
 pub(super) const TELLING_ALONE: &[&str] = &[
     "nhs",
+    "nhsn",
+    "chi",
+    "hcn",
+    "hcno",
+    "hcnum",
+    "hcnumber",
+    "crn",
+    "first",
+    "last",
+    "given",
+    "family",
+    "inits",
     "initial",
     "firstinitial",
     "middleinitial",
@@ -245,7 +259,7 @@ pub(super) const POSTCODES: &[&str] = &["postcode", "postalcode"];
 pub(super) const NUMBERS: &[&str] = &["id", "no", "num", "number", "ref", "reference", "identifier", "key"];
 
 /// What, with one of those behind it, is a person's number or that of a stay, by which a person is found.
-pub(super) const NUMBERED: &[&str] = &["nhs", "chi", "hsc", "ni", "pas", "passport", "spell", "encounter"];
+pub(super) const NUMBERED: &[&str] = &["nhs", "chi", "hcn", "crn", "hsc", "ni", "pas", "passport", "spell", "encounter"];
 
 /// Words for the ways to reach somebody.
 pub(super) const WAYS: &[&str] = &["tel", "telephone", "phone", "mobile", "mob", "email", "contact"];

@@ -315,7 +315,7 @@ fn nhs_numbers(count: usize) -> Vec<String> {
 
 /// A hundred beds and patients who wait in the emergency department, some with a time that cannot be read. Neither the file's
 /// share of rejected rows nor a ward's says anything of them.
-fn emergencies(patients: usize, unread: usize) -> Input {
+fn queue_partly_read(patients: usize, unread: usize) -> Input {
     let row = |n| {
         let since = if n < unread { "2018-12-03T07:5" } else { "03/12/2018 07:52" };
         format!("03/12/2018 10:15,RM102,EDMAJ,A&E,,,DTA,M,67,300,ED,{since}\n")
@@ -812,22 +812,22 @@ fn every_rule_is_tripped_and_just_not_tripped() {
         (Rule::Row08, "R", rm1().edit_some("Ward,B,1,", "Ward,B,=1,", 1), rm1().edit_some("Ward,B,1,", "Ward,B,1=,", 1)),
         (Rule::Row99, "F", rm1().edit_some("VAC", "?", 3), rm1().edit_some("VAC", "?", 2)),
         // None is a figure too: what was rejected is not published as none.
-        (Rule::Row99, "F", emergencies(13, 13), emergencies(13, 2)),
-        (Rule::Row99, "F", emergencies(13, 3), emergencies(16, 3)),
-        (Rule::Row99, "F", emergencies(1, 1), emergencies(2, 1)),
-        (Rule::Row99, "F", emergencies(2, 0).edit("DTA,M", "D2A,M"), emergencies(2, 0).edit_some("DTA,M", "D2A,M", 1)),
-        (Rule::Row99, "F", emergencies(1, 1), emergencies(1, 1).feed_too(|feed| feed.limits.rejected_kind_percent = 100)),
+        (Rule::Row99, "F", queue_partly_read(13, 13), queue_partly_read(13, 2)),
+        (Rule::Row99, "F", queue_partly_read(13, 3), queue_partly_read(16, 3)),
+        (Rule::Row99, "F", queue_partly_read(1, 1), queue_partly_read(2, 1)),
+        (Rule::Row99, "F", queue_partly_read(2, 0).edit("DTA,M", "D2A,M"), queue_partly_read(2, 0).edit_some("DTA,M", "D2A,M", 1)),
+        (Rule::Row99, "F", queue_partly_read(1, 1), queue_partly_read(1, 1).feed_too(|feed| feed.limits.rejected_kind_percent = 100)),
         (
             Rule::Row99,
             "F",
-            emergencies(0, 0).edit_some("B,5,VAC", "B,,CLS-INF", 1),
-            emergencies(0, 0).edit_some("B,5,VAC", "B,,CLS-INF", 1).edit_some("VAC", "CLS-INF", 1),
+            queue_partly_read(0, 0).edit_some("B,5,VAC", "B,,CLS-INF", 1),
+            queue_partly_read(0, 0).edit_some("B,5,VAC", "B,,CLS-INF", 1).edit_some("VAC", "CLS-INF", 1),
         ),
         (
             Rule::Row99,
             "F",
-            emergencies(0, 0).edit("VAC", "OCC").edit_some("B,5,OCC,,", "B,,VAC,,", 1),
-            emergencies(0, 0).edit_some("B,5,VAC", "B,,VAC", 1),
+            queue_partly_read(0, 0).edit("VAC", "OCC").edit_some("B,5,OCC,,", "B,,VAC,,", 1),
+            queue_partly_read(0, 0).edit_some("B,5,VAC", "B,,VAC", 1),
         ),
         (Rule::Xro01, "R", rm1().renumbered(&[(1, 2)]), rm1().renumbered(&[(1, 52)])),
         // Letter case makes no other bed of it.

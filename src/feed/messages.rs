@@ -27,6 +27,8 @@ impl Rule {
                 "Member {number} of the archive is damaged.",
                 "Member {number} of the archive is in a folder, is a link, or has an unsafe name.",
                 "Member {number} of the archive is encrypted.",
+                "Member {number} of the archive is packed by a method that is not supported: deflate is, and none at all.",
+                "{count} bytes of the archive are in none of its members: it was damaged or appended to, or two archives were joined. Send it as it was made.",
                 "The archive unpacks to {size} bytes; at most {limit} are taken.",
                 "The archive unpacks to more than {limit} bytes, whatever it says.",
                 "{member} in the archive is damaged.",
@@ -104,6 +106,7 @@ impl Rule {
                 "Column {column} was not agreed; it was dropped.",
                 "Column {column} was not agreed, and other columns than the agreed ones reject this file.",
                 "The archive's member {member} was not agreed; it was not read.",
+                "The archive has comments ({count}); they were not read.",
                 "Line {line} of the control file has a key that is not known; it was not used. Known are: {keys}.",
             ],
             Self::Str05 => &[
@@ -125,6 +128,7 @@ impl Rule {
                 "{manifest} cannot be used: {why}.",
                 "{manifest} says {stated} rows, {member} has {rows}.",
                 "{manifest} does not list {member}.",
+                "{manifest} lists members that are not in the archive ({count}).",
             ],
             Self::Str07 => {
                 &["{where} says {total} is {stated}, the sum of the rows is {sum}.", "The last line states no sum at position {place}."]

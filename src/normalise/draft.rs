@@ -118,16 +118,16 @@ pub(super) fn may_be_bed(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>
     line.source(Field::LineType).is_none_or(|source| plain(source.read(row, reader)) != LineType::Demand.code())
 }
 
+/// Whether a line of a row, whatever else it would be, is of patients on a ward.
+pub(super) fn is_occupied(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
+    line.source(Field::LineType).is_some_and(|source| plain(source.read(row, reader)) == LineType::Occupied.code())
+}
+
 /// Whether a row that may be about anything can only be a request for a bed: no line for beds knows which bed it would be.
 pub(super) fn can_only_be_request(plan: &TablePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
     let (beds, requests): (Vec<_>, Vec<_>) = plan.lines.iter().partition(|line| may_be_bed(line, row, reader));
     let of_no_bed = |line: &LinePlan<'_>| line.source(Field::BedRef).is_some_and(|bed| plain(bed.read(row, reader)).is_empty());
     !requests.is_empty() && beds.into_iter().all(of_no_bed)
-}
-
-/// Whether a line of a row, whatever else it would be, is of patients on a ward.
-pub(super) fn is_occupied(line: &LinePlan<'_>, row: &Row<'_>, reader: &Reader<'_>) -> bool {
-    line.source(Field::LineType).is_some_and(|source| plain(source.read(row, reader)) == LineType::Occupied.code())
 }
 
 struct Draft<'d> {

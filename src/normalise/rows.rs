@@ -52,12 +52,12 @@ pub struct Normalised {
     pub persons_unknown: u64,
     /// Rejected rows by ward, where the row says one.
     pub rejected_wards: BTreeMap<WardKey, u64>,
+    /// Beds that those rows may have told of, by ward; [`u64::MAX`] where a row may count any number. Requests for a bed are none.
+    pub rejected_beds: BTreeMap<WardKey, u64>,
     /// Rejected rows by what they tell of, where a row says that; one that tells of several things counts for each.
     pub rejected_kinds: BTreeMap<LineType, u64>,
     /// Rejected rows that do not say what they tell of.
     pub rejected_of_no_kind: u64,
-    /// Beds that those rows may have told of, by ward; [`u64::MAX`] where a row may count any number. Requests for a bed are none.
-    pub rejected_beds: BTreeMap<WardKey, u64>,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
     /// Wards of rows that rightly made no line, or that the mapping leaves out: they are told of, with no bed.

@@ -196,7 +196,7 @@ impl<'a> Opening<'a> {
     fn read_tables(&mut self) {
         let mapping = self.mapping;
         let data: Vec<(&'a FilePart, SetFile<'a>)> = self.of_role(PartRole::Data).map(|opened| (opened.part, opened.file)).collect();
-        let mut listed = None;
+        let (mut listed, mut came) = (None, Vec::new());
         for (part, file) in data {
             let mut unpacked = Unpacked::of(part, file.bytes, mapping, self.feed);
             self.usable &= !unpacked.findings.reject_file();
@@ -208,10 +208,11 @@ impl<'a> Opening<'a> {
             }
             let manifest = mapping.manifest.as_ref().and_then(|manifest| unpacked.member(&manifest.member));
             listed = listed.or(manifest.map(<[u8]>::to_vec));
+            came.append(&mut unpacked.names);
         }
         // What it lists may be in any of the parts.
         if let (Some(manifest), Some(bytes)) = (&mapping.manifest, listed) {
-            self.check_manifest(manifest, &bytes);
+            self.check_manifest(manifest, &bytes, &came);
         }
         let rows: u64 = self.tables.iter().map(|read| read.table.rows).sum();
         if rows > self.feed.limits.max_rows {
@@ -243,7 +244,7 @@ impl<'a> Opening<'a> {
         self.tables.push(Read { mapping: table, table: read });
     }
 
-    fn check_manifest(&mut self, manifest: &Manifest, bytes: &[u8]) {
+    fn check_manifest(&mut self, manifest: &Manifest, bytes: &[u8], came: &[String]) {
         self.findings.extend(identifiers::check_beside("The manifest", bytes));
         match manifest::announced_rows(bytes, manifest) {
             Ok(announced) => {
@@ -251,6 +252,8 @@ impl<'a> Opening<'a> {
                     let member = read.mapping.member.as_deref().unwrap_or_default();
                     self.findings.extend(manifest::compare(&announced, manifest, member, read.table.rows));
                 }
+                let wanted: Vec<&str> = self.mapping.tables.iter().filter_map(|table| table.member.as_deref()).collect();
+                self.findings.extend(manifest::absent(&announced, manifest, came, &wanted));
             }
             Err(finding) => self.findings.push(finding),
         }

@@ -30,12 +30,12 @@ pub struct Rejections {
     pub rows: u64,
     /// Those whose ward is known.
     pub by_ward: BTreeMap<WardKey, u64>,
+    /// The most beds that those told of; [`u64::MAX`] where it may be any number.
+    pub beds: BTreeMap<WardKey, u64>,
     /// By what a row tells of; one that tells of several things counts for each.
     pub by_kind: BTreeMap<LineType, u64>,
     /// Those that do not say what they tell of.
     pub of_no_kind: u64,
-    /// The most beds that those told of; [`u64::MAX`] where it may be any number.
-    pub beds: BTreeMap<WardKey, u64>,
 }
 
 impl Rejections {

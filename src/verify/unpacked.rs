@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Unpacked<'a> {
     content: Content<'a>,
+    /// The names of all members of an archive, agreed or not.
+    pub names: Vec<String>,
     /// What is wrong with the packing; every one of them that rejects the file leaves the set without all its rows.
     pub findings: Findings,
 }
@@ -33,22 +35,25 @@ impl<'a> Unpacked<'a> {
         let most = feed.limits.max_file_bytes;
         let wanted = mapping.members_of(&part.part);
         if !wanted.is_empty() {
-            let (members, findings) = archive::unpack(bytes, &wanted, &feed.mappings, most);
-            return Self { content: Content::Members(members), findings };
+            let archive::Unzipped { members, names, findings } = archive::unpack(bytes, &wanted, &feed.mappings, most);
+            return Self { content: Content::Members(members), names, findings };
         }
-        let whole = match part.compression {
-            Compression::Plain => Ok(Cow::Borrowed(bytes)),
-            Compression::Gzip => gzip::unpack(bytes, most).map(Cow::Owned),
-        };
         let mut findings = Findings::default();
-        let content = whole.map_or_else(
-            |finding| {
-                findings.push(finding.in_part(&part.part));
-                Content::Nothing
+        let content = match part.compression {
+            Compression::Plain => Content::Whole(Cow::Borrowed(bytes)),
+            Compression::Gzip => match gzip::unpack(bytes, most) {
+                Ok(unpacked) => {
+                    findings.append(unpacked.findings);
+                    Content::Whole(Cow::Owned(unpacked.text))
+                }
+                Err(finding) => {
+                    findings.push(finding);
+                    Content::Nothing
+                }
             },
-            Content::Whole,
-        );
-        Self { content, findings }
+        };
+        let findings = findings.in_part(&part.part);
+        Self { content, names: Vec::new(), findings }
     }
 
     /// The bytes of one of the part's tables; `None` where they are not there.

@@ -22,10 +22,13 @@ const MAX_COLUMNS: usize = 200;
 #[must_use]
 pub fn scan_unread(bytes: &[u8], mappings: &[Mapping], max_bytes: u64) -> Findings {
     if bytes.starts_with(b"PK\x03\x04") {
-        return archive::unpack(bytes, &[], mappings, max_bytes).1.only_what_seals();
+        return archive::unpack(bytes, &[], mappings, max_bytes).findings.only_what_seals();
     }
     match gzip::unpack(bytes, max_bytes) {
-        Ok(content) => scan_member(&content, mappings, Expects::Something),
+        Ok(mut unpacked) => {
+            unpacked.findings.append(scan_member(&unpacked.text, mappings, Expects::Something));
+            unpacked.findings
+        }
         Err(_) => scan_member(bytes, mappings, Expects::Something),
     }
 }

@@ -102,6 +102,20 @@ impl Watch {
         }
     }
 
+    /// What [`run`](Self::run) does by itself, once: one round over all feeds, then every channel's outbox. For whoever moves
+    /// time by hand.
+    ///
+    /// # Errors
+    /// The ledger could not be read or appended to; the next round goes on from there.
+    #[doc(hidden)]
+    pub async fn run_by_hand(&self) -> Result<(), LedgerError> {
+        let judged = self.round().await;
+        for channel in self.channels.iter() {
+            self.empty_outbox(channel).await?;
+        }
+        judged
+    }
+
     /// One round over all feeds.
     async fn round(&self) -> Result<(), LedgerError> {
         for feed in self.feeds.iter() {

@@ -3,6 +3,8 @@
 //! Owns the order in which things start (settings, state folder, ledger, warehouse, recovery, then the first open port)
 //! and stop (no new uploads, open ones finish, then the rest). Refuses business rules.
 
+#[doc(hidden)]
+pub mod by_hand;
 mod clock;
 pub mod control;
 mod gate;

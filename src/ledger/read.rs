@@ -330,6 +330,19 @@ impl Reader {
             .map_err(LedgerError::Read)
     }
 
+    /// How often an episode of this key was recorded, itself and those that told the same stretch again, and when the last
+    /// of them ended; `None` while one goes on, or where there was none.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn told_before(&self, key: &str) -> Result<(u32, Option<Timestamp>), LedgerError> {
+        let sql = "SELECT count(*), CASE WHEN count(*) = count(closed_at) THEN max(closed_at) END FROM episode
+             WHERE key = ?1 OR (key > ?1 || '/' AND key < ?1 || '0')";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?));
+        let (count, ended): (u32, Option<String>) = self.connection.query_row(sql, [key], read).map_err(LedgerError::Read)?;
+        Ok((count, ended.as_deref().map(time).transpose()?))
+    }
+
     /// Whether an alert was ever queued under a key.
     ///
     /// # Errors

@@ -121,7 +121,8 @@ impl Model {
                 Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => {
                     (is_good || acted == Some(Act::Release)) && snapshot.slot == file.slot() && snapshot.lead == row.delivery.id
                 }
-                Stage::Duplicate { .. } => (is_good || acted == Some(Act::Release)) && taken.len() > 1,
+                // Whatever else is wrong with it, such as its time: it repeats what was accepted.
+                Stage::Duplicate { .. } => accepted == 1,
                 Stage::Quarantined { sealed, discarded } => {
                     !sealed && (!is_good || acted.is_some()) && (!discarded || acted == Some(Act::Discard))
                 }

@@ -1,6 +1,6 @@
 //! The story that a seed tells, and its playing.
 
-use crate::checks::{Seen, all_told, check, ends, silent};
+use crate::checks::{Look, Seen, all_told, check, ends, silent};
 use crate::common::extract::{damaged, good, truth};
 use crate::faults::Health;
 use crate::model::{File, Model};
@@ -55,6 +55,24 @@ enum Op {
     DiskFull { even_the_ledger: bool },
     Fail { step: Step, moment: Moment, times: u32 },
     Heal,
+}
+
+impl Op {
+    /// Whether it does nothing yet: it prepares what goes wrong in a later step.
+    fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::CrashIn { .. } | Self::Warehouse(_) | Self::AnswersLost { .. } | Self::DiskFull { .. } | Self::Fail { .. } | Self::Heal
+        )
+    }
+
+    /// Whether pages may show something else after it.
+    fn shows(&self) -> bool {
+        matches!(
+            self,
+            Self::Work | Self::Load | Self::Publish | Self::Wait { .. } | Self::StepClock { .. } | Self::Restart | Self::Settings(_)
+        )
+    }
 }
 
 /// Shows the seed and the steps when the test fails.
@@ -156,6 +174,9 @@ impl Player<'_> {
         // Two arrivals never share an instant.
         self.world.clock.advance(SignedDuration::from_millis(250));
         let went = self.carry_out(op).await;
+        if op.waits() {
+            return;
+        }
         let crashed = self.world.after_a_crash().await;
         let fired = self.world.faults.lock().fired || crashed;
         assert!(went.is_ok() || fired, "nothing was wrong, and {op:?} failed: {went:?}");
@@ -163,7 +184,8 @@ impl Player<'_> {
             self.world.open().await;
             self.world.faults.lock().fired = false;
         }
-        self.rows = check(&mut self.world, &mut self.model, &mut self.seen, fired, false).await;
+        self.rows =
+            check(&mut self.world, &mut self.model, &mut self.seen, Look { fired, settled: false, figures: op.shows() || crashed }).await;
     }
 
     async fn carry_out(&mut self, op: &Op) -> Result<(), String> {
@@ -280,8 +302,8 @@ impl Player<'_> {
         self.world.faults.lock().fired = false;
         self.world.restart(Variant::Whole).await;
         self.drain().await;
-        for _ in 0..12 {
-            self.world.clock.advance(SignedDuration::from_mins(15));
+        for _ in 0..6 {
+            self.world.clock.advance(SignedDuration::from_mins(30));
             self.step(&Op::Work).await;
         }
         let codes: Vec<String> = CODES.iter().map(|code| (*code).to_owned()).collect();
@@ -304,7 +326,7 @@ impl Player<'_> {
             assert!(round < 20, "P2: still pending: {:?}", self.rows);
             self.world.clock.advance(SignedDuration::from_secs(20));
         }
-        self.rows = check(&mut self.world, &mut self.model, &mut self.seen, false, true).await;
+        self.rows = check(&mut self.world, &mut self.model, &mut self.seen, Look { fired: false, settled: true, figures: true }).await;
     }
 
     fn add_to(&self, tally: &mut Tally, alerts: usize) {

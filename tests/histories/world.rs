@@ -9,6 +9,7 @@ use bedfeed::ledger::FILE_NAME;
 use bedfeed::service::by_hand::ByHand;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -142,6 +143,9 @@ pub(crate) struct World<'a> {
     lives: u32,
     seed: u64,
     pub(crate) crashes: u64,
+    /// Connections that only read, for this life of the house.
+    ledger: OnceCell<Connection>,
+    warehouse: OnceCell<Connection>,
 }
 
 impl<'a> World<'a> {
@@ -151,7 +155,8 @@ impl<'a> World<'a> {
         let faults = Shared::watch(Arc::clone(&clock));
         let state = places.root.path().join(format!("{seed}.0"));
         let (variant, house) = (Variant::Whole, None);
-        let world = Self { places, clock, faults, variant, house, introduced: false, state, lives: 0, seed, crashes: 0 };
+        let (ledger, warehouse) = (OnceCell::new(), OnceCell::new());
+        let world = Self { places, clock, faults, variant, house, introduced: false, state, lives: 0, seed, crashes: 0, ledger, warehouse };
         world.faults.lives_in(&world.state, &world.path_of(1));
         world
     }
@@ -168,14 +173,22 @@ impl<'a> World<'a> {
         self.house.as_mut().expect("the house is open between steps")
     }
 
-    /// A connection that only reads.
-    pub(crate) fn look(&self, file: &str) -> Connection {
+    fn look(&self, file: &str) -> Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Connection::open_with_flags(self.state.join(file), flags).unwrap()
     }
 
-    pub(crate) fn ledger(&self) -> Connection {
-        self.look(FILE_NAME)
+    pub(crate) fn ledger(&self) -> &Connection {
+        self.ledger.get_or_init(|| self.look(FILE_NAME))
+    }
+
+    pub(crate) fn warehouse(&self) -> &Connection {
+        self.warehouse.get_or_init(|| self.look("warehouse.db"))
+    }
+
+    /// Nobody reads while the house changes hands.
+    fn look_away(&mut self) {
+        (self.ledger, self.warehouse) = (OnceCell::new(), OnceCell::new());
     }
 
     /// Opens the house, and again where it ended or failed on the way: systemd would. In the end nothing is wrong any more.
@@ -210,6 +223,7 @@ impl<'a> World<'a> {
         let image = self.faults.lock().crashed().cloned();
         let Some(image) = image else { return false };
         self.crashes += 1;
+        self.look_away();
         if let Some(house) = self.house.take() {
             house.abandon().await;
         }
@@ -222,6 +236,7 @@ impl<'a> World<'a> {
 
     /// Stops in good order and starts with these settings; a crash on the way is one.
     pub(crate) async fn restart(&mut self, variant: Variant) {
+        self.look_away();
         if let Some(house) = self.house.take() {
             let fired_before = self.faults.lock().fired;
             let stopped = house.stop().await;
@@ -235,6 +250,7 @@ impl<'a> World<'a> {
 
     /// Ends the history.
     pub(crate) async fn end(mut self) {
+        self.look_away();
         if let Some(house) = self.house.take() {
             house.stop().await.unwrap();
         }

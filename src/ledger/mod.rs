@@ -16,6 +16,8 @@ mod schema;
 mod writer;
 
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod tests;
 
 pub use chain::{Broken, ChainHead};

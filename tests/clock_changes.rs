@@ -108,6 +108,7 @@ impl Weekend {
                     files: sent.files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
                     received_at: sent.received,
                     slot: snapshot.slot,
+                    first: u32::try_from(version).unwrap() + 1,
                     version: u32::try_from(version).unwrap() + 1,
                     snapshot_at: snapshot.snapshot_at,
                     sequence: snapshot.sequence,

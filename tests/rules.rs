@@ -265,6 +265,7 @@ impl Input {
             lead: DeliveryId::new(at("2018-12-03T10:00:00Z"), [9; 10]),
             files: Vec::new(),
             slot: slot.parse().unwrap(),
+            first: 1,
             version: 1,
             received_at: at("2018-12-03T10:02:00Z"),
             snapshot_at: at("2018-12-03T10:00:00Z"),

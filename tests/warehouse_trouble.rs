@@ -1,7 +1,7 @@
 //! The warehouse in trouble: away, hanging, slow, refusing, and answering too late or not at all. What was accepted waits in
 //! the ledger; intake does not notice; people are told once; and nothing is lost, doubled or left out of order.
 //!
-//! `BEDFEED_BACKLOG=1000` makes a longer queue of each feed.
+//! `BEDFEED_BACKLOG=80` makes a longer queue of each feed; that is one file for each slot of most of a day.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ const CODES: [&str; 3] = ["RZA", "RZB", "RZC"];
 /// Slots that files are sent for: what is older than a day is held for a person.
 const SLOTS: u32 = 80;
 
-/// Files of a feed, the oldest slot first: more files than slots are corrections.
+/// Files of a feed, the oldest slot first.
 fn files(code: &str, count: u32, from: u32) -> Vec<(String, String)> {
     let newest = now() - SignedDuration::from_mins(1);
     let file = |number: u32| {
@@ -71,6 +71,7 @@ fn newest_counts(service: &Service) {
 #[test]
 fn p2_while_the_warehouse_hangs_files_are_taken_one_alert_is_sent_and_the_backlog_drains_newest_first() {
     let each: u32 = std::env::var("BEDFEED_BACKLOG").map_or(8, |text| text.parse().unwrap());
+    assert!(each <= SLOTS, "one file for each slot: a second one of the same name would take its place on the way");
     let mut service = Service::cottage(&CODES);
     let webhook = Webhook::open();
     service.append("bedfeed.toml", &format!("\n[[alerts.webhook]]\nname = \"desk\"\nurl = \"{}\"\n", webhook.url()));
@@ -191,12 +192,12 @@ fn p2_a_warehouse_that_is_broken_refuses_nobodys_file_and_is_used_again_when_it_
     // Something else in its place, as after a disk that was not mounted.
     service.stop();
     let aside = service.state().join("aside.db");
-    std::fs::rename(&database, &aside).unwrap();
+    run("mv", &[&database, &aside], b"").fine();
     std::fs::create_dir(&database).unwrap();
     service.start();
     check("a folder in its place", &service, &|| {
         std::fs::remove_dir(&database).unwrap();
-        std::fs::rename(&aside, &database).unwrap();
+        run("mv", &[&aside, &database], b"").fine();
     });
     service.stop();
 }

@@ -13,6 +13,8 @@ pub enum HouseProblem {
     Disk,
     /// The warehouse takes nothing: accepted snapshots wait in the ledger.
     Warehouse,
+    /// The clock jumped within the last hour.
+    Clock,
 }
 
 impl HouseProblem {
@@ -22,6 +24,7 @@ impl HouseProblem {
         match self {
             Self::Disk => "disk",
             Self::Warehouse => "warehouse",
+            Self::Clock => "clock",
         }
     }
 }

@@ -196,6 +196,8 @@ impl AlertMessage {
         };
         let title = match (problem, kind) {
             (HouseProblem::Disk, AlertKind::Begin) => "bedfeed itself: the disk is short of room",
+            (HouseProblem::Clock, AlertKind::Begin) => "bedfeed itself: the clock of this machine jumped",
+            (HouseProblem::Clock, AlertKind::End) => "bedfeed itself: the clock has not jumped for an hour",
             (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",
             (HouseProblem::Warehouse, AlertKind::Begin) => "bedfeed itself: the warehouse takes nothing",
             (HouseProblem::Warehouse, AlertKind::End) => "bedfeed itself: the warehouse takes snapshots again",

@@ -5,8 +5,8 @@
 
 use super::episodes::AGAIN_AFTER;
 use super::{
-    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, Queue, house_step, next_attempt,
-    send, step, waited, warehouse_trouble,
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, MAX_WAIT, Queue, house_step,
+    next_attempt, send, step, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
 use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
@@ -229,7 +229,8 @@ impl Watch {
         let mut next: Option<Timestamp> = None;
         for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
-            if now < next_at {
+            // One further ahead than any wait is long was planned before the clock was put back.
+            if now < next_at && next_at.duration_since(now) <= MAX_WAIT {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
                 continue;
             }

@@ -31,6 +31,6 @@ pub(super) fn act(act: Act, arguments: &Arguments, out: &mut dyn Write) -> Resul
             Ok(Ending::Fine)
         }
         Answer::Refused { message } => Err(Failure::Failed(message)),
-        Answer::Running { .. } => Err(Failure::Failed("the daemon answered another question".to_owned())),
+        _ => Err(Failure::Failed("the daemon answered another question".to_owned())),
     }
 }

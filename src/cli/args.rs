@@ -44,6 +44,8 @@ pub(super) enum Command {
     Reprocess(Act),
     /// Decide that a quarantined delivery will never be loaded.
     Discard(Act),
+    /// Read stored originals again after a mapping was mended: new versions, same history.
+    Replay(Replay),
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
@@ -167,6 +169,38 @@ pub(super) struct Act {
     /// Why.
     #[arg(long, value_name = "WHY")]
     pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Whose files.
+    #[arg(long, value_name = "CODE")]
+    pub(super) provider: String,
+    /// In the first slot that is read again, as in 2018-12-03T10:15Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Timestamp,
+    /// In the last slot that is read again.
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Timestamp,
+    /// Say what would become of each snapshot, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Who you are.
+    #[arg(long, value_name = "WHO", required_unless_present = "dry_run")]
+    pub(super) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "WHY", required_unless_present = "dry_run")]
+    pub(super) reason: Option<String>,
+    /// Do not wait until all is read again and loaded.
+    #[arg(long)]
+    pub(super) no_wait: bool,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

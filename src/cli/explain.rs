@@ -97,6 +97,10 @@ fn step(event: &Event) -> Option<String> {
             let note = note.as_deref().map(|note| format!(": {}", plain(note))).unwrap_or_default();
             Some(format!("{}{note}", standing(stage)))
         }
+        Event::Replayed { snapshot, .. } => {
+            Some(format!("read again by today's mapping: it says something else, and becomes version {}", snapshot.version))
+        }
+        Event::ReplayKept { why, .. } => Some(format!("read again by today's mapping: its version stays: {}", plain(why))),
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {}: {}", act.as_str(), plain(by), plain(reason))),
         Event::Started { .. }
         | Event::Stopped
@@ -105,6 +109,8 @@ fn step(event: &Event) -> Option<String> {
         | Event::EpisodeClosed { .. }
         | Event::HouseEpisodeOpened { .. }
         | Event::HouseEpisodeClosed { .. }
+        | Event::ReplayAsked { .. }
+        | Event::ReplayEnded { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }

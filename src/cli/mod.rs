@@ -13,6 +13,7 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod incident;
+mod replay;
 mod run;
 mod status;
 mod table;
@@ -96,6 +97,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Release(act) => acts::act(crate::ledger::Act::Release, &act, out),
         Command::Reprocess(act) => acts::act(crate::ledger::Act::Reprocess, &act, out),
         Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, out),
+        Command::Replay(arguments) => replay::replay(&arguments, out),
         Command::Audit(Audit::Verify(listing)) => listings::audit_verify(&listing, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }

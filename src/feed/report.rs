@@ -105,6 +105,9 @@ pub struct Report {
     pub mapping: Option<String>,
     /// The hash of the mapping's text.
     pub mapping_hash: Option<Digest>,
+    /// The first version that the delivery became, where it was read again since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_version: Option<u32>,
     /// When the figures were true in the source.
     pub snapshot_at: Option<Timestamp>,
     /// How that instant was found in what the files say.

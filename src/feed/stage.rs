@@ -121,14 +121,19 @@ impl Stage {
         }
     }
 
-    /// Whether a delivery at this stage may move to `next`. Loaded, duplicate and tested are ends; a sealed delivery can
+    /// Whether a delivery at this stage may move to `next`. Loaded (but for a
+    /// higher version of the same slot), duplicate and tested are ends; a sealed delivery can
     /// only be discarded; any other quarantined one can be taken up again or discarded by support (P2).
     #[must_use]
     pub fn may_become(&self, next: &Self) -> bool {
         match self {
             Self::Landed | Self::Waiting { .. } => !matches!(next, Self::Landed | Self::Loaded { .. }),
             Self::Ready { .. } => matches!(next, Self::Ready { .. } | Self::Loaded { .. } | Self::Quarantined { .. }),
-            Self::Quarantined { discarded: true, .. } | Self::Loaded { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
+            // Read again, it gets another version of the slot it fills; it is never anything but loaded.
+            Self::Loaded { snapshot: old } => {
+                matches!(next, Self::Loaded { snapshot: new } if (new.lead, new.slot) == (old.lead, old.slot) && new.version > old.version)
+            }
+            Self::Quarantined { discarded: true, .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
             Self::Quarantined { sealed, discarded: false } => match next {
                 Self::Landed => !sealed,
                 Self::Quarantined { discarded, sealed: still } => *discarded && still == sealed,
@@ -151,18 +156,22 @@ mod tests {
         let waiting = Stage::Waiting { set: "s".to_owned(), part: "beds".to_owned(), until: at };
         let ready = Stage::Ready { snapshot, attempts: 0, retry_at: at };
         let loaded = Stage::Loaded { snapshot };
+        let again = Stage::Loaded { snapshot: SnapshotRef { version: 2, ..snapshot } };
+        let elsewhere = Stage::Loaded { snapshot: SnapshotRef { slot: snapshot.slot.next(), version: 3, lead: id } };
         let held = Stage::Quarantined { sealed: false, discarded: false };
         let sealed = Stage::Quarantined { sealed: true, discarded: false };
         let gone = Stage::Quarantined { sealed: false, discarded: true };
         let sealed_gone = Stage::Quarantined { sealed: true, discarded: true };
         let duplicate = Stage::Duplicate { of: id };
         let tested = Stage::Tested { accepted: true };
-        let all = [&landed, &waiting, &ready, &loaded, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested];
-        let rows: [(&Stage, &[&Stage]); 10] = [
+        let all = [&landed, &waiting, &ready, &loaded, &again, &elsewhere, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested];
+        let rows: [(&Stage, &[&Stage]); 12] = [
             (&landed, &[&waiting, &ready, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested]),
             (&waiting, &[&waiting, &ready, &held, &sealed, &gone, &sealed_gone, &duplicate, &tested]),
-            (&ready, &[&ready, &loaded, &held, &sealed, &gone, &sealed_gone]),
-            (&loaded, &[]),
+            (&ready, &[&ready, &loaded, &again, &elsewhere, &held, &sealed, &gone, &sealed_gone]),
+            (&loaded, &[&again]),
+            (&again, &[]),
+            (&elsewhere, &[]),
             (&held, &[&landed, &gone]),
             (&sealed, &[&sealed_gone]),
             (&gone, &[]),

@@ -15,10 +15,17 @@ pub struct Load {
     pub verified: Verified,
     /// Which version of which slot it becomes.
     pub reference: SnapshotRef,
+    /// Whether its deliveries are in the warehouse already, with an older version, and were read again.
+    pub replay: bool,
     /// Every delivery that it was made from; the lead among them.
     pub files: Vec<FileFact>,
     /// What the checks concluded. Its findings are kept with the lead.
     pub report: Report,
+}
+
+/// A snapshot's identity in the warehouse: the delivery that leads it; where that was read again, with the version it got.
+pub(super) fn snapshot_id(reference: SnapshotRef, replay: bool) -> String {
+    if replay { format!("{}/{}", reference.lead, reference.version) } else { reference.lead.to_string() }
 }
 
 /// What became of a load.

@@ -12,7 +12,8 @@ pub use error::{ForwardError, ForwardErrorKind};
 pub use facts::{AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, ProviderRow, ReferenceRows, SlotFact};
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 
-use crate::feed::{DeliveryId, ProviderCode};
+use crate::feed::{ProviderCode, SnapshotRef};
+use facts::snapshot_id;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -73,13 +74,14 @@ impl Warehouse {
         }
     }
 
-    /// Whether the snapshot that this delivery leads is in the warehouse. To be asked after a load whose answer was lost.
+    /// Whether a snapshot is in the warehouse: the one that its delivery led at first, or the version it got when it was read
+    /// again (`replay`). To be asked after a load whose answer was lost.
     ///
     /// # Errors
     /// Where the warehouse cannot be read.
-    pub async fn is_loaded(&self, lead: DeliveryId) -> Result<bool, ForwardError> {
+    pub async fn is_loaded(&self, reference: SnapshotRef, replay: bool) -> Result<bool, ForwardError> {
         match &self.backend {
-            Backend::Sqlite(writer) => writer.is_loaded(lead).await,
+            Backend::Sqlite(writer) => writer.is_loaded(snapshot_id(reference, replay)).await,
         }
     }
 

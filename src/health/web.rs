@@ -198,6 +198,8 @@ fn event_words(event: &Event) -> Option<String> {
             let note = note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
             Some(format!("Moved to: {}{note}.", stage.as_str()))
         }
+        Event::Replayed { snapshot, .. } => Some(format!("Read again by another mapping: becomes version {}.", snapshot.version)),
+        Event::ReplayKept { why, .. } => Some(format!("Read again by another mapping: its version stays. {why}")),
         Event::Acted { act, by, reason, .. } => Some(format!("{} by {by}: {reason}", act.as_str())),
         Event::Started { .. }
         | Event::Stopped
@@ -206,6 +208,8 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::EpisodeClosed { .. }
         | Event::HouseEpisodeOpened { .. }
         | Event::HouseEpisodeClosed { .. }
+        | Event::ReplayAsked { .. }
+        | Event::ReplayEnded { .. }
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }

@@ -28,7 +28,7 @@ impl Room {
     /// Whether so many more bytes leave the reserve alone.
     #[must_use]
     pub fn takes(self, bytes: u64) -> bool {
-        self.reserve.saturating_add(bytes) <= self.free
+        self.reserve.checked_add(bytes).is_some_and(|wanted| wanted <= self.free)
     }
 
     /// Whether the disk is short of room. `was`: it was so the last time; then it takes a quarter more than the reserve to

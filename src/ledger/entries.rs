@@ -1,6 +1,6 @@
 //! Entries: everything that can be recorded, as one list of events.
 
-use crate::feed::{ClientSeen, Delivery, DeliveryId, ProviderCode, Report, Slot, Stage};
+use crate::feed::{ClientSeen, Delivery, DeliveryId, ProviderCode, Report, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 
 /// One fact to be recorded. Facts appended together are committed together.
@@ -52,6 +52,50 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// A person asked for the originals of some slots to be read again, by the mapping of today.
+    ReplayAsked {
+        /// What tells it apart, for ever.
+        key: String,
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A loaded delivery was read again and says something else: it gets another version of its slot.
+    Replayed {
+        /// The replay's key.
+        replay: String,
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// Whose.
+        provider: ProviderCode,
+        /// What it becomes. Until that is loaded, the delivery stays what it is.
+        snapshot: SnapshotRef,
+        /// What was concluded.
+        report: Box<Report>,
+    },
+    /// A loaded delivery was read again and is not accepted as it is now: it keeps the version that it has.
+    ReplayKept {
+        /// The replay's key.
+        replay: String,
+        /// The delivery that leads it.
+        delivery: DeliveryId,
+        /// Why, without a value from the file.
+        why: String,
+    },
+    /// All was read again; what says something else is loaded or waits for the warehouse.
+    ReplayEnded {
+        /// The replay's key.
+        key: String,
+        /// Snapshots that say the same as before.
+        unchanged: u64,
     },
     /// A problem of a feed began.
     EpisodeOpened {
@@ -173,10 +217,15 @@ impl Event {
     pub fn delivery(&self) -> Option<DeliveryId> {
         match self {
             Self::Accepted { delivery } => Some(delivery.id),
-            Self::Moved { delivery, .. } | Self::Acted { delivery, .. } => Some(*delivery),
+            Self::Moved { delivery, .. }
+            | Self::Acted { delivery, .. }
+            | Self::Replayed { delivery, .. }
+            | Self::ReplayKept { delivery, .. } => Some(*delivery),
             Self::Started { .. }
             | Self::Stopped
             | Self::FeedExpected { .. }
+            | Self::ReplayAsked { .. }
+            | Self::ReplayEnded { .. }
             | Self::EpisodeOpened { .. }
             | Self::EpisodeClosed { .. }
             | Self::HouseEpisodeOpened { .. }

@@ -12,7 +12,9 @@ mod project;
 mod past;
 mod queue;
 mod read;
+mod replays;
 mod schema;
+mod sound;
 mod writer;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub use past::{Past, PastReport, PastRow, Reach};
 pub use project::IllegalMove;
 pub use queue::{QueueState, QueuedSnapshot};
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
+pub use replays::{KeptRow, ReplayRow};
 pub use schema::{LedgerError, SCHEMA_VERSION};
 pub use writer::Ledger;
 

@@ -70,6 +70,9 @@ pub struct PastReport {
     /// The deliveries that were judged together.
     #[serde(default)]
     pub parts: Vec<(String, DeliveryId)>,
+    /// The first version that the delivery became, where it was read again since.
+    #[serde(default)]
+    pub first_version: Option<u32>,
     /// When the figures were true in the source.
     pub snapshot_at: Option<Timestamp>,
     /// The sender's own running number.
@@ -89,9 +92,15 @@ pub struct PastReport {
 }
 
 impl PastRow {
+    /// The first version that the delivery became.
+    #[must_use]
+    pub fn first(&self) -> u32 {
+        self.report.first_version.unwrap_or(self.version)
+    }
+
     fn as_version(&self) -> Version {
         let snapshot_at = self.report.snapshot_at.unwrap_or(self.slot.start());
-        Version { lead: self.id, version: self.version, sequence: self.report.sequence, snapshot_at }
+        Version { lead: self.id, first: self.first(), version: self.version, sequence: self.report.sequence, snapshot_at }
     }
 
     fn was_judged_by(&self, at: Option<Timestamp>) -> bool {

@@ -33,6 +33,33 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             "UPDATE delivery SET released = ?2 WHERE id = ?1",
             params![delivery.to_string(), i64::from(*act == Act::Release)],
         ),
+        Event::ReplayAsked { key, provider, from, to, .. } => run(
+            connection,
+            "INSERT INTO replay (key, provider, from_slot, to_slot, asked_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![key, provider.as_str(), from.to_string(), to.to_string(), stamp(at)],
+        ),
+        Event::Replayed { replay, delivery, provider, snapshot, report } => run(
+            connection,
+            "INSERT INTO replayed (replay, lead, provider, slot, version, report, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                replay,
+                delivery.to_string(),
+                provider.as_str(),
+                snapshot.slot.to_string(),
+                snapshot.version,
+                to_json(report)?,
+                stamp(at)
+            ],
+        ),
+        Event::ReplayKept { replay, delivery, why } => run(
+            connection,
+            "INSERT INTO replayed (replay, lead, why, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (replay, lead) DO UPDATE SET version = NULL, report = NULL, why = excluded.why, at = excluded.at",
+            params![replay, delivery.to_string(), why, stamp(at)],
+        ),
+        Event::ReplayEnded { key, unchanged } => {
+            run(connection, "UPDATE replay SET ended_at = ?2, unchanged = ?3 WHERE key = ?1", params![key, stamp(at), unchanged])
+        }
         Event::EpisodeOpened { key, provider, episode, alerts } => {
             run(
                 connection,
@@ -115,6 +142,10 @@ fn moved(
         Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
         Stage::Landed | Stage::Waiting { .. } | Stage::Quarantined { .. } | Stage::Duplicate { .. } | Stage::Tested { .. } => None,
     };
+    if let Stage::Loaded { snapshot } = stage {
+        let loaded = "UPDATE replayed SET loaded = 1, report = NULL WHERE lead = ?1 AND version = ?2";
+        run(connection, loaded, params![snapshot.lead.to_string(), snapshot.version])?;
+    }
     let slot = snapshot.map(|s| s.slot).or(report.and_then(|r| r.slot)).map(|slot| slot.to_string());
     run(
         connection,

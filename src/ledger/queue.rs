@@ -53,11 +53,14 @@ impl Reader {
     /// # Errors
     /// The query failed, or something stored cannot be read.
     pub fn queue(&self) -> Result<Vec<QueuedSnapshot>, LedgerError> {
-        self.rows(
+        let mut queue = rows(
+            self,
             "SELECT provider, stage, moved_at FROM delivery WHERE outcome = 'pending' AND lead = id ORDER BY id LIMIT ?1",
             params![MAX_WAITING],
             waiting,
-        )
+        )?;
+        queue.extend(self.replay_queue()?);
+        Ok(queue)
     }
 
     /// The newest slot of each feed that the warehouse has.
@@ -68,7 +71,7 @@ impl Reader {
         let read = |row: &Row<'_>| Ok((text(row, 0)?, text(row, 1)?));
         let newest = "SELECT provider, (SELECT d.slot FROM delivery AS d WHERE d.provider = feed.provider AND d.lead = d.id
              AND d.outcome = 'loaded' ORDER BY d.slot DESC LIMIT 1) AS newest FROM feed WHERE newest IS NOT NULL";
-        Ok(self.rows(newest, [], read)?.into_iter().collect())
+        Ok(rows(self, newest, [], read)?.into_iter().collect())
     }
 
     /// How much waits for the warehouse, and whether it was tried in vain.
@@ -92,7 +95,7 @@ impl Reader {
                 error: row.get(5).map_err(LedgerError::Read)?,
             })
         };
-        Ok(self.rows(sql, [], read)?.into_iter().next().unwrap_or_default())
+        Ok(rows(self, sql, [], read)?.into_iter().next().unwrap_or_default())
     }
 
     /// Snapshots that were loaded since an instant or still wait: where nothing was loaded at first, those that had to wait.
@@ -103,23 +106,24 @@ impl Reader {
         let read = |row: &Row<'_>| row.get(0).map_err(LedgerError::Read);
         let sql = "SELECT (SELECT count(*) FROM delivery WHERE outcome = 'pending' AND lead = id)
              + (SELECT count(*) FROM delivery WHERE moved_at >= ?1 AND outcome = 'loaded' AND lead = id)";
-        Ok(self.rows(sql, params![stamp(since)], read)?.into_iter().next().unwrap_or(0))
+        Ok(rows(self, sql, params![stamp(since)], read)?.into_iter().next().unwrap_or(0))
     }
+}
 
-    fn rows<T>(
-        &self,
-        sql: &str,
-        values: impl rusqlite::Params,
-        read: impl Fn(&Row<'_>) -> Result<T, LedgerError>,
-    ) -> Result<Vec<T>, LedgerError> {
-        let mut statement = self.connection().prepare_cached(sql).map_err(LedgerError::Read)?;
-        let mut rows = statement.query(values).map_err(LedgerError::Read)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(LedgerError::Read)? {
-            found.push(read(row)?);
-        }
-        Ok(found)
+/// What a query gives, row by row.
+pub(super) fn rows<T>(
+    reader: &Reader,
+    sql: &str,
+    values: impl rusqlite::Params,
+    read: impl Fn(&Row<'_>) -> Result<T, LedgerError>,
+) -> Result<Vec<T>, LedgerError> {
+    let mut statement = reader.connection().prepare_cached(sql).map_err(LedgerError::Read)?;
+    let mut rows = statement.query(values).map_err(LedgerError::Read)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(LedgerError::Read)? {
+        found.push(read(row)?);
     }
+    Ok(found)
 }
 
 fn waiting(row: &Row<'_>) -> Result<QueuedSnapshot, LedgerError> {
@@ -131,12 +135,14 @@ fn waiting(row: &Row<'_>) -> Result<QueuedSnapshot, LedgerError> {
     Ok(QueuedSnapshot { provider: text(row, 0)?, snapshot, replay: false, attempts, retry_at, moved_at: text(row, 2)? })
 }
 
-fn text<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> Result<T, LedgerError> {
-    perhaps(row, at)?.ok_or_else(|| LedgerError::Unreadable { what: "a blank in the queue before the warehouse".to_owned() })
+/// A column that has to be there.
+pub(super) fn text<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> Result<T, LedgerError> {
+    perhaps(row, at)?.ok_or_else(|| LedgerError::Unreadable { what: "a blank where something is waited for".to_owned() })
 }
 
-fn perhaps<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> Result<Option<T>, LedgerError> {
+/// A column that may be empty.
+pub(super) fn perhaps<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> Result<Option<T>, LedgerError> {
     let text: Option<String> = row.get(at).map_err(LedgerError::Read)?;
-    let parsed = |text: String| text.parse().map_err(|_| LedgerError::Unreadable { what: format!("{text} in the queue") });
+    let parsed = |text: String| text.parse().map_err(|_| LedgerError::Unreadable { what: format!("{text} where something is waited for") });
     text.map(parsed).transpose()
 }

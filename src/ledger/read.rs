@@ -45,6 +45,7 @@ impl DeliveryRow {
         let report = self.report.as_ref();
         Some(Version {
             lead: snapshot.lead,
+            first: report.and_then(|report| report.first_version).unwrap_or(snapshot.version),
             version: snapshot.version,
             sequence: report.and_then(|report| report.sequence),
             snapshot_at: report.and_then(|report| report.snapshot_at).unwrap_or(snapshot.slot.start()),
@@ -217,14 +218,15 @@ impl Reader {
         self.entries_where("WHERE seq > ?1 ORDER BY seq LIMIT ?2", params![seq, limit.min(MAX_ROWS)])
     }
 
-    /// The highest version that a feed's slot has; 0 for none.
+    /// The highest version that a feed's slot has, or has promised to what is read again; 0 for none.
     ///
     /// # Errors
     /// The query failed.
     pub fn newest_version(&self, provider: &ProviderCode, slot: Slot) -> Result<u32, LedgerError> {
         self.connection
             .query_row(
-                "SELECT coalesce(max(version), 0) FROM delivery WHERE provider = ?1 AND slot = ?2",
+                "SELECT max(coalesce((SELECT max(version) FROM delivery WHERE provider = ?1 AND slot = ?2), 0),
+                   coalesce((SELECT max(version) FROM replayed WHERE provider = ?1 AND slot = ?2 AND version IS NOT NULL AND loaded = 0), 0))",
                 params![provider.as_str(), slot.to_string()],
                 |row| row.get(0),
             )

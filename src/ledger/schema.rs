@@ -1,5 +1,6 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
+use super::sound;
 use crate::fault::Injected;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
@@ -17,14 +18,30 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The file cannot be opened or is not a ledger.
-    #[error("cannot open the ledger {path} (if it is damaged, restore it from a backup)")]
+    /// The file cannot be opened.
+    #[error("cannot open the ledger {path}")]
     Open {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
         #[source]
         source: rusqlite::Error,
+    },
+    /// The file is not what bedfeed wrote.
+    #[error(
+        "the ledger {path} is damaged: {what}. It was not touched. Keep a copy of it with the files beside it, put the newest backup in their place, and start again"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Another program holds the file's lock.
+    #[error("the ledger {path} is locked by another program, such as a backup or somebody with sqlite3: end that, then start again")]
+    Locked {
+        /// The file.
+        path: PathBuf,
     },
     /// The file cannot be made or written.
     #[error("cannot make or write the ledger {path}")]
@@ -144,6 +161,31 @@ CREATE TABLE IF NOT EXISTS house_episode (
     opened_at TEXT NOT NULL,
     closed_at TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS replay (
+    key        TEXT PRIMARY KEY,
+    provider   TEXT NOT NULL,
+    from_slot  TEXT NOT NULL,
+    to_slot    TEXT NOT NULL,
+    asked_at   TEXT NOT NULL,
+    ended_at   TEXT,
+    unchanged  INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS replay_open ON replay (asked_at) WHERE ended_at IS NULL;
+-- What was read again: with a version where it says something else, with a reason where it keeps what it has.
+CREATE TABLE IF NOT EXISTS replayed (
+    replay   TEXT NOT NULL,
+    lead     TEXT NOT NULL,
+    provider TEXT,
+    slot     TEXT,
+    version  INTEGER,
+    report   TEXT,
+    why      TEXT,
+    at       TEXT NOT NULL,
+    loaded   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (replay, lead)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS replayed_waiting ON replayed (provider, slot) WHERE version IS NOT NULL AND loaded = 0;
+CREATE INDEX IF NOT EXISTS replayed_lead ON replayed (lead);
 CREATE TABLE IF NOT EXISTS outbox (
     id           INTEGER PRIMARY KEY,
     key          TEXT NOT NULL,
@@ -169,10 +211,16 @@ CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE deliver
 
 /// Opens the ledger for writing; makes it where there is none.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+    let failed = |source| sound::opening(path, source);
     keep_to_ourselves(path).map_err(|source| LedgerError::Create { path: path.to_owned(), source })?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // Before anything is changed in it.
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if found > SCHEMA_VERSION {
+        return Err(LedgerError::Newer { path: path.to_owned(), found });
+    }
+    sound::check(&connection, path)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "the write-ahead log cannot be used on this file system" });
@@ -182,10 +230,6 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(failed)?;
     if synchronous != 2 {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "synchronous = FULL was not accepted" });
-    }
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    if found > SCHEMA_VERSION {
-        return Err(LedgerError::Newer { path: path.to_owned(), found });
     }
     let script = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
     connection.execute_batch(&script).map_err(failed)?;
@@ -199,7 +243,7 @@ fn keep_to_ourselves(path: &Path) -> io::Result<()> {
 
 /// Opens the ledger for reading; it must exist. Works beside a running daemon and without one.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+    let failed = |source| sound::opening(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     let mut connection = Connection::open_with_flags(uri(path, ""), flags).map_err(failed)?;

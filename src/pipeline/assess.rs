@@ -190,7 +190,7 @@ impl<'a> Judgement<'a> {
         self.report.slot = Some(slot);
         self.report.time_rule = set.snapshot_at.map(|resolved| resolved.how);
         if let Some(lead) = self.report.parts.first().map(|(_, lead)| *lead) {
-            let arrived = Version { lead, version: 0, sequence: set.sequence, snapshot_at };
+            let arrived = Version { lead, first: 0, version: 0, sequence: set.sequence, snapshot_at };
             self.findings.append(times::punctuality(&arrived, context.received_at, context.feed, context.history));
         }
         if set.missing.is_empty() {

@@ -152,7 +152,7 @@ impl Inner {
         let attempts = before.map_or(0, |(_, attempts)| attempts);
         let ready = Stage::Ready { snapshot, attempts, retry_at: self.clock.now() };
         self.move_all(&rows, &ready, report.clone()).await?;
-        Ok(Some(Prepared { snapshot, rows, verified, report }))
+        Ok(Some(Prepared { snapshot, replay: false, rows, verified, report }))
     }
 
     pub(super) async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {

@@ -106,6 +106,7 @@ pub(super) fn history(past: &Past, without: &[DeliveryId]) -> History {
             files: vec![file],
             received_at: row.received_at,
             slot: row.slot,
+            first: row.first(),
             version: row.version,
             snapshot_at,
             sequence: report.sequence,

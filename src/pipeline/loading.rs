@@ -10,11 +10,12 @@ use super::worker::{Inner, PAUSE_AFTER_FAULT, until};
 use crate::feed::{DeliveryId, Report, SnapshotRef, Stage, error_chain};
 use crate::forward::{FileFact, ForwardErrorKind, Load, LoadOutcome};
 use crate::ledger::{DeliveryRow, QueuedSnapshot};
-use crate::verify::{Verdict, Verified};
+use crate::verify::{Feed, Verdict, Verified};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Most lines on the shelf together: some tens of megabytes. What finds no place is judged again when its turn comes.
@@ -25,10 +26,16 @@ const SHELF_PLACES: usize = 64;
 /// How soon the queue is read again while something joins it all the time.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(250);
 
+/// How long the queue is not looked at where nobody says that something joined it: a record can be made while the word that
+/// it was made is lost.
+const LOOK_ANYWAY: Duration = Duration::from_secs(30);
+
 /// A judged snapshot, ready to be loaded.
 pub(super) struct Prepared {
     /// What it becomes.
     pub(super) snapshot: SnapshotRef,
+    /// Whether it is loaded already, and was read again.
+    pub(super) replay: bool,
     /// Its deliveries.
     pub(super) rows: Vec<DeliveryRow>,
     /// What is loaded.
@@ -89,15 +96,9 @@ pub(super) async fn load_all(inner: Arc<Inner>, mut stop: watch::Receiver<bool>)
                 Some(PAUSE_AFTER_FAULT)
             }
         };
-        let deadline = async {
-            match next {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = inner.queued.notified() => {}
-            () = deadline => {}
+            () = tokio::time::sleep(next.map_or(LOOK_ANYWAY, |wait| wait.min(LOOK_ANYWAY))) => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
     }
@@ -167,11 +168,15 @@ impl Inner {
                 Found::Went(went) => return Ok(went),
             },
         };
-        let Prepared { snapshot, rows, verified, report } = prepared;
+        let Prepared { snapshot, replay, rows, verified, report } = prepared;
         let loaded = Stage::Loaded { snapshot };
         let files = rows.iter().map(|row| FileFact::new(&row.delivery, &loaded, row.report.as_ref())).collect();
-        match self.warehouse.load(Load { verified, reference: snapshot, files, report }).await {
-            Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(&rows, snapshot).await?,
+        let again = replay.then(|| report.clone());
+        match self.warehouse.load(Load { verified, reference: snapshot, replay, files, report }).await {
+            Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => self.finish(&rows, snapshot, again.as_ref()).await?,
+            Err(error) if error.kind() == ForwardErrorKind::Refused && replay => {
+                self.keep_after_all(snapshot, format!("The warehouse refuses it: {}", error_chain(&error))).await?;
+            }
             // Trying again would not help: somebody must look.
             Err(error) if error.kind() == ForwardErrorKind::Refused => self.refused(&rows, snapshot, &error_chain(&error)).await?,
             Err(error) => return Ok(Went::Away(error_chain(&error))),
@@ -187,13 +192,16 @@ impl Inner {
         let Some(row) = self.ledger.read(move |reader| reader.delivery(snapshot.lead)).await? else { return gone() };
         let rows = self.parts_of(&row).await?;
         // The answer of a load may be what was lost.
-        match self.warehouse.is_loaded(snapshot.lead).await {
-            Ok(true) => {
-                self.finish(&rows, snapshot).await?;
-                return Ok(Found::Went(Went::Took));
-            }
-            Ok(false) => {}
+        let is_loaded = match self.warehouse.is_loaded(snapshot, waiting.replay).await {
+            Ok(is_loaded) => is_loaded,
             Err(error) => return Ok(Found::Went(Went::Away(error_chain(&error)))),
+        };
+        if waiting.replay {
+            return self.prepare_again(feed, &row, rows, snapshot, is_loaded).await;
+        }
+        if is_loaded {
+            self.finish(&rows, snapshot, None).await?;
+            return Ok(Found::Went(Went::Took));
         }
         let decided = row.report.clone();
         let judged = self.judge_against_past(feed, &row, rows, decided.as_ref().map(|report| report.assessed_at)).await?;
@@ -202,7 +210,7 @@ impl Inner {
             Verdict::Accepted(verified) => match decided {
                 // What the ledger and the receipt say is what the warehouse is told.
                 Some(report) if says_the_same(&assessment.report, &report) => {
-                    Ok(Found::Prepared(Box::new(Prepared { snapshot, rows, verified, report })))
+                    Ok(Found::Prepared(Box::new(Prepared { snapshot, replay: false, rows, verified, report })))
                 }
                 _ => {
                     let accepted = self.accept(feed, rows, verified, assessment.report, Some((snapshot, waiting.attempts))).await?;
@@ -218,8 +226,46 @@ impl Inner {
         }
     }
 
-    async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef) -> Result<(), PipelineError> {
-        let events = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, None, None)).collect();
+    /// The same of one that was read again, and may have got into the warehouse before a restart.
+    async fn prepare_again(
+        &self,
+        feed: &Arc<Feed>,
+        row: &DeliveryRow,
+        rows: Vec<DeliveryRow>,
+        snapshot: SnapshotRef,
+        is_loaded: bool,
+    ) -> Result<Found, PipelineError> {
+        let Some((_, report)) = self.ledger.read(move |reader| reader.replay_of(snapshot)).await? else {
+            return Ok(Found::Went(Went::Moved));
+        };
+        if is_loaded {
+            self.finish(&rows, snapshot, Some(&report)).await?;
+            return Ok(Found::Went(Went::Took));
+        }
+        let (rows, assessment) = self.judge_against_past(feed, row, rows, None).await?.into_parts();
+        let verified = match assessment.verdict {
+            Verdict::Accepted(verified) if verified.snapshot().slot == snapshot.slot => verified,
+            // The settings changed once more in between.
+            _ => {
+                self.keep_after_all(snapshot, "By today's settings it is not accepted for its slot any more.".to_owned()).await?;
+                return Ok(Found::Went(Went::Moved));
+            }
+        };
+        let judged = Report { first_version: report.first_version, ..assessment.report };
+        let report = if says_the_same(&judged, &report) { report } else { judged };
+        Ok(Found::Prepared(Box::new(Prepared { snapshot, replay: true, rows, verified, report })))
+    }
+
+    async fn keep_after_all(&self, snapshot: SnapshotRef, why: String) -> Result<(), PipelineError> {
+        match self.ledger.read(move |reader| reader.replay_of(snapshot)).await? {
+            Some((key, _)) => self.keep(&key, snapshot.lead, why).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Records that a snapshot is in the warehouse; `again`: what was concluded where its deliveries were read again.
+    async fn finish(&self, rows: &[DeliveryRow], snapshot: SnapshotRef, again: Option<&Report>) -> Result<(), PipelineError> {
+        let events = rows.iter().map(|row| moved(row.delivery.id, Stage::Loaded { snapshot }, again.cloned(), None)).collect();
         self.record(events).await?;
         for row in rows {
             tracing::info!(provider = %row.delivery.provider, delivery = %row.delivery.id, file = %row.delivery.name,
@@ -236,9 +282,13 @@ impl Inner {
         Ok(())
     }
 
+    /// Records when a snapshot is tried again. Of what was read again the ledger knows that it waits, and that is enough.
     async fn postpone(&self, waiting: &QueuedSnapshot, attempts: u32, retry_at: Timestamp, error: &str) -> Result<(), PipelineError> {
         let snapshot = waiting.snapshot;
         tracing::warn!(delivery = %snapshot.lead, attempts, error, %retry_at, "the warehouse did not take a snapshot; it waits in the ledger");
+        if waiting.replay {
+            return Ok(());
+        }
         let Some(row) = self.ledger.read(move |reader| reader.delivery(snapshot.lead)).await? else { return Ok(()) };
         let rows = self.parts_of(&row).await?;
         let stage = Stage::Ready { snapshot, attempts, retry_at };

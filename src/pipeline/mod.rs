@@ -13,12 +13,14 @@ mod gather;
 mod loading;
 pub mod picture;
 mod queue;
+mod replay;
 mod step;
 mod support;
 mod trouble;
 mod worker;
 
 pub use carry_out::PipelineError;
+pub use replay::{MAX_PREVIEW_SLOTS, MAX_REPLAY_SLOTS, Preview, Reading};
 pub use step::{Step, next_step, retry_at};
 pub use support::{ActError, Acted};
 pub use worker::{Pipeline, Rules};

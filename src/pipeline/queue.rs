@@ -142,9 +142,12 @@ mod tests {
         format!("{} {slot}{number}{}", waiting.provider, if waiting.replay { "*" } else { "" })
     }
 
+    /// What it is about, what waits, what is loaded, and the order.
+    type Row = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
     #[test]
     fn the_newest_of_each_feed_goes_before_history_and_history_is_oldest_first() {
-        let rows: [(&str, &[&str], &[&str], &[&str]); 8] = [
+        let rows: [Row; 8] = [
             ("one feed", &["RM1 10:00", "RM1 10:30", "RM1 10:15"], &[], &["RM1 10:30", "RM1 10:00", "RM1 10:15"]),
             (
                 "the feed whose newest is oldest first",

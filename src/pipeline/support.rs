@@ -45,6 +45,9 @@ pub enum ActError {
         /// The rules.
         rules: String,
     },
+    /// A replay that makes no sense.
+    #[error("{0}")]
+    Replay(String),
     /// It could not be recorded.
     #[error("the act could not be recorded")]
     Pipeline(#[from] PipelineError),
@@ -62,10 +65,7 @@ impl Pipeline {
     /// # Errors
     /// See [`ActError`]; nothing was changed.
     pub async fn act(&self, id: DeliveryId, act: Act, by: &str, reason: &str) -> Result<Acted, ActError> {
-        let words = |text: &str| !text.trim().is_empty() && text.chars().count() <= MAX_WORDS && !text.chars().any(char::is_control);
-        if !words(by) || !words(reason) {
-            return Err(ActError::Words);
-        }
+        check_words(by, reason)?;
         let row = self.inner.ledger.read(move |reader| reader.delivery(id)).await?.ok_or(ActError::Unknown(id))?;
         may(&row, act)?;
         let parts = self.inner.parts_of(&row).await?;
@@ -88,6 +88,12 @@ impl Pipeline {
         tracing::info!(provider = %row.delivery.provider, delivery = %id, act = act.as_str(), by, "support acted on a delivery");
         Ok(Acted { deliveries: parts.iter().map(|part| part.delivery.id).collect() })
     }
+}
+
+/// Whether who and why can be recorded.
+pub(super) fn check_words(by: &str, reason: &str) -> Result<(), ActError> {
+    let words = |text: &str| !text.trim().is_empty() && text.chars().count() <= MAX_WORDS && !text.chars().any(char::is_control);
+    if words(by) && words(reason) { Ok(()) } else { Err(ActError::Words) }
 }
 
 /// Whether an act is allowed for a delivery where it stands. Pure.

@@ -3,7 +3,7 @@
 //! Owns when each is tried again; the other deliveries of its feed do not wait for it. Kept in memory only: the ledger says
 //! where each stands, and a start tries them all. Refuses to give up: what was recorded has to come true.
 
-use super::step::retry_at;
+use super::step::{retry_at, waits};
 use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -46,12 +46,13 @@ impl Troubles {
 
     /// Whether a pending delivery is left alone for now.
     pub(super) fn rests(&self, delivery: DeliveryId, now: Timestamp) -> bool {
-        self.again.get(&(delivery, What::Step)).is_some_and(|again| now < again.at)
+        self.again.get(&(delivery, What::Step)).is_some_and(|again| waits(again.at, now))
     }
 
     /// The originals of a feed that are due to be put away again.
     pub(super) fn due_to_put_away(&self, provider: &ProviderCode, now: Timestamp) -> Vec<DeliveryId> {
-        let due = self.again.iter().filter(|((_, what), again)| *what == What::PutAway && again.provider == *provider && again.at <= now);
+        let due =
+            self.again.iter().filter(|((_, what), again)| *what == What::PutAway && again.provider == *provider && !waits(again.at, now));
         due.map(|((delivery, _), _)| *delivery).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use super::carry_out::{PipelineError, settle};
 use super::loading::{Shelf, load_all};
+use super::replay::replay_all;
 use super::step::{Step, next_step};
 use super::trouble::{Troubles, What};
 use crate::feed::{Clock, DeliveryId, ProviderCode, Report, Stage, error_chain};
@@ -147,6 +148,7 @@ impl Pipeline {
             workers.spawn(work(Arc::clone(&self.inner), Arc::clone(feed), stop.clone()));
         }
         workers.spawn(load_all(Arc::clone(&self.inner), stop.clone()));
+        workers.spawn(replay_all(Arc::clone(&self.inner), stop.clone()));
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a worker of the pipeline broke off; restart bedfeed");
@@ -162,6 +164,8 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
             Ok(next) => next.map(|at| until(inner.clock.now(), at)),
             Err(error) => {
                 tracing::error!(provider = %feed.provider, error = error_chain(&error), "a feed's worker could not go on; trying again");
+                // What it was about to record may stand in the ledger all the same.
+                inner.queue();
                 Some(PAUSE_AFTER_FAULT)
             }
         };

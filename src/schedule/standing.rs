@@ -77,7 +77,13 @@ fn filled(stage: &Stage) -> Option<SnapshotRef> {
 /// What decides whether a snapshot counts among its slot's versions.
 fn version(snapshot: SnapshotRef, report: Option<&Report>) -> Version {
     let snapshot_at = report.and_then(|report| report.snapshot_at).unwrap_or(snapshot.slot.start());
-    Version { lead: snapshot.lead, version: snapshot.version, sequence: report.and_then(|report| report.sequence), snapshot_at }
+    Version {
+        lead: snapshot.lead,
+        first: report.and_then(|report| report.first_version).unwrap_or(snapshot.version),
+        version: snapshot.version,
+        sequence: report.and_then(|report| report.sequence),
+        snapshot_at,
+    }
 }
 
 /// A stretch in which no file is expected.

@@ -3,7 +3,7 @@
 //! Owner-only by its mode and by its folder's. Requests are bounded in bytes and time.
 
 use crate::feed::nhs_number::masked;
-use crate::feed::{DeliveryId, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use crate::intake::{Counts, Refused};
 use crate::ledger::Act;
 use crate::pipeline::Pipeline;
@@ -43,6 +43,28 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Read stored originals again.
+    Replay {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// What would that do?
+    Preview {
+        /// Whose.
+        provider: ProviderCode,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
+    },
 }
 
 /// What the daemon answers.
@@ -72,6 +94,16 @@ pub enum Answer {
     Done {
         /// What it was done to.
         deliveries: Vec<DeliveryId>,
+    },
+    /// A replay was recorded.
+    Replaying {
+        /// Its key.
+        key: String,
+    },
+    /// What a replay would do.
+    Previewed {
+        /// Each snapshot, the oldest slot first: as JSON has it.
+        snapshots: Vec<serde_json::Value>,
     },
     /// It was refused.
     Refused {
@@ -231,6 +263,17 @@ async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping)
         Ok(Request::Ping) => running(),
         Ok(Request::Act { delivery, act, by, reason }) => match pipeline.act(delivery, act, &by, &reason).await {
             Ok(acted) => Answer::Done { deliveries: acted.deliveries },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Replay { provider, from, to, by, reason }) => match pipeline.replay(provider, from, to, &by, &reason).await {
+            Ok(replay) => Answer::Replaying { key: replay.key },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Preview { provider, from, to }) => match pipeline.preview(provider, from, to).await {
+            Ok(previews) => {
+                let snapshots: Result<Vec<_>, _> = previews.iter().map(serde_json::to_value).collect();
+                Answer::Previewed { snapshots: snapshots.map_err(io::Error::other)? }
+            }
             Err(error) => Answer::Refused { message: error_chain(&error) },
         },
         Err(error) => Answer::Refused { message: format!("the request cannot be read: {error}") },

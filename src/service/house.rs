@@ -2,30 +2,35 @@
 //!
 //! Owns what is remembered between two looks, so that a disk at the edge of its reserve is one stretch of trouble.
 
+use super::jumps::Jumps;
 use crate::alerts::{HouseProblem, HouseTrouble};
+use crate::feed::Clock;
 use crate::intake::{Counters, Room};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Looks at our own side.
-#[derive(Debug)]
 pub(super) struct House {
     state_dir: PathBuf,
     reserve: u64,
     counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+    started: Instant,
     seen: Mutex<Seen>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     short: bool,
     /// Uploads refused for want of room, at the last look.
     refused: u64,
+    jumps: Jumps,
 }
 
 impl House {
-    pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>) -> Self {
-        Self { state_dir, reserve, counters, seen: Mutex::default() }
+    pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
+        Self { state_dir, reserve, counters, clock, started: Instant::now(), seen: Mutex::default() }
     }
 
     /// What is left on the disk; `None` where the system does not tell.
@@ -35,7 +40,8 @@ impl House {
 
     /// What is wrong now.
     pub(super) fn troubles(&self) -> Vec<HouseTrouble> {
-        self.room().and_then(|room| self.shortage(room)).into_iter().collect()
+        let shortage = self.room().and_then(|room| self.shortage(room));
+        shortage.into_iter().chain(self.jump()).collect()
     }
 
     /// The same in a sentence each.
@@ -45,9 +51,8 @@ impl House {
 
     fn shortage(&self, room: Room) -> Option<HouseTrouble> {
         let refused = self.counters.read().no_room;
-        // A lock whose holder panicked is still good: both are set in one step.
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Seen { short: room.is_short(seen.short, refused > seen.refused), refused };
+        let mut seen = self.seen();
+        *seen = Seen { short: room.is_short(seen.short, refused > seen.refused), refused, ..*seen };
         seen.short.then(|| HouseTrouble {
             problem: HouseProblem::Disk,
             text: format!(
@@ -59,5 +64,24 @@ impl House {
             what_to_do: "Make room on that disk, or move it to a larger one. Uploads are taken again by themselves; nothing has to be restarted."
                 .to_owned(),
         })
+    }
+
+    fn jump(&self) -> Option<HouseTrouble> {
+        let jump = self.seen().jumps.look(self.started.elapsed(), self.clock.now())?;
+        let way = if jump.is_negative() { "back" } else { "ahead" };
+        Some(HouseTrouble {
+            problem: HouseProblem::Clock,
+            text: format!(
+                "The clock of this machine jumped {way} by {} min within the last hour. While it is wrong, good files are set aside as too early, or punctual ones count as late.",
+                jump.abs().as_mins()
+            ),
+            what_to_do: "See that the machine keeps time (timedatectl). What was set aside meanwhile for its time can be reprocessed."
+                .to_owned(),
+        })
+    }
+
+    /// A lock whose holder panicked is still good: what it guards is set in one step.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 pub mod control;
 mod gate;
 mod house;
+mod jumps;
 mod publish;
 mod refusals;
 mod start;

@@ -188,7 +188,8 @@ impl Books {
         let feeds = settings.providers.iter().map(watched).collect();
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
         let counters = Arc::new(Counters::default());
-        let house = Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters)));
+        let house =
+            Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters), Arc::clone(&clock)));
         let probed = Arc::clone(&house);
         let watch = watch.over_house(Arc::new(move || probed.troubles()));
         Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })

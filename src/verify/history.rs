@@ -40,6 +40,8 @@ pub struct PastSnapshot {
     pub received_at: Timestamp,
     /// The slot it filled.
     pub slot: Slot,
+    /// The first version within the slot that its delivery became.
+    pub first: u32,
     /// Its version within the slot.
     pub version: u32,
     /// When its figures were true.
@@ -66,7 +68,7 @@ impl PastSnapshot {
     /// What decides whether it counts among its slot's versions.
     #[must_use]
     pub fn as_version(&self) -> Version {
-        Version { lead: self.lead, version: self.version, sequence: self.sequence, snapshot_at: self.snapshot_at }
+        Version { lead: self.lead, first: self.first, version: self.version, sequence: self.sequence, snapshot_at: self.snapshot_at }
     }
 
     /// Whether it told of beds.

@@ -200,6 +200,7 @@ mod tests {
             files: Vec::new(),
             received_at: at(arrived),
             slot: Slot::containing(at(slot)),
+            first: 1,
             version: 1,
             snapshot_at: at(slot),
             sequence: (sequence > 0).then_some(sequence),

@@ -201,7 +201,7 @@ fn far_apart(stated: Timestamp, others: &[(&str, Reading)], tolerance: SignedDur
 }
 
 /// Judges a snapshot time against receipt and what had been accepted then: future, late, held, replacing or not, back-filled.
-/// Of `arrived` the version is not looked at: it has none yet.
+/// Of `arrived` the versions are not looked at: it has none yet.
 #[must_use]
 pub fn punctuality(arrived: &Version, received_at: Timestamp, feed: &Feed, history: &History) -> Findings {
     let mut findings = Findings::default();
@@ -223,7 +223,8 @@ pub fn punctuality(arrived: &Version, received_at: Timestamp, feed: &Feed, histo
     }
     if let Some(counts) = history.current_of(slot, received_at) {
         let version = history.until(received_at).filter(|past| past.slot == slot).map(|past| past.version).max().unwrap_or(counts.version);
-        let replaces = Version { version: version.saturating_add(1), ..*arrived };
+        let next = version.saturating_add(1);
+        let replaces = Version { first: next, version: next, ..*arrived };
         let stays = current(&[counts.as_version(), replaces]) != Some(&replaces);
         let message = if stays {
             format!("This slot's version {} stays in force: its running number, or else its snapshot time, is later.", counts.version)

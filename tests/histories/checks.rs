@@ -27,6 +27,7 @@ struct Loaded {
     provider: String,
     slot: String,
     current: bool,
+    version: u32,
     lines: u32,
     occupied: i64,
 }
@@ -95,14 +96,22 @@ async fn chain(world: &mut World<'_>, seen: &mut Seen) {
 /// P2 and P4: what is loaded is in the warehouse once and whole; of each slot the right version counts.
 fn warehouse(world: &World<'_>, model: &Model, rows: &[DeliveryRow]) -> Vec<Loaded> {
     let sql = "SELECT s.snapshot_id, s.provider_code, s.slot_utc, s.is_current, s.lines, s.occupied,
-           (SELECT count(*) FROM fact_bed_line AS f WHERE f.snapshot_key = s.snapshot_key)
+           (SELECT count(*) FROM fact_bed_line AS f WHERE f.snapshot_key = s.snapshot_key), s.version
          FROM ingest_snapshot AS s";
     let mut statement = world.warehouse().prepare_cached(sql).unwrap();
     let read = |row: &rusqlite::Row<'_>| {
         let (lines, facts): (u32, u32) = (row.get(4)?, row.get(6)?);
         assert_eq!(lines, facts, "P2: a part of a snapshot");
         let id: String = row.get(0)?;
-        Ok(Loaded { id: id.parse().unwrap(), provider: row.get(1)?, slot: row.get(2)?, current: row.get(3)?, lines, occupied: row.get(5)? })
+        Ok(Loaded {
+            id: id.parse().unwrap(),
+            provider: row.get(1)?,
+            slot: row.get(2)?,
+            current: row.get(3)?,
+            version: row.get(7)?,
+            lines,
+            occupied: row.get(5)?,
+        })
     };
     let loaded: Vec<Loaded> = statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap();
     let by_id: BTreeMap<DeliveryId, &DeliveryRow> = rows.iter().map(|row| (row.delivery.id, row)).collect();
@@ -123,8 +132,9 @@ fn warehouse(world: &World<'_>, model: &Model, rows: &[DeliveryRow]) -> Vec<Load
     }
     for ((provider, slot), versions) in of_slot {
         let currents: Vec<DeliveryId> = versions.iter().filter(|version| version.current).map(|version| version.id).collect();
-        // Later figures win; of equal ones the later arrival.
-        let wanted = versions.iter().map(|version| (model.file_of(by_id[&version.id]).snapshot_at, version.id)).max().unwrap().1;
+        // Later figures win; of equal ones what was accepted last.
+        let wanted =
+            versions.iter().map(|version| (model.file_of(by_id[&version.id]).snapshot_at, version.version, version.id)).max().unwrap().2;
         assert_eq!(currents, [wanted], "P4: what counts of {slot} of {provider}");
     }
     loaded

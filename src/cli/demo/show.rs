@@ -71,6 +71,10 @@ impl<'a> Show<'a> {
             | Event::FeedExpected { .. }
             | Event::Accepted { .. }
             | Event::Acted { .. }
+            | Event::ReplayAsked { .. }
+            | Event::ReplayEnded { .. }
+            | Event::Replayed { .. }
+            | Event::ReplayKept { .. }
             | Event::Warned { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }

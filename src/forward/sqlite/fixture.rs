@@ -104,6 +104,7 @@ pub(super) fn load_of(snapshot: Snapshot, version: u32) -> Load {
     let lead = lead(&snapshot, version);
     let received_at = snapshot.slot.start() + SignedDuration::from_mins(4);
     Load {
+        replay: false,
         reference: SnapshotRef { lead, slot: snapshot.slot, version },
         files: vec![file(lead, snapshot.provider.as_str(), received_at, "loaded")],
         report: Report { assessed_at: received_at, ..Report::default() },

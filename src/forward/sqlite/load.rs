@@ -1,5 +1,6 @@
 //! Loading one snapshot: ledger row, control rows, facts, sums and the current pointer in one transaction (P2).
 
+use super::super::facts::snapshot_id;
 use super::super::{ForwardError, Load, LoadOutcome};
 use super::database::{int, sql, utc};
 use super::wards::Wards;
@@ -9,13 +10,14 @@ use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Slot, Version, current};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 
 /// Loads it, or finds that it is there.
 pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutcome, ForwardError> {
     let doing = format!("loading {} for {} of {}", load.reference.lead, load.reference.slot, load.verified.snapshot().provider);
     agree(load, &doing)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(&*doing))?;
-    if is_loaded(&transaction, load.reference.lead).map_err(sql(&*doing))? {
+    if is_loaded(&transaction, &snapshot_id(load.reference, load.replay)).map_err(sql(&*doing))? {
         return Ok(LoadOutcome::AlreadyLoaded);
     }
     let (key, unknown_wards) = write_facts(&transaction, load, &doing)?;
@@ -25,8 +27,8 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
 }
 
 /// Whether a snapshot is there.
-pub(super) fn is_loaded(connection: &Connection, lead: DeliveryId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([lead.to_string()])
+pub(super) fn is_loaded(connection: &Connection, snapshot_id: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([snapshot_id])
 }
 
 /// Writes everything but the pointer: nothing of it shows before [`switch_current`].
@@ -89,7 +91,7 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?
         .execute(params![
-            load.reference.lead.to_string(),
+            snapshot_id(load.reference, load.replay),
             snapshot.provider.as_str(),
             utc(snapshot.slot.start()),
             load.reference.version,
@@ -255,7 +257,14 @@ fn switch_current(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqli
          FROM ingest_snapshot AS v JOIN ingest_snapshot AS n ON n.provider_code = v.provider_code AND n.slot_utc = v.slot_utc
          WHERE n.snapshot_key = ?1",
     )?;
-    let versions = statement.query_map([key], version)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut versions = statement.query_map([key], version)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut first: BTreeMap<DeliveryId, u32> = BTreeMap::new();
+    for (_, Version { lead, version, .. }, _) in &versions {
+        first.entry(*lead).and_modify(|first| *first = (*version).min(*first)).or_insert(*version);
+    }
+    for (_, version, _) in &mut versions {
+        version.first = first.get(&version.lead).copied().unwrap_or(version.version);
+    }
     let ranked: Vec<Version> = versions.iter().map(|(_, version, _)| *version).collect();
     let counts = current(&ranked);
     let winner = versions.iter().find(|(_, version, _)| Some(version) == counts).map_or(key, |(winner, _, _)| *winner);
@@ -280,6 +289,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<(i64, Version, bool)> {
     let snapshot_at: String = row.get("snapshot_at")?;
     let version = Version {
         lead: lead_of(&row.get::<_, String>("snapshot_id")?)?,
+        first: row.get("version")?,
         version: row.get("version")?,
         sequence: row.get("sequence")?,
         snapshot_at: snapshot_at.parse().map_err(|error| unreadable("snapshot_at", error))?,

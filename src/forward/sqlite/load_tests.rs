@@ -22,8 +22,9 @@ async fn p2_loading_twice_changes_nothing() {
     // Also after the warehouse was closed and opened, as after a crash between commit and answer.
     world.warehouse.close().await;
     let warehouse = Warehouse::open(&settings(), world.folder.path()).await.unwrap();
-    let lead = lead(&small("RM1", TEN, 5), 1);
-    assert!(warehouse.is_loaded(lead).await.unwrap());
+    let reference = load_of(small("RM1", TEN, 5), 1).reference;
+    assert!(warehouse.is_loaded(reference, false).await.unwrap());
+    assert!(!warehouse.is_loaded(reference, true).await.unwrap());
     assert_eq!(warehouse.load(load_of(small("RM1", TEN, 5), 1)).await.unwrap(), LoadOutcome::AlreadyLoaded);
     let after: Vec<String> = before.into_iter().filter(|row| !row.starts_with("clock_override")).collect();
     assert_eq!(world.dump(), after);
@@ -83,6 +84,51 @@ async fn p4_the_right_version_of_a_slot_is_current() {
         let shown = "SELECT occupied FROM v_system_now WHERE provider_code = 'RM1'";
         assert_eq!(world.rows(shown), [expected.to_string()], "{name}");
     }
+}
+
+#[tokio::test]
+async fn p4_whatever_the_order_of_loading_the_same_versions_are_current_and_the_same_figures_shown() {
+    // Two slots; versions with running numbers around the end of the round, equal ones, none, and one that was read again.
+    let of = |slot: &str, version: u32, sequence: Option<u32>, seconds: i64| {
+        let mut snapshot = small("RM1", slot, version);
+        snapshot.sequence = sequence;
+        snapshot.snapshot_at = snapshot.slot.start() + jiff::SignedDuration::from_secs(seconds);
+        load_of(snapshot, version)
+    };
+    let later = "2018-12-03T10:15Z";
+    let mut again = of(TEN, 5, Some(9_999_999), 0);
+    again.reference.lead = of(TEN, 1, None, 0).reference.lead;
+    again.files[0].id = again.reference.lead;
+    again.replay = true;
+    let loads = [of(TEN, 1, Some(9_999_999), 0), of(TEN, 2, Some(3), 0), of(TEN, 3, Some(3), 60), again, of(later, 1, None, 0)];
+    let shown = |world: &World| {
+        let versions = "SELECT slot_utc, version, is_current FROM ingest_snapshot ORDER BY 1, 2";
+        let now = "SELECT slot_utc, occupied, empty FROM v_system_now WHERE provider_code = 'RM1'";
+        [versions, now, "SELECT local_date, census, occupied FROM v_daily_census"].map(|sql| world.rows(sql))
+    };
+    let mut expected = None;
+    for order in orders(loads.len()) {
+        let world = World::new().await;
+        for place in &order {
+            let outcome = world.warehouse.load(loads[*place].clone()).await.unwrap();
+            assert!(matches!(outcome, LoadOutcome::Loaded { .. }), "{order:?}");
+        }
+        let shown = shown(&world);
+        assert_eq!(&shown, expected.get_or_insert_with(|| shown.clone()), "{order:?}");
+    }
+    let [versions, ..] = expected.unwrap();
+    let current: Vec<&String> = versions.iter().filter(|row| row.ends_with("|1")).collect();
+    assert_eq!(current, ["2018-12-03T10:00:00Z|3|1", "2018-12-03T10:15:00Z|1|1"]);
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let shorter = if count <= 1 { return vec![(0..count).collect()] } else { orders(count - 1) };
+    let with_last = |order: &Vec<usize>| {
+        let place = |at: usize| [&order[..at], &[count - 1], &order[at..]].concat();
+        (0..count).map(place).collect::<Vec<_>>()
+    };
+    shorter.iter().flat_map(with_last).collect()
 }
 
 #[tokio::test]

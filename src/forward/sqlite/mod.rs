@@ -21,7 +21,7 @@ mod view_tests;
 pub(super) use read::Reader;
 
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
-use crate::feed::{DeliveryId, error_chain};
+use crate::feed::error_chain;
 use database::{sql, utc};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -112,9 +112,9 @@ impl Writer {
         self.write("loading a snapshot", move |connection| load::load(connection, &load)).await
     }
 
-    pub(super) async fn is_loaded(&self, lead: DeliveryId) -> Result<bool, ForwardError> {
+    pub(super) async fn is_loaded(&self, snapshot_id: String) -> Result<bool, ForwardError> {
         self.write("looking for a snapshot", move |connection| {
-            load::is_loaded(connection, lead).map_err(sql(format!("looking whether {lead} is loaded")))
+            load::is_loaded(connection, &snapshot_id).map_err(sql(format!("looking whether {snapshot_id} is loaded")))
         })
         .await
     }

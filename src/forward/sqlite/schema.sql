@@ -138,7 +138,7 @@ CREATE INDEX ingest_file_by_provider ON ingest_file (provider_code, received_at)
 CREATE INDEX ingest_file_quarantined ON ingest_file (provider_code) WHERE state IN ('quarantined', 'sealed');
 
 -- The load ledger: a snapshot is here exactly once, in the same transaction as its facts (P2).
--- snapshot_id is the id of the delivery that leads it; snapshot_key is its short form inside this database only.
+-- snapshot_id is the id of the delivery that leads it, with a stroke and the version where that was read again later; snapshot_key is its short form inside this database only.
 CREATE TABLE ingest_snapshot (
   snapshot_key INTEGER PRIMARY KEY,
   snapshot_id TEXT NOT NULL UNIQUE,

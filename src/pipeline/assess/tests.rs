@@ -121,6 +121,7 @@ fn past(slot: &str, version: u32, files: &[(String, Vec<u8>)]) -> PastSnapshot {
         lead: DeliveryId::new(at("2018-12-03T10:00:00Z"), [7; 10]),
         files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
         slot: slot.parse().unwrap(),
+        first: version,
         version,
         snapshot_at: at("2018-12-03T10:00:00Z"),
         sequence: None,

@@ -1,21 +1,9 @@
-//! Sick machines: a full disk, a disk that fails, a ledger that is locked, damaged or too new, torn originals, and a clock
-//! that jumps. Whatever happens is said in words, nothing is lost, and recovery needs no hand.
+//! A disk that is short of room, and one that is full, at one step after the other.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test may fail loudly"
-)]
-
-mod common;
-
-use common::books::{Sent, reconcile, reconcile_alerts, stored};
-use common::extract::{damaged, good};
-use common::webhook::Webhook;
-use common::{Service, now, run, wait_for, wait_until};
+use super::{house, nothing_pending, send};
+use crate::common::books::{Sent, reconcile, reconcile_alerts, stored};
+use crate::common::extract::{damaged, good};
+use crate::common::{now, run, wait_until};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -74,30 +62,9 @@ impl SmallDisk {
     }
 }
 
-/// A cottage hospital with a desk, on whose disk uploads may not have so many bytes.
-fn house(reserve: &str) -> (Service, Webhook) {
-    let service = Service::cottage(&["RZZ"]);
-    let desk = Webhook::open();
-    service.append("bedfeed.toml", &format!("\n[[alerts.webhook]]\nname = \"desk\"\nurl = \"{}\"\n", desk.url()));
-    service.edit("bedfeed.toml", "[sftp]\n", &format!("[sftp]\nreserve_bytes = \"{reserve}\"\n"));
-    (service, desk)
-}
-
-/// One try to send a file; whether it was acknowledged.
-fn send(service: &Service, sent: &mut Sent, (name, text): (&str, &str), outcome: &'static str) -> bool {
-    let file = service.file(name, text);
-    let ran = service.sftp("RZZ", format!("put {file} inbox/{name}"));
-    sent.note("RZZ", text.as_bytes(), outcome, ran.code == Some(0));
-    ran.code == Some(0)
-}
-
-fn nothing_pending(service: &Service) -> bool {
-    service.ledger("SELECT 1 FROM delivery WHERE outcome = 'pending' LIMIT 1").is_empty()
-}
-
 #[test]
 fn p1_p2_p9_uploads_are_refused_before_the_ledger_is_in_danger_and_taken_again_by_themselves() {
-    let (mut service, desk) = house("16MiB");
+    let (mut service, desk) = house("[sftp]\n", "[sftp]\nreserve_bytes = \"16MiB\"\n");
     let Some(disk) = SmallDisk::mount(&service.state(), 48 << 20) else { return };
     let mut sent = Sent::default();
     // The first file waits for the warehouse until the disk is short of room.
@@ -147,7 +114,7 @@ fn p1_p2_p9_uploads_are_refused_before_the_ledger_is_in_danger_and_taken_again_b
 
 #[test]
 fn p1_p2_a_disk_that_is_full_at_whatever_step_loses_nothing_and_needs_no_hand() {
-    let (mut service, desk) = house("0B");
+    let (mut service, desk) = house("[sftp]\n", "[sftp]\nreserve_bytes = \"0B\"\n");
     let Some(disk) = SmallDisk::mount(&service.state(), 24 << 20) else { return };
     let mut sent = Sent::default();
     service.start();

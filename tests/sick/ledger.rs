@@ -1,0 +1,115 @@
+//! A ledger that cannot be used: bedfeed refuses to start, says what to do, and changes nothing.
+
+use super::{house, nothing_pending, send};
+use crate::common::books::{Sent, reconcile};
+use crate::common::extract::{damaged, good};
+use crate::common::{Service, now, run, wait_until};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What is done to the file, and what the refusal must say.
+type Row = (&'static str, fn(&Path), &'static [&'static str]);
+
+const ROWS: &[Row] = &[
+    ("no ledger at all", |path| write_at(path, 0, &[b'x'; 4096]), &["is damaged: ", "put the newest backup in their place"]),
+    ("a torn page of the entries", |path| write_at(path, page_of(path, "entry"), &[0; 4096]), &["is damaged: "]),
+    ("a torn page of what is derived", |path| write_at(path, page_of(path, "delivery"), &[0; 4096]), &["is damaged: "]),
+    ("an entry that was changed", change_an_entry, &["is damaged: entry ", "is not what was recorded"]),
+    (
+        "an entry that is gone",
+        |path| sql(path, "DROP TRIGGER entry_is_never_deleted; DELETE FROM entry WHERE seq = 4"),
+        &["is damaged: entry 4 is missing"],
+    ),
+    ("a ledger of a newer bedfeed", |path| sql(path, "PRAGMA user_version = 99"), &["has schema 99", "install the newer bedfeed again"]),
+    (
+        "a database of something else",
+        |path| {
+            std::fs::remove_file(path).unwrap();
+            sql(path, "CREATE TABLE notes (text)");
+        },
+        &["is damaged: it is a database of something else"],
+    ),
+];
+
+fn sql(path: &Path, words: &str) {
+    run("sqlite3", &[path.as_os_str(), words.as_ref()], b"").fine();
+}
+
+fn write_at(path: &Path, offset: u64, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    std::fs::File::options().write(true).open(path).unwrap().write_all_at(bytes, offset).unwrap();
+}
+
+/// Where the first page of a table stands in the file.
+fn page_of(path: &Path, table: &str) -> u64 {
+    let ask = format!("SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = '{table}'");
+    run("sqlite3", &[path.as_os_str(), ask.as_ref()], b"").fine().stdout.trim().parse().unwrap()
+}
+
+/// Another owner of the key, of the same length, by somebody who knows of the trigger.
+fn change_an_entry(path: &Path) {
+    let newest = "(SELECT max(seq) FROM entry WHERE body LIKE '%night job%')";
+    let change = format!("UPDATE entry SET body = replace(body, 'night job', 'other job') WHERE seq = {newest}");
+    sql(path, &format!("DROP TRIGGER entry_is_never_changed; {change}"));
+}
+
+/// Starts it in vain; what it said at the end.
+fn refusal(service: &mut Service) -> String {
+    service.start_under(&[]);
+    assert_eq!(service.await_end(), Some(1), "{}", service.log());
+    service.log().lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn p8_a_ledger_that_is_damaged_or_too_new_is_refused_with_what_to_do_and_left_alone() {
+    let (mut service, _desk) = house("[sftp]", "[sftp]");
+    let mut sent = Sent::default();
+    service.start();
+    for pattern in [1, 2] {
+        let (name, text) = good("RZZ", now(), pattern);
+        assert!(send(&service, &mut sent, (&name, &text), "loaded"));
+        let (name, text) = damaged("RZZ", now(), pattern + 2);
+        assert!(send(&service, &mut sent, (&name, &text), "quarantined"));
+    }
+    wait_until("nothing is pending", || nothing_pending(&service));
+    // Not a stop in good order: the whole file is looked at.
+    service.kill();
+    let path = service.state().join("ledger.db");
+    sql(&path, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let kept = std::fs::read(&path).unwrap();
+    for (what, harm, wanted) in ROWS {
+        harm(&path);
+        let harmed = std::fs::read(&path).unwrap();
+        let said = refusal(&mut service);
+        assert!(wanted.iter().all(|words| said.contains(words)) && said.contains("ledger.db"), "{what}: {said}");
+        assert!(std::fs::read(&path).unwrap() == harmed, "{what}: it was not touched");
+        // What the operator does.
+        for beside in ["ledger.db-wal", "ledger.db-shm"] {
+            drop(std::fs::remove_file(service.state().join(beside)));
+        }
+        std::fs::write(&path, &kept).unwrap();
+    }
+    service.start();
+    reconcile(&service, &sent);
+    service.stop();
+}
+
+#[test]
+fn a_ledger_that_another_program_holds_is_refused_until_it_is_let_go() {
+    let (mut service, _desk) = house("[sftp]", "[sftp]");
+    service.start();
+    service.stop();
+    let path = service.state().join("ledger.db");
+    let mut other = Command::new("sqlite3").arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut orders = other.stdin.take().unwrap();
+    orders.write_all(b"BEGIN IMMEDIATE;\nSELECT 'held';\n").unwrap();
+    let mut held = [0; 4];
+    std::io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut held).unwrap();
+    let said = refusal(&mut service);
+    assert!(said.contains("is locked by another program") && said.contains("end that, then start again"), "{said}");
+    drop(orders);
+    other.wait().unwrap();
+    service.start();
+    service.stop();
+}

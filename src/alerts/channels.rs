@@ -108,6 +108,7 @@ mod tests {
             problem: Problem::Late,
             since_slot: "2018-12-03T10:15Z".parse().unwrap(),
             opened_at: "2018-12-03T10:20:00Z".parse().unwrap(),
+            again: 0,
         };
         let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "", zone: &TimeZone::UTC };
         AlertMessage::of(&Change::Opened(episode), &about)

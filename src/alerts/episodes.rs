@@ -8,7 +8,7 @@
 
 use crate::feed::{ProviderCode, Slot};
 use crate::schedule::{FeedSchedule, Since, Standing};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What can be wrong with a feed for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -64,7 +64,18 @@ pub struct Episode {
     pub since_slot: Slot,
     /// When it became a problem: a due time, a time missed, or the arrival of the first file set aside.
     pub opened_at: Timestamp,
+    /// How often the same stretch was told and ended before: a clock that was ahead had made it seem silent too early.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub again: u32,
 }
+
+fn is_first(again: &u32) -> bool {
+    *again == 0
+}
+
+/// How long after its end the same stretch may be told again. A clock that jumps by an hour, there and back, does not get
+/// so far: it would tell it at each jump.
+pub(super) const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(2);
 
 impl Episode {
     /// What tells episodes apart, for ever: provider, problem and beginning, as in `RM1/late/2018-12-03T10:15Z`.
@@ -74,10 +85,11 @@ impl Episode {
     #[must_use]
     pub fn key(&self) -> String {
         let (provider, problem) = (&self.provider, self.problem.as_str());
-        match self.problem {
+        let key = match self.problem {
             Problem::Late | Problem::Missed => format!("{provider}/{problem}/{}", self.since_slot),
             Problem::Rejected => format!("{provider}/{problem}/{}", self.opened_at),
-        }
+        };
+        if self.again == 0 { key } else { format!("{key}/{}", self.again.saturating_add(1)) }
     }
 }
 
@@ -125,7 +137,7 @@ fn step_one(schedule: &FeedSchedule, open: &[Episode], standing: &Standing, prob
         (None, Some(_)) if standing.silence.is_some() => None,
         (None, Some(since)) => {
             let provider = schedule.provider.clone();
-            Some(Change::Opened(Episode { provider, problem, since_slot: since.slot, opened_at: since.at }))
+            Some(Change::Opened(Episode { provider, problem, since_slot: since.slot, opened_at: since.at, again: 0 }))
         }
         (Some(episode), None) => close(schedule, episode, standing, now),
     }
@@ -277,7 +289,8 @@ mod tests {
     fn an_episode_whose_time_is_planned_afterwards_is_withdrawn() {
         let schedule = FeedSchedule::new("RM1".parse().unwrap());
         let first = Slot::containing(at("10:00"));
-        let open = [Episode { provider: schedule.provider.clone(), problem: Problem::Late, since_slot: first, opened_at: at("10:05") }];
+        let open =
+            [Episode { provider: schedule.provider.clone(), problem: Problem::Late, since_slot: first, opened_at: at("10:05"), again: 0 }];
         let down = [Silence { from: at("10:00"), until: None, kind: SilenceKind::Paused }];
         let standing = judge(&schedule, first, &down, &[], at("10:12"));
         let shown: Vec<String> = step(&schedule, &open, &standing, at("10:12")).iter().map(show).collect();
@@ -288,7 +301,13 @@ mod tests {
     fn a_file_that_support_released_withdraws_its_rejection() {
         let schedule = FeedSchedule::new("RM1".parse().unwrap());
         let first = Slot::containing(at("10:00"));
-        let open = [Episode { provider: schedule.provider.clone(), problem: Problem::Rejected, since_slot: first, opened_at: at("10:02") }];
+        let open = [Episode {
+            provider: schedule.provider.clone(),
+            problem: Problem::Rejected,
+            since_slot: first,
+            opened_at: at("10:02"),
+            again: 0,
+        }];
         let standing = judge(&schedule, first, &[], &arrivals("10:00@10:02"), at("10:09"));
         let shown: Vec<String> = step(&schedule, &open, &standing, at("10:09")).iter().map(show).collect();
         assert_eq!(shown, ["-RM1/rejected/2018-12-03T10:02:00Z at 10:09 after 1 Withdrawn"]);
@@ -298,7 +317,7 @@ mod tests {
     fn another_feeds_episodes_are_left_alone() {
         let (schedule, other) = (FeedSchedule::new("RM1".parse().unwrap()), FeedSchedule::new("RGP".parse().unwrap()));
         let first = Slot::containing(at("10:00"));
-        let open = [Episode { provider: other.provider, problem: Problem::Late, since_slot: first, opened_at: at("10:05") }];
+        let open = [Episode { provider: other.provider, problem: Problem::Late, since_slot: first, opened_at: at("10:05"), again: 0 }];
         let standing = judge(&schedule, first, &[], &[], at("10:06"));
         let shown: Vec<String> = step(&schedule, &open, &standing, at("10:06")).iter().map(show).collect();
         assert_eq!(shown, ["+RM1/late/2018-12-03T10:00Z"]);

@@ -414,6 +414,7 @@ mod tests {
             problem,
             since_slot: "2018-07-03T10:15Z".parse().unwrap(),
             opened_at: "2018-07-03T10:20:00Z".parse().unwrap(),
+            again: 0,
         }
     }
 

@@ -3,6 +3,7 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
+use super::episodes::AGAIN_AFTER;
 use super::{
     About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, MAX_WAIT, Queue, house_step,
     next_attempt, send, step, waited, warehouse_trouble,
@@ -110,6 +111,20 @@ impl Watch {
         }
     }
 
+    /// What [`run`](Self::run) does by itself, once: one round over all feeds, then every channel's outbox. For whoever moves
+    /// time by hand.
+    ///
+    /// # Errors
+    /// The ledger could not be read or appended to; the next round goes on from there.
+    #[doc(hidden)]
+    pub async fn run_by_hand(&self) -> Result<(), LedgerError> {
+        let judged = self.round().await;
+        for channel in self.channels.iter() {
+            self.empty_outbox(channel).await?;
+        }
+        judged
+    }
+
     /// One round over all feeds.
     async fn round(&self) -> Result<(), LedgerError> {
         for feed in self.feeds.iter() {
@@ -208,23 +223,29 @@ impl Watch {
     }
 
     async fn record(&self, feed: &WatchedFeed, change: &Change, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
+        let Some(change) = self.unless_told(change, now).await? else { return Ok(()) };
         let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
-        let alerts = self.for_every_channel(&AlertMessage::of(change, &about))?;
+        let alerts = self.for_every_channel(&AlertMessage::of(&change, &about))?;
         let event = match change {
             Change::Opened(episode) => {
-                let key = episode.key();
-                let asked = key.clone();
-                if self.ledger.read(move |reader| reader.knows_episode(&asked)).await? {
-                    return Ok(());
-                }
-                let described = serde_json::to_value(episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
-                Event::EpisodeOpened { key, provider: episode.provider.clone(), episode: described, alerts }
+                let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+                Event::EpisodeOpened { key: episode.key(), provider: episode.provider, episode: described, alerts }
             }
             Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
         };
         fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
         self.queued.notify_waiters();
         Ok(())
+    }
+
+    /// The change as it is recorded; `None` where it begins what was told before, and ended only just now. What a clock that
+    /// was ahead has told and taken back is told again once it is true: silence must not go unnoticed for that.
+    async fn unless_told(&self, change: &Change, now: Timestamp) -> Result<Option<Change>, LedgerError> {
+        let Change::Opened(episode) = change else { return Ok(Some(change.clone())) };
+        let asked = episode.key();
+        let (again, ended) = self.ledger.read(move |reader| reader.told_before(&asked)).await?;
+        let over = ended.is_some_and(|ended| now.duration_since(ended) >= AGAIN_AFTER);
+        Ok((again == 0 || over).then(|| Change::Opened(Episode { again, ..episode.clone() })))
     }
 
     /// Sends what is due on one channel; gives when the next message is due.

@@ -5,11 +5,22 @@
 //! for what is in a file, from the moment at which it is there: so a daemon can be let start before it is hurt.
 
 use super::{Injected, Moment, Step};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The variable.
 const VARIABLE: &str = "BEDFEED_FAULT";
+
+/// What a test does at each passing of a point, on the thread that passes it; `true` makes the step fail. It must not pass
+/// a point itself.
+pub type Hook = Box<dyn FnMut(Step, Moment) -> bool + Send>;
+
+static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+
+/// Has a test look at each passing from now on, in this whole process; `None`: nobody looks any more.
+pub fn watch(hook: Option<Hook>) {
+    *HOOK.lock().unwrap_or_else(PoisonError::into_inner) = hook;
+}
 
 /// One fault that was asked for.
 #[derive(Debug)]
@@ -25,6 +36,10 @@ struct Fault {
 
 /// Passes a point: goes on, fails, or does not return.
 pub(super) fn pass(step: Step, moment: Moment) -> Result<(), Injected> {
+    // A hook that panicked has made its test fail already.
+    if HOOK.lock().unwrap_or_else(PoisonError::into_inner).as_mut().is_some_and(|hook| hook(step, moment)) {
+        return Err(Injected(step, moment));
+    }
     static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
     let Some(faults) = FAULTS.get().or_else(|| asked_for().map(|text| FAULTS.get_or_init(|| read(&text)))) else { return Ok(()) };
     for fault in faults.iter().filter(|fault| (fault.step, fault.moment) == (step, moment)) {

@@ -9,6 +9,8 @@ use std::io;
 
 #[cfg(debug_assertions)]
 mod armed;
+#[cfg(debug_assertions)]
+pub use armed::{Hook, watch};
 
 macro_rules! steps {
     ($($(#[doc = $doc:literal])+ $step:ident = $name:literal,)+) => {

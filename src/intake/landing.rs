@@ -130,7 +130,11 @@ pub(super) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
 impl Upload {
     /// Starts an upload of at most `limit` bytes.
     pub(super) fn begin(state_dir: &Path, now: Timestamp, limit: u64) -> Result<Self, LandingError> {
-        let id = DeliveryId::new(now, random_bytes());
+        Self::begin_as(DeliveryId::new(now, random_bytes()), state_dir, now, limit)
+    }
+
+    /// The same under an id that somebody else made, which no other upload has.
+    pub(super) fn begin_as(id: DeliveryId, state_dir: &Path, now: Timestamp, limit: u64) -> Result<Self, LandingError> {
         let path = state_dir.join(UPLOADS).join(id.to_string());
         match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => Ok(Self {

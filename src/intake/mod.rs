@@ -3,6 +3,8 @@
 //! Owns the SFTP endpoint, the virtual folders and landing. Refuses to look inside a file, and to answer CLOSE before
 //! [`Gate::accept`] has returned.
 
+#[doc(hidden)]
+pub mod by_hand;
 mod coverage;
 mod host_keys;
 mod landing;

@@ -25,6 +25,8 @@ mod writer;
 #[cfg(test)]
 mod kept_tests;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod tests;
 
 pub use audit::Audit;

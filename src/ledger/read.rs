@@ -112,6 +112,12 @@ impl Reader {
         Ok(Self { connection: schema::open_to_read(path)? })
     }
 
+    /// For tests that look at what is asked.
+    #[cfg(test)]
+    pub(super) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -130,9 +136,12 @@ impl Reader {
     /// # Errors
     /// The query failed.
     pub fn deliveries(&self, filter: &Filter) -> Result<Vec<DeliveryRow>, LedgerError> {
+        // Only what is asked for stands in the query: `?1 IS NULL OR …` would make SQLite walk through years.
+        let provider = if filter.provider.is_some() { "provider = ?1" } else { "?1 IS NULL" };
+        let outcome = if filter.outcome.is_some() { "outcome = ?2" } else { "?2 IS NULL" };
+        let since = if filter.since.is_some() { "received_at >= ?3" } else { "?3 IS NULL" };
         self.deliveries_where(
-            "WHERE (?1 IS NULL OR provider = ?1) AND (?2 IS NULL OR outcome = ?2) AND (?3 IS NULL OR received_at >= ?3)
-             ORDER BY received_at DESC, id DESC LIMIT ?4",
+            &format!("WHERE {provider} AND {outcome} AND {since} ORDER BY received_at DESC, id DESC LIMIT ?4"),
             params![
                 filter.provider.as_ref().map(ProviderCode::as_str),
                 filter.outcome.map(Outcome::as_str),
@@ -343,6 +352,19 @@ impl Reader {
             .query_row("SELECT count(*) FROM episode WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
             .map(|count| count > 0)
             .map_err(LedgerError::Read)
+    }
+
+    /// How often an episode of this key was recorded, itself and those that told the same stretch again, and when the last
+    /// of them ended; `None` while one goes on, or where there was none.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn told_before(&self, key: &str) -> Result<(u32, Option<Timestamp>), LedgerError> {
+        let sql = "SELECT count(*), CASE WHEN count(*) = count(closed_at) THEN max(closed_at) END FROM episode
+             WHERE key = ?1 OR (key > ?1 || '/' AND key < ?1 || '0')";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?));
+        let (count, ended): (u32, Option<String>) = self.connection.query_row(sql, [key], read).map_err(LedgerError::Read)?;
+        Ok((count, ended.as_deref().map(time).transpose()?))
     }
 
     /// Whether an alert was ever queued under a key.

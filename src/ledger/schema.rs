@@ -137,6 +137,8 @@ CREATE TABLE IF NOT EXISTS delivery (
 CREATE INDEX IF NOT EXISTS delivery_pending ON delivery (provider, id) WHERE outcome = 'pending';
 CREATE INDEX IF NOT EXISTS delivery_by_time ON delivery (provider, received_at);
 CREATE INDEX IF NOT EXISTS delivery_by_arrival ON delivery (received_at);
+-- What is pending or in quarantine is little among years of what was loaded.
+CREATE INDEX IF NOT EXISTS delivery_by_outcome ON delivery (outcome, received_at);
 CREATE INDEX IF NOT EXISTS delivery_by_move ON delivery (moved_at);
 CREATE INDEX IF NOT EXISTS delivery_by_name ON delivery (provider, folder, name, received_at);
 CREATE UNIQUE INDEX IF NOT EXISTS delivery_snapshot ON delivery (provider, slot, version) WHERE lead = id;
@@ -151,6 +153,7 @@ CREATE TABLE IF NOT EXISTS episode (
     opened_at TEXT NOT NULL,
     closed_at TEXT
 ) STRICT;
+CREATE INDEX IF NOT EXISTS episode_by_opening ON episode (opened_at);
 CREATE INDEX IF NOT EXISTS episode_open ON episode (provider) WHERE closed_at IS NULL;
 CREATE TABLE IF NOT EXISTS house_episode (
     key       TEXT PRIMARY KEY,

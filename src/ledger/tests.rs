@@ -414,5 +414,5 @@ async fn a_second_opening_leaves_the_first_its_locks() {
     let _second = super::schema::open_to_write(&bench.path).unwrap();
     assert!(crate::feed::testing::keeps_its_log(&bench.path));
     bench.append(vec![Event::Accepted { delivery: Box::new(delivery(2)) }]).await.unwrap();
-    assert_eq!(bench.reader().pending(&delivery(1).provider).unwrap().len(), 2);
+    assert_eq!(bench.reader().undecided(&delivery(1).provider).unwrap().len(), 2);
 }

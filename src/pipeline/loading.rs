@@ -112,7 +112,7 @@ impl Inner {
     }
 
     /// Loads all that can be loaded now; gives the next instant at which something can be tried.
-    async fn load_what_waits(&self, door: &mut Door, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+    pub(super) async fn load_what_waits(&self, door: &mut Door, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
         loop {
             let (seen, read_at) = (self.queued_count.load(Ordering::SeqCst), self.clock.now());
             let (mut queue, newest) = self.ledger.read(|reader| Ok((reader.queue()?, reader.newest_loaded()?))).await?;

@@ -6,6 +6,8 @@
 //! first such reading.
 
 pub mod assess;
+#[doc(hidden)]
+pub mod by_hand;
 mod carry_out;
 mod gather;
 mod loading;

@@ -58,14 +58,14 @@ pub(super) struct Inner {
     /// Wakes the loading, which looks at the count for what joined the queue meanwhile.
     pub(super) queued: Notify,
     pub(super) queued_count: AtomicU64,
-    wakes: BTreeMap<ProviderCode, Wake>,
+    pub(super) wakes: BTreeMap<ProviderCode, Wake>,
     /// What could not be read or moved, and is tried again.
     troubles: Mutex<Troubles>,
 }
 
 /// How a feed's worker learns of news.
 #[derive(Default)]
-struct Wake {
+pub(super) struct Wake {
     notify: Notify,
     /// How often there was news: a worker that is busy looks here.
     count: AtomicU64,
@@ -192,7 +192,12 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
 
 impl Inner {
     /// Judges all that can be judged now; gives the next instant at which something can.
-    async fn pass(&self, feed: &Arc<Feed>, wake: &Wake, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, PipelineError> {
+    pub(super) async fn pass(
+        &self,
+        feed: &Arc<Feed>,
+        wake: &Wake,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Option<Timestamp>, PipelineError> {
         loop {
             self.put_away_again(&feed.provider).await?;
             let seen = wake.count.load(Ordering::SeqCst);

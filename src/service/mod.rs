@@ -5,6 +5,8 @@
 
 mod account;
 pub mod backup;
+#[doc(hidden)]
+pub mod by_hand;
 mod changes;
 mod clock;
 pub mod control;

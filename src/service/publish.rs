@@ -33,7 +33,7 @@ pub(super) struct Publisher {
 
 /// What was published already.
 #[derive(Default)]
-struct Published {
+pub(super) struct Published {
     through: Option<u64>,
     slots: BTreeMap<(ProviderCode, Slot), &'static str>,
 }
@@ -61,7 +61,8 @@ impl Publisher {
         }
     }
 
-    async fn round(&self, published: &mut Published) -> Result<(), String> {
+    /// Publishes what is new, once.
+    pub(super) async fn round(&self, published: &mut Published) -> Result<(), String> {
         let now = self.clock.now();
         let since = now.saturating_sub(REACH).unwrap_or(now);
         let (through, mut control) = self.facts(published.through, since, now).await.map_err(|error| error_chain(&error))?;

@@ -132,7 +132,7 @@ struct Doors {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(settings: &Settings) -> Result<Running, StartError> {
-    let books = Books::open(settings).await?;
+    let books = Books::open(settings, Arc::new(SystemClock)).await?;
     books.put_in_order(settings).await?;
     let host_keys = HostKeys::load(&settings.state_dir.join(&settings.sftp.host_keys))?;
     let fingerprints = host_keys.fingerprints();
@@ -170,8 +170,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
 }
 
 impl Books {
-    async fn open(settings: &Settings) -> Result<Self, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    pub(super) async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let zone = TimeZone::get(LONDON).map_err(StartError::Zone)?;
         for folder in ["", DELIVERIES, QUARANTINE] {
             let path = settings.state_dir.join(folder);
@@ -214,7 +213,7 @@ impl Books {
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
-    async fn put_in_order(&self, settings: &Settings) -> Result<(), StartError> {
+    pub(super) async fn put_in_order(&self, settings: &Settings) -> Result<(), StartError> {
         let cleared = intake::clear_uploads(&settings.state_dir).map_err(|source| unusable(&settings.state_dir, source))?;
         if cleared > 0 {
             tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
@@ -231,13 +230,28 @@ impl Books {
         tasks.spawn(async move { pipeline.run(pipeline_stops).await });
         tasks.spawn(async move { watch.run(news, watch_stops).await });
         tasks.spawn(keeping::run(self.pipeline.clone(), Arc::clone(&self.clock), self.known, stop.clone()));
-        let publisher = Publisher {
+        tasks.spawn(self.publisher(settings).run(self.pipeline.news(), stop.clone()));
+    }
+
+    pub(super) fn publisher(&self, settings: &Settings) -> Publisher {
+        Publisher {
             ledger: self.ledger.clone(),
             warehouse: self.warehouse.clone(),
             clock: Arc::clone(&self.clock),
             feeds: health_feeds(settings),
-        };
-        tasks.spawn(publisher.run(self.pipeline.news(), stop.clone()));
+        }
+    }
+
+    pub(super) fn gate(&self, settings: &Settings) -> HouseGate {
+        HouseGate {
+            ledger: self.ledger.clone(),
+            pipeline: self.pipeline.clone(),
+            clock: Arc::clone(&self.clock),
+            store: Store::new(&settings.state_dir),
+            zone: self.zone.clone(),
+            refusals: Arc::clone(&self.refusals),
+            seen: Mutex::default(),
+        }
     }
 
     fn health_sources(&self, settings: &Settings, counters: &Arc<Counters>) -> Sources {
@@ -272,20 +286,11 @@ impl Books {
 
     fn intake_context(&self, settings: &Settings, host_keys: HostKeys, counters: Arc<Counters>, past: Vec<Past>) -> intake::Context {
         let accounts = settings.providers.iter().map(|provider| provider.account.clone()).collect();
-        let gate = HouseGate {
-            ledger: self.ledger.clone(),
-            pipeline: self.pipeline.clone(),
-            clock: Arc::clone(&self.clock),
-            store: Store::new(&settings.state_dir),
-            zone: self.zone.clone(),
-            refusals: Arc::clone(&self.refusals),
-            seen: Mutex::default(),
-        };
         intake::Context {
             state_dir: settings.state_dir.clone(),
             settings: settings.sftp.clone(),
             accounts: watch::channel(Arc::new(Accounts { accounts, trust: settings.trust.clone() })).1,
-            gate: Arc::new(gate),
+            gate: Arc::new(self.gate(settings)),
             clock: Arc::clone(&self.clock),
             host_keys,
             counters,

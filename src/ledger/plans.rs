@@ -1,0 +1,116 @@
+//! How SQLite goes about every query of the readers: none walks through all that was ever recorded, or is named here.
+
+use super::{Filter, Ledger, Reach, Reader};
+use crate::feed::{DeliveryId, Folder, Outcome, ProviderCode, Slot};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// What may walk through a whole table, and why.
+const MAY_SCAN: &[(&str, &str)] = &[
+    ("SELECT id, outcome = 'quarantined' FROM delivery", "the sweep at the start compares all with the folders"),
+    ("SELECT outcome, count(*) FROM delivery", "a count of all, over an index alone"),
+    ("FROM delivery WHERE id LIKE", "a part of an id that a person typed, over an index alone"),
+    ("SELECT seq, at, delivery, body, hash FROM entry ORDER BY seq", "verifying the chain reads all of it"),
+    ("FROM client WHERE ?1 IS NULL", "a few clients a provider are kept"),
+    ("FROM feed WHERE newest IS NOT NULL", "one row a feed"),
+    ("FROM sqlite_master", "one row a table"),
+];
+
+/// Asks everything that can be asked.
+fn ask_all(reader: &Reader) {
+    let provider: ProviderCode = "RM1".parse().unwrap();
+    let at = "2018-12-03T10:16:00Z".parse().unwrap();
+    let (slot, id) = (Slot::containing(at), DeliveryId::new(at, [1; 10]));
+    let names = vec!["a.csv".to_owned()];
+    let reach = Reach { since: at, until: at, judged_by: None, names, slots: vec![slot] };
+    for (asked, outcome) in [(true, None), (false, None), (true, Some(Outcome::Quarantined)), (false, Some(Outcome::Quarantined))] {
+        for since in [None, Some(at)] {
+            let provider = asked.then(|| provider.clone());
+            reader.deliveries(&Filter { provider, outcome, since, limit: Some(10) }).unwrap();
+        }
+    }
+    reader.undecided(&provider).unwrap();
+    reader.in_folder(&provider, Folder::Inbox, at, 10).unwrap();
+    reader.named(&provider, Folder::Inbox, "a.csv", at).unwrap();
+    reader.delivery(id).unwrap();
+    reader.by_part_of_id("0190").unwrap();
+    reader.life(id).unwrap();
+    reader.entries_after(7, 10).unwrap();
+    reader.newest_version(&provider, slot).unwrap();
+    reader.for_judging(&provider, at).unwrap();
+    reader.moved_since(at).unwrap();
+    reader.moved_after(7).unwrap();
+    reader.newest_accepted(&provider).unwrap();
+    reader.first_slot(&provider).unwrap();
+    reader.open_episodes(&provider).unwrap();
+    reader.open_house_episodes().unwrap();
+    reader.recent_episodes(10).unwrap();
+    reader.knows_episode("a").unwrap();
+    reader.told_before("a").unwrap();
+    reader.knows_alert("a").unwrap();
+    reader.clients(Some(&provider)).unwrap();
+    reader.undelivered_alerts(10).unwrap();
+    reader.undelivered_on("log", 10).unwrap();
+    reader.outcomes().unwrap();
+    reader.in_quarantine().unwrap();
+    reader.all_ids().unwrap();
+    reader.pending_by_provider().unwrap();
+    reader.head().unwrap();
+    reader.audit(&[]).unwrap().chain.unwrap();
+    reader.past(&provider, &reach).unwrap();
+    reader.accepted_for(&provider, slot, None).unwrap();
+    reader.queue().unwrap();
+    reader.newest_loaded().unwrap();
+    reader.queue_state().unwrap();
+    reader.queued_since(at).unwrap();
+}
+
+/// What is wrong with a line of a plan. An index that holds only what is unfinished may be walked through.
+fn walks(step: &str) -> bool {
+    let small = ["USING INDEX delivery_pending", "USING COVERING INDEX delivery_pending", "episode_open", "episode_of_house", "outbox_due"];
+    let table = ["delivery", "entry", "episode", "outbox"]
+        .iter()
+        .any(|table| step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} ")));
+    table && !small.iter().any(|index| step.contains(index))
+}
+
+/// Walking an index in the order that is asked for ends at the limit.
+fn ends_early(sql: &str, plan: &[String]) -> bool {
+    let sorted = plan.iter().any(|step| step.contains("USE TEMP B-TREE FOR ORDER BY"));
+    !sorted && sql.contains("LIMIT") && !sql.contains("outcome = ") && !sql.contains("provider = ")
+}
+
+#[tokio::test]
+async fn no_query_walks_through_all_that_was_ever_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(super::FILE_NAME);
+    let (_ledger, _writer) = Ledger::open(&path).unwrap();
+    let mut reader = Reader::open(&path).unwrap();
+    let asked = Arc::new(Mutex::new(BTreeSet::new()));
+    let heard = Arc::clone(&asked);
+    let listen = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(_, sql) = event {
+            heard.lock().unwrap().insert(sql.to_owned());
+        }
+    };
+    reader.connection_mut().trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(listen)).unwrap();
+    ask_all(&reader);
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    assert!(asked.len() > 30, "{}", asked.len());
+    let mut wrong = Vec::new();
+    for sql in &asked {
+        let mut statement = reader.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let nothing = (0..statement.parameter_count()).map(|_| rusqlite::types::Null);
+        let rows = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>(3)).unwrap();
+        let plan: Vec<String> = rows.collect::<Result<_, _>>().unwrap();
+        let named = MAY_SCAN.iter().any(|(text, _)| sql.contains(text));
+        if !named && plan.iter().any(|step| walks(step)) && !ends_early(sql, &plan) {
+            wrong.push(format!("{sql}\n    {}", plan.join("\n    ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (text, why) in MAY_SCAN {
+        assert!(asked.iter().any(|sql| sql.contains(text)), "nobody asks {text} any more ({why})");
+    }
+}

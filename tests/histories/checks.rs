@@ -1,0 +1,234 @@
+//! After each step: every promise, as far as it can be seen from the books.
+
+use crate::model::Model;
+use crate::told;
+use crate::world::{CODES, Variant, World};
+use bedfeed::feed::{Clock, DeliveryId, Digest, Folder, Stage};
+use bedfeed::forward::ProviderFigures;
+use bedfeed::ledger::{DeliveryRow, Filter};
+use jiff::SignedDuration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What was seen the last time, and must still be so.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The newest entry and its hash.
+    head: Option<(u64, Vec<u8>)>,
+    /// Messages that were handed out and recorded, with nothing going wrong.
+    told: BTreeSet<String>,
+    /// Every message that was handed out.
+    pub(crate) ever_told: BTreeSet<String>,
+}
+
+/// One snapshot in the warehouse.
+struct Loaded {
+    id: DeliveryId,
+    provider: String,
+    slot: String,
+    current: bool,
+    version: u32,
+    lines: u32,
+    occupied: i64,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Something went wrong during the step.
+    pub(crate) fired: bool,
+    /// Nothing may be pending, or in the wrong place.
+    pub(crate) settled: bool,
+    /// What pages show may have changed.
+    pub(crate) figures: bool,
+}
+
+/// Holds every promise.
+pub(crate) async fn check(world: &mut World<'_>, model: &mut Model, seen: &mut Seen, look: Look) -> Vec<DeliveryRow> {
+    let paused = std::mem::replace(&mut world.faults.lock().paused, true);
+    let filter = Filter { limit: Some(10_000), ..Filter::default() };
+    let rows = world.house().read(move |reader| reader.deliveries(&filter)).await.unwrap();
+    model.hold_against(&rows, look.settled);
+    originals(world.state(), &rows, look.settled);
+    chain(world, seen).await;
+    let loaded = warehouse(world, model, &rows);
+    // Nothing but loading, time and settings changes what pages show.
+    if look.figures {
+        figures(world, model, &rows, &loaded).await;
+    }
+    alerts(world, seen, look.fired);
+    world.faults.lock().paused = paused;
+    rows
+}
+
+/// P1: the bytes of each delivery are there. P2: and where its stage says, once all is settled.
+fn originals(state: &Path, rows: &[DeliveryRow], settled: bool) {
+    for row in rows {
+        let id = row.delivery.id.to_string();
+        let places = [state.join("deliveries").join(&id), state.join("quarantine").join(&id).join("original")];
+        let there: Vec<&PathBuf> = places.iter().filter(|path| path.is_file()).collect();
+        assert!(there.len() == 1, "P1: its bytes are in {there:?}: {row:?}");
+        let bytes = std::fs::read(there[0]).unwrap();
+        assert_eq!(Digest::of(&bytes), row.delivery.sha256, "P1: its bytes: {row:?}");
+        let aside = matches!(row.stage, Stage::Quarantined { .. });
+        assert!(!settled || aside == (there[0] == &places[1]), "P2: it lies in {there:?}: {row:?}");
+    }
+    if settled {
+        let count = |folder: &str| std::fs::read_dir(state.join(folder)).unwrap().count();
+        let aside = rows.iter().filter(|row| matches!(row.stage, Stage::Quarantined { .. })).count();
+        let found = (count("deliveries"), count("quarantine"), count("uploads"));
+        assert_eq!(found, (rows.len() - aside, aside, 0), "P2: nothing else lies in the folders");
+    }
+}
+
+/// P8: the chain holds, and what was seen of it before is its beginning.
+async fn chain(world: &mut World<'_>, seen: &mut Seen) {
+    let audit = world.house().read(|reader| reader.audit(&[])).await.unwrap();
+    assert_eq!(audit.contradictions, Vec::<String>::new(), "P8: the tables say what the entries say");
+    let head = audit.chain.unwrap_or_else(|broken| panic!("P8: {broken:?}"));
+    if let Some((seq, hash)) = &seen.head {
+        let sql = "SELECT hash FROM entry WHERE seq = ?1";
+        let found: Option<Vec<u8>> = world.ledger().query_row(sql, [*seq], |row| row.get(0)).ok();
+        assert_eq!(found.as_ref(), Some(hash), "P8: entry {seq} was changed or is gone");
+    }
+    seen.head = Some((head.seq, head.hash.0.to_vec()));
+}
+
+/// P2 and P4: what is loaded is in the warehouse once and whole; of each slot the right version counts.
+fn warehouse(world: &World<'_>, model: &Model, rows: &[DeliveryRow]) -> Vec<Loaded> {
+    let sql = "SELECT s.snapshot_id, s.provider_code, s.slot_utc, s.is_current, s.lines, s.occupied,
+           (SELECT count(*) FROM fact_bed_line AS f WHERE f.snapshot_key = s.snapshot_key), s.version
+         FROM ingest_snapshot AS s";
+    let mut statement = world.warehouse().prepare_cached(sql).unwrap();
+    let read = |row: &rusqlite::Row<'_>| {
+        let (lines, facts): (u32, u32) = (row.get(4)?, row.get(6)?);
+        assert_eq!(lines, facts, "P2: a part of a snapshot");
+        let id: String = row.get(0)?;
+        Ok(Loaded {
+            id: id.parse().unwrap(),
+            provider: row.get(1)?,
+            slot: row.get(2)?,
+            current: row.get(3)?,
+            version: row.get(7)?,
+            lines,
+            occupied: row.get(5)?,
+        })
+    };
+    let loaded: Vec<Loaded> = statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap();
+    let by_id: BTreeMap<DeliveryId, &DeliveryRow> = rows.iter().map(|row| (row.delivery.id, row)).collect();
+    let ids: BTreeSet<DeliveryId> = loaded.iter().map(|snapshot| snapshot.id).collect();
+    assert_eq!(ids.len(), loaded.len(), "P2: loaded twice");
+    for row in rows {
+        let (is_loaded, is_there) = (matches!(row.stage, Stage::Loaded { .. }), ids.contains(&row.delivery.id));
+        let on_its_way = matches!(row.stage, Stage::Ready { .. });
+        assert!(is_there || !is_loaded, "P2: it is not in the warehouse: {row:?}");
+        assert!(!is_there || is_loaded || on_its_way, "P2: it is in the warehouse: {row:?}");
+    }
+    let mut of_slot: BTreeMap<(&str, &str), Vec<&Loaded>> = BTreeMap::new();
+    for snapshot in &loaded {
+        let row = by_id.get(&snapshot.id).unwrap_or_else(|| panic!("P2: the ledger does not know {}", snapshot.id));
+        let file = model.file_of(row);
+        assert_eq!((snapshot.lines, snapshot.occupied), (crate::common::extract::BEDS, file.occupied), "P2: {row:?}");
+        of_slot.entry((&snapshot.provider, &snapshot.slot)).or_default().push(snapshot);
+    }
+    for ((provider, slot), versions) in of_slot {
+        let currents: Vec<DeliveryId> = versions.iter().filter(|version| version.current).map(|version| version.id).collect();
+        // Later figures win; of equal ones what was accepted last.
+        let wanted =
+            versions.iter().map(|version| (model.file_of(by_id[&version.id]).snapshot_at, version.version, version.id)).max().unwrap().2;
+        assert_eq!(currents, [wanted], "P4: what counts of {slot} of {provider}");
+    }
+    loaded
+}
+
+/// P4 and P10: pages show the newest figures of each provider, and none where there are none.
+async fn figures(world: &mut World<'_>, model: &Model, rows: &[DeliveryRow], loaded: &[Loaded]) {
+    if !world.introduced {
+        return;
+    }
+    let now = world.clock.now();
+    let shown = world.house().warehouse_at(now).await.unwrap().system_now().await.unwrap();
+    let expected = if world.variant == Variant::WithoutOne { &CODES[..2] } else { &CODES[..] };
+    let codes: Vec<&str> = shown.providers.iter().map(|provider| provider.provider.as_str()).collect();
+    assert_eq!(codes, expected, "P10: each provider is shown");
+    for provider in &shown.providers {
+        let of_it = loaded.iter().filter(|snapshot| snapshot.current && snapshot.provider == provider.provider.as_str());
+        let newest = of_it.max_by(|a, b| a.slot.cmp(&b.slot));
+        let has = matches!(provider.state.as_str(), "current" | "stale");
+        assert_eq!(provider.figures.occupied.is_some(), has, "P10: {provider:?}");
+        let Some(newest) = newest else {
+            assert_eq!((provider.state.as_str(), has), ("never sent", false), "P10: {provider:?}");
+            continue;
+        };
+        let row = rows.iter().find(|row| row.delivery.id == newest.id).unwrap();
+        newest_is_shown(provider, newest, model.file_of(row).snapshot_at, now);
+    }
+    let with: Vec<i64> = shown.providers.iter().filter_map(|provider| provider.figures.occupied).collect();
+    let sum = (!with.is_empty()).then(|| with.iter().sum::<i64>());
+    assert_eq!(shown.system.figures.occupied, sum, "P10: the sum is over those that tell");
+    let counts = (shown.system.providers_counted, shown.system.providers_expected, shown.system.partial);
+    let count = |length: usize| u32::try_from(length).unwrap();
+    assert_eq!(counts, (count(with.len()), count(codes.len()), with.len() < codes.len()), "P10: n of m");
+}
+
+fn newest_is_shown(provider: &ProviderFigures, newest: &Loaded, snapshot_at: jiff::Timestamp, now: jiff::Timestamp) {
+    let age = now.duration_since(snapshot_at);
+    // A clock that was put back makes figures of the future; which of them are shown then is nobody's promise.
+    if age < -SignedDuration::from_mins(5) {
+        return;
+    }
+    assert_eq!(provider.snapshot, Some(newest.id), "P4: the newest figures are shown: {provider:?}");
+    assert_eq!(provider.snapshot_at, Some(snapshot_at), "P10: {provider:?}");
+    assert!(age.is_negative() || provider.age_minutes == Some(age.as_mins()), "P10: figures have their age: {provider:?}");
+    if let Some(occupied) = provider.figures.occupied {
+        assert_eq!(occupied, newest.occupied, "P4: {provider:?}");
+    }
+    assert!(age > SignedDuration::from_mins(30) || provider.figures.occupied.is_some(), "P4: fresh figures are shown: {provider:?}");
+}
+
+/// P5: nothing is told twice that was told and recorded; one stretch of one problem is one episode.
+fn alerts(world: &World<'_>, seen: &mut Seen, fired: bool) {
+    for key in told::take() {
+        assert!(!seen.told.contains(&key), "P5: told twice: {key}");
+        if !fired {
+            seen.told.insert(key.clone());
+        }
+        seen.ever_told.insert(key);
+    }
+    let ledger = world.ledger();
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM episode WHERE closed_at IS NULL
+        GROUP BY provider, json_extract(episode, '$.problem') HAVING count(*) > 1)";
+    let doubled: u32 = ledger.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(doubled, 0, "P5: one problem of one feed is open twice");
+}
+
+/// P5: every message was handed out, and nothing else was.
+pub(crate) fn all_told(world: &World<'_>, seen: &Seen) -> usize {
+    let ledger = world.ledger();
+    let mut statement = ledger.prepare_cached("SELECT key, delivered_at IS NOT NULL FROM outbox").unwrap();
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
+    let outbox: BTreeMap<String, bool> = statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap();
+    assert!(outbox.values().all(|delivered| *delivered), "P5: not told: {outbox:?}");
+    let keys: BTreeSet<String> = outbox.into_keys().collect();
+    assert_eq!(keys, seen.ever_told, "P5: what was recorded was told, and nothing else");
+    keys.len()
+}
+
+/// The feeds that have a late or missed episode now.
+pub(crate) fn silent(world: &World<'_>) -> BTreeSet<String> {
+    let ledger = world.ledger();
+    let sql = "SELECT DISTINCT provider FROM episode WHERE closed_at IS NULL AND json_extract(episode, '$.problem') IN ('late', 'missed')";
+    let mut statement = ledger.prepare_cached(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// How many deliveries ended in each of these ways: loaded, repeated, set aside.
+pub(crate) fn ends(rows: &[DeliveryRow]) -> (u64, u64, u64) {
+    let inbox = rows.iter().filter(|row| row.delivery.folder == Folder::Inbox);
+    let count = |which: fn(&Stage) -> bool| u64::try_from(inbox.clone().filter(|row| which(&row.stage)).count()).unwrap();
+    (
+        count(|stage| matches!(stage, Stage::Loaded { .. })),
+        count(|stage| matches!(stage, Stage::Duplicate { .. })),
+        count(|stage| matches!(stage, Stage::Quarantined { .. })),
+    )
+}

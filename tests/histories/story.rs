@@ -1,0 +1,346 @@
+//! The story that a seed tells, and its playing.
+
+use crate::checks::{Look, Seen, all_told, check, ends, silent};
+use crate::common::extract::{damaged, good, truth};
+use crate::faults::Health;
+use crate::model::{File, Model};
+use crate::world::{CODES, Places, Tally, Variant, World};
+use bedfeed::fault::{Moment, Step};
+use bedfeed::feed::{Clock as _, DeliveryId, FileName, Folder, Stage};
+use bedfeed::intake::by_hand::Sent;
+use bedfeed::ledger::{Act, DeliveryRow};
+use jiff::{SignedDuration, Timestamp};
+
+/// Numbers from a seed: splitmix64.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn of<T: Copy>(&mut self, things: &[T]) -> T {
+        things[usize::try_from(self.below(u64::try_from(things.len()).unwrap())).unwrap()]
+    }
+}
+
+/// One step of a story.
+#[derive(Clone, Debug)]
+enum Op {
+    Deliver { code: &'static str, slots_ago: i64, minute: i64, sound: bool, folder: Folder },
+    Resend { file: usize },
+    Cut { code: &'static str },
+    Work,
+    Judge,
+    Load,
+    Tell,
+    Publish,
+    Wait { minutes: i64 },
+    StepClock { minutes: i64 },
+    Act { which: u64, act: Act },
+    Crash,
+    CrashIn { passings: u32 },
+    Restart,
+    Settings(Variant),
+    Warehouse(Health),
+    AnswersLost { count: u32 },
+    DiskFull { even_the_ledger: bool },
+    Fail { step: Step, moment: Moment, times: u32 },
+    Heal,
+}
+
+impl Op {
+    /// Whether it does nothing yet: it prepares what goes wrong in a later step.
+    fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::CrashIn { .. } | Self::Warehouse(_) | Self::AnswersLost { .. } | Self::DiskFull { .. } | Self::Fail { .. } | Self::Heal
+        )
+    }
+
+    /// Whether pages may show something else after it.
+    fn shows(&self) -> bool {
+        matches!(
+            self,
+            Self::Work | Self::Load | Self::Publish | Self::Wait { .. } | Self::StepClock { .. } | Self::Restart | Self::Settings(_)
+        )
+    }
+}
+
+/// Shows the seed and the steps when the test fails.
+struct Trail {
+    seed: u64,
+    steps: Vec<String>,
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let steps = self.steps.join("\n  ");
+            eprintln!("BEDFEED_SEED={} BEDFEED_HISTORIES=1 plays this history again:\n  {steps}", self.seed);
+        }
+    }
+}
+
+struct Player<'a> {
+    world: World<'a>,
+    model: Model,
+    seen: Seen,
+    dice: Dice,
+    rows: Vec<DeliveryRow>,
+    refused: u64,
+}
+
+/// Plays the history of a seed. Panics where a promise is broken, and says which seed it was.
+pub(crate) fn play(seed: u64, places: &Places, tally: &mut Tally) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut trail = Trail { seed, steps: Vec::new() };
+    let mut dice = Dice(seed);
+    let start: Timestamp = dice.of(&["2018-12-03T08:00:30Z", "2018-12-03T23:20:30Z", "2019-07-01T05:50:30Z"]).parse().unwrap();
+    let world = World::new(places, seed, start);
+    let mut player = Player { world, model: Model::default(), seen: Seen::default(), dice, rows: Vec::new(), refused: 0 };
+    runtime.block_on(async {
+        player.world.open().await;
+        player.world.faults.lock().paused = false;
+        let steps = 10 + player.dice.below(21);
+        for _ in 0..steps {
+            let op = player.choose();
+            trail.steps.push(format!("{} {op:?}", player.world.clock.now()));
+            player.step(&op).await;
+            tally.steps += 1;
+        }
+        trail.steps.push("the end".to_owned());
+        let alerts = player.settle().await;
+        player.add_to(tally, alerts);
+        player.world.end().await;
+    });
+}
+
+impl Player<'_> {
+    fn choose(&mut self) -> Op {
+        let code = self.dice.of(self.senders());
+        let minute = i64::try_from(self.dice.below(4)).unwrap();
+        let deliver = |slots_ago, sound, folder| Op::Deliver { code, slots_ago, minute, sound, folder };
+        match self.dice.below(100) {
+            0..=17 => deliver(0, true, Folder::Inbox),
+            18..=23 => deliver(1 + i64::try_from(self.dice.below(20)).unwrap(), true, Folder::Inbox),
+            24 => deliver(97 + i64::try_from(self.dice.below(5)).unwrap(), true, Folder::Inbox),
+            25..=27 => deliver(0, false, Folder::Inbox),
+            28..=29 => deliver(0, true, Folder::Test),
+            30..=36 if !self.model.files.is_empty() => {
+                let count = u64::try_from(self.model.files.len()).unwrap();
+                Op::Resend { file: usize::try_from(self.dice.below(count)).unwrap() }
+            }
+            37..=38 => Op::Cut { code },
+            39..=52 => Op::Work,
+            53..=55 => Op::Judge,
+            56..=58 => Op::Load,
+            59..=61 => Op::Tell,
+            62..=63 => Op::Publish,
+            64..=72 => Op::Wait { minutes: self.dice.of(&[1, 3, 5, 15, 15, 40, 150]) },
+            73..=74 => Op::StepClock { minutes: self.dice.of(&[-60, 0, 60]) },
+            75..=77 => Op::Act { which: self.dice.next(), act: self.dice.of(&[Act::Release, Act::Reprocess, Act::Discard]) },
+            78..=80 => Op::Crash,
+            81..=87 => Op::CrashIn { passings: 1 + u32::try_from(self.dice.below(24)).unwrap() },
+            88 => Op::Restart,
+            89..=90 => Op::Settings(self.dice.of(&[Variant::Whole, Variant::WithoutOne, Variant::Mended])),
+            91..=92 => Op::Warehouse(self.dice.of(&[Health::Away, Health::Slow])),
+            93 => Op::AnswersLost { count: 1 + u32::try_from(self.dice.below(3)).unwrap() },
+            94 => Op::DiskFull { even_the_ledger: self.dice.below(2) == 0 },
+            95..=97 => Op::Fail {
+                step: self.dice.of(Step::ALL),
+                moment: self.dice.of(&[Moment::Before, Moment::After]),
+                times: 1 + u32::try_from(self.dice.below(3)).unwrap(),
+            },
+            _ => Op::Heal,
+        }
+    }
+
+    /// The providers that have an account now.
+    fn senders(&self) -> &'static [&'static str] {
+        if self.world.variant == Variant::WithoutOne { &CODES[..2] } else { &CODES }
+    }
+
+    async fn step(&mut self, op: &Op) {
+        self.world.faults.lock().fired = false;
+        // Two arrivals never share an instant.
+        self.world.clock.advance(SignedDuration::from_millis(250));
+        let went = self.carry_out(op).await;
+        if op.waits() {
+            return;
+        }
+        let crashed = self.world.after_a_crash().await;
+        let fired = self.world.faults.lock().fired || crashed;
+        assert!(went.is_ok() || fired, "nothing was wrong, and {op:?} failed: {went:?}");
+        if crashed {
+            self.world.open().await;
+            self.world.faults.lock().fired = false;
+        }
+        self.rows =
+            check(&mut self.world, &mut self.model, &mut self.seen, Look { fired, settled: false, figures: op.shows() || crashed }).await;
+    }
+
+    async fn carry_out(&mut self, op: &Op) -> Result<(), String> {
+        match op {
+            Op::Deliver { code, slots_ago, minute, sound, folder } => {
+                let file = self.make(code, *slots_ago, *minute, *sound, *folder);
+                let place = self.model.add(file);
+                self.send(place).await
+            }
+            Op::Resend { file } if self.senders().contains(&self.model.files[*file].code) => self.send(*file).await,
+            Op::Resend { .. } => Ok(()),
+            Op::Cut { code } => {
+                let file = self.make(code, 0, 0, true, Folder::Inbox);
+                let sent = self.as_sent(&file, true);
+                self.world.house().send(sent).await.map(|_| ())
+            }
+            Op::Work => {
+                let house = self.world.house();
+                let (judged, loaded) = (house.judge().await, house.load().await);
+                let (told, published) = (house.tell().await, house.publish().await);
+                judged.and(loaded).and(told).and(published)
+            }
+            Op::Judge => self.world.house().judge().await,
+            Op::Load => self.world.house().load().await,
+            Op::Tell => self.world.house().tell().await,
+            Op::Publish => self.world.house().publish().await,
+            Op::Act { which, act } => self.act(*which, *act).await,
+            other => {
+                self.meddle(other).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Steps that are nobody's work.
+    async fn meddle(&mut self, op: &Op) {
+        match op {
+            Op::Wait { minutes } => self.world.clock.advance(SignedDuration::from_mins(*minutes)),
+            Op::StepClock { minutes } => self.world.clock.put_off(SignedDuration::from_mins(*minutes)),
+            Op::Crash => self.world.faults.lock().crash(),
+            Op::Restart => self.world.restart(self.world.variant).await,
+            Op::Settings(variant) => self.world.restart(*variant).await,
+            Op::Heal => self.world.faults.heal(),
+            other => {
+                let mut faults = self.world.faults.lock();
+                match other {
+                    Op::CrashIn { passings } => faults.crash_in = Some(*passings),
+                    Op::Warehouse(health) => faults.warehouse = *health,
+                    Op::AnswersLost { count } => faults.answers_lost = *count,
+                    Op::DiskFull { even_the_ledger } => faults.disk_full = Some(*even_the_ledger),
+                    Op::Fail { step, moment, times } => faults.failing = Some((*step, *moment, *times)),
+                    _ => unreachable!("{other:?} is carried out elsewhere"),
+                }
+            }
+        }
+    }
+
+    fn make(&mut self, code: &'static str, slots_ago: i64, minute: i64, sound: bool, folder: Folder) -> File {
+        let now = self.world.clock.truth();
+        let of_slot = bedfeed::feed::Slot::containing(now).start() + SignedDuration::from_mins(minute);
+        let snapshot_at = of_slot.min(now) - SignedDuration::from_mins(15 * slots_ago);
+        // Eighteen beds: each file has figures of its own, and about half of the beds taken.
+        let number = u32::try_from(self.model.files.len()).unwrap() + 1;
+        let pattern = (number << 10) | 0x155;
+        let (name, text) = if sound { good(code, snapshot_at, pattern) } else { damaged(code, snapshot_at, pattern) };
+        let (north, south) = truth(pattern);
+        let snapshot_at = Timestamp::from_second(snapshot_at.as_second().div_euclid(60) * 60).unwrap();
+        let (bytes, occupied) = (text.into_bytes(), i64::from(north + south));
+        File { code, folder, name, bytes, snapshot_at, occupied, sound, tries: 0, acknowledged: 0 }
+    }
+
+    fn as_sent(&mut self, file: &File, cut: bool) -> Sent {
+        let mut random = [0; 10];
+        random.fill_with(|| self.dice.next().to_le_bytes()[0]);
+        let id = DeliveryId::new(self.world.clock.now(), random);
+        let (provider, name) = (file.code.parse().unwrap(), FileName::parse(file.name.as_bytes()).unwrap());
+        Sent { id, provider, folder: file.folder, name, bytes: file.bytes.clone(), cut }
+    }
+
+    async fn send(&mut self, place: usize) -> Result<(), String> {
+        let file = self.model.files[place].clone();
+        let sent = self.as_sent(&file, false);
+        self.model.files[place].tries += 1;
+        let answer = self.world.house().send(sent).await;
+        // The answer of a process that has ended is not heard.
+        if answer.is_ok() && self.world.faults.lock().crashed().is_none() {
+            self.model.files[place].acknowledged += 1;
+        } else {
+            self.refused += 1;
+        }
+        answer.map(|_| ())
+    }
+
+    async fn act(&mut self, which: u64, act: Act) -> Result<(), String> {
+        let held = self.rows.iter().filter(|row| matches!(row.stage, Stage::Quarantined { discarded: false, .. }));
+        let held: Vec<DeliveryId> = held.map(|row| row.delivery.id).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let id = held[usize::try_from(which % u64::try_from(held.len()).unwrap()).unwrap()];
+        let acted = self.world.house().act(id, act).await;
+        let recorded = acted.is_ok() || self.world.faults.lock().fired;
+        if recorded {
+            self.model.acts(id, act);
+        }
+        // What may not be released is refused, and that is no fault.
+        if act == Act::Release { Ok(()) } else { acted.map(|_| ()) }
+    }
+
+    /// Everything is mended and all work is done; then silence, and good files from all. Gives how many messages were told.
+    async fn settle(&mut self) -> usize {
+        self.world.faults.heal();
+        self.world.clock.put_off(SignedDuration::ZERO);
+        self.world.faults.lock().fired = false;
+        self.world.restart(Variant::Whole).await;
+        self.drain().await;
+        for _ in 0..6 {
+            self.world.clock.advance(SignedDuration::from_mins(30));
+            self.step(&Op::Work).await;
+        }
+        let codes: Vec<String> = CODES.iter().map(|code| (*code).to_owned()).collect();
+        assert_eq!(silent(&self.world).into_iter().collect::<Vec<_>>(), codes, "P5: three hours of silence are noticed");
+        for code in CODES {
+            self.step(&Op::Deliver { code, slots_ago: 0, minute: 0, sound: true, folder: Folder::Inbox }).await;
+        }
+        self.drain().await;
+        assert!(silent(&self.world).is_empty(), "P5: they have recovered: {:?}", silent(&self.world));
+        all_told(&self.world, &self.seen)
+    }
+
+    async fn drain(&mut self) {
+        let pending = |rows: &[DeliveryRow]| rows.iter().any(|row| matches!(row.stage, Stage::Landed | Stage::Ready { .. }));
+        for round in 0.. {
+            self.step(&Op::Work).await;
+            if round > 2 && !pending(&self.rows) {
+                break;
+            }
+            assert!(round < 20, "P2: still pending: {:?}", self.rows);
+            self.world.clock.advance(SignedDuration::from_secs(20));
+        }
+        self.rows = check(&mut self.world, &mut self.model, &mut self.seen, Look { fired: false, settled: true, figures: true }).await;
+    }
+
+    fn add_to(&self, tally: &mut Tally, alerts: usize) {
+        let number = |count: usize| u64::try_from(count).unwrap();
+        let (loaded, repeats, set_aside) = ends(&self.rows);
+        tally.histories += 1;
+        tally.crashes += self.world.crashes;
+        tally.faults += self.world.faults.lock().count - self.world.crashes;
+        tally.deliveries += number(self.rows.len());
+        tally.acknowledged += self.model.files.iter().map(|file| number(file.acknowledged)).sum::<u64>();
+        tally.refused += self.refused;
+        tally.loaded += loaded;
+        tally.repeats += repeats;
+        tally.set_aside += set_aside;
+        tally.alerts += number(alerts);
+    }
+}

@@ -123,7 +123,7 @@ fn p2_p4_a_mended_mapping_gives_new_versions_and_takes_nothing_back_over_a_kill(
     let superseded =
         "SELECT delivery AS id, json_extract(body, '$.by') AS behind FROM entry WHERE json_extract(body, '$.event') = 'superseded'";
     let superseded: Vec<(String, String)> =
-        service.ledger(superseded).iter().map(|row| (id(row).to_owned(), text(row, "behind").to_owned())).collect();
+        service.ledger(superseded).iter().map(|row| (text(row, "id").to_owned(), text(row, "behind").to_owned())).collect();
     assert_eq!(superseded, [(old.clone(), correction.clone()), (old.clone(), correction.clone())]);
 
     // Once more: there is nothing left to do, and the one that is not accepted is named again.

@@ -11,6 +11,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test may fail loudly"
 )]
 
@@ -91,7 +92,7 @@ struct Year {
 impl Year {
     async fn open(&mut self) -> Duration {
         let started = Instant::now();
-        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let clock: Arc<dyn Clock> = self.clock.clone();
         self.house = Some(ByHand::open(&self.settings, clock).await.unwrap());
         started.elapsed()
     }

@@ -11,13 +11,12 @@ const MAY_SCAN: &[(&str, &str)] = &[
     ("SELECT id, outcome = 'quarantined' FROM delivery", "the sweep at the start compares all with the folders"),
     ("SELECT outcome, count(*) FROM delivery", "a count of all, over an index alone"),
     ("FROM delivery WHERE id LIKE", "a part of an id that a person typed, over an index alone"),
-    ("SELECT seq, at, delivery, body, hash FROM entry ORDER BY seq", "verifying the chain reads all of it"),
     ("FROM client WHERE ?1 IS NULL", "a few clients a provider are kept"),
     ("FROM feed WHERE newest IS NOT NULL", "one row a feed"),
     ("FROM sqlite_master", "one row a table"),
 ];
 
-/// Asks everything that can be asked.
+/// Asks what the daemon asks in its course. An audit reads all of it by its nature, in a process of its own.
 fn ask_all(reader: &Reader) {
     let provider: ProviderCode = "RM1".parse().unwrap();
     let at = "2018-12-03T10:16:00Z".parse().unwrap();
@@ -57,7 +56,6 @@ fn ask_all(reader: &Reader) {
     reader.all_ids().unwrap();
     reader.pending_by_provider().unwrap();
     reader.head().unwrap();
-    reader.audit(&[]).unwrap().chain.unwrap();
     reader.past(&provider, &reach).unwrap();
     reader.accepted_for(&provider, slot, None).unwrap();
     reader.queue().unwrap();

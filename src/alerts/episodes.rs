@@ -74,8 +74,8 @@ fn is_first(again: &u32) -> bool {
 }
 
 /// How long after its end the same stretch may be told again. A clock that jumps by an hour, there and back, does not get
-/// so far: it would tell it at each jump.
-pub(super) const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(2);
+/// so far, from an hour behind to an hour ahead: it would tell it at each jump.
+pub(super) const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(3);
 
 impl Episode {
     /// What tells episodes apart, for ever: provider, problem and beginning, as in `RM1/late/2018-12-03T10:15Z`.

@@ -199,7 +199,7 @@ impl<'a> World<'a> {
                 self.faults.heal();
             }
             let settings = self.places.settings(self.variant, &self.state);
-            let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+            let clock: Arc<dyn Clock> = self.clock.clone();
             self.faults.lock().fired = false;
             let opened = ByHand::open(&settings, clock).await;
             let fired = self.faults.lock().fired;

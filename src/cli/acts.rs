@@ -3,8 +3,7 @@
 use super::args::{Act as Arguments, Reprocess};
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::config::Settings;
-use crate::feed::printed;
-use crate::feed::{DeliveryId, ProviderCode, Rule};
+use crate::feed::{DeliveryId, Rule, printed};
 use crate::ledger::{Act, DeliveryRow};
 use crate::pipeline::allowed;
 use crate::service::control::{Answer, Request, ask};
@@ -75,7 +74,7 @@ fn wanted(arguments: &Reprocess, settings: &Settings) -> Result<Vec<DeliveryRow>
         return Ok(vec![delivery_called(&reader, id)?]);
     }
     let code = arguments.provider.as_deref().unwrap_or_default();
-    let provider: ProviderCode = code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?;
+    let provider = super::provider(code)?;
     let rule = |text: &String| text.to_ascii_uppercase().parse::<Rule>().map_err(|error| Failure::Arguments(format!("--rule: {error}")));
     let rule = arguments.rule.as_ref().map(rule).transpose()?;
     let spoke = |row: &DeliveryRow| rule.is_none_or(|rule| row.report.as_ref().is_some_and(|report| report.findings.count_of(rule) > 0));
@@ -96,7 +95,7 @@ fn asked(settings: &Settings, row: &DeliveryRow, act: Act, by: &str, reason: &st
     match ask(&settings.state_dir, &request).map_err(Failure::broken)? {
         Answer::Done { deliveries, second_until } => Ok(Done::Acted { deliveries, second_until }),
         Answer::Refused { message } => Ok(Done::Refused(message)),
-        _ => Err(Failure::Failed("the daemon answered another question".to_owned())),
+        other => Err(Failure::answered(other)),
     }
 }
 

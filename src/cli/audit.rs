@@ -103,8 +103,7 @@ pub(super) fn note(arguments: &AuditNote, out: &mut dyn Write) -> Result<Ending,
             }
             Ok(Ending::Fine)
         }
-        Answer::Refused { message } => Err(Failure::Failed(message)),
-        _ => Err(Failure::Failed("the daemon answered another question".to_owned())),
+        other => Err(Failure::answered(other)),
     }
 }
 

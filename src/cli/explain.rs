@@ -3,8 +3,7 @@
 use super::args::Explain;
 use super::listings::{as_json, report_json};
 use super::{Ending, Failure, delivery_called, json, reader, settings};
-use crate::feed::printed;
-use crate::feed::{Delivery, Report, Stage};
+use crate::feed::{Delivery, Report, Stage, printed};
 use crate::ledger::{Account, Class, DisposalRow, Event, Life};
 use crate::receipts::counts;
 use jiff::Timestamp;

@@ -3,8 +3,7 @@
 //! Owns its wording. Refuses any value of the file: it says which column, which rule, and how many.
 
 use crate::config::Settings;
-use crate::feed::printed;
-use crate::feed::{Delivery, Finding, Stage};
+use crate::feed::{Delivery, Finding, Stage, printed};
 use crate::ledger::{Act, Entry, Event, Life};
 use jiff::Timestamp;
 use std::io::{self, Write};

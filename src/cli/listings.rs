@@ -11,7 +11,7 @@ use std::io::Write;
 pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(&arguments.config.config)?;
     let provider = match &arguments.provider {
-        Some(code) => Some(code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?),
+        Some(code) => Some(super::provider(code)?),
         None => None,
     };
     let outcome = match arguments.outcome.as_deref() {

@@ -23,8 +23,9 @@ mod status;
 mod table;
 
 use crate::config::{self, Problems, Settings};
-use crate::feed::error_chain;
+use crate::feed::{ProviderCode, error_chain};
 use crate::ledger::{LedgerError, Reader};
+use crate::service::control::Answer;
 use args::{Arguments, Audit, Command, Hold, Mapping, Quarantine, Retention};
 use clap::Parser;
 use std::ffi::OsString;
@@ -67,6 +68,19 @@ impl Failure {
     pub fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Broken(Box::new(error))
     }
+
+    /// What it means that the daemon gave no answer of the sort that was asked for.
+    fn answered(answer: Answer) -> Self {
+        match answer {
+            Answer::Refused { message } => Self::Failed(message),
+            _ => Self::Failed("the daemon answered another question".to_owned()),
+        }
+    }
+}
+
+/// The code behind `--provider`.
+fn provider(code: &str) -> Result<ProviderCode, Failure> {
+    code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))
 }
 
 /// Whether a command found everything fine.

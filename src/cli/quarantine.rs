@@ -9,8 +9,7 @@ use super::listings::as_json;
 use super::table::{Table, cell};
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::config::Settings;
-use crate::feed::printed;
-use crate::feed::{Clock, LONDON, Outcome, ProviderCode, Severity, Stage};
+use crate::feed::{Clock, LONDON, Outcome, ProviderCode, Severity, Stage, printed};
 use crate::ledger::{Act, DeliveryRow, DisposalRow, Filter, Hold, HoldRow, Reader, ReleaseRequest};
 use crate::pipeline::assess::{Assessment, Context, Part};
 use crate::pipeline::picture::picture_of;
@@ -84,7 +83,7 @@ pub(super) fn list(arguments: &QuarantineList, out: &mut dyn Write) -> Result<En
     let settings = settings(&arguments.config.config)?;
     let reader = reader(&settings)?;
     let provider: Option<ProviderCode> = match &arguments.provider {
-        Some(code) => Some(code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?),
+        Some(code) => Some(super::provider(code)?),
         None => None,
     };
     let mut rows = if arguments.all {
@@ -238,8 +237,7 @@ fn raw(arguments: &QuarantineShow, row: &DeliveryRow, settings: &Settings, out: 
     said(&by, &reason)?;
     match ask(&settings.state_dir, &Request::ViewRaw { delivery: row.delivery.id, by, reason }).map_err(Failure::broken)? {
         Answer::Done { .. } => {}
-        Answer::Refused { message } => return Err(Failure::Failed(message)),
-        _ => return Err(Failure::Failed("the daemon answered another question".to_owned())),
+        other => return Err(Failure::answered(other)),
     }
     let bytes = Store::new(&settings.state_dir).read(row.delivery.id).map_err(Failure::broken)?;
     match &arguments.out {

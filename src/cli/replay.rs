@@ -44,8 +44,7 @@ pub(super) fn replay(arguments: &Replay, out: &mut dyn Write) -> Result<Ending, 
 fn carry_out(settings: &Settings, request: &Request, arguments: &Replay, out: &mut dyn Write) -> Result<Ending, Failure> {
     let key = match ask(&settings.state_dir, request).map_err(Failure::broken)? {
         Answer::Replaying { key } => key,
-        Answer::Refused { message } => return Err(Failure::Failed(message)),
-        _ => return Err(Failure::Failed("the daemon answered another question".to_owned())),
+        other => return Err(Failure::answered(other)),
     };
     let reader = reader(settings)?;
     let row = if arguments.no_wait { look(&reader, &key)? } else { wait(settings, &reader, &key)? };
@@ -121,8 +120,7 @@ fn preview(
         let request = Request::Preview { provider: provider.clone(), from: first, to: last };
         match ask(&settings.state_dir, &request).map_err(Failure::broken)? {
             Answer::Previewed { snapshots } => all.extend(snapshots),
-            Answer::Refused { message } => return Err(Failure::Failed(message)),
-            _ => return Err(Failure::Failed("the daemon answered another question".to_owned())),
+            other => return Err(Failure::answered(other)),
         }
         first = last.next();
     }

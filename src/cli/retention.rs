@@ -6,8 +6,7 @@ use super::acts::said;
 use super::args::{HoldAdd, HoldEnd, HoldList, RetentionLog, RetentionRun};
 use super::table::Table;
 use super::{Ending, Failure, delivery_called, json, reader, runtime, settings};
-use crate::feed::printed;
-use crate::feed::{Clock, ProviderCode};
+use crate::feed::{Clock, ProviderCode, printed};
 use crate::forward::WarehouseReader;
 use crate::ledger::{Class, Filter, HoldRow, HoldScope};
 use crate::pipeline::retention::decide::{Survey, limit};
@@ -39,8 +38,7 @@ pub(super) fn run(arguments: &RetentionRun, out: &mut dyn Write) -> Result<Endin
     loop {
         let (went, more) = match ask(&settings.state_dir, &Request::Retain).map_err(Failure::broken)? {
             Answer::Retained { went, more } => (went, more),
-            Answer::Refused { message } => return Err(Failure::Failed(message)),
-            _ => return Err(Failure::Failed("the daemon answered another question".to_owned())),
+            other => return Err(Failure::answered(other)),
         };
         let last = !more || went.is_empty();
         for it in went {
@@ -144,7 +142,7 @@ pub(super) fn log(arguments: &RetentionLog, out: &mut dyn Write) -> Result<Endin
 pub(super) fn hold_add(arguments: &HoldAdd, out: &mut dyn Write) -> Result<Ending, Failure> {
     said(&arguments.by, &arguments.reason)?;
     let provider: Option<ProviderCode> = match &arguments.provider {
-        Some(code) => Some(code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?),
+        Some(code) => Some(super::provider(code)?),
         None => None,
     };
     if let (Some(from), Some(to)) = (arguments.from, arguments.to)
@@ -222,8 +220,7 @@ pub(super) fn hold_list(arguments: &HoldList, out: &mut dyn Write) -> Result<End
 fn held(answer: Answer) -> Result<u32, Failure> {
     match answer {
         Answer::Held { hold } => Ok(hold),
-        Answer::Refused { message } => Err(Failure::Failed(message)),
-        _ => Err(Failure::Failed("the daemon answered another question".to_owned())),
+        other => Err(Failure::answered(other)),
     }
 }
 

@@ -113,6 +113,20 @@ impl Stage {
         }
     }
 
+    /// The slot and version that it fills, where it was accepted.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<SnapshotRef> {
+        match self {
+            Self::Ready { snapshot, .. } | Self::Loaded { snapshot } => Some(*snapshot),
+            Self::Landed
+            | Self::Waiting { .. }
+            | Self::Quarantined { .. }
+            | Self::HandedBack { .. }
+            | Self::Duplicate { .. }
+            | Self::Tested { .. } => None,
+        }
+    }
+
     /// The stage's name, as in the ledger and in tables.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

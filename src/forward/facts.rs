@@ -101,15 +101,6 @@ impl FileFact {
     /// A delivery in a stage, with what its assessment concluded.
     #[must_use]
     pub fn new(delivery: &Delivery, stage: &Stage, report: Option<&Report>) -> Self {
-        let snapshot = match stage {
-            Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot.lead),
-            Stage::Landed
-            | Stage::Waiting { .. }
-            | Stage::Quarantined { .. }
-            | Stage::HandedBack { .. }
-            | Stage::Duplicate { .. }
-            | Stage::Tested { .. } => None,
-        };
         Self {
             id: delivery.id,
             provider: delivery.provider.clone(),
@@ -120,7 +111,7 @@ impl FileFact {
             received_at: delivery.received_at,
             state: stage.as_str().to_owned(),
             mapping: report.and_then(|report| report.mapping.clone()),
-            snapshot,
+            snapshot: stage.snapshot().map(|snapshot| snapshot.lead),
             rows: report.map(|report| (report.rows.read, report.rows.rejected)),
             findings: report.map(|report| report.findings.clone()),
         }

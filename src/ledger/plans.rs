@@ -45,7 +45,6 @@ fn ask_all(reader: &Reader) {
     reader.open_episodes(&provider).unwrap();
     reader.open_house_episodes().unwrap();
     reader.recent_episodes(10).unwrap();
-    reader.knows_episode("a").unwrap();
     reader.told_before("a").unwrap();
     reader.knows_alert("a").unwrap();
     reader.clients(Some(&provider)).unwrap();

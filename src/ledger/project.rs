@@ -158,15 +158,7 @@ fn moved(
         let from = current.map_or("nowhere", |stage| stage.as_str()).to_owned();
         return Err(IllegalMove { delivery: id, from, to: stage.as_str().to_owned() }.into());
     }
-    let snapshot = match stage {
-        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(snapshot),
-        Stage::Landed
-        | Stage::Waiting { .. }
-        | Stage::Quarantined { .. }
-        | Stage::HandedBack { .. }
-        | Stage::Duplicate { .. }
-        | Stage::Tested { .. } => None,
-    };
+    let snapshot = stage.snapshot();
     if let Stage::Loaded { snapshot } = stage {
         let loaded = "UPDATE replayed SET loaded = 1, report = NULL WHERE lead = ?1 AND version = ?2";
         run(connection, loaded, params![snapshot.lead.to_string(), snapshot.version])?;

@@ -41,7 +41,7 @@ impl DeliveryRow {
     /// What decides whether it counts among its slot's versions, where it was accepted.
     #[must_use]
     pub fn as_version(&self) -> Option<Version> {
-        let (Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot }) = &self.stage else { return None };
+        let snapshot = self.stage.snapshot()?;
         let report = self.report.as_ref();
         Some(Version {
             lead: snapshot.lead,
@@ -341,17 +341,6 @@ impl Reader {
     /// The query failed.
     pub fn recent_episodes(&self, limit: u32) -> Result<Vec<EpisodeRow>, LedgerError> {
         self.episodes_where("ORDER BY opened_at DESC, key LIMIT ?1", params![limit.min(MAX_ROWS)])
-    }
-
-    /// Whether an episode was ever recorded.
-    ///
-    /// # Errors
-    /// The query failed.
-    pub fn knows_episode(&self, key: &str) -> Result<bool, LedgerError> {
-        self.connection
-            .query_row("SELECT count(*) FROM episode WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
-            .map(|count| count > 0)
-            .map_err(LedgerError::Read)
     }
 
     /// How often an episode of this key was recorded, itself and those that told the same stretch again, and when the last

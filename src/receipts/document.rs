@@ -2,7 +2,7 @@
 //! breaks a reader raises [`RECEIPT_VERSION`].
 
 use super::Verdict;
-use crate::feed::{Delivery, DeliveryId, Digest, FileName, Finding, Folder, ProviderCode, Report, RowCounts, Slot, SnapshotRef, Stage};
+use crate::feed::{Delivery, DeliveryId, Digest, FileName, Finding, Folder, ProviderCode, Report, RowCounts, Slot, Stage};
 use crate::feed::{Rule, ToldTotals};
 use jiff::Timestamp;
 
@@ -114,7 +114,7 @@ impl ReceiptDocument {
     pub fn of(delivery: &Delivery, stage: &Stage, report: Option<&Report>, decided_at: Timestamp) -> Option<Self> {
         let verdict = Verdict::of(stage, report)?;
         let (loaded, discarded) = (matches!(stage, Stage::Loaded { .. }), matches!(stage, Stage::Quarantined { discarded: true, .. }));
-        let snapshot = snapshot(stage);
+        let snapshot = stage.snapshot();
         Some(Self {
             receipt_version: RECEIPT_VERSION,
             verdict,
@@ -152,18 +152,6 @@ impl ReceiptDocument {
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
         json
-    }
-}
-
-fn snapshot(stage: &Stage) -> Option<SnapshotRef> {
-    match stage {
-        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(*snapshot),
-        Stage::Landed
-        | Stage::Waiting { .. }
-        | Stage::Quarantined { .. }
-        | Stage::HandedBack { .. }
-        | Stage::Duplicate { .. }
-        | Stage::Tested { .. } => None,
     }
 }
 

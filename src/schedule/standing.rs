@@ -29,7 +29,7 @@ impl Arrival {
     pub fn all<'a>(deliveries: impl Iterator<Item = (&'a Delivery, &'a Stage, Option<&'a Report>)> + Clone) -> Vec<Self> {
         let mut versions: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
         for (delivery, stage, report) in deliveries.clone() {
-            if let Some(snapshot) = filled(stage).filter(|snapshot| snapshot.lead == delivery.id) {
+            if let Some(snapshot) = stage.snapshot().filter(|snapshot| snapshot.lead == delivery.id) {
                 versions.entry(snapshot.slot).or_default().push(version(snapshot, report));
             }
         }
@@ -37,12 +37,12 @@ impl Arrival {
         // A set is there when its last part is.
         let mut complete: BTreeMap<DeliveryId, Timestamp> = BTreeMap::new();
         for (delivery, stage, _) in deliveries.clone() {
-            if let Some(snapshot) = filled(stage) {
+            if let Some(snapshot) = stage.snapshot() {
                 let at = complete.entry(snapshot.lead).or_insert(delivery.received_at);
                 *at = delivery.received_at.max(*at);
             }
         }
-        let superseded = |stage: &Stage| filled(stage).is_some_and(|snapshot| !counts.contains(&snapshot.lead));
+        let superseded = |stage: &Stage| stage.snapshot().is_some_and(|snapshot| !counts.contains(&snapshot.lead));
         let arrival = |(delivery, stage, report): (&Delivery, &Stage, Option<&Report>)| {
             let arrival = Self::of(delivery, stage, report, superseded(stage))?;
             Some(Self { received_at: complete.get(&delivery.id).copied().unwrap_or(arrival.received_at), ..arrival })
@@ -63,19 +63,6 @@ impl Arrival {
         };
         let snapshot_at = report.and_then(|report| report.snapshot_at);
         Some(Self { slot, snapshot_at, received_at: delivery.received_at, accepted, superseded })
-    }
-}
-
-/// The slot and version that a delivery fills, where it was accepted.
-fn filled(stage: &Stage) -> Option<SnapshotRef> {
-    match stage {
-        Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } => Some(*snapshot),
-        Stage::Landed
-        | Stage::Waiting { .. }
-        | Stage::Quarantined { .. }
-        | Stage::HandedBack { .. }
-        | Stage::Duplicate { .. }
-        | Stage::Tested { .. } => None,
     }
 }
 

@@ -47,14 +47,14 @@ impl Moment {
         self.head
     }
 
-    /// Gives every delivery whose original retention has left, in the order of their arrival.
+    /// Gives every delivery whose original retention has left, what came last first.
     ///
     /// # Errors
     /// The ledger cannot be read, or what `take` says.
     pub fn each_original<E: From<LedgerError>>(&self, mut take: impl FnMut(Original) -> Result<(), E>) -> Result<(), E> {
         let gone = "WHERE id NOT IN (SELECT delivery FROM disposed WHERE class IN ('raw', 'quarantine'))";
         let kept = if self.reader.keeps_disposals()? { gone } else { "" };
-        let sql = format!("SELECT id, stage, sha256 FROM delivery {kept} ORDER BY id");
+        let sql = format!("SELECT id, stage, sha256 FROM delivery {kept} ORDER BY id DESC");
         let mut statement = self.reader.connection().prepare(&sql).map_err(LedgerError::Read)?;
         let mut rows = statement.query([]).map_err(LedgerError::Read)?;
         while let Some(row) = rows.next().map_err(LedgerError::Read)? {

@@ -2,8 +2,9 @@
 //!
 //! The order matters. First both books are held at one moment, ledger before warehouse: what the ledger calls loaded is then in
 //! the warehouse. Then they are compared: a snapshot that the warehouse has and the ledger has not accepted yet means that a
-//! load came between the two, and both are held anew. Then come the originals that the ledger knows: they were durable before
-//! their entries. One that was moved or sealed meanwhile is looked for by a ledger of a later moment.
+//! load came between the two. Then come the originals that the ledger knows, the newest first: they were durable before their
+//! entries, and the newest are the ones that move. One that was moved, sealed or deleted meanwhile is looked for by a ledger of a
+//! later moment, and so on until a round finds nothing new to doubt. The books are copied last, as they were held.
 
 use super::check::read_manifest;
 use super::tree::{self, Tree};
@@ -14,15 +15,17 @@ use crate::forward::WarehouseMoment;
 use crate::ledger::{self, Checkpoint, Moment, Original};
 use crate::quarantine::{DELIVERIES, Kept, QUARANTINE, Store};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often the books are held anew before what does not fit is taken for the truth.
-const ROUNDS: u32 = 3;
-/// Pause before that: a load or a sealing under way is over by then.
+/// In how many rounds, one after another, something does not fit before that is taken for the truth.
+const LASTING: u32 = 3;
+/// How often the books are held anew at most. Under load each round may meet another delivery on its way.
+const MOST_ROUNDS: u32 = 60;
+/// Pause before each: a load or a sealing under way is over by then.
 const PAUSE: Duration = Duration::from_millis(300);
 /// The file whose lock says that a backup is being taken.
 const LOCK: &str = ".lock";
@@ -55,6 +58,31 @@ struct Originals {
     exposed: BTreeSet<String>,
 }
 
+/// What did not fit, by its name, and in how many rounds up to now, one after another.
+#[derive(Debug, Default)]
+struct Doubts {
+    rounds: u32,
+    lasting: BTreeMap<String, u32>,
+}
+
+impl Doubts {
+    /// Whether something did not fit in all the rounds that it has, but for the one under way.
+    fn is_last_for(&self, what: &str) -> bool {
+        self.rounds.saturating_add(1) >= MOST_ROUNDS || self.lasting.get(what).is_some_and(|rounds| rounds.saturating_add(1) >= LASTING)
+    }
+
+    /// Takes in what a round found, and tells whether all of it is to be taken for the truth.
+    fn are_settled_by(&mut self, wrong: &[String], originals: &Originals) -> bool {
+        let found = originals.missing.iter().chain(&originals.torn).map(ToString::to_string).chain(wrong.iter().cloned());
+        let found: Vec<String> = found.collect();
+        let settled = found.iter().all(|what| self.is_last_for(what));
+        let rounds = |what: &String| self.lasting.get(what).map_or(1, |rounds| rounds.saturating_add(1));
+        self.lasting = found.iter().map(|what| (what.clone(), rounds(what))).collect();
+        self.rounds = self.rounds.saturating_add(1);
+        settled
+    }
+}
+
 /// Takes a backup below a folder, while the daemon may go on, and removes all but the newest `keep`, and any older one that has a
 /// readable copy of what has been sealed since. Blocks.
 ///
@@ -68,22 +96,18 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
     tree::make_folder(target)?;
     let lock = own(target)?;
     let mut tree = Tree::begin(target, &now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string())?;
-    let mut round = 1;
+    let mut doubts = Doubts::default();
     let (head, wrong, originals) = loop {
-        let last = round == ROUNDS;
         let ledger = Moment::hold(&path)?;
         let (warehouse, wrong) = compare(&ledger, settings)?;
-        if last || wrong.is_empty() {
+        let originals = copy_originals(&ledger, settings, &mut tree, &doubts)?;
+        if doubts.are_settled_by(&wrong, &originals) {
             copy_books(&ledger, &warehouse, &mut tree)?;
-            let originals = copy_originals(&ledger, settings, &mut tree, last)?;
-            if last || originals.missing.is_empty() {
-                break (ledger.head(), wrong, originals);
-            }
+            break (ledger.head(), wrong, originals);
         }
         drop((ledger, warehouse));
         #[expect(clippy::disallowed_methods, reason = "another process's step under way; there is no event to wait for")]
         std::thread::sleep(PAUSE);
-        round += 1;
     };
     for folder in [DELIVERIES, QUARANTINE] {
         tree.keep_only(folder, &originals.wanted)?;
@@ -142,8 +166,8 @@ fn copy_books(ledger: &Moment, warehouse: &WarehouseMoment, tree: &mut Tree) -> 
     Ok(())
 }
 
-/// Copies what the ledger knows. `last`: what cannot be had as it should be is taken as it is.
-fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, last: bool) -> Result<Originals, BackupError> {
+/// Copies what the ledger knows. What is doubted for the last time is taken as it is.
+fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, doubts: &Doubts) -> Result<Originals, BackupError> {
     let store = Store::new(&settings.state_dir);
     let encrypts = !settings.governance.recipients.is_empty();
     let mut originals = Originals::default();
@@ -157,6 +181,7 @@ fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, last: b
             originals.exposed.extend([false, true].map(|set_aside| Store::name_of(original.id, set_aside, false)));
         }
         let Some(form) = form(&original.stage) else { return Ok(()) };
+        let last = doubts.is_last_for(&original.id.to_string());
         let kept = store.kept(original.id).map_err(BackupError::io("look for an original in", &settings.state_dir))?;
         let (path, name) = match (form, kept) {
             (Form::Plain { set_aside }, Kept::Plain(path)) => (path, Store::name_of(original.id, set_aside, false)),
@@ -168,22 +193,33 @@ fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, last: b
                 return Ok(());
             }
         };
-        copy_original(&original, &path, name, tree, &mut originals)
+        copy_original(&original, &path, name, last, tree, &mut originals)
     })?;
     Ok(originals)
 }
 
-fn copy_original(original: &Original, path: &Path, name: String, tree: &mut Tree, originals: &mut Originals) -> Result<(), BackupError> {
+fn copy_original(
+    original: &Original,
+    path: &Path,
+    name: String,
+    last: bool,
+    tree: &mut Tree,
+    originals: &mut Originals,
+) -> Result<(), BackupError> {
     let plain = path.extension().is_none();
-    match tree.put_for_good(&name, path, plain.then_some(original.sha256))? {
-        Some(hash) => {
-            if plain && hash != original.sha256 {
-                originals.torn.push(original.id);
-            }
-            originals.wanted.insert(name);
+    let Some(hash) = tree.put_for_good(&name, path, plain.then_some(original.sha256))? else {
+        originals.missing.push(original.id);
+        return Ok(());
+    };
+    if plain && hash != original.sha256 {
+        originals.torn.push(original.id);
+        if !last {
+            // It may have been deleted while it was read.
+            tree.forget(&name)?;
+            return Ok(());
         }
-        None => originals.missing.push(original.id),
     }
+    originals.wanted.insert(name);
     Ok(())
 }
 
@@ -209,4 +245,53 @@ fn copy_settings(settings: &Settings, tree: &mut Tree) -> Result<(), BackupError
         tree.put(&format!("{SETTINGS}/{name}"), path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p1_only_what_does_not_fit_three_times_running_is_taken_for_the_truth() {
+        let id = |number: u8| DeliveryId::new("2018-12-03T10:15:00Z".parse().unwrap(), [number; 10]);
+        // Of each round: what is missing, what is torn, what contradicts; and whether it was the last.
+        type Round = (&'static [u8], &'static [u8], &'static [&'static str], bool);
+        let rows: [&[Round]; 6] = [
+            &[(&[], &[], &[], true)],
+            // One that moved, and another one, and another one.
+            &[(&[1], &[], &[], false), (&[2], &[], &[], false), (&[3], &[], &[], false), (&[4], &[], &[], false), (&[], &[], &[], true)],
+            &[(&[1], &[], &[], false), (&[1], &[], &[], false), (&[1], &[], &[], true)],
+            &[(&[1], &[], &[], false), (&[1, 2], &[], &[], false), (&[1, 2], &[], &[], false), (&[1], &[], &[], true)],
+            &[
+                (&[], &[1], &["a"], false),
+                (&[], &[1], &[], false),
+                (&[], &[1], &["a"], false),
+                (&[], &[1], &["a"], false),
+                (&[], &[1], &["a"], true),
+            ],
+            &[
+                (&[1], &[], &[], false),
+                (&[], &[], &["a"], false),
+                (&[1], &[], &["a"], false),
+                (&[1], &[], &["a"], false),
+                (&[1], &[], &[], true),
+            ],
+        ];
+        for (number, rounds) in rows.into_iter().enumerate() {
+            let mut doubts = Doubts::default();
+            for (round, (missing, torn, wrong, expected)) in rounds.iter().enumerate() {
+                let ids = |numbers: &[u8]| numbers.iter().map(|number| id(*number)).collect();
+                let originals = Originals { missing: ids(missing), torn: ids(torn), ..Originals::default() };
+                let wrong: Vec<String> = wrong.iter().map(|words| (*words).to_owned()).collect();
+                assert_eq!(doubts.are_settled_by(&wrong, &originals), *expected, "row {number}, round {round}");
+            }
+        }
+        // It ends under any load.
+        let mut doubts = Doubts::default();
+        let settled = (0_u8..).position(|number| {
+            let originals = Originals { missing: vec![id(number)], ..Originals::default() };
+            doubts.are_settled_by(&[], &originals)
+        });
+        assert_eq!(settled, Some(59));
+    }
 }

@@ -47,10 +47,14 @@ impl Tree {
 
     /// Where a file goes whose maker writes it itself; whatever was there is removed. To be followed by [`Self::adopt`].
     pub(super) fn place(&mut self, name: &str) -> Result<PathBuf, BackupError> {
-        let path = self.unfinished.join(name);
+        self.forget(name)?;
+        Ok(self.unfinished.join(name))
+    }
+
+    /// Removes a file again.
+    pub(super) fn forget(&mut self, name: &str) -> Result<(), BackupError> {
         self.sums.remove(name);
-        remove_file(&path)?;
-        Ok(path)
+        remove_file(&self.unfinished.join(name))
     }
 
     /// Takes in a file that stands in its place.
@@ -114,8 +118,7 @@ impl Tree {
         let below = format!("{folder}/");
         let others: Vec<String> = self.sums.keys().filter(|name| name.starts_with(&below) && !wanted.contains(*name)).cloned().collect();
         for name in others {
-            remove_file(&self.unfinished.join(&name))?;
-            self.sums.remove(&name);
+            self.forget(&name)?;
         }
         Ok(())
     }

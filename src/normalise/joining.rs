@@ -2,8 +2,8 @@
 //!
 //! Owns the keys of joined rows, and what is said of those that fit none. Refuses to read anything else of them.
 
+use super::columns::Columns;
 use super::mapping::TableMapping;
-use super::sources::Columns;
 use super::table::{RawRow, RawTable};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use std::collections::HashMap;

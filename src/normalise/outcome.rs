@@ -2,10 +2,11 @@
 //!
 //! Owns counts that come out below zero, and `sums`. Refuses to look at other rows.
 
+use super::columns::Row;
+use super::counts::{Count, CountProblem};
 use super::draft::{self, Made};
 use super::places::Located;
 use super::plan::{LinePlan, Together};
-use super::sources::{Count, CountProblem, Row};
 use crate::bedstate::LineType;
 use crate::feed::{Finding, Rule};
 

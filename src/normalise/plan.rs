@@ -2,9 +2,11 @@
 //!
 //! Owns which lines a row can make and which columns are about a person. Refuses to read a row by itself.
 
+use super::columns::{Column, Columns, Row, Test};
+use super::counts::Count;
 use super::hints::Hints;
 use super::mapping::{Condition, FieldSource, LineMapping, LinesPerRow, Reading, SnapshotTime, TableMapping};
-use super::sources::{Column, Columns, Count, Row, Source, Test, named};
+use super::sources::{Source, named};
 use super::table::RawTable;
 use super::uses::PERSON_FIELDS;
 use super::values;

@@ -2,8 +2,9 @@
 //!
 //! Owns the count of those that look like one, by column. Refuses to keep a value.
 
+use super::columns::Row;
 use super::plan::{Field, TablePlan};
-use super::sources::{Reader, Row, Source, Value};
+use super::sources::{Reader, Source, Value};
 use super::tidy::Unfit;
 use crate::feed::nhs_number::is_nhs_number;
 use std::collections::BTreeMap;

@@ -3,6 +3,8 @@
 //! Owns the account of rows (`read = used + skipped + rejected`). Refuses to judge lines against each other: that is
 //! `verify`'s.
 
+use super::columns::Row;
+use super::counts::Count;
 use super::draft::{self, Made};
 use super::joining::Partners;
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
@@ -12,7 +14,7 @@ use super::plan::{Field, LinePlan, TablePlan};
 use super::reference::Reference;
 use super::references::{self, LikeNhsNumbers};
 use super::requests::{References, Request};
-use super::sources::{Count, Reader, Row};
+use super::sources::Reader;
 use super::table::RawTable;
 use super::tally::Tally;
 use super::tidy::{self, Unfit};

@@ -3,8 +3,8 @@
 //! Owns null tokens of a single column, numbers that a spreadsheet made of codes, cells copied down, what a blank stands
 //! for, and splits. Refuses to do anything that the mapping does not say. A table without such keys is not touched.
 
+use super::columns::same;
 use super::mapping::{Split, TableMapping};
-use super::sources::same;
 use super::split::split_text;
 use super::table::RawTable;
 use super::values;

@@ -3,8 +3,8 @@
 //! Owns the mapping (what it can say, and what it does), times, values and the reference data. Refuses I/O, raw bytes,
 //! and silent repair: what a mapping does not say is a finding, never a guess.
 //!
-//! A row's way: `tidy` puts its cells right, `rows` takes it, `plan` says which lines it can make, `columns` has its texts, `sources` and `counts` read them, `draft` fills the line,
-//! `places` finds the ward, `tally` counts what is said once for many rows.
+//! A row's way: `tidy` puts its cells right, `rows` takes it, `plan` says which lines it can make, `columns` has its texts, `sources`
+//! and `counts` read them, `draft` fills the line, `places` finds the ward, `tally` counts what is said once for many rows.
 
 mod columns;
 mod counts;

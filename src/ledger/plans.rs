@@ -93,7 +93,16 @@ fn of_replay(reader: &Reader, provider: &ProviderCode, slot: Slot, id: DeliveryI
 
 /// What is wrong with a line of a plan. An index that holds only what is unfinished may be walked through.
 fn walks(step: &str) -> bool {
-    let small = ["USING INDEX delivery_pending", "USING COVERING INDEX delivery_pending", "episode_open", "episode_of_house", "outbox_due", "disposal_open", "replay_open", "replayed_waiting"];
+    let small = [
+        "USING INDEX delivery_pending",
+        "USING COVERING INDEX delivery_pending",
+        "episode_open",
+        "episode_of_house",
+        "outbox_due",
+        "disposal_open",
+        "replay_open",
+        "replayed_waiting",
+    ];
     let table = ["delivery", "entry", "episode", "outbox", "hold", "disposal", "disposed", "replay", "replayed"]
         .iter()
         .any(|table| step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} ")));

@@ -32,9 +32,22 @@ impl Dice {
     }
 }
 
+/// What a story follows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plot {
+    /// Steps that the seed gives.
+    Seed(u64),
+    /// These steps.
+    Steps(&'static [Op]),
+}
+
+/// A clock that is an hour ahead, and put right: every feed seems late, which is told and taken back.
+pub(crate) const CLOCK_AHEAD: Plot =
+    Plot::Steps(&[Op::Wait { minutes: 15 }, Op::StepClock { minutes: 60 }, Op::Work, Op::StepClock { minutes: 0 }, Op::Work]);
+
 /// One step of a story.
 #[derive(Clone, Debug)]
-enum Op {
+pub(crate) enum Op {
     Deliver {
         code: &'static str,
         slots_ago: i64,
@@ -126,7 +139,7 @@ impl Op {
 
 /// Shows the seed and the steps when the test fails.
 struct Trail {
-    seed: u64,
+    plot: Plot,
     steps: Vec<String>,
 }
 
@@ -134,7 +147,10 @@ impl Drop for Trail {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let steps = self.steps.join("\n  ");
-            eprintln!("BEDFEED_SEED={} BEDFEED_HISTORIES=1 plays this history again:\n  {steps}", self.seed);
+            match self.plot {
+                Plot::Seed(seed) => eprintln!("BEDFEED_SEED={seed} BEDFEED_HISTORIES=1 plays this history again:\n  {steps}"),
+                Plot::Steps(_) => eprintln!("These were the steps:\n  {steps}"),
+            }
         }
     }
 }
@@ -149,10 +165,11 @@ struct Player<'a> {
     renewed: u64,
 }
 
-/// Plays the history of a seed. Panics where a promise is broken, and says which seed it was.
-pub(crate) fn play(seed: u64, places: &Places, tally: &mut Tally) {
+/// Plays a history. Panics where a promise is broken, and says which seed it was.
+pub(crate) fn play(plot: Plot, places: &Places, tally: &mut Tally) {
+    let seed = if let Plot::Seed(seed) = plot { seed } else { 0 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut trail = Trail { seed, steps: Vec::new() };
+    let mut trail = Trail { plot, steps: Vec::new() };
     let mut dice = Dice(seed);
     let start: Timestamp = dice.of(&["2018-12-03T08:00:30Z", "2018-12-03T23:20:30Z", "2019-07-01T05:50:30Z"]).parse().unwrap();
     let world = World::new(places, seed, start);
@@ -160,9 +177,12 @@ pub(crate) fn play(seed: u64, places: &Places, tally: &mut Tally) {
     runtime.block_on(async {
         player.world.open().await;
         player.world.faults.lock().paused = false;
-        let steps = 10 + player.dice.below(21);
-        for _ in 0..steps {
-            let op = player.choose();
+        let steps = match plot {
+            Plot::Seed(_) => 10 + usize::try_from(player.dice.below(21)).unwrap(),
+            Plot::Steps(steps) => steps.len(),
+        };
+        for number in 0..steps {
+            let op = if let Plot::Steps(steps) = plot { steps[number].clone() } else { player.choose() };
             trail.steps.push(format!("{} {op:?}", player.world.clock.now()));
             player.step(&op).await;
             tally.steps += 1;

@@ -36,7 +36,7 @@ use world::{Places, Tally};
 /// Histories that once broke a promise, with what was wrong. A seed gives other steps once the choice of steps is changed: what
 /// it found is kept as steps then.
 const ONCE_FAILED: &[(Plot, &str)] =
-    &[(CLOCK_AHEAD, "a clock an hour ahead told of silence, took it back, and the same silence, once true, was told nobody")];
+    &[(CLOCK_AHEAD, "a clock that was ahead told of silence, took it back, and the same silence, once true, was told nobody")];
 
 /// Histories that are played where nobody says how many.
 const USUALLY: u64 = 200;

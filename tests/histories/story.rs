@@ -41,16 +41,9 @@ pub(crate) enum Plot {
     Steps(&'static [Op]),
 }
 
-/// A clock that is ahead, and put right: every feed seems silent, which is told and taken back.
-pub(crate) const CLOCK_AHEAD: Plot = Plot::Steps(&[
-    Op::Wait { minutes: 15 },
-    Op::StepClock { minutes: 30 },
-    Op::Work,
-    Op::StepClock { minutes: 120 },
-    Op::Work,
-    Op::StepClock { minutes: 0 },
-    Op::Work,
-]);
+/// A clock that is an hour ahead before the first slot is due, and put right: every feed seems silent, which is told and taken back.
+pub(crate) const CLOCK_AHEAD: Plot =
+    Plot::Steps(&[Op::Wait { minutes: 1 }, Op::StepClock { minutes: 60 }, Op::Work, Op::StepClock { minutes: 0 }, Op::Work]);
 
 /// One step of a story.
 #[derive(Clone, Debug)]

@@ -76,10 +76,10 @@ fn every_row_is_accounted_for_and_every_oddity_is_said() {
             1,
         ),
         (whole.replace("AGE", "SEX"), "STR-03 F Column SEX is there 2 times.|STR-03 F Column AGE is missing.|STR-08 I 1 total line skipped.".into(), 0),
-        (whole.replace(",AGE", ",Alter"), "STR-03 F Column AGE is missing.|STR-04 W Column Alter was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
+        (whole.replace(",AGE", ",Alter"), "STR-03 F Column AGE is missing.|STR-04 W Column 7 was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
         (
             whole.replace(",AGE", ",AGE,Mood").replace(",83", ",83,fine").replace("1,,", "1,,,"),
-            format!("STR-04 W Column Mood was not agreed; it was dropped.|{quiet}"),
+            format!("STR-04 W Column 8 was not agreed; it was dropped.|{quiet}"),
             1,
         ),
         (
@@ -277,4 +277,25 @@ fn first_and_last_lines_may_say_what_a_control_record_says() {
     let (found, _) = said(&text.replace("T|1|0|1|0", "T|1|0|one"), &mapping, &Limits::default());
     let unstated = "STR-07 F The last line states no sum at position";
     assert_eq!(found, format!("{unstated} 4.|{unstated} 5."));
+}
+
+#[test]
+fn a_piece_of_a_columns_name_says_nothing_of_people() {
+    let found = |text: &str| read(text, &beds(), &Limits::default()).findings.count_of(Rule::Igv01);
+    let names = HEAD.trim_end();
+    for (text, expected) in [
+        (format!("{names},Patient"), 0),
+        (format!("{names},Patient\n"), 1),
+        (format!("{names},Patient,Ty"), 1),
+        (format!("{names},Patient\n{}", ROW.trim_end()), 1),
+    ] {
+        assert_eq!(found(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn where_a_line_end_was_lost_the_first_rows_values_are_not_repeated_as_names() {
+    let glued = format!("{},Smithson,14/02/1935,O\n{ROW}", HEAD.trim_end());
+    let found = format!("{:?}", read(&glued, &beds(), &Limits::default()).findings);
+    assert!(found.contains("Column 8 was not agreed") && !found.contains("Smithson") && !found.contains("1935"), "{found}");
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the digits of other scripts, and where each character stood. Refuses to judge what the digits are.
 
-use crate::feed::printed::is_hidden;
+use crate::feed::is_hidden;
 use std::ops::Range;
 
 /// The noughts of the scripts that people in this country may have on a keyboard, and of the wide letters of East Asia; the nine

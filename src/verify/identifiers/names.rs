@@ -3,16 +3,15 @@
 //! Owns how a name is cut into words, and what they say together. Refuses to look at values.
 
 mod lists;
+mod shown;
+
+pub use shown::may_be_shown;
 
 use super::births::DaysOf;
-use crate::normalise::quoting::like_a_date;
 use lists::{
-    BARE, BARE_BESIDE, BEHIND_WAYS, CLASSES, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, KINDS, NUMBERED, NUMBERS, PERSONS, POSTCODES, SORTED,
-    TELLING, TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH,
+    BARE, BARE_BESIDE, BEHIND_WAYS, CLASSES, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES, SORTED, TELLING,
+    TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH,
 };
-
-/// Most digits of a column's name that is repeated: more may be a date or a number of somebody.
-const MOST_DIGITS: usize = 3;
 
 /// The shortest word that is looked for within a longer one.
 const FEWEST_LETTERS_WITHIN: usize = 4;
@@ -36,22 +35,6 @@ pub fn names_a_person(name: &str) -> bool {
         || is_a_persons_number(&words)
         || (is_a_way_to_reach_a_person(&words) && !asked)
         || (stands_for_a_person(&words) && !asked)
-}
-
-/// Whether a column name that nobody agreed may be repeated: its words say what the column holds, and no date or long number
-/// stands among them. Where a line end was lost, the first row's values stand behind the names.
-#[must_use]
-pub fn may_be_shown(name: &str) -> bool {
-    let words = words(name);
-    let all: Vec<&str> = words.iter().map(String::as_str).collect();
-    let digits = name.chars().filter(|c| c.is_numeric()).count();
-    let tells = || {
-        names_a_person(name)
-            || names_a_number(name)
-            || [THINGS, DAYS_OF_THINGS, DAYS_OF_STAYS, COUNTS, CLASSES, KINDS].iter().any(|list| speaks_of(list, &all))
-            || all.iter().any(|word| is_one_of(BARE, word) || is_a_way(word))
-    };
-    digits <= MOST_DIGITS && !like_a_date(name) && tells()
 }
 
 /// Whether a name is that of a home's address, postcode or telephone: of a care home where the table is about homes.

@@ -178,6 +178,24 @@ fn totals_stand_beside_what_was_expected() {
 }
 
 #[test]
+fn what_stands_for_a_place_and_may_be_a_persons_is_shown_nowhere() {
+    // A ward of one bed: a date or a name in the ward's column, the bay's or the bed's.
+    for (at, value) in [(2, "14/02/1935"), (2, "Smithson J"), (3, "14/02/1935"), (3, "Smithson J"), (4, "14/02/35")] {
+        let (dir, files) = extract_of("RCX", |text| {
+            let first = text.lines().find(|line| line.starts_with("D|")).unwrap().to_owned();
+            let mut cells: Vec<&str> = first.split('|').collect();
+            cells[at] = value;
+            text.replacen(&first, &cells.join("|"), 1)
+        });
+        for arguments in [vec![files[0].as_str()], vec!["--json", &files[0]]] {
+            let ran = check(dir.path(), "RCX", &arguments);
+            assert!(!ran.stdout.contains("14/02") && !ran.stdout.contains("Smithson"), "{value}: {}", ran.stdout);
+            assert!(ran.stdout.contains("NORTH1") || ran.stdout.contains("wards"), "{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
 fn an_old_file_is_judged_as_if_it_had_just_come_and_says_so() {
     let (dir, files) = extract_of("RCX", |text| text);
     // The moment given, whether one was assumed, and whether the file is accepted.

@@ -3,6 +3,9 @@
 //! Owns the check digit, the spellings and the ranges. Refuses to say that a number is anybody's: of random ten digits one in
 //! eleven passes, so what a passing number means is for the caller. Source: NHS Data Dictionary, NHS NUMBER.
 
+mod plain;
+
+use plain::{Plain, digit_of};
 use std::ops::Range;
 
 /// Longest text that is looked through, in bytes; of a longer one the start is.
@@ -10,6 +13,9 @@ const MAX_LOOKED_AT: usize = 4096;
 
 /// Digits of an NHS number.
 const DIGITS: usize = 10;
+
+/// Noughts in front of a number that a system has padded. One alone begins a telephone's number.
+const FEWEST_NOUGHTS: usize = 2;
 
 /// Ten digits in a text that pass or do not pass as an NHS number, in any of its spellings.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,15 +87,22 @@ impl TenDigits {
     }
 }
 
-/// Whether a text is an NHS number and nothing else, in any spelling: `9434765919`, `943 476 5919`, `="9434765919"`.
+/// Whether a text that is meant to mean nothing holds an NHS number, in any spelling. Where ten digits are all of it, those that
+/// pass are enough; among other characters they must tell by themselves, for a prefix before a running number with noughts in
+/// front passes one time in eleven.
 #[must_use]
-pub fn is_nhs_number(text: &str) -> bool {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''));
+pub fn holds_nhs_number(text: &str) -> bool {
+    let trimmed = text.trim_matches(wraps);
     let whole = |found: &TenDigits| {
-        let after = text.get(found.span.end..).unwrap_or_default();
+        let after = trimmed.get(found.span.end..).unwrap_or_default();
         found.span.start == 0 && (after.is_empty() || after.strip_prefix('.').is_some_and(|rest| rest.bytes().all(|b| b == b'0')))
     };
-    ten_digits(text).iter().any(|found| whole(found) && found.pass())
+    ten_digits(trimmed).iter().any(|found| found.tell_by_themselves() || (found.pass() && whole(found)))
+}
+
+/// Blanks, and what a spreadsheet writes around a number that it is to take for a text.
+fn wraps(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '=' | '"' | '\'')
 }
 
 /// The text with every ten digits that pass, and are no time, shown as stars: for names of files, which anybody may see.
@@ -97,18 +110,29 @@ pub fn is_nhs_number(text: &str) -> bool {
 pub fn masked(text: &str) -> String {
     let hidden: Vec<Range<usize>> =
         ten_digits(text).into_iter().filter(|found| found.pass() && !found.read_as_a_time()).map(|found| found.span).collect();
-    let shown = |(at, c): (usize, char)| if c.is_ascii_digit() && hidden.iter().any(|span| span.contains(&at)) { '*' } else { c };
+    let shown = |(at, c): (usize, char)| if digit_of(c).is_some() && hidden.iter().any(|span| span.contains(&at)) { '*' } else { c };
     text.char_indices().map(shown).collect()
 }
 
-/// Every ten digits in a text that could be an NHS number: in a row; in groups of 3, 3 and 4 with one sign between; with
-/// thousands separators; as a spreadsheet's `9.434765919E+09`; or the only digits of a text without letters.
+/// Every ten digits in a text that could be an NHS number: in a row; in groups of 3, 3 and 4 with one sign between, the first of
+/// which may stand in brackets; with thousands separators; as a spreadsheet's `9.434765919E+09` or `0.9434765919E+10`; with two
+/// noughts or more in front; or the only digits of a text without letters. Digits of other scripts count, and characters that
+/// nobody can see do not.
 ///
 /// Left out: ten digits that are a decimal fraction, the end of a longer hexadecimal word (a hash, the last group of a UUID), or
 /// the second half of a care home's id such as `1-1000000001`.
 #[must_use]
 pub fn ten_digits(text: &str) -> Vec<TenDigits> {
     let text = text.get(..MAX_LOOKED_AT).unwrap_or_else(|| start_of(text));
+    if text.is_ascii() {
+        return ten_digits_of(text);
+    }
+    let plain = Plain::of(text);
+    ten_digits_of(&plain.text).into_iter().map(|found| TenDigits { span: plain.span_in_original(found.span), ..found }).collect()
+}
+
+/// The same for a text whose digits are all of ASCII.
+fn ten_digits_of(text: &str) -> Vec<TenDigits> {
     if !may_hold(text) {
         return Vec::new();
     }
@@ -127,27 +151,31 @@ pub fn ten_digits(text: &str) -> Vec<TenDigits> {
 /// Whether the runs of digits in a text are of lengths that could make a number: spares nearly all texts a closer look.
 fn may_hold(text: &str) -> bool {
     let (mut all, mut run, mut lengths, mut possible) = (0_usize, 0_usize, [0_usize; 4], false);
-    for byte in text.bytes().chain(std::iter::once(0)) {
+    for (at, byte) in text.bytes().chain(std::iter::once(0)).enumerate() {
         if byte.is_ascii_digit() {
             (all, run) = (all + 1, run + 1);
         } else if run > 0 {
             let [_, b, c, d] = lengths;
             lengths = [b, c, d, run];
-            run = 0;
             possible |= matches!(lengths, [.., DIGITS] | [_, 3, 3, 4] | [1, 3, 3, 3] | [_, _, 1, 9]);
+            possible |= run >= DIGITS + FEWEST_NOUGHTS && text.get(at - run..).is_some_and(|text| text.starts_with("00"));
+            run = 0;
         }
     }
     possible || all == DIGITS
 }
 
-/// Signs that stand between the groups of a number: spaces of any width, dashes of any length, dots, low lines, slashes; and
-/// what is left of a space where text was read in the wrong encoding.
+/// Signs that stand between the groups of a number: spaces of any width, dashes of any length, dots, low lines, slashes, other
+/// points and quotes; and what is left of a space where text was read in the wrong encoding.
 fn separates(c: char) -> bool {
     c.is_whitespace()
-        || matches!(
-            c,
-            '-' | '.' | '_' | '/' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fffd}'
-        )
+        || separates_groups_alone(c)
+        || matches!(c, '-' | '_' | '\u{b7}' | '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2212}' | '\u{2219}' | '\u{30fb}' | '\u{fffd}')
+}
+
+/// Those of them that say nothing between digits in any other grouping: times, fractions and lists are written with them.
+fn separates_groups_alone(c: char) -> bool {
+    matches!(c, '.' | '/' | ':' | ';' | '\'' | '\u{2019}')
 }
 
 fn start_of(text: &str) -> &str {
@@ -160,20 +188,23 @@ fn taken(text: &str, span: Range<usize>) -> Option<TenDigits> {
     Some(TenDigits { digits: digits.try_into().ok()?, span })
 }
 
-/// A number that a spreadsheet wrote with an exponent, where no digit was lost.
+/// A number that a spreadsheet or a database wrote with an exponent, where no digit was lost.
 fn scientific(text: &str) -> Option<TenDigits> {
-    let inner = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''));
+    let inner = text.trim_matches(wraps);
     let (mantissa, exponent) = inner.split_once(['e', 'E'])?;
     let (whole, fraction) = mantissa.split_once('.')?;
-    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
-    let nine = matches!(exponent.strip_prefix('+').unwrap_or(exponent), "9" | "09" | "009");
-    let start = text.find(mantissa)?;
-    (nine && digits(whole, 1) && digits(fraction, DIGITS - 1)).then(|| taken(text, start..start + mantissa.len())).flatten()
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let places: usize = exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?;
+    let noughts = whole.bytes().take_while(|b| *b == b'0').count();
+    let fits = all_digits(whole) && all_digits(fraction) && places == fraction.len() && inner.len() <= 2 * DIGITS;
+    let digits: Vec<u8> = whole.bytes().skip(noughts).chain(fraction.bytes()).map(|b| b.wrapping_sub(b'0')).collect();
+    let start = text.find(inner)?;
+    Some(TenDigits { digits: digits.try_into().ok().filter(|_| fits)?, span: start..start + inner.len() })
 }
 
 /// A text of ten digits and separators alone, however they are grouped.
 fn only_digits(text: &str) -> Option<TenDigits> {
-    let clean = text.chars().all(|c| c.is_ascii_digit() || (separates(c) && !matches!(c, '.' | '/')));
+    let clean = text.chars().all(|c| c.is_ascii_digit() || (separates(c) && !separates_groups_alone(c)));
     let (first, last) = (text.find(|c: char| c.is_ascii_digit())?, text.rfind(|c: char| c.is_ascii_digit())?);
     // A care home's id is no person's number.
     let home = text.get(first..).is_some_and(|rest| rest.chars().nth(1) == Some('-'));
@@ -193,14 +224,22 @@ fn runs(text: &str) -> Vec<Range<usize>> {
 }
 
 fn in_a_row(text: &str, runs: &[Range<usize>]) -> Option<TenDigits> {
-    let run = runs.first().filter(|run| run.len() == DIGITS)?.clone();
+    let run = runs.first().filter(|run| run.len() == DIGITS || is_padded(text, run))?;
+    let padded = run.len() > DIGITS;
     let (before, after) = (text.get(..run.start)?, text.get(run.end..)?);
     let joined = |c: &char| c.is_ascii_alphanumeric();
     let word: Vec<char> = before.chars().rev().take_while(joined).chain(after.chars().take_while(joined)).collect();
     let of_a_hash = word.iter().any(char::is_ascii_digit) || (word.len() > 1 && word.iter().all(char::is_ascii_hexdigit));
     let digit_before = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
     let fraction = before.strip_suffix('.').is_some_and(digit_before) || has_a_fraction(after);
-    (!of_a_hash && !fraction && !is_a_homes_id(before)).then(|| taken(text, run)).flatten()
+    let number = taken(text, run.end - DIGITS..run.end).filter(|number| !padded || number.are_of_an_issued_range())?;
+    (!of_a_hash && !fraction && !is_a_homes_id(before)).then_some(number)
+}
+
+/// Whether a run of digits is ten behind noughts.
+fn is_padded(text: &str, run: &Range<usize>) -> bool {
+    let noughts = run.len().checked_sub(DIGITS).filter(|noughts| *noughts >= FEWEST_NOUGHTS);
+    noughts.and_then(|noughts| text.get(run.start..run.start + noughts)).is_some_and(|front| front.bytes().all(|b| b == b'0'))
 }
 
 /// Whether what follows digits makes them a number with a fraction; `.0` is only how spreadsheets write whole ones.
@@ -217,10 +256,12 @@ fn is_a_homes_id(before: &str) -> bool {
 }
 
 /// Groups of 3, 3 and 4 with one separator between each, or of 1, 3, 3 and 3 with commas. Groups of 3, 3 and 4 with
-/// commas next to another comma are the fields of a line.
+/// commas next to another comma are the fields of a line, and so are those with semicolons.
 fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Option<TenDigits> {
     let gap = |one: Option<&Range<usize>>, next: Option<&Range<usize>>| text.get(one?.end..next?.start);
     let single = |gap: Option<&str>| {
+        // The first group may stand in brackets: "(943) 476 5919".
+        let gap = gap.map(|gap| gap.strip_prefix(')').filter(|rest| !rest.is_empty()).unwrap_or(gap));
         let mut chars = gap?.chars();
         chars.next().filter(|_| chars.next().is_none())
     };
@@ -237,139 +278,14 @@ fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Opt
         _ => return None,
     };
     let signs = gaps(count)?;
-    let commas = signs.iter().all(|sign| *sign == ',');
+    let all_are = |wanted: &[char]| signs.iter().all(|sign| wanted.contains(sign));
+    let commas = all_are(&[',']) || (count == 4 && all_are(&['\'', '\u{2019}']));
     let sign = signs.first().copied().filter(|_| commas || (count == 3 && signs.iter().all(|sign| separates(*sign))))?;
     let span = runs.first()?.start..runs.get(count - 1)?.end;
     let around = [text.get(..span.start)?.chars().next_back(), text.get(span.end..)?.chars().next()];
-    let fields = count == 3 && commas && around.contains(&Some(','));
+    let fields = count == 3 && matches!(sign, ',' | ';') && around.contains(&Some(sign));
     (!chained(count, sign) && !fields).then(|| taken(text, span)).flatten()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_digits_are_found_in_every_spelling_and_times_hashes_and_homes_are_not() {
-        // Whether an NHS number is seen in the text, and whether it tells by itself.
-        let rows = [
-            ("9434765919", true, true),
-            ("943 476 5919", true, true),
-            ("943-476-5919", true, true),
-            ("943.476.5919", true, true),
-            ("943,476,5919", true, true),
-            ("\"943,476,5919\"", true, true),
-            ("SMITH, 943,476,5919", true, true),
-            ("943\u{a0}476\u{a0}5919", true, true),
-            ("943\u{202f}476\u{2009}5919", true, true),
-            ("943\u{2013}476\u{2013}5919", true, true),
-            ("943\u{fffd}476\u{fffd}5919", true, true),
-            ("94 3476 5919", true, true),
-            ("=\"9434765919\"", true, true),
-            ("'9434765919", true, true),
-            ("9434765919.0", true, true),
-            ("9434765919.00", true, true),
-            ("9,434,765,919", true, true),
-            ("9.434765919E+09", true, true),
-            ("9.434765919e9", true, true),
-            ("9.43476592E+09", false, false),
-            ("9.434765919E+10", false, false),
-            ("see 9434765919 and ring", true, true),
-            ("in bay 4 9434765919", true, true),
-            ("told 943 476 5919 today", true, true),
-            ("NHS9434765919", true, true),
-            ("F9434765919", true, true),
-            ("beds_9434765919.csv", true, true),
-            ("RM1-9434765919.csv", true, true),
-            ("01603 9434765919-2", true, true),
-            ("beds_943_476_5919.csv", true, true),
-            // The check digit is wrong.
-            ("9434765918", false, false),
-            ("943 476 5918", false, false),
-            // Dummies.
-            ("0000000000", false, false),
-            ("0123456789", false, false),
-            // A Scottish number; also the start of many other numbers, so it needs company.
-            ("0101010125", true, false),
-            // Noughts in front, and seconds since 1970.
-            ("0000000108", true, false),
-            ("1543832105", true, false),
-            // Part of something else.
-            ("1-1000000001", false, false),
-            ("1-9434765919", false, false),
-            ("20181203101500", false, false),
-            ("2018-12-03 10:15", false, false),
-            ("03/12/2018 10:15", false, false),
-            ("0.9434765919", false, false),
-            ("9434765919.5", false, false),
-            ("123-943-476-5919", false, false),
-            ("12.943.476.5919", false, false),
-            ("12,943,476,5919", false, false),
-            ("Ward 1,943,476,5919", false, false),
-            ("Ward,943,476,5919", false, false),
-            ("943,476,5919,Ward", false, false),
-            ("943,476 5919", false, false),
-            ("00000000-0000-0000-0000-ab9434765919", false, false),
-            ("1c9434765919ab", false, false),
-            ("", false, false),
-        ];
-        for (text, seen, tells) in rows {
-            let found = ten_digits(text);
-            assert_eq!(found.iter().any(|found| found.pass() && !found.read_as_a_time()), seen, "{text}");
-            assert_eq!(found.iter().any(TenDigits::tell_by_themselves), tells, "{text}");
-            assert!(!format!("{found:?}").contains("943"));
-        }
-    }
-
-    #[test]
-    fn a_time_is_not_taken_for_a_number() {
-        for text in ["2018120310", "0312201810", "1812031015", "0312181015", "1999123124"] {
-            assert!(ten_digits(text).iter().all(TenDigits::read_as_a_time), "{text}");
-        }
-        for text in ["9434765919", "4812031015", "2018133210", "1812032515"] {
-            assert!(!ten_digits(text).iter().any(TenDigits::read_as_a_time), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_whole_text_is_a_number_or_it_is_not() {
-        let rows = [
-            ("9434765919", true),
-            (" 943 476 5919 ", true),
-            ("=\"9434765919\"", true),
-            ("9434765919.0", true),
-            ("9434765918", false),
-            ("REF9434765919", false),
-            ("9434765919 B", false),
-            ("", false),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(is_nhs_number(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn only_the_digits_of_a_number_are_masked() {
-        let rows = [
-            ("beds_9434765919.csv", "beds_**********.csv"),
-            ("beds 943 476 5919 é.csv", "beds *** *** **** é.csv"),
-            ("RM1_BEDSTATE_20181203_1015.csv", "RM1_BEDSTATE_20181203_1015.csv"),
-            ("x_2018120310.csv", "x_2018120310.csv"),
-            ("NCC_CAREHOME_CAPACITY_201812031015.csv", "NCC_CAREHOME_CAPACITY_201812031015.csv"),
-            ("9434765918.csv", "9434765918.csv"),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(masked(text), expected);
-        }
-    }
-
-    #[test]
-    fn any_text_is_looked_through_without_a_fault() {
-        let long = "9".repeat(MAX_LOOKED_AT * 2);
-        let cut = format!("{}é9434765919", "x".repeat(MAX_LOOKED_AT - 1));
-        let many = "1 ".repeat(MAX_LOOKED_AT);
-        for text in [long.as_str(), &cut, &many, "é1234567890é", "1.2.3.4.5.6.7.8.9.0", "e9", "9.e+9", "1-234-567-890,12"] {
-            assert!(!ten_digits(text).iter().any(TenDigits::tell_by_themselves), "{}", text.len());
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use super::columns::Row;
 use super::plan::{Field, TablePlan};
 use super::sources::{Reader, Source, Value};
 use super::tidy::Unfit;
-use crate::feed::nhs_number::is_nhs_number;
+use crate::feed::nhs_number::holds_nhs_number;
 use std::collections::BTreeMap;
 
 /// Where references that look like NHS numbers stand, by the part and the column.
@@ -28,7 +28,7 @@ pub(super) fn look(plan: &TablePlan<'_>, part: &str, row: &Row<'_>, unfit: &[Unf
     if sources.peek().is_none() {
         return;
     }
-    let not_cut = unfit.iter().map(|unfit| unfit.column.as_str()).find(|column| is_nhs_number(row.text(plan.columns.column(column))));
+    let not_cut = unfit.iter().map(|unfit| unfit.column.as_str()).find(|column| holds_nhs_number(row.text(plan.columns.column(column))));
     let Some(column) = sources.find_map(|source| column_with_one(source, row, reader)).or(not_cut) else { return };
     let seen = found.entry((part.to_owned(), column.to_owned())).or_insert(Seen { rows: 0, first: row.own.line });
     seen.rows += 1;
@@ -36,8 +36,12 @@ pub(super) fn look(plan: &TablePlan<'_>, part: &str, row: &Row<'_>, unfit: &[Unf
 
 /// The column whose text looks like one: a piece of what is put together, or else the whole.
 fn column_with_one<'s>(source: &'s Source<'_>, row: &Row<'_>, reader: &Reader<'_>) -> Option<&'s str> {
-    let whole = || is_nhs_number(&source.raw(row)) || matches!(source.read(row, reader), Value::Text(text) if is_nhs_number(&text));
-    source.pieces().find(|(_, column)| is_nhs_number(row.text(*column))).map(|(name, _)| name).or_else(|| whole().then_some(&source.label))
+    let whole = || holds_nhs_number(&source.raw(row)) || matches!(source.read(row, reader), Value::Text(text) if holds_nhs_number(&text));
+    source
+        .pieces()
+        .find(|(_, column)| holds_nhs_number(row.text(*column)))
+        .map(|(name, _)| name)
+        .or_else(|| whole().then_some(&source.label))
 }
 
 #[cfg(test)]
@@ -73,6 +77,12 @@ mod tests {
                 vec![demand(&["REF"]).field("demand_ref", column("REF"))],
                 vec![&["1", "9434765919", "943 476 5919"]],
                 &[("REF", 2, 3)],
+            ),
+            (
+                "spellings",
+                vec![demand(&["REF"]).field("demand_ref", column("REF"))],
+                vec![&["9.434765919E+09", "NHS9434765919", "9434765919/1", "009434765919"]],
+                &[("REF", 4, 2)],
             ),
             ("no number", vec![demand(&["REF"]).field("demand_ref", column("REF"))], vec![&["9434765918"]], &[]),
             ("not a reference", vec![demand(&["REF"])], vec![&["9434765919"]], &[]),

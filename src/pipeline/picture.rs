@@ -7,6 +7,7 @@ use super::assess::{Assessment, Context, Part, Told, judge};
 use crate::bedstate::{LineType, Snapshot, written_fields};
 use crate::feed::{Findings, LONDON, Report, Slot, Totals};
 use crate::normalise::mapping::Mapping;
+use crate::normalise::quoting::{quoted_place, shown_place};
 use crate::normalise::reference::{Reference, Ward, in_force};
 use crate::normalise::times::local_day;
 use crate::normalise::uses::{self, ColumnUse, PERSON_FIELDS};
@@ -23,6 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of the dataset that are shown.
 const FIRST_LINES: usize = 5;
+
+/// Fields that hold the code of a place as it was sent. Where a column has slipped a person may stand there, so the same codes
+/// are shown as in messages.
+const CODES_OF_PLACES: &[&str] = &["site_code", "ward_code", "bay_code", "bed_ref"];
 
 /// Characters in a line of the text that is kept for a sender.
 const KEPT_WIDTH: usize = 100;
@@ -71,7 +76,11 @@ fn drawn(parts: &[Part<'_>], context: &Context<'_>, told: Option<&Report>) -> (A
 pub fn first_lines(assessment: &Assessment) -> Vec<FirstLine> {
     let Verdict::Accepted(verified) = &assessment.verdict else { return Vec::new() };
     let lines = verified.snapshot().lines.iter().take(FIRST_LINES);
-    let filled = |(field, value): (&'static str, String)| (!value.is_empty()).then(|| (field.to_owned(), value));
+    let shown = |field: &str, value: String| {
+        let hidden = CODES_OF_PLACES.contains(&field) && quoted_place(&value).is_none();
+        if hidden { MASK.to_owned() } else { value }
+    };
+    let filled = |(field, value): (&'static str, String)| (!value.is_empty()).then(|| (field.to_owned(), shown(field, value)));
     lines.map(|line| written_fields(line).into_iter().filter_map(filled).collect()).collect()
 }
 
@@ -109,13 +118,14 @@ fn pictured_table(mapping: &Mapping, table: &TableOutline<'_>) -> PicturedTable 
     let mut columns: Vec<PicturedColumn> = Vec::new();
     for (at, column) in table.read.layout.columns.iter().enumerate() {
         let agreed = table.agreed_at(at);
+        let nameless = table.names.get(at).is_none_or(|name| name.as_deref() == Some(""));
         let sent_as = table.names.get(at).cloned().flatten().filter(|name| !name.is_empty());
         let ColumnUse { fields, also } = agreed.map(use_of).unwrap_or_default();
         let fate = match agreed {
             _ if column.identifier => Fate::Identifier,
             Some(_) if fields.is_empty() && also.is_empty() => Fate::Unused,
             Some(_) => Fate::Read,
-            None if table.mapping.header && sent_as.is_none() && column.label == format!("column {}", at + 1) => Fate::Nameless,
+            None if table.mapping.header && nameless => Fate::Nameless,
             None => Fate::NotAgreed,
         };
         columns.push(PicturedColumn { position: Some(at + 1), sent_as, agreed: agreed.map(str::to_owned), fate, fields, also });
@@ -181,7 +191,8 @@ fn lines(findings: &Findings, tables: &[TableOutline<'_>], several: bool) -> Vec
     all
 }
 
-/// Beds of each ward beside the register's; wards that the register has and the file has not come with none.
+/// Beds of each ward beside the register's; wards that the register has and the file has not come with none. A code that the
+/// register does not have is shown as in messages.
 fn beds_by_ward(snapshot: &Snapshot, reference: &Reference) -> Vec<WardBeds> {
     if !snapshot.coverage.beds {
         return Vec::new();
@@ -196,9 +207,10 @@ fn beds_by_ward(snapshot: &Snapshot, reference: &Reference) -> Vec<WardBeds> {
         let Some(ward) = line.ward_code.as_deref() else { continue };
         beds.entry((&line.site_code, ward)).or_default().0 += u64::from(line.quantity);
     }
+    let shown = |code: &str, known: bool| if known { code.to_owned() } else { shown_place(code) };
     let pictured = |((site, ward), (beds, registered)): ((&str, &str), (u64, Option<u32>))| WardBeds {
-        site: site.to_owned(),
-        ward: ward.to_owned(),
+        site: shown(site, registered.is_some()),
+        ward: shown(ward, registered.is_some()),
         beds,
         registered,
     };

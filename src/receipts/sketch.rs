@@ -106,7 +106,7 @@ fn ink_of(severity: Severity) -> Ink {
 fn place(finding: &Finding) -> String {
     let part = finding.place.part.as_ref().map(|part| format!("part {part}"));
     let line = finding.place.line.map(|line| format!("line {line}"));
-    let column = finding.place.column.as_ref().map(|column| format!("column {column}"));
+    let column = finding.place.column.as_ref().map(|column| format!("column {}", column.strip_prefix("column ").unwrap_or(column)));
     let words: Vec<String> = [part, line, column].into_iter().flatten().collect();
     if words.is_empty() { String::new() } else { format!("{}: ", words.join(", ")) }
 }

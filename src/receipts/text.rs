@@ -103,7 +103,7 @@ fn rule(page: &mut Page, count: &FindingCount, document: &ReceiptDocument) {
 fn place(finding: &ReceiptFinding) -> String {
     let part = finding.part.as_ref().map(|part| format!("part {part}"));
     let line = finding.line.map(|line| format!("line {line}"));
-    let column = finding.column.as_ref().map(|column| format!("column {column}"));
+    let column = finding.column.as_ref().map(|column| format!("column {}", column.strip_prefix("column ").unwrap_or(column)));
     let words: Vec<String> = [part, line, column].into_iter().flatten().collect();
     let joined = words.join(", ");
     let mut letters = joined.chars();

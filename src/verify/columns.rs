@@ -55,9 +55,10 @@ pub fn is_plain(matched: usize, mapping: &TableMapping) -> bool {
     matched.saturating_mul(2) >= mapping.columns.len()
 }
 
-/// The layout that a line of column names gives, and whether every mandatory column is there once.
+/// The layout that a line of column names gives, and whether every mandatory column is there once. Where the file was cut within
+/// that line, its last name may be a piece of another, and says nothing: "Patient" of "Patient type".
 #[must_use]
-pub fn by_names(header: &Record<'_>, mapping: &TableMapping, findings: &mut Findings) -> (Layout, bool) {
+pub fn by_names(header: &Record<'_>, mapping: &TableMapping, cut: bool, findings: &mut Findings) -> (Layout, bool) {
     let names: Vec<String> = header.fields.iter().map(|field| plain_name(field)).collect();
     let width = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let mut layout = Layout { positions: Vec::new(), columns: Vec::new(), width };
@@ -97,6 +98,7 @@ pub fn by_names(header: &Record<'_>, mapping: &TableMapping, findings: &mut Find
     for (at, (name, owner)) in names.iter().zip(&owners).enumerate() {
         let column = match owner {
             Some(owner) => agreed(owner, mapping),
+            None if cut && at + 1 == names.len() => FileColumn { label: format!("column {}", at + 1), identifier: false },
             None => not_agreed(at, name, header, mapping, trusted, findings),
         };
         layout.columns.push(column);
@@ -112,6 +114,11 @@ fn agreed(name: &str, mapping: &TableMapping) -> FileColumn {
     FileColumn { label: name.to_owned(), identifier: mapping.identifiers.iter().any(|identifier| identifier == name) }
 }
 
+/// Whether a table's agreed columns say that its places are homes, as care homes are.
+fn is_of_homes(mapping: &TableMapping) -> bool {
+    mapping.columns.iter().any(|column| plain_name(column).contains("homename"))
+}
+
 /// Judges a column of the file that is none of the agreed ones: dropped, and looked at for what its name gives away.
 fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping, trusted: bool, findings: &mut Findings) -> FileColumn {
     let number = format!("column {}", at + 1);
@@ -124,15 +131,18 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
     }
     // A column that is named like a person's number gives it away by its name.
     let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
-    let label = if trusted { written } else { number };
-    if header.fields.get(at).is_some_and(|field| identifiers::names_a_person(field)) {
+    // A line end may be lost, and then the first row stands behind the names: only what tells what a column holds is a name.
+    let field = header.fields.get(at).map(AsRef::as_ref).unwrap_or_default();
+    let label = if trusted && identifiers::may_be_shown(field) { written } else { number };
+    if identifiers::names_a_person(field) && !(is_of_homes(mapping) && identifiers::names_a_home(field)) {
         findings.push(identifiers::named_for_a_person(&label));
     } else if trusted {
+        let named = label.strip_prefix("column ").unwrap_or(&label);
         let finding = if mapping.reject_extra {
-            let said = format!("Column {label} was not agreed, and other columns than the agreed ones reject this file.");
+            let said = format!("Column {named} was not agreed, and other columns than the agreed ones reject this file.");
             Finding::new(Rule::Str04, said).with_severity(Severity::RejectFile)
         } else {
-            Finding::new(Rule::Str04, format!("Column {label} was not agreed; it was dropped."))
+            Finding::new(Rule::Str04, format!("Column {named} was not agreed; it was dropped."))
         };
         findings.push(finding.in_column(&label));
     }

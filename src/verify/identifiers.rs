@@ -7,8 +7,7 @@ mod dates;
 mod names;
 mod unread;
 
-pub use crate::feed::nhs_number::is_nhs_number;
-pub use names::names_a_person;
+pub use names::{may_be_shown, names_a_home, names_a_person};
 pub use unread::{Expects, scan_member, scan_unread};
 
 use super::columns::FileColumn;
@@ -25,8 +24,8 @@ const FEWEST_NUMBERS: u64 = 3;
 /// column of three is taken for what it is not once in 1,331 times, and of ten hardly ever.
 const SHARE_PERCENT: u64 = 80;
 
-/// Different numbers that are enough whatever they start with. Fewer, repeated on many rows, may be anything that stands on
-/// every row; they count where all are of a range that is issued.
+/// Different numbers that are enough whatever they start with. Fewer, repeated on many rows, may be anything; they count where
+/// all are of a range that is issued, unless it is one that stands on every row.
 const DIFFERENT: usize = 3;
 
 /// Shortest field that is looked at, and the fewest digits in it: a date such as 14-Feb-35.
@@ -44,6 +43,8 @@ const SERIAL_CHARS: std::ops::RangeInclusive<usize> = 4..=7;
 pub struct Scan {
     columns: Vec<Column>,
     asides: Findings,
+    /// Rows that were looked at.
+    rows: u64,
 }
 
 /// What one column's values look like.
@@ -91,8 +92,10 @@ impl Scan {
 
     /// Looks at one field of the column at a position.
     pub fn look(&mut self, column: usize, field: &str) {
+        self.rows += u64::from(column == 0);
         let short = SERIAL_CHARS.contains(&field.len()) && matches!(field.as_bytes().first(), Some(b'0'..=b'9'));
-        let long = field.len() >= FEWEST_CHARS && field.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS;
+        let digits = || field.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS || holds_other_digits(field);
+        let long = field.len() >= FEWEST_CHARS && digits();
         if !short && !long {
             return;
         }
@@ -126,7 +129,7 @@ impl Scan {
             if columns.get(at).is_some_and(|column| column.identifier) {
                 continue;
             }
-            if seen.holds_numbers() {
+            if seen.holds_numbers(self.rows) {
                 let message = format!("{} values in {label} look like NHS numbers. The file is sealed.", seen.passed);
                 findings.push(Finding::new(Rule::Igv02, message).in_column(label));
             }
@@ -203,10 +206,12 @@ impl Column {
         (1..FEWEST_NUMBERS).contains(&self.seen) && self.passed == self.seen && self.different.iter().all(TenDigits::are_of_an_issued_range)
     }
 
-    fn holds_numbers(&self) -> bool {
+    fn holds_numbers(&self, rows: u64) -> bool {
+        // What stands on every row is the file's: a run, a batch, a telephone. Nobody lies in every bed.
+        let of_the_file = self.different.len() == 1 && self.seen == self.passed && self.seen == rows;
         let share = self.passed.saturating_mul(100) >= self.seen.saturating_mul(SHARE_PERCENT);
         let different = self.different.len() >= DIFFERENT || self.different.iter().all(TenDigits::are_of_an_issued_range);
-        self.passed >= FEWEST_NUMBERS && share && different
+        self.passed >= FEWEST_NUMBERS && share && different && !of_the_file
     }
 }
 
@@ -291,6 +296,11 @@ pub fn check_beside(what: &str, bytes: &[u8]) -> Option<Finding> {
 fn readable(bytes: &[u8]) -> String {
     let kept: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Whether digits of other scripts make a text worth a closer look: hardly any field has letters beyond ASCII at all.
+fn holds_other_digits(text: &str) -> bool {
+    !text.is_ascii() && text.chars().filter(|c| c.is_numeric()).count() >= FEWEST_DIGITS
 }
 
 fn holds_a_number(text: &str) -> bool {

@@ -150,6 +150,9 @@ impl<'m> TableOutline<'m> {
         let trusted = |at: usize, name: &str| {
             let column = self.read.layout.columns.get(at).filter(|column| column.label != format!("column {}", at + 1));
             let unquoted = name.trim().trim_matches('"').trim();
+            if unquoted.is_empty() {
+                return Some(String::new());
+            }
             column.map(|_| printed(&unquoted.chars().take(super::MAX_QUOTED_CHARS).collect::<String>()).into_owned())
         };
         self.names = record.cells.iter().enumerate().map(|(at, name)| trusted(at, name)).collect();

@@ -3,11 +3,14 @@
 //! Owns how a name is cut into words, and what they say together. Refuses to look at values.
 
 mod lists;
+mod shown;
+
+pub use shown::may_be_shown;
 
 use super::births::DaysOf;
 use lists::{
-    BARE, BARE_BESIDE, BEHIND_WAYS, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES, TELLING, TELLING_ALONE,
-    TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH,
+    BARE, BARE_BESIDE, BEHIND_WAYS, CLASSES, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES, SORTED, TELLING,
+    TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH,
 };
 
 /// The shortest word that is looked for within a longer one.
@@ -19,6 +22,9 @@ pub fn names_a_person(name: &str) -> bool {
     let words = words(name);
     let plain = words.concat();
     let asked = name.trim_end().ends_with('?');
+    if is_a_class(&words) {
+        return false;
+    }
     TELLING.iter().any(|text| plain.contains(text))
         || TELLING_ENDS.iter().any(|text| plain.ends_with(text))
         || TELLING_STARTS.iter().any(|text| plain.starts_with(text))
@@ -29,6 +35,19 @@ pub fn names_a_person(name: &str) -> bool {
         || is_a_persons_number(&words)
         || (is_a_way_to_reach_a_person(&words) && !asked)
         || (stands_for_a_person(&words) && !asked)
+}
+
+/// Whether a name is that of a home's address, postcode or telephone: of a care home where the table is about homes.
+#[must_use]
+pub fn names_a_home(name: &str) -> bool {
+    let words = words(name);
+    let Some((first, rest)) = words.split_first() else { return false };
+    let plain = rest.concat();
+    first == "home"
+        && (plain.starts_with("address")
+            || plain.starts_with("addr")
+            || POSTCODES.contains(&plain.as_str())
+            || rest.iter().all(|word| is_a_way(word)))
 }
 
 /// What a column name says of the days that may stand below it.
@@ -80,12 +99,17 @@ fn words(name: &str) -> Vec<String> {
     joined_words(words)
 }
 
-/// "Service" alone is a thing, and "user" alone may be anybody; "e-mail" is one word.
+/// "Service" alone is a thing, and "user" alone may be anybody; "e-mail" and "RiO" are one word, and "nm" is short for a name.
 fn joined_words(words: Vec<String>) -> Vec<String> {
     let mut joined: Vec<String> = Vec::new();
     for word in words {
         match joined.last_mut() {
-            Some(last) if (last == "service" && word.starts_with("user")) || (last == "e" && word == "mail") => last.push_str(&word),
+            Some(last)
+                if (last == "service" && word.starts_with("user")) || (last == "e" && word == "mail") || (last == "ri" && word == "o") =>
+            {
+                last.push_str(&word);
+            }
+            _ if word == "nm" || word == "nme" => joined.push("name".to_owned()),
             _ => joined.push(word),
         }
     }
@@ -106,6 +130,16 @@ fn is_a_persons_name(words: &[String]) -> bool {
         Some(word) if is_person(word) => true,
         Some(word) if is_thing(word) => false,
         _ => owner.iter().any(|word| is_person(word)) || !speaks_of(THINGS, &owner),
+    }
+}
+
+/// What sorts people or remarks into classes, or is a remark on a bed, is about nobody: "DOB band", "Comment code", "Address type",
+/// "Bed note".
+fn is_a_class(words: &[String]) -> bool {
+    match words {
+        [.., before, last] if CLASSES.contains(&last.as_str()) => SORTED.contains(&before.as_str()),
+        [place, note] => place == "bed" && note == "note",
+        _ => false,
     }
 }
 
@@ -159,7 +193,8 @@ fn stands_for_a_person(words: &[String]) -> bool {
         all => all,
     };
     let persons = words.iter().filter(|word| BARE.contains(&word.as_str())).count();
-    persons == 1 && words.iter().all(|word| BARE.contains(&word.as_str()) || is_one_of(BARE_BESIDE, word))
+    let counted = words.iter().any(|word| word == "beds");
+    persons == 1 && !counted && words.iter().all(|word| BARE.contains(&word.as_str()) || is_one_of(BARE_BESIDE, word))
 }
 
 /// What is left of "Patient CHI" or "Pt first" without the word for the person.

@@ -11,7 +11,7 @@ fn births() -> impl Iterator<Item = Date> {
 
 /// Numbers that pass, from the range that is never issued.
 fn numbers() -> impl Iterator<Item = String> {
-    (0..1_000_u32).map(|n| format!("999{n:07}")).filter(|number| is_nhs_number(number)).take(20)
+    (0..1_000_u32).map(|n| format!("999{n:07}")).filter(|number| ten_digits(number).iter().any(TenDigits::pass)).take(20)
 }
 
 fn sealed_by(rule: Rule, values: &[String]) -> bool {
@@ -95,10 +95,10 @@ fn igv_02_nhs_numbers_seal_in_every_spelling() {
         number.char_indices().map(piece).collect::<String>()
     };
     let mut spellings: Vec<(String, Spelling)> = Vec::new();
-    for sign in [" ", "\u{a0}", "\u{202f}", "\u{2009}", "-", "\u{2010}", "\u{2013}", ".", "_", "/", ","] {
+    for sign in [" ", "\u{a0}", "\u{202f}", "\u{2009}", "-", "\u{2010}", "\u{2013}", ".", "_", "/", ",", "\u{b7}", ";", ":", "'"] {
         spellings.push((format!("groups with {sign:?}"), Box::new(move |number| parts(number, &[3, 6], sign))));
     }
-    let around = ["#", "'#", "=\"#\"", "#.0", "NHS#", "NHS No: #", "SMITH #", "# SMITH", "(#)", "#^^^NHS"];
+    let around = ["#", "'#", "=\"#\"", "#.0", "NHS#", "NHS No: #", "SMITH #", "# SMITH", "(#)", "#^^^NHS", "\u{200e}#"];
     for text in around {
         spellings.push((text.to_owned(), Box::new(move |number| text.replace('#', number))));
         let grouped = move |number: &str, sign: &str| text.replace('#', &parts(number, &[3, 6], sign));
@@ -109,6 +109,14 @@ fn igv_02_nhs_numbers_seal_in_every_spelling() {
     }
     spellings.push(("thousands".to_owned(), Box::new(move |number| parts(number, &[1, 4, 7], ","))));
     spellings.push(("exponents".to_owned(), Box::new(move |number| format!("{}E+09", parts(number, &[1], ".")))));
+    spellings.push(("a fraction and an exponent".to_owned(), Box::new(|number| format!("0.{number}E+10"))));
+    spellings.push(("noughts in front".to_owned(), Box::new(|number| format!("00{number}"))));
+    spellings.push(("brackets".to_owned(), Box::new(move |number| format!("({}", parts(number, &[3, 6], " ")).replacen(' ', ") ", 1))));
+    let wide = |number: &str| number.bytes().filter_map(|byte| char::from_u32(0xff10 + u32::from(byte - b'0'))).collect();
+    spellings.push(("wide digits".to_owned(), Box::new(wide)));
+    for sign in ["\u{200e}", "\u{200b}", "\u{ad}", "\u{2060}"] {
+        spellings.push((format!("{sign:?} inside"), Box::new(move |number| parts(number, &[3, 4], sign))));
+    }
     spellings.push(("blanks between all".to_owned(), Box::new(move |number| parts(number, &[1, 2, 3, 4, 5, 6, 7, 8, 9], " "))));
     for (spelling, write) in spellings {
         let values: Vec<String> = numbers().map(|number| write(&number)).collect();

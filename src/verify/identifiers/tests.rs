@@ -18,6 +18,26 @@ fn grouped(number: &str, sign: &str) -> String {
     format!("{first}{sign}{second}{sign}{third}")
 }
 
+#[test]
+fn igv_02_one_number_on_every_row_is_the_files_and_not_a_persons() {
+    let one = |at: usize| (at < 3).then_some(GOOD);
+    let two = |at: usize| Some(if at == 0 { "4010232137" } else { GOOD });
+    let rows: [(&str, &dyn Fn(usize) -> Option<&'static str>, u64); 4] = [
+        ("a run's number on each row", &|_| Some(GOOD), 0),
+        ("a patient's on three rows of many", &one, 1),
+        ("two patients'", &two, 1),
+        ("with others that do not pass", &|at| Some(if at == 0 { BAD } else { GOOD }), 1),
+    ];
+    for (what, value, expected) in rows {
+        let mut scan = Scan::default();
+        for at in 0..30 {
+            scan.look(0, "W1");
+            scan.look(1, value(at).unwrap_or_default());
+        }
+        assert_eq!(scan.findings(&[], &Agreed::default()).count_of(Rule::Igv02), expected, "{what}");
+    }
+}
+
 /// As a spreadsheet writes it with so many digits of its fraction.
 fn scientific(number: &str, digits: usize) -> String {
     let (whole, fraction) = number.split_at(1);

@@ -60,7 +60,9 @@ pub fn scan_member(bytes: &[u8], mappings: &[Mapping], expects: Expects) -> Find
         Expects::Nothing if findings.count_of(Rule::Igv02) == 0 => findings.append(scan.few(&columns)),
         Expects::Nothing => {}
     }
-    for (at, (name, written)) in names.iter().zip(written).enumerate() {
+    // Where nothing follows the first line, and it has no end, its last name may be a piece of one.
+    let whole = if text.contains(['\n', '\r']) { written.len() } else { written.len().saturating_sub(1) };
+    for (at, (name, written)) in names.iter().zip(written).enumerate().take(whole) {
         if names_a_person(written) && !known.contains(name) && !declared.contains(name) {
             findings.push(named_for_a_person(&label_of(at)));
         }

@@ -76,10 +76,10 @@ fn every_row_is_accounted_for_and_every_oddity_is_said() {
             1,
         ),
         (whole.replace("AGE", "SEX"), "STR-03 F Column SEX is there 2 times.|STR-03 F Column AGE is missing.|STR-08 I 1 total line skipped.".into(), 0),
-        (whole.replace(",AGE", ",Alter"), "STR-03 F Column AGE is missing.|STR-04 W Column Alter was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
+        (whole.replace(",AGE", ",Alter"), "STR-03 F Column AGE is missing.|STR-04 W Column 7 was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
         (
             whole.replace(",AGE", ",AGE,Mood").replace(",83", ",83,fine").replace("1,,", "1,,,"),
-            format!("STR-04 W Column Mood was not agreed; it was dropped.|{quiet}"),
+            format!("STR-04 W Column 8 was not agreed; it was dropped.|{quiet}"),
             1,
         ),
         (
@@ -163,9 +163,9 @@ fn said_loosely(text: &str, mapping: &TableMapping, limits: &Limits) -> (String,
 
 #[test]
 fn igv_02_numbers_are_found_in_any_column_but_a_declared_one() {
-    let numbers = "9434765919";
+    let numbers = ["9434765919", "4010232137", "9434765919"];
     let beds_with = |column: &str| {
-        let rows: String = (0..3).map(|n| format!("03/12/2018 10:15,RM102,W1,B{n},OCC,F,83,{numbers}\n")).collect();
+        let rows: String = numbers.iter().map(|n| format!("03/12/2018 10:15,RM102,W1,B1,OCC,F,83,{n}\n")).collect();
         format!("WHEN,SITE,WARD,BED,STATUS,SEX,AGE,{column}\n{rows}TOTAL,,,,3,,,\n")
     };
     let (found, _) = said(&beds_with("Local ref"), &beds(), &Limits::default());
@@ -182,7 +182,7 @@ fn igv_02_numbers_are_found_in_any_column_but_a_declared_one() {
     let swallowed = beds_with("Local ref").replacen("W1", "\"W1", 1);
     let (found, _) = said(&swallowed, &beds(), &Limits::default());
     assert!(found.contains("STR-05 F") && found.contains("IGV-02 F 3 values in Local ref"), "{found}");
-    let pipes_text = format!("H|RM1|1|20181203101500|B\n{}T|3\n", format!("D|RM102|W1|B1|U|{numbers}\n").repeat(3));
+    let pipes_text = format!("H|RM1|1|20181203101500|B\n{}T|3\n", numbers.map(|n| format!("D|RM102|W1|B1|U|{n}\n")).concat());
     assert_eq!(said(&pipes_text, &pipes(), &Limits::default()).0, "");
 }
 
@@ -277,4 +277,25 @@ fn first_and_last_lines_may_say_what_a_control_record_says() {
     let (found, _) = said(&text.replace("T|1|0|1|0", "T|1|0|one"), &mapping, &Limits::default());
     let unstated = "STR-07 F The last line states no sum at position";
     assert_eq!(found, format!("{unstated} 4.|{unstated} 5."));
+}
+
+#[test]
+fn a_piece_of_a_columns_name_says_nothing_of_people() {
+    let found = |text: &str| read(text, &beds(), &Limits::default()).findings.count_of(Rule::Igv01);
+    let names = HEAD.trim_end();
+    for (text, expected) in [
+        (format!("{names},Patient"), 0),
+        (format!("{names},Patient\n"), 1),
+        (format!("{names},Patient,Ty"), 1),
+        (format!("{names},Patient\n{}", ROW.trim_end()), 1),
+    ] {
+        assert_eq!(found(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn where_a_line_end_was_lost_the_first_rows_values_are_not_repeated_as_names() {
+    let glued = format!("{},Smithson,14/02/1935,O\n{ROW}", HEAD.trim_end());
+    let found = format!("{:?}", read(&glued, &beds(), &Limits::default()).findings);
+    assert!(found.contains("Column 8 was not agreed") && !found.contains("Smithson") && !found.contains("1935"), "{found}");
 }

@@ -118,7 +118,23 @@ pub(super) const THINGS: &[&str] = &[
     "dataset",
     "feed",
     "source",
+    "computer",
+    "host",
+    "machine",
+    "device",
+    "printer",
+    "job",
+    "task",
+    "batch",
+    "script",
+    "surge",
 ];
+
+/// Words of classes. Behind one of [`SORTED`] they leave nothing of a person.
+pub(super) const CLASSES: &[&str] = &["band", "range", "group", "type", "category", "class", "code", "codes"];
+
+/// What is sorted into classes.
+pub(super) const SORTED: &[&str] = &["dob", "yob", "comment", "comments", "remark", "remarks", "note", "notes", "address"];
 
 /// Things with addresses, postcodes and telephones of their own. A home is not one: "home address" is a patient's.
 pub(super) const THINGS_WITH_ADDRESSES: &[&str] = &[
@@ -137,6 +153,8 @@ pub(super) const THINGS_WITH_ADDRESSES: &[&str] = &[
     "clinic",
     "practice",
     "office",
+    "bed",
+    "location",
     "desk",
     "helpdesk",
     "support",
@@ -178,7 +196,7 @@ pub(super) const BARE: &[&str] =
 
 /// Words beside one of those that change nothing.
 pub(super) const BARE_BESIDE: &[&str] =
-    &["the", "a", "of", "bed", "current", "previous", "next", "new", "expected", "allocated", "detail", "info", "information"];
+    &["the", "a", "of", "bed", "current", "previous", "next", "new", "expected", "allocated", "full", "detail", "info", "information"];
 
 /// Parts of a column name, without spaces and punctuation, that give a person away wherever they stand.
 pub(super) const TELLING: &[&str] = &[
@@ -198,6 +216,7 @@ pub(super) const TELLING: &[&str] = &[
     "serviceusername",
     "dateofbirth",
     "birthdate",
+    "birthdt",
     "birthday",
     "yearofbirth",
     "datebirth",
@@ -244,6 +263,14 @@ pub(super) const TELLING_ALONE: &[&str] = &[
     "born",
     "aka",
     "knownas",
+    "maiden",
+    "pid",
+    "passport",
+    "hospitalid",
+    "hospid",
+    "yearborn",
+    "dateborn",
+    "bornon",
     "pcd",
     "pcds",
     "pcode",
@@ -259,7 +286,7 @@ pub(super) const POSTCODES: &[&str] = &["postcode", "postalcode"];
 pub(super) const NUMBERS: &[&str] = &["id", "no", "num", "number", "ref", "reference", "identifier", "key"];
 
 /// What, with one of those behind it, is a person's number or that of a stay, by which a person is found.
-pub(super) const NUMBERED: &[&str] = &["nhs", "chi", "hcn", "crn", "hsc", "ni", "pas", "passport", "spell", "encounter"];
+pub(super) const NUMBERED: &[&str] = &["nhs", "chi", "hcn", "crn", "hsc", "ni", "pas", "rio", "rxr", "passport", "spell", "encounter"];
 
 /// Words for the ways to reach somebody.
 pub(super) const WAYS: &[&str] = &["tel", "telephone", "phone", "mobile", "mob", "email", "contact"];

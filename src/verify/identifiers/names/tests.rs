@@ -172,11 +172,38 @@ fn igv_01_a_column_name_that_gives_a_person_away_is_known() {
         "Inits",
         "Memo",
         "Ward memo",
+        "PATIENT_NM",
+        "HospitalID",
+        "birth_dt",
+        "PID",
+        "pat_nm",
+        "Patient_Full",
+        "Maiden",
+        "Year born",
+        "RiO ID",
+        "Rio number",
+        "RXR No",
+        "Passport",
+        "full nm",
+        "first_nm",
     ];
     let missed: Vec<&str> = persons.into_iter().filter(|name| !names_a_person(name)).collect();
     assert!(missed.is_empty(), "{missed:?}");
     let others = [
         "Ward name",
+        "ward_nm",
+        "Bed address",
+        "Location address",
+        "Address type",
+        "Computer name",
+        "Hostname",
+        "Job name",
+        "Surge name",
+        "Resident beds",
+        "Bed note",
+        "Comment code",
+        "Remark code",
+        "DOB band",
         "Home Name",
         "WARD_DESC",
         "UnitName",
@@ -312,6 +339,25 @@ fn igv_01_a_column_name_that_gives_a_person_away_is_known() {
     ];
     let mistaken: Vec<&str> = others.into_iter().filter(|name| names_a_person(name)).collect();
     assert!(mistaken.is_empty(), "{mistaken:?}");
+}
+
+#[test]
+fn igv_01_a_home_has_an_address_of_its_own_where_the_table_is_about_homes() {
+    for (name, expected) in
+        [("Home address", true), ("Home postcode", true), ("Home tel", true), ("Patient home address", false), ("Home", true)]
+    {
+        assert_eq!(names_a_home(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_nobody_agreed_is_repeated_where_it_says_what_the_column_holds() {
+    for name in ["Bed type", "ExtractId", "Surname", "Ward opened", "EDD", "Patient count", "Age", "Telephone", "BAY_TYPE", "Bed 2"] {
+        assert!(may_be_shown(name), "{name}");
+    }
+    for name in ["Smithson", "SMITH, John", "14/02/1935", "Ward 14/02/1935", "W1", "F", "9434765919", "Bed 140235", ""] {
+        assert!(!may_be_shown(name), "{name}");
+    }
 }
 
 #[test]

@@ -130,9 +130,11 @@ impl Rule {
                 "{manifest} does not list {member}.",
                 "{manifest} lists members that are not in the archive ({count}).",
             ],
-            Self::Str07 => {
-                &["{where} says {total} is {stated}, the sum of the rows is {sum}.", "The last line states no sum at position {place}."]
-            }
+            Self::Str07 => &[
+                "{where} says {total} is {stated}, the sum of the rows is {sum}.",
+                "The total row states {stated} in {column}; the rows add up to {sum}.",
+                "The last line states no sum at position {place}.",
+            ],
             Self::Str08 => &[
                 "{lines} skipped.",
                 "rows of {table} that only add to other rows: {count}",
@@ -222,7 +224,12 @@ impl Rule {
             Self::Ref06 => &["Ward {ward} at site {site}: {field} differs from the register, which is kept."],
             Self::Ref07 => &["values in {column} that are on no national list, left out: {count}, the first here"],
             Self::Ref08 => &["No mapping is in force for {day}."],
-            Self::Row01 => &["{column} is blank: {field} is needed", "{column} is blank: write 0 where there are none"],
+            Self::Row01 => &[
+                "{column} is blank: {field} is needed",
+                "{column} is blank: write 0 where there are none",
+                "{column} is blank: it says to which row this one belongs",
+                "{column} is blank below a row that could not be read: what it repeats is not known",
+            ],
             Self::Row02 => &[
                 "{count} is not a whole number",
                 "{count} is not a whole number from 1 to 99,999",
@@ -254,7 +261,8 @@ impl Rule {
                 "{rejected} of {rows} rows failed, above {limit} %: the file is not safe to use.",
                 "{count} rows of ward {ward} failed: the file is not safe to use.",
                 "{rejected} of {rows} rows about {kind} failed: the file is not safe to use.",
-                "{rows} rows failed that may be about waiting patients, and no other row is: the file is not safe to use.",
+                "{rows} rows failed that may be about {kind}, and no other row is: the file is not safe to use.",
+                "{rows} rows failed that settle what other rows are: the file is not safe to use.",
                 "Ward {ward} would lose all its beds to rejected rows: the file is not safe to use.",
             ],
             Self::Xro01 => &["Bed on ward {ward} is listed {times} times, on lines {lines}."],

@@ -119,6 +119,11 @@ pub(super) struct Row<'r> {
 }
 
 impl<'r> Row<'r> {
+    /// Whether it joins a row of another table.
+    pub(super) fn has_joined(&self) -> bool {
+        self.joined.is_some()
+    }
+
     /// A column's text, trimmed; blank where it is a null token.
     pub(super) fn text(&self, column: Column<'_>) -> &'r str {
         let number = self.number(column);
@@ -154,6 +159,13 @@ impl<'a> Test<'a> {
     pub(super) fn holds(&self, row: &Row<'_>) -> bool {
         let number = row.number(self.column).and_then(|number| usize::try_from(number).ok());
         number.map_or(self.blank, |number| self.answers.get(number).copied().unwrap_or(self.blank))
+    }
+}
+
+impl Test<'_> {
+    /// Whether it asks for something that the row of another table should say, which the row joins, and which is blank there.
+    pub(super) fn is_left_open(&self, row: &Row<'_>) -> bool {
+        matches!(self.column.cell, Cell::Joined(_)) && row.joined.is_some() && row.text(self.column).is_empty()
     }
 }
 

@@ -9,11 +9,11 @@ mod lines;
 pub use files::{Compression, FilePart, Manifest, NamePattern, NamePiece, PartRole};
 pub use lines::{Condition, FIELDS, FieldSource, LineMapping, LinesPerRow, Otherwise, Quantity, Reading, Sum};
 
-use crate::bedstate::Coverage;
+use crate::bedstate::{Coverage, LineType};
 use crate::feed::Digest;
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One version of one provider's mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +140,29 @@ pub struct TableMapping {
     pub lines: Vec<LineMapping>,
     /// Fields that must be filled beyond what the dataset asks (ROW-01).
     pub required: Vec<String>,
+}
+
+impl TableMapping {
+    /// What its rows can tell of, whatever they say: any kind where a line's type is a plain column's text.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeSet<LineType> {
+        let mut kinds = BTreeSet::new();
+        for line in &self.lines {
+            let own = || self.fields.get("line_type").filter(|_| !line.omit.iter().any(|left_out| left_out == "line_type"));
+            match line.set.get("line_type").or_else(own) {
+                Some(FieldSource::Value(code)) => kinds.extend(code.parse::<LineType>()),
+                Some(FieldSource::Column { reading: Reading::Codes { codes, otherwise }, .. }) => {
+                    kinds.extend(codes.values().filter_map(|code| code.parse::<LineType>().ok()));
+                    if let Otherwise::Code(code) = otherwise {
+                        kinds.extend(code.parse::<LineType>());
+                    }
+                }
+                Some(_) => kinds.extend(LineType::ALL),
+                None => {}
+            }
+        }
+        kinds
+    }
 }
 
 /// How the cells of a table are put right, by column, in this order. Everything that follows sees the result only.

@@ -13,7 +13,7 @@ use super::values;
 use super::words::Words;
 use crate::bedstate::{Line, LineType};
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A field of the dataset that a mapping can fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,8 @@ impl Field {
 pub(super) struct TablePlan<'a> {
     pub(super) per_row: LinesPerRow,
     pub(super) columns: Columns<'a>,
+    /// What its rows can tell of.
+    pub(super) kinds: BTreeSet<LineType>,
     pub(super) lines: Vec<LinePlan<'a>>,
     /// Counts of a row that must fit together.
     pub(super) sums: Vec<Together<'a>>,
@@ -173,6 +175,7 @@ impl<'a> TablePlan<'a> {
         let inspected = mapping.columns.iter().filter(|name| !times.contains(name.as_str()) && !mapping.identifiers.contains(name));
         Self {
             per_row: mapping.lines_per_row,
+            kinds: mapping.kinds(),
             lines,
             sums: mapping.sums.iter().map(|sum| Together { rest: Count::new(&sum.rest, &columns), exact: sum.exact }).collect(),
             skips,
@@ -234,6 +237,21 @@ impl<'a> TablePlan<'a> {
             conditions.is_some_and(|all| all.iter().all(|test| matches!(test.condition, Condition::OneOf(_) | Condition::StartsWith(_))))
         };
         self.unmet(row).filter(lists).map(|column| self.complaint(column, row)).collect()
+    }
+
+    /// A line that a row would make but for what the row it joins leaves blank, and what is wrong with that: the row must not fall
+    /// through to another kind as if it had joined none. Where some line asks for the blank, the mapping has spoken of it.
+    pub(super) fn left_open(&self, row: &Row<'_>) -> Option<(&LinePlan<'a>, (&'a str, String))> {
+        if !row.has_joined() {
+            return None;
+        }
+        let first = self.lines.iter().position(|line| line.applies(row)).filter(|_| self.per_row == LinesPerRow::One);
+        self.lines.iter().take(first.unwrap_or(self.lines.len())).find_map(|line| {
+            let mut unmet = line.when.iter().filter(|test| !test.holds(row)).peekable();
+            let column = unmet.peek()?.column;
+            let open = |test: &Test<'_>| test.is_left_open(row) && self.unmet(row).any(|column| column.name == test.column.name);
+            unmet.all(open).then(|| (line, self.complaint(column, row)))
+        })
     }
 
     fn unmet<'s>(&'s self, row: &'s Row<'_>) -> impl Iterator<Item = Column<'a>> + 's {

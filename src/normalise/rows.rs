@@ -60,6 +60,8 @@ pub struct Normalised {
     pub rejected_kinds: BTreeMap<LineType, u64>,
     /// Rejected rows that do not say what they tell of.
     pub rejected_of_no_kind: u64,
+    /// Rejected rows of joined tables that settle what the rows are which they add to: those are not what they seem.
+    pub rejected_settling: u64,
     /// Beds by ward that is not registered (0 where only demand names it).
     pub unknown_ward_beds: BTreeMap<WardKey, u64>,
     /// Wards of rows that rightly made no line, or that the mapping leaves out: they are told of, with no bed.
@@ -98,6 +100,7 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
         tally: Tally::default(),
         references: References::default(),
         spare: Vec::new(),
+        keyless: BTreeMap::new(),
     };
     for table in tables {
         let described = mapping.tables.iter().find(|described| described.name == table.name);
@@ -107,7 +110,10 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
             _ => work.skip(table, described),
         }
     }
-    let Work { mut out, tally, references, .. } = work;
+    let Work { mut out, tally, references, keyless, .. } = work;
+    let keyless: u64 = keyless.into_values().sum();
+    out.rows.skipped = out.rows.skipped.saturating_sub(keyless);
+    out.rows.rejected += keyless;
     out.requests = references.shared();
     tally.finish(&mut out);
     out.rows.lines = u64::try_from(out.lines.len()).unwrap_or(u64::MAX);
@@ -122,6 +128,8 @@ struct Work<'a> {
     references: References,
     /// Where a row's lines are made; kept for its memory.
     spare: Vec<Made>,
+    /// Rows that only serve a join and do not say which row they add to, by table.
+    keyless: BTreeMap<String, u64>,
 }
 
 impl Work<'_> {
@@ -147,6 +155,10 @@ impl Work<'_> {
         let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
         let mut partners = Partners::new(described, table, joined.map(|(other, _)| other), &plan.columns);
+        if let Some((other, its)) = joined {
+            self.judge_joined(described, other, its, &partners);
+        }
+        self.tell_of_broken(table, described);
         let mut seen: HashSet<&[u32]> = HashSet::new();
         let mut copies = 0_u64;
         // Most tables make a line a row.
@@ -178,6 +190,34 @@ impl Work<'_> {
             self.out.findings.push(Finding::new(Rule::Str08, format!("rows left out, {because}: {rows}")).in_part(part));
         }
         partners.say(part, &mut self.out.findings);
+    }
+
+    /// Rejects the rows of a joined table that name no row they add to, and notes those that could not be cut, where they settle
+    /// what other rows are.
+    fn judge_joined(&mut self, described: &TableMapping, other: &RawTable, its: &TableMapping, partners: &Partners<'_>) {
+        let mut lost = other.broken().len();
+        if its.lines.is_empty() && !self.keyless.contains_key(&other.name) {
+            for (line, column) in partners.keyless() {
+                let said = format!("{column} is blank: it says to which row this one belongs");
+                self.out.findings.push(Finding::new(Rule::Row01, said).in_column(*column).at_line(*line).in_part(part_of(its)));
+            }
+            self.keyless.insert(other.name.clone(), u64::try_from(partners.keyless().len()).unwrap_or(u64::MAX));
+            lost += partners.keyless().len();
+        }
+        let of_other = format!("{}.", other.name);
+        if described.lines.iter().flat_map(|line| line.when.keys()).any(|column| column.starts_with(&of_other)) {
+            self.out.rejected_settling += u64::try_from(lost).unwrap_or(u64::MAX);
+        }
+    }
+
+    /// Notes what rows may have told of that could not be cut: in a table of one kind it is that kind, whatever they say.
+    fn tell_of_broken(&mut self, table: &RawTable, described: &TableMapping) {
+        let broken = u64::try_from(table.broken().len()).unwrap_or(u64::MAX);
+        let kinds = described.kinds();
+        match kinds.first() {
+            Some(kind) if kinds.len() == 1 && broken > 0 => *self.out.rejected_kinds.entry(*kind).or_default() += broken,
+            _ => self.out.rejected_of_no_kind += broken,
+        }
     }
 
     /// Counts what a row says that an earlier one said already: a sender's totals may count it again.
@@ -267,6 +307,9 @@ impl Work<'_> {
     /// Notes what a rejected row tells of, so that a kind of which all rows failed is not taken for none (ROW-99).
     fn tell_of_kind(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, made: &[Made]) {
         let mut kinds: BTreeSet<LineType> = made.iter().filter_map(|made| made.kind).collect();
+        if kinds.is_empty() && plan.kinds.len() == 1 {
+            kinds.extend(plan.kinds.iter().copied());
+        }
         if kinds.is_empty() && draft::can_only_be_request(plan, row, &self.reader) {
             kinds.insert(LineType::Demand);
         }
@@ -279,6 +322,10 @@ impl Work<'_> {
     /// The lines a row makes, and what is wrong with the row beside them. The lines go into a vector that is given empty.
     fn lines_of<'p>(&self, plan: &'p TablePlan<'_>, row: &Row<'_>, mut made: Vec<Made>) -> Outcome<'p> {
         let refuse = |(column, said): (&str, String)| Finding::new(Rule::Ref04, said).in_column(column);
+        if let Some((line, blank)) = plan.left_open(row) {
+            made.push(self.make(plan, line, row, 1));
+            return Outcome::new(made, vec![refuse(blank)]);
+        }
         let mut applying = plan.lines.iter().filter(|line| line.applies(row));
         match plan.per_row {
             LinesPerRow::One => match applying.next() {
@@ -362,6 +409,10 @@ impl Work<'_> {
 
 /// The text itself is not repeated: where columns have slipped it could be anything.
 fn refuse_form(Unfit { column, pattern }: &Unfit) -> Finding {
+    let Some(pattern) = pattern else {
+        let said = format!("{column} is blank below a row that could not be read: what it repeats is not known");
+        return Finding::new(Rule::Row01, said).in_column(column);
+    };
     Finding::new(Rule::Ref04, format!("{column} is not of the form {pattern}, so its pieces cannot be told")).in_column(column)
 }
 

@@ -20,6 +20,8 @@ pub struct RawTable {
     /// Row by row, the number of the text in each column.
     numbers: Vec<u32>,
     texts: Vec<Texts>,
+    /// Rows that could not be cut: before which of the others each stood.
+    broken: Vec<usize>,
 }
 
 /// One data row.
@@ -36,7 +38,7 @@ impl RawTable {
     #[must_use]
     pub fn new(name: &str, columns: Vec<String>, present: Vec<bool>) -> Self {
         let texts = columns.iter().map(|_| Texts::default()).collect();
-        Self { name: name.to_owned(), columns, present, lines: Vec::new(), numbers: Vec::new(), texts }
+        Self { name: name.to_owned(), columns, present, lines: Vec::new(), numbers: Vec::new(), texts, broken: Vec::new() }
     }
 
     /// Adds a row: its line number in the file as sent, and its field texts, trimmed, one for each of the table's columns.
@@ -52,6 +54,17 @@ impl RawTable {
             let number = last.filter(|last| texts.is(*last, text)).unwrap_or_else(|| texts.number(text));
             self.numbers.push(number);
         }
+    }
+
+    /// Notes that a row stood here that could not be cut: what it said is not known.
+    pub fn push_broken(&mut self) {
+        self.broken.push(self.lines.len());
+    }
+
+    /// Where rows stood that could not be cut, in the order of the file: the place of the next row that could.
+    #[must_use]
+    pub fn broken(&self) -> &[usize] {
+        &self.broken
     }
 
     /// To be called after the last row: gives back the memory that only adding needs.

@@ -24,8 +24,8 @@ pub(super) struct Tidied<'t> {
 pub(super) struct Unfit {
     /// The column.
     pub(super) column: String,
-    /// The form.
-    pub(super) pattern: String,
+    /// The form; none where the cell repeats one of a row that could not be read.
+    pub(super) pattern: Option<String>,
 }
 
 impl Tidied<'_> {
@@ -43,21 +43,31 @@ pub(super) fn tidy<'t>(table: &'t RawTable, mapping: &TableMapping) -> Tidied<'t
     let columns: Vec<Column<'_>> = table.columns.iter().map(|name| Column::new(name, mapping)).collect();
     let splits: Vec<(Option<usize>, &Split)> = mapping.tidy.split.iter().map(|split| (table.column(&split.column), split)).collect();
     let mut work = with_pieces(table, &splits);
-    let mut above: Vec<String> = vec![String::new(); columns.len()];
+    let mut above: Vec<Option<String>> = vec![Some(String::new()); columns.len()];
+    let mut broken = table.broken().iter().copied().peekable();
     let mut unfit: BTreeMap<usize, Vec<Unfit>> = BTreeMap::new();
     for (number, row) in table.rows().enumerate() {
+        // A row that could not be read may have begun another ward: what stands above it says nothing of the rows below.
+        while broken.next_if(|place| *place <= number).is_some() {
+            above.iter_mut().for_each(|above| *above = None);
+        }
         let mut fields: Vec<Cow<'_, str>> = Vec::with_capacity(work.columns.len());
         for (at, (column, above)) in columns.iter().zip(&mut above).enumerate() {
-            fields.push(column.tidy(row.field(at), above));
+            let text = column.tidy(row.field(at), above);
+            if column.copy_down && above.is_none() {
+                unfit.entry(number).or_default().push(Unfit { column: column.name.to_owned(), pattern: None });
+            }
+            fields.push(text);
         }
         for (at, split) in &splits {
             if !cut(&mut fields, *at, split) {
-                let pattern = split.pattern.text.clone();
+                let pattern = Some(split.pattern.text.clone());
                 unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern });
             }
         }
         work.push(row.line, fields.iter().map(AsRef::as_ref));
     }
+    table.broken().iter().for_each(|_| work.push_broken());
     work.close();
     Tidied { table: Cow::Owned(work), unfit }
 }
@@ -77,6 +87,7 @@ fn with_pieces(table: &RawTable, splits: &[(Option<usize>, &Split)]) -> RawTable
 
 /// What is to be done with one column.
 struct Column<'m> {
+    name: &'m str,
     null: &'m [String],
     null_here: &'m [String],
     whole_number: bool,
@@ -85,9 +96,10 @@ struct Column<'m> {
 }
 
 impl<'m> Column<'m> {
-    fn new(name: &str, mapping: &'m TableMapping) -> Self {
+    fn new(name: &'m str, mapping: &'m TableMapping) -> Self {
         let tidy = &mapping.tidy;
         Self {
+            name,
             null: &mapping.null,
             null_here: tidy.null_in.get(name).map_or(&[], Vec::as_slice),
             whole_number: tidy.whole_numbers.iter().any(|known| known == name),
@@ -96,8 +108,8 @@ impl<'m> Column<'m> {
         }
     }
 
-    /// A cell put right; `above` is the cell over it, as it came out.
-    fn tidy<'t>(&self, cell: &'t str, above: &mut String) -> Cow<'t, str> {
+    /// A cell put right; `above` is the cell over it, as it came out, as far as that is known.
+    fn tidy<'t>(&self, cell: &'t str, above: &mut Option<String>) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(cell.trim());
         let is_null = |tokens: &[String]| tokens.iter().any(|token| same(token.trim(), cell.trim()));
         if is_null(self.null) || is_null(self.null_here) {
@@ -110,8 +122,9 @@ impl<'m> Column<'m> {
         }
         if self.copy_down {
             if text.is_empty() {
-                text = Cow::Owned(above.clone());
+                text = Cow::Owned(above.clone().unwrap_or_default());
             } else {
+                let above = above.get_or_insert_default();
                 above.clear();
                 above.push_str(&text);
             }
@@ -160,7 +173,28 @@ mod tests {
         assert_eq!(rows, ["|E|B1/1|B1|1", "7|C|B1/2|B1|2", "7|D|-||", "1007|C|B2/3/4||", "5.00E+01|C|||"]);
         let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
         assert_eq!(unfit, [2, 3]);
-        assert_eq!(tidied.unfit(3), [Unfit { column: "PLACE".into(), pattern: "{Bay}/{Bed}".into() }]);
+        assert_eq!(tidied.unfit(3), [Unfit { column: "PLACE".into(), pattern: Some("{Bay}/{Bed}".into()) }]);
+    }
+
+    #[test]
+    fn below_a_row_that_could_not_be_read_nothing_is_copied_until_a_cell_is_filled_again() {
+        let mut described = table("beds", &["WARD", "BED"]);
+        described.tidy.copy_down = vec!["WARD".into()];
+        let mut raw = RawTable::new("beds", described.columns.clone(), vec![true, true]);
+        raw.push(2, ["W1", "01"]);
+        raw.push(3, ["", "02"]);
+        raw.push_broken();
+        raw.push(5, ["", "03"]);
+        raw.push(6, ["W2", "04"]);
+        raw.push(7, ["", "05"]);
+        raw.push_broken();
+        let tidied = tidy(&raw, &described);
+        let wards: Vec<&str> = tidied.table.rows().map(|row| row.field(0)).collect();
+        assert_eq!(wards, ["W1", "W1", "", "W2", "W2"]);
+        let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
+        assert_eq!(unfit, [2]);
+        assert_eq!(tidied.unfit(2), [Unfit { column: "WARD".into(), pattern: None }]);
+        assert_eq!(tidied.table.broken().len(), 2);
     }
 
     #[test]

@@ -254,7 +254,8 @@ impl<'a> Judgement<'a> {
             by_ward: normalised.rejected_wards,
             beds: normalised.rejected_beds,
             by_kind: normalised.rejected_kinds,
-            of_no_kind: set.rejected + normalised.rejected_of_no_kind,
+            of_no_kind: normalised.rejected_of_no_kind,
+            settling: normalised.rejected_settling,
         };
         let before = rejections.rows;
         let glance = Glance::at(&lines);
@@ -270,7 +271,7 @@ impl<'a> Judgement<'a> {
         sums::check_repeats(&mut lines, glance.summaries, mapping, &feed.limits, &mut rejections, &mut self.findings);
         self.findings.append(references::check(&normalised.references_like_nhs_numbers));
         self.findings.append(sums::check_rejections(&lines, set.rows, &rejections, &register.with_beds(), &feed.limits));
-        self.findings.append(kinds::check(&lines, &rejections, mapping.coverage, &feed.limits));
+        self.findings.append(kinds::check(&lines, &rejections, mapping, &feed.limits));
         self.findings.extend(sums::check_unknown_wards(&lines, &normalised.unknown_ward_beds, &feed.limits));
         let wards = register::Wards::of(&lines, &register);
         self.findings.append(labels::check(&wards, mapping, &reference.telling_words));

@@ -100,6 +100,8 @@ struct Reader<'a> {
     rejected: u64,
     blank_rows: u64,
     total_rows: u64,
+    /// Counts that a total row states: the column's place among those agreed, and the number.
+    stated_sums: Vec<(usize, u64)>,
     announced: Option<u64>,
     /// Where a total row's mark stands.
     total_at: Option<usize>,
@@ -143,6 +145,7 @@ impl<'a> Reader<'a> {
             rejected: 0,
             blank_rows: 0,
             total_rows: 0,
+            stated_sums: Vec::new(),
             announced: None,
             total_at: None,
             trailer_line: None,
@@ -302,6 +305,7 @@ impl<'a> Reader<'a> {
             match self.joined(record).or_else(|| self.problem_with(record)) {
                 Some(finding) => {
                     self.rejected += 1;
+                    self.table.push_broken();
                     self.findings.push(finding.at_line(record.line));
                 }
                 None => self.keep(record),
@@ -367,6 +371,7 @@ impl<'a> Reader<'a> {
             let stated = self.field_of(record, column);
             self.announce(stated, record.line, "The total row");
         }
+        self.note_sums(record, total);
     }
 
     fn field_of<'r>(&self, record: &'r Record<'_>, column: &str) -> Option<&'r str> {

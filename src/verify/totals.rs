@@ -36,6 +36,8 @@ pub struct Rejections {
     pub by_kind: BTreeMap<LineType, u64>,
     /// Those that do not say what they tell of.
     pub of_no_kind: u64,
+    /// Those of joined tables that settle what other rows are.
+    pub settling: u64,
 }
 
 impl Rejections {

@@ -8,7 +8,7 @@ use super::super::quoted;
 use super::super::records::Record;
 use super::{Reader, TableRead, announced_number, field_at};
 use crate::feed::{Finding, Rule, Severity};
-use crate::normalise::mapping::TrailerLine;
+use crate::normalise::mapping::{TableMapping, TotalRow, TrailerLine};
 
 impl Reader<'_> {
     pub(super) fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
@@ -36,6 +36,39 @@ impl Reader<'_> {
                 self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line))
             }
             None => self.findings.push(Finding::new(Rule::Str06, format!("{who} does not state a number of rows.")).at_line(line)),
+        }
+    }
+
+    /// Notes the counts that a total row states.
+    pub(super) fn note_sums(&mut self, record: &Record<'_>, total: &TotalRow) {
+        for column in counted(self.mapping).into_iter().filter(|column| **column != total.column && Some(*column) != total.rows.as_ref()) {
+            let at = self.mapping.columns.iter().position(|name| name == column);
+            if let (Some(at), Some(stated)) = (at, self.field_of(record, column).and_then(announced_number)) {
+                self.stated_sums.push((at, stated));
+            }
+        }
+    }
+
+    /// Holds the counts of the total row against the rows. Several such rows are sums of parts, and where rows are left out or
+    /// could not be read, nobody knows whether the sum has them.
+    fn check_sums(&mut self) {
+        if self.total_rows != 1 || self.rejected > 0 || !self.mapping.skip.is_empty() {
+            return;
+        }
+        for (at, stated) in std::mem::take(&mut self.stated_sums) {
+            let Some(column) = self.mapping.columns.get(at) else { continue };
+            let here = self.mapping.tidy.null_in.get(column).into_iter().flatten();
+            let nothing: Vec<&String> = self.mapping.null.iter().chain(here).collect();
+            let number = |text: &str| {
+                let blank = text.is_empty() || nothing.iter().any(|token| token.trim().eq_ignore_ascii_case(text));
+                if blank { Some(0) } else { announced_number(text) }
+            };
+            // A cell that is no number rejects its row, which says enough.
+            let sum = self.table.rows().try_fold(0_u64, |sum, row| Some(sum.saturating_add(number(row.field(at))?)));
+            if let Some(sum) = sum.filter(|sum| *sum != stated) {
+                let said = format!("The total row states {stated} in {column}; the rows add up to {sum}.");
+                self.findings.push(Finding::new(Rule::Str07, said).in_column(column));
+            }
         }
     }
 
@@ -103,14 +136,14 @@ impl Reader<'_> {
     }
 
     fn check_counts(&mut self) {
-        let states_rows = self.mapping.total_row.as_ref().is_some_and(|total| total.rows.is_some());
         if let Some(trailer) = self.mapping.trailer_line.as_ref().filter(|_| self.trailer_line.is_none()) {
             let message = format!("The last line, which starts with {}, is missing: the file may be cut short.", quoted(&trailer.starts));
             self.findings.push(Finding::new(Rule::Str06, message));
         }
-        if states_rows && self.total_rows == 0 {
+        if self.mapping.total_row.is_some() && self.total_rows == 0 {
             self.findings.push(Finding::new(Rule::Str06, "The total row is missing: the file may be cut short."));
         }
+        self.check_sums();
         if let Some(announced) = self.announced.filter(|announced| *announced != self.data_rows) {
             let message = format!("The file states {announced} rows but has {}.", self.data_rows);
             self.findings.push(Finding::new(Rule::Str06, message));
@@ -119,4 +152,14 @@ impl Reader<'_> {
             self.findings.push(Finding::new(Rule::Str01, "The file has no bed rows."));
         }
     }
+}
+
+/// Columns that say how many, each once.
+fn counted(mapping: &TableMapping) -> Vec<&String> {
+    let of_lines = mapping.lines.iter().filter_map(|line| line.quantity.as_ref());
+    let all = of_lines.chain(mapping.sums.iter().map(|sum| &sum.rest));
+    let mut columns: Vec<&String> = all.flat_map(|count| std::iter::once(&count.column).chain(&count.plus).chain(&count.minus)).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }

@@ -456,14 +456,14 @@ impl Reader {
     /// # Errors
     /// The query failed.
     pub fn is_new(&self) -> Result<bool, LedgerError> {
-        if self.one("SELECT count(*) FROM sqlite_master")? == 0 {
+        if self.counted("SELECT count(*) FROM sqlite_master")? == 0 {
             return Ok(true);
         }
-        let has_entries = self.one("SELECT count(*) FROM sqlite_master WHERE name = 'entry'")? == 1;
-        Ok(has_entries && self.one("SELECT count(*) FROM (SELECT 1 FROM entry LIMIT 1)")? == 0)
+        let has_entries = self.counted("SELECT count(*) FROM sqlite_master WHERE name = 'entry'")? == 1;
+        Ok(has_entries && self.counted("SELECT count(*) FROM (SELECT 1 FROM entry LIMIT 1)")? == 0)
     }
 
-    fn one(&self, query: &str) -> Result<i64, LedgerError> {
+    fn counted(&self, query: &str) -> Result<i64, LedgerError> {
         self.connection.query_row(query, [], |row| row.get(0)).map_err(LedgerError::Read)
     }
 

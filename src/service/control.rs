@@ -328,8 +328,8 @@ async fn exchange(stream: UnixStream, pipeline: Pipeline, running: Ping) {
 
 async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping) -> io::Result<()> {
     let mut text = Vec::new();
-    let asking = (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text);
-    tokio::time::timeout(LISTENING, asking).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let mut asking = (&mut stream).take(MAX_MESSAGE);
+    tokio::time::timeout(LISTENING, asking.read_to_end(&mut text)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let account = account::of(&stream);
     let answer = match serde_json::from_slice(&text) {
         Ok(Request::Ping) => running(),

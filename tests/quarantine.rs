@@ -108,6 +108,8 @@ fn support_lists_looks_views_discards_and_hands_back() {
     let to = service.dir().join("raw.csv");
     service.bedfeed(&[&["quarantine", "show", typed_id, "--raw", "--out", to.to_str().unwrap()], &who[..]].concat()).fine();
     assert_eq!(std::fs::read_to_string(&to).unwrap(), typed);
+    let again = service.bedfeed(&[&["quarantine", "show", typed_id, "--raw", "--out", to.to_str().unwrap()], &who[..]].concat());
+    assert!(again.code == Some(1) && again.stderr.contains("raw.csv"), "it is named, and not seen again: {again:?}");
     let refused = service.bedfeed(&[&["quarantine", "show", leak_id, "--raw"], &who[..]].concat());
     assert!(refused.code == Some(1) && refused.stderr.contains("is sealed"), "{refused:?}");
     let viewed = "SELECT count(*) AS n FROM entry WHERE json_extract(body, '$.event') = 'viewed_raw'";

@@ -15,6 +15,8 @@ pub enum HouseProblem {
     Warehouse,
     /// The clock jumped within the last hour.
     Clock,
+    /// The ledger is older than what lies beside it.
+    Ledger,
 }
 
 impl HouseProblem {
@@ -25,6 +27,7 @@ impl HouseProblem {
             Self::Disk => "disk",
             Self::Warehouse => "warehouse",
             Self::Clock => "clock",
+            Self::Ledger => "ledger",
         }
     }
 }

@@ -21,9 +21,10 @@ use crate::service::control::{Answer, Request, ask};
 use crate::verify::{History, Verdict};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// Characters in a line of what is shown.
 const WIDTH: usize = 100;
@@ -235,20 +236,28 @@ fn verdict_of_today(assessment: &Assessment) -> &'static str {
 fn raw(arguments: &QuarantineShow, row: &DeliveryRow, settings: &Settings, out: &mut dyn Write) -> Result<Ending, Failure> {
     let (by, reason) = (arguments.by.clone().unwrap_or_default(), arguments.reason.clone().unwrap_or_default());
     said(&by, &reason)?;
+    // Made first: nobody is recorded as having seen what could not be given.
+    let mut target = arguments.out.as_ref().map(|path| make(path)).transpose()?;
+    let given = asked_for(row, settings, by, reason).and_then(|bytes| match &mut target {
+        Some(file) => Ok(file.write_all(&bytes).and_then(|()| file.sync_all())?),
+        None => Ok(out.write_all(&bytes)?),
+    });
+    if let (Err(_), Some(path)) = (&given, &arguments.out) {
+        std::fs::remove_file(path)?;
+    }
+    given.map(|()| Ending::Fine)
+}
+
+fn make(path: &Path) -> Result<File, Failure> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|error| Failure::Failed(format!("--out {}: {error}", path.display())))
+}
+
+fn asked_for(row: &DeliveryRow, settings: &Settings, by: String, reason: String) -> Result<Vec<u8>, Failure> {
     match ask(&settings.state_dir, &Request::ViewRaw { delivery: row.delivery.id, by, reason }).map_err(Failure::broken)? {
-        Answer::Done { .. } => {}
-        other => return Err(Failure::answered(other)),
+        Answer::Done { .. } => Store::new(&settings.state_dir).read(row.delivery.id).map_err(Failure::broken),
+        other => Err(Failure::answered(other)),
     }
-    let bytes = Store::new(&settings.state_dir).read(row.delivery.id).map_err(Failure::broken)?;
-    match &arguments.out {
-        Some(path) => {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-        }
-        None => out.write_all(&bytes)?,
-    }
-    Ok(Ending::Fine)
 }
 
 /// Where a file went that is gone.

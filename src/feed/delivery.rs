@@ -10,6 +10,11 @@ use std::str::FromStr;
 /// Longest file name a sender may use, in bytes: what common file systems and clients stop at.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// The mode of a stored original that the ledger does not have yet: the sticky bit, which means nothing to the system, says so.
+/// It is taken off after the ledger's commit and before OK is told. So an original without it may have been acknowledged,
+/// whatever a ledger that was put in place later knows of it.
+pub const NOT_RECORDED: u32 = 0o1600;
+
 /// A delivery's identity: a UUID version 7, so ids sort by time of arrival. Also the name of its stored object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]

@@ -26,7 +26,7 @@ pub(crate) mod testing;
 pub use causes::error_chain;
 pub use client::{ClientSeen, Negotiated};
 pub use clock::Clock;
-pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, InvalidName, MAX_NAME_BYTES, Sender};
+pub use delivery::{Delivery, DeliveryId, Digest, FileName, Folder, InvalidId, InvalidName, MAX_NAME_BYTES, NOT_RECORDED, Sender};
 pub use expiry::{Expiry, Term, TermOf, WARN_DAYS, expiries};
 pub use finding::{Finding, Findings, MAX_FINDINGS_PER_RULE, Place};
 pub use local::{local_date, local_text};

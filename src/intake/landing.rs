@@ -6,12 +6,12 @@
 use super::Landed;
 use super::coverage::Coverage;
 use crate::fault::{self, Step};
-use crate::feed::{Delivery, DeliveryId, Digest, FileName, Folder, ProviderCode, Sender};
+use crate::feed::{Delivery, DeliveryId, Digest, FileName, Folder, NOT_RECORDED, ProviderCode, Sender};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -264,6 +264,8 @@ impl Upload {
             Some(digest) => digest,
             None => self.hash_from_disk().map_err(|source| self.trouble("read back", source))?,
         };
+        let marked = self.file.set_permissions(Permissions::from_mode(NOT_RECORDED));
+        marked.map_err(|source| self.trouble("mark", source))?;
         fault::around(Step::UploadSync, || self.file.sync_all()).map_err(|source| self.trouble("bring to stable storage", source))?;
         let stored = state_dir.join(DELIVERIES).join(self.id.to_string());
         if let Err(source) = rename_durably([Step::UploadRename, Step::UploadFolders], &self.path, &stored) {

@@ -451,6 +451,22 @@ impl Reader {
         rows.into_iter().map(read).collect()
     }
 
+    /// Whether nothing was ever recorded. A database of something else is not new.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn is_new(&self) -> Result<bool, LedgerError> {
+        if self.counted("SELECT count(*) FROM sqlite_master")? == 0 {
+            return Ok(true);
+        }
+        let has_entries = self.counted("SELECT count(*) FROM sqlite_master WHERE name = 'entry'")? == 1;
+        Ok(has_entries && self.counted("SELECT count(*) FROM (SELECT 1 FROM entry LIMIT 1)")? == 0)
+    }
+
+    fn counted(&self, query: &str) -> Result<i64, LedgerError> {
+        self.connection.query_row(query, [], |row| row.get(0)).map_err(LedgerError::Read)
+    }
+
     /// Providers that have deliveries which have not ended, with how many.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub enum LedgerError {
     },
     /// The file is not what bedfeed wrote.
     #[error(
-        "the ledger {path} is damaged: {what}. It was not touched. Keep a copy of it with the files beside it, put the newest backup in their place, and start again"
+        "the ledger {path} is damaged: {what}. It was not touched. Move the whole state folder, and the warehouse, out of the way, keep them, and run `bedfeed restore` with the newest backup"
     )]
     Damaged {
         /// The file.

@@ -100,32 +100,57 @@ impl Pipeline {
         self.inner.changed.subscribe()
     }
 
-    /// Puts stored originals where the ledger says they belong, and removes those it does not know: they were never
-    /// acknowledged. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
+    /// Puts stored originals where the ledger says they belong. What it does not know is removed only where every such original
+    /// has the mark of one that was never acknowledged; otherwise the ledger is not the one that was written here last, and all
+    /// of them are set aside. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
     ///
     /// # Errors
-    /// The ledger or the folders cannot be read.
+    /// The ledger or the folders cannot be read, or what is unknown cannot be set aside.
     pub async fn settle_originals(&self) -> Result<(), PipelineError> {
         let store = &self.inner.store;
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
         let known = self.inner.ledger.read(|reader| reader.all_ids()).await?;
+        let (mut unknown, mut never_acknowledged) = (BTreeSet::new(), true);
         for id in store.accepted_ids().map_err(PipelineError::Folders)? {
-            match known.get(&id) {
-                None => {
-                    tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
-                    if let Err(error) = store.forget(id) {
-                        tracing::error!(error = error_chain(&error), "it could not be removed; the next start tries again");
-                    }
-                }
-                Some(false) => {}
-                Some(true) => self.settle_one(id).await?,
+            let unrecorded = store.is_unrecorded(id).map_err(PipelineError::Folders)?;
+            let Some(set_aside) = known.get(&id) else {
+                never_acknowledged &= unrecorded;
+                unknown.insert(id);
+                continue;
+            };
+            if unrecorded {
+                store.recorded(id).map_err(PipelineError::Folders)?;
+            }
+            if *set_aside {
+                self.settle_one(id).await?;
             }
         }
         // Also those that were moved already: the crash may have come before their findings were written.
         for id in store.quarantined_ids().map_err(PipelineError::Folders)? {
-            self.settle_one(id).await?;
+            if known.contains_key(&id) {
+                self.settle_one(id).await?;
+            } else {
+                // Nothing is set aside before the ledger has it.
+                never_acknowledged = false;
+                unknown.insert(id);
+            }
         }
+        self.clear_unknown(unknown, never_acknowledged)?;
         self.name_the_abandoned().await
+    }
+
+    fn clear_unknown(&self, unknown: BTreeSet<DeliveryId>, never_acknowledged: bool) -> Result<(), PipelineError> {
+        for id in unknown {
+            if !never_acknowledged {
+                self.inner.store.set_unknown_aside(id)?;
+                tracing::error!(delivery = %id, "set aside an original that the ledger does not know: is it an older ledger?");
+            } else if let Err(error) = self.inner.store.forget(id) {
+                tracing::error!(delivery = %id, error = error_chain(&error), "it could not be removed; the next start tries again");
+            } else {
+                tracing::warn!(delivery = %id, "removed an original that was never acknowledged");
+            }
+        }
+        Ok(())
     }
 
     /// Deliveries of a provider that the settings no longer have stay pending: said aloud, for nobody else would.

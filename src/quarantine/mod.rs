@@ -15,7 +15,7 @@ pub use retention::{Retention, days_before};
 pub use seal::{Governance, InvalidRecipient, Recipient, make_keys};
 
 use crate::fault::{self, Step};
-use crate::feed::{DeliveryId, Report};
+use crate::feed::{DeliveryId, NOT_RECORDED, Report};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 pub const DELIVERIES: &str = "deliveries";
 /// The folder of rejected ones.
 pub const QUARANTINE: &str = "quarantine";
+/// The folder of originals that the ledger does not know and that may have been acknowledged. People empty it, bedfeed does not.
+pub const UNKNOWN: &str = "unknown";
 /// The folder of pictures of tests.
 const CHECKS: &str = "checks";
 /// A rejected delivery's bytes, in its own folder.
@@ -169,6 +171,45 @@ impl Store {
             delivery,
             source,
         })
+    }
+
+    /// Takes note that the ledger has an original: it is no longer one that was never acknowledged. Fine where it was moved.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn recorded(&self, delivery: DeliveryId) -> io::Result<()> {
+        match std::fs::set_permissions(self.accepted(delivery), Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an original in `deliveries/` still has the mark of one that the ledger never had.
+    ///
+    /// # Errors
+    /// The system refused to tell.
+    pub fn is_unrecorded(&self, delivery: DeliveryId) -> io::Result<bool> {
+        Ok(std::fs::metadata(self.accepted(delivery))?.permissions().mode() & 0o7777 == NOT_RECORDED)
+    }
+
+    /// Sets aside what the ledger does not know and may have been acknowledged, under its id: a file from `deliveries/`, a folder
+    /// from `quarantine/`.
+    ///
+    /// # Errors
+    /// The system refused; it is where it was.
+    pub fn set_unknown_aside(&self, delivery: DeliveryId) -> Result<(), StoreError> {
+        let failed = |source| StoreError { doing: "set aside", delivery, source };
+        let unknown = self.state_dir.join(UNKNOWN);
+        DirBuilder::new().recursive(true).mode(0o700).create(&unknown).map_err(failed)?;
+        File::open(&self.state_dir).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        let rejected = self.state_dir.join(QUARANTINE).join(delivery.to_string());
+        let places = [(self.accepted(delivery), delivery.to_string()), (rejected, format!("{delivery}.quarantine"))];
+        for (from, name) in places {
+            if from.try_exists().map_err(failed)? {
+                move_durably(&from, &unknown.join(name)).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     fn quarantine(&self, delivery: DeliveryId, sealed: bool, report: Option<&Report>) -> io::Result<()> {

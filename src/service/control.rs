@@ -20,11 +20,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// The socket's name in the state folder.
 pub const SOCKET: &str = "control.sock";
 /// Most bytes in a request or an answer.
 const MAX_MESSAGE: u64 = 64 * 1024;
+/// How long a client may take to say what it asks.
+const LISTENING: Duration = Duration::from_secs(5);
+/// Most exchanges at once; further clients wait at the door.
+const MOST_AT_ONCE: usize = 16;
 /// How long one exchange may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -268,6 +273,9 @@ pub enum AskError {
     /// The exchange broke off.
     #[error("the daemon did not answer")]
     Broken(#[source] io::Error),
+    /// The daemon ended between question and answer.
+    #[error("the daemon ended before it answered; what was asked may have been done: look with `bedfeed status` or `bedfeed explain ID`")]
+    Ended,
     /// The answer makes no sense: another version of bedfeed is running.
     #[error("the daemon's answer cannot be read; is another version of bedfeed running?")]
     Unreadable(#[source] serde_json::Error),
@@ -290,31 +298,38 @@ pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
 
 /// Answers requests until `stop` turns true; `running` answers a ping.
 pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mut stop: watch::Receiver<bool>) {
+    let mut exchanges = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.changed() => return,
+            accepted = listener.accept(), if exchanges.len() < MOST_AT_ONCE => accepted,
+            Some(_) = exchanges.join_next() => continue,
+            _ = stop.changed() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let exchange = tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, &running));
-                match exchange.await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "a control request broke off"),
-                    Err(_) => tracing::warn!("a control request took too long"),
-                }
-            }
+            Ok((stream, _)) => drop(exchanges.spawn(exchange(stream, pipeline.clone(), Arc::clone(&running)))),
             Err(error) => {
                 tracing::warn!(%error, "the control socket could not accept");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
     }
+    // What was asked for before the stop is answered.
+    while exchanges.join_next().await.is_some() {}
+}
+
+/// One client that hangs keeps no other waiting.
+async fn exchange(stream: UnixStream, pipeline: Pipeline, running: Ping) {
+    match tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, &running)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a control request broke off"),
+        Err(_) => tracing::warn!("a control request took too long"),
+    }
 }
 
 async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping) -> io::Result<()> {
     let mut text = Vec::new();
-    (&mut stream).take(MAX_MESSAGE).read_to_end(&mut text).await?;
+    let mut asking = (&mut stream).take(MAX_MESSAGE);
+    tokio::time::timeout(LISTENING, asking.read_to_end(&mut text)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let account = account::of(&stream);
     let answer = match serde_json::from_slice(&text) {
         Ok(Request::Ping) => running(),
@@ -380,5 +395,8 @@ pub fn ask(state_dir: &Path, request: &Request) -> Result<Answer, AskError> {
     stream.shutdown(std::net::Shutdown::Write).map_err(AskError::Broken)?;
     let mut answer = Vec::new();
     stream.take(MAX_MESSAGE).read_to_end(&mut answer).map_err(AskError::Broken)?;
+    if answer.is_empty() {
+        return Err(AskError::Ended);
+    }
     serde_json::from_slice(&answer).map_err(AskError::Unreadable)
 }

@@ -49,6 +49,9 @@ impl Gate for HouseGate {
                 self.pipeline.wake(&provider);
                 return Err(NotAccepted(Box::new(error)));
             }
+            if let Err(error) = self.store.recorded(id) {
+                tracing::warn!(delivery = %id, error = error_chain(&error), "the mark of an upload could not be taken off; the next start does it");
+            }
             self.refusals.accepted(&provider, folder, name.as_str());
             self.pipeline.wake(&provider);
             Ok(())

@@ -6,7 +6,9 @@ use super::jumps::Jumps;
 use crate::alerts::{HouseProblem, HouseTrouble};
 use crate::feed::Clock;
 use crate::intake::{Counters, Room};
+use crate::quarantine::UNKNOWN;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +20,8 @@ pub(super) struct House {
     clock: Arc<dyn Clock>,
     started: Instant,
     seen: Mutex<Seen>,
+    /// Snapshots that the warehouse had at the start, and the ledger had not.
+    unknown_snapshots: AtomicUsize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +34,15 @@ struct Seen {
 
 impl House {
     pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self { state_dir, reserve, counters, clock, started: Instant::now(), seen: Mutex::default() }
+        Self {
+            state_dir,
+            reserve,
+            counters,
+            clock,
+            started: Instant::now(),
+            seen: Mutex::default(),
+            unknown_snapshots: AtomicUsize::new(0),
+        }
     }
 
     /// What is left on the disk; `None` where the system does not tell.
@@ -41,7 +53,7 @@ impl House {
     /// What is wrong now.
     pub(super) fn troubles(&self) -> Vec<HouseTrouble> {
         let shortage = self.room().and_then(|room| self.shortage(room));
-        shortage.into_iter().chain(self.jump()).collect()
+        shortage.into_iter().chain(self.jump()).chain(self.doubt()).collect()
     }
 
     /// The same in a sentence each.
@@ -78,6 +90,29 @@ impl House {
             what_to_do: "See that the machine keeps time (timedatectl). What was set aside meanwhile for its time can be reprocessed."
                 .to_owned(),
         })
+    }
+
+    fn doubt(&self) -> Option<HouseTrouble> {
+        let unknown = self.state_dir.join(UNKNOWN);
+        let files = std::fs::read_dir(&unknown).map_or(0, Iterator::count);
+        let snapshots = self.unknown_snapshots.load(Ordering::Relaxed);
+        (files > 0 || snapshots > 0).then(|| HouseTrouble {
+            problem: HouseProblem::Ledger,
+            text: format!(
+                "The ledger is older than what lies beside it, as one that was put in place by hand is: it does not know {files} \
+                 received files, which were kept and set aside in {}, and {snapshots} snapshots that the warehouse has.",
+                unknown.display(),
+            ),
+            what_to_do: "Stop bedfeed and move the whole state folder, and the warehouse, out of the way; keep them. Then run `bedfeed \
+                         restore` with the newest backup, and ask the senders for the files since then (docs/reliability.md). Where this \
+                         ledger is right and the files have come again, remove what was set aside, and start bedfeed again."
+                .to_owned(),
+        })
+    }
+
+    /// Takes note of how many snapshots the warehouse has that the ledger does not know.
+    pub(super) fn note_unknown_snapshots(&self, count: usize) {
+        self.unknown_snapshots.store(count, Ordering::Relaxed);
     }
 
     /// A lock whose holder panicked is still good: what it guards is set in one step.

@@ -10,6 +10,7 @@ pub mod by_hand;
 mod changes;
 mod clock;
 pub mod control;
+mod doubt;
 mod gate;
 mod house;
 mod jumps;

@@ -4,6 +4,7 @@ use super::backup::RESTORING;
 use super::changes::changed;
 use super::clock::SystemClock;
 use super::control::{self, NextEntrance};
+use super::doubt;
 use super::gate::HouseGate;
 use super::house::House;
 use super::keeping;
@@ -52,6 +53,19 @@ pub enum StartError {
     /// A restore did not end there.
     #[error("a restore into the state folder {0} did not end: empty the folder and restore again")]
     HalfRestored(PathBuf),
+    /// There is no ledger, or an empty one, beside what only a daemon with a ledger leaves.
+    #[error(
+        "the ledger {} is missing or empty, but {what}. Nothing was changed. Put the ledger back with the files beside it where it was \
+         moved away; otherwise move the whole state folder, and the warehouse, out of the way, keep them, and run `bedfeed restore` \
+         with the newest backup",
+        path.display()
+    )]
+    LedgerGone {
+        /// Where it should be.
+        path: PathBuf,
+        /// What is there without it.
+        what: String,
+    },
     /// The ledger.
     #[error("the ledger is not usable")]
     Ledger(#[from] LedgerError),
@@ -182,6 +196,7 @@ impl Books {
         if marker.try_exists().map_err(|source| unusable(&marker, source))? {
             return Err(StartError::HalfRestored(settings.state_dir.clone()));
         }
+        doubt::refuse_what_lost_its_ledger(settings)?;
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
         let known = ledger.read(|reader| reader.newest_at()).await?;
         let fingerprint = settings.fingerprint.to_string();
@@ -220,6 +235,7 @@ impl Books {
         }
         self.pipeline.resume_disposals().await?;
         self.pipeline.settle_originals().await?;
+        self.house.note_unknown_snapshots(doubt::unknown_snapshots(settings, &self.ledger).await?);
         Ok(self.watch.expect_feeds().await?)
     }
 
@@ -355,7 +371,7 @@ fn warn_of_others(state_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn unusable(path: &Path, source: io::Error) -> StartError {
+pub(super) fn unusable(path: &Path, source: io::Error) -> StartError {
     StartError::State { path: path.to_owned(), source }
 }
 

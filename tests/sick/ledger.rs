@@ -3,7 +3,7 @@
 use super::{house, nothing_pending, send};
 use crate::common::books::{Sent, reconcile};
 use crate::common::extract::{damaged, good};
-use crate::common::{Service, now, run, wait_until};
+use crate::common::{Service, names, now, run, wait_until};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 type Row = (&'static str, fn(&Path), &'static [&'static str]);
 
 const ROWS: &[Row] = &[
-    ("no ledger at all", |path| write_at(path, 0, &[b'x'; 4096]), &["is damaged: ", "put the newest backup in their place"]),
+    ("no ledger at all", |path| write_at(path, 0, &[b'x'; 4096]), &["is damaged: ", "run `bedfeed restore` with the newest backup"]),
     ("a torn page of the entries", |path| write_at(path, page_of(path, "entry"), &[0; 4096]), &["is damaged: "]),
     ("a torn page of what is derived", |path| write_at(path, page_of(path, "delivery"), &[0; 4096]), &["is damaged: "]),
     ("an entry that was changed", change_an_entry, &["is damaged: entry ", "is not what was recorded"]),
@@ -111,5 +111,97 @@ fn a_ledger_that_another_program_holds_is_refused_until_it_is_let_go() {
     drop(orders);
     other.wait().unwrap();
     service.start();
+    service.stop();
+}
+
+/// Takes the ledger away, with what lies beside it.
+fn take_ledger(service: &Service, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let from = service.state().join(name);
+        if from.exists() {
+            run("mv", &[from.as_os_str(), to.as_os_str()], b"").fine();
+        }
+    }
+}
+
+#[test]
+fn p1_a_start_without_its_ledger_is_refused_and_takes_nothing_away() {
+    let (mut service, _desk) = house("[sftp]", "[sftp]");
+    let mut sent = Sent::default();
+    service.start();
+    let (name, text) = good("RZZ", now(), 1);
+    assert!(send(&service, &mut sent, (&name, &text), "loaded"));
+    let (name, text) = damaged("RZZ", now(), 2);
+    assert!(send(&service, &mut sent, (&name, &text), "quarantined"));
+    wait_until("nothing is pending", || nothing_pending(&service));
+    service.stop();
+    let kept = service.dir().join("kept");
+    take_ledger(&service, &kept);
+    let deliveries = names(&service.state().join("deliveries"));
+    for empty in [false, true] {
+        if empty {
+            std::fs::write(service.state().join("ledger.db"), b"").unwrap();
+        }
+        let said = refusal(&mut service);
+        assert!(said.contains("is missing or empty, but there are 2 received files") && said.contains("`bedfeed restore`"), "{said}");
+        assert_eq!(names(&service.state().join("deliveries")), deliveries);
+        assert_eq!(service.state().join("ledger.db").exists(), empty, "no new one was made");
+    }
+    run("rm", &[service.state().join("ledger.db")], b"").fine();
+    for name in names(&kept) {
+        run("mv", &[kept.join(name), service.state()], b"").fine();
+    }
+    service.start();
+    reconcile(&service, &sent);
+    service.stop();
+}
+
+#[test]
+fn p1_what_an_older_ledger_does_not_know_is_kept_and_told() {
+    let (mut service, desk) = house("[sftp]", "[sftp]");
+    let mut sent = Sent::default();
+    service.start();
+    service.stop();
+    let older = service.dir().join("older");
+    take_ledger(&service, &older);
+    run("cp", &["-r".as_ref(), older.as_os_str(), service.dir().join("copy").as_os_str()], b"").fine();
+    for name in names(&older) {
+        run("mv", &[older.join(name), service.state()], b"").fine();
+    }
+    service.start();
+    let (good_name, good_text) = good("RZZ", now(), 1);
+    assert!(send(&service, &mut sent, (&good_name, &good_text), "loaded"));
+    let (name, text) = damaged("RZZ", now(), 2);
+    assert!(send(&service, &mut sent, (&name, &text), "quarantined"));
+    wait_until("nothing is pending", || nothing_pending(&service));
+    let loaded = names(&service.state().join("deliveries"));
+    let rejected = names(&service.state().join("quarantine"));
+    service.stop();
+    take_ledger(&service, &service.dir().join("newer"));
+    for name in names(&service.dir().join("copy")) {
+        run("mv", &[service.dir().join("copy").join(name), service.state()], b"").fine();
+    }
+    service.start();
+    let unknown = service.state().join("unknown");
+    assert_eq!(std::fs::read(unknown.join(&loaded[0])).unwrap(), good_text.as_bytes(), "what was acknowledged is kept");
+    let original = unknown.join(format!("{}.quarantine", rejected[0])).join("original");
+    assert_eq!(std::fs::read(original).unwrap(), text.as_bytes(), "and what was set aside");
+    let status = service.bedfeed(&["status"]).fine().stdout;
+    assert!(status.contains("it does not know 2 received files") && status.contains("and 1 snapshots"), "{status}");
+    let told = || desk.taken().iter().any(|key| key.starts_with("house/ledger/") && key.ends_with("/begin"));
+    wait_until("the desk is told", told);
+    service.stop();
+}
+
+#[test]
+fn a_client_of_the_control_socket_that_hangs_keeps_no_other_waiting() {
+    let (mut service, _desk) = house("[sftp]", "[sftp]");
+    service.start();
+    let hung = std::os::unix::net::UnixStream::connect(service.state().join("control.sock")).unwrap();
+    let asked = std::time::Instant::now();
+    assert_eq!(service.status()["daemon"]["running"], true);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(4), "it answered while the other one hung");
+    drop(hung);
     service.stop();
 }

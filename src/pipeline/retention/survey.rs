@@ -105,7 +105,7 @@ impl Look<'_> {
                 self.survey.more = true;
                 break;
             }
-            // One that the ledger does not know was never acknowledged: the next start removes it.
+            // What the ledger does not know, the next start clears away or sets aside.
             let (Some(row), Some(bytes)) = (self.reader.delivery(id)?, self.store.kept_bytes(id)?) else { continue };
             let aside = matches!(row.stage, Stage::Quarantined { .. } | Stage::HandedBack { .. });
             let class = if aside { Class::Quarantine } else { Class::Raw };

@@ -1,7 +1,8 @@
 //! How SQLite goes about every query of the readers: none walks through all that was ever recorded, or is named here.
 
 use super::{Filter, Ledger, Reach, Reader};
-use crate::feed::{DeliveryId, Folder, Outcome, ProviderCode, Slot};
+use crate::feed::{DeliveryId, Folder, Outcome, ProviderCode, Slot, SnapshotRef};
+use jiff::Timestamp;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,7 @@ const MAY_SCAN: &[(&str, &str)] = &[
     ("FROM client WHERE ?1 IS NULL", "a few clients a provider are kept"),
     ("FROM feed WHERE newest IS NOT NULL", "one row a feed"),
     ("FROM sqlite_master", "one row a table"),
+    ("FROM hold WHERE ?1 OR", "one row for each time that somebody ordered something kept"),
 ];
 
 /// Asks what the daemon asks in its course. An audit reads all of it by its nature, in a process of its own.
@@ -61,12 +63,47 @@ fn ask_all(reader: &Reader) {
     reader.newest_loaded().unwrap();
     reader.queue_state().unwrap();
     reader.queued_since(at).unwrap();
+    of_retention(reader, id, at);
+    of_replay(reader, &provider, slot, id);
+}
+
+fn of_retention(reader: &Reader, id: DeliveryId, at: Timestamp) {
+    reader.holds(false).unwrap();
+    reader.holds(true).unwrap();
+    reader.next_hold().unwrap();
+    reader.next_disposal().unwrap();
+    reader.disposals(10).unwrap();
+    reader.unfinished_disposals().unwrap();
+    reader.gone(id).unwrap();
+    reader.original_gone(id).unwrap();
+    reader.release_request(id, at).unwrap();
+    reader.newest_at().unwrap();
+    reader.trimmed_before().unwrap();
+}
+
+fn of_replay(reader: &Reader, provider: &ProviderCode, slot: Slot, id: DeliveryId) {
+    reader.replay("a").unwrap();
+    reader.open_replays().unwrap();
+    reader.kept("a").unwrap();
+    reader.replayed("a").unwrap();
+    reader.loaded_between(provider, slot, slot).unwrap();
+    reader.replays_waiting().unwrap();
+    reader.replay_of(SnapshotRef { lead: id, slot, version: 1 }).unwrap();
 }
 
 /// What is wrong with a line of a plan. An index that holds only what is unfinished may be walked through.
 fn walks(step: &str) -> bool {
-    let small = ["USING INDEX delivery_pending", "USING COVERING INDEX delivery_pending", "episode_open", "episode_of_house", "outbox_due"];
-    let table = ["delivery", "entry", "episode", "outbox"]
+    let small = [
+        "USING INDEX delivery_pending",
+        "USING COVERING INDEX delivery_pending",
+        "episode_open",
+        "episode_of_house",
+        "outbox_due",
+        "disposal_open",
+        "replay_open",
+        "replayed_waiting",
+    ];
+    let table = ["delivery", "entry", "episode", "outbox", "hold", "disposal", "disposed", "replay", "replayed"]
         .iter()
         .any(|table| step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} ")));
     table && !small.iter().any(|index| step.contains(index))

@@ -4,6 +4,7 @@
 
 use super::carry_out::PipelineError;
 use super::queue::Door;
+use super::replay::Unchanged;
 use super::worker::Pipeline;
 use tokio::sync::watch;
 
@@ -12,6 +13,7 @@ pub struct ByHand {
     pipeline: Pipeline,
     door: Door,
     stop: watch::Receiver<bool>,
+    unchanged: Unchanged,
     _never: watch::Sender<bool>,
 }
 
@@ -21,7 +23,7 @@ impl ByHand {
     pub fn new(pipeline: Pipeline) -> Self {
         let (never, stop) = watch::channel(false);
         let door = Door::new(pipeline.inner.clock.now());
-        Self { pipeline, door, stop, _never: never }
+        Self { pipeline, door, stop, unchanged: Unchanged::new(), _never: never }
     }
 
     /// Judges all that can be judged now, feed by feed. One feed's fault leaves the others alone.
@@ -44,5 +46,13 @@ impl ByHand {
     /// Loading could not go on; the next round tries again.
     pub async fn load(&mut self) -> Result<(), PipelineError> {
         self.pipeline.inner.load_what_waits(&mut self.door, &self.stop).await.map(|_| ())
+    }
+
+    /// Reads originals again for replays that are under way, as far as the queue before the warehouse allows.
+    ///
+    /// # Errors
+    /// A replay could not go on; the next round tries again.
+    pub async fn read_again(&mut self) -> Result<(), PipelineError> {
+        self.pipeline.inner.replay_pass(&mut self.unchanged, &self.stop).await
     }
 }

@@ -153,7 +153,7 @@ pub(super) async fn replay_all(inner: Arc<Inner>, mut stop: watch::Receiver<bool
 
 impl Inner {
     /// Goes on with every replay that is under way, as far as the queue before the warehouse allows.
-    async fn replay_pass(&self, unchanged: &mut Unchanged, stop: &watch::Receiver<bool>) -> Result<(), PipelineError> {
+    pub(super) async fn replay_pass(&self, unchanged: &mut Unchanged, stop: &watch::Receiver<bool>) -> Result<(), PipelineError> {
         for replay in self.ledger.read(|reader| reader.open_replays()).await? {
             let Some(feed) = self.rules.feeds.iter().find(|feed| feed.provider == replay.provider) else { continue };
             let (key, provider) = (replay.key.clone(), replay.provider.clone());
@@ -251,7 +251,7 @@ impl Inner {
 }
 
 /// What each replay found unchanged.
-type Unchanged = BTreeMap<String, BTreeSet<DeliveryId>>;
+pub(super) type Unchanged = BTreeMap<String, BTreeSet<DeliveryId>>;
 
 /// A loaded delivery, what it is now, what reading it again means, and what came of that.
 type Again = (DeliveryRow, SnapshotRef, Reading, Option<(Vec<DeliveryRow>, Verified, Report)>);

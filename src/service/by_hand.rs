@@ -4,15 +4,16 @@
 //! Owns nothing but the order of start and stop, which is the daemon's. Refuses business rules.
 
 use super::gate::HouseGate;
+use super::keeping;
 use super::publish::{Published, Publisher};
 use super::start::{Books, StartError};
 use crate::config::Settings;
 use crate::fault::{self, Step};
-use crate::feed::{Clock, DeliveryId, error_chain};
+use crate::feed::{Clock, DeliveryId, ProviderCode, Slot, error_chain};
 use crate::forward::{ForwardError, WarehouseReader};
 use crate::intake::Gate;
 use crate::intake::by_hand::{Sent, land};
-use crate::ledger::{Act, Event, LedgerError, Reader};
+use crate::ledger::{Act, Event, HoldScope, LedgerError, Reader};
 use crate::pipeline::Asked;
 use crate::pipeline::by_hand::ByHand as Workers;
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ pub struct ByHand {
     publisher: Publisher,
     published: Published,
     workers: Workers,
+    known: Option<Timestamp>,
     state_dir: PathBuf,
     limit: u64,
 }
@@ -44,6 +46,7 @@ impl ByHand {
             publisher: books.publisher(settings),
             published: Published::default(),
             workers: Workers::new(books.pipeline.clone()),
+            known: books.known,
             state_dir: settings.state_dir.clone(),
             limit,
             books,
@@ -97,9 +100,51 @@ impl ByHand {
     /// # Errors
     /// What the person is told.
     pub async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Vec<DeliveryId>, String> {
-        let asked = Asked { by: "a person".to_owned(), reason: "a simulated reason".to_owned(), mend: None, account: None };
-        let acted = self.books.pipeline.act(delivery, act, &asked).await;
+        let acted = self.books.pipeline.act(delivery, act, &a_person()).await;
         acted.map(|acted| acted.deliveries).map_err(|error| error_chain(&error))
+    }
+
+    /// Asks for a provider's loaded slots to be read again, from the first to the last; gives the replay's key. The work is
+    /// [`Self::read_again`]'s.
+    ///
+    /// # Errors
+    /// What the person is told.
+    pub async fn replay(&self, provider: ProviderCode, from: Slot, to: Slot) -> Result<String, String> {
+        let replay = self.books.pipeline.replay(provider, from, to, &a_person()).await;
+        replay.map(|row| row.key).map_err(|error| error_chain(&error))
+    }
+
+    /// Reads again what was asked for, as far as the queue before the warehouse allows.
+    ///
+    /// # Errors
+    /// What the daemon would log before it tries again.
+    pub async fn read_again(&mut self) -> Result<(), String> {
+        self.workers.read_again().await.map_err(|error| error_chain(&error))
+    }
+
+    /// The day's round of retention, which does nothing on a clock that may have jumped.
+    ///
+    /// # Errors
+    /// What the daemon would log before it tries again.
+    pub async fn retain(&mut self) -> Result<(), String> {
+        let (pipeline, now) = (&self.books.pipeline, self.books.clock.now());
+        keeping::round(pipeline, &mut self.known, now).await.map_err(|error| error_chain(&error))
+    }
+
+    /// Places a legal hold; gives its number.
+    ///
+    /// # Errors
+    /// What the person is told.
+    pub async fn hold(&self, scope: HoldScope) -> Result<u32, String> {
+        self.books.pipeline.place_hold(scope, &a_person()).await.map_err(|error| error_chain(&error))
+    }
+
+    /// Lifts a legal hold.
+    ///
+    /// # Errors
+    /// What the person is told.
+    pub async fn end_hold(&self, number: u32) -> Result<(), String> {
+        self.books.pipeline.end_hold(number, &a_person()).await.map_err(|error| error_chain(&error))
     }
 
     /// Reads the ledger.
@@ -146,4 +191,9 @@ impl ByHand {
             tracing::error!("the ledger's writer broke off");
         }
     }
+}
+
+/// Who asks, in a story.
+fn a_person() -> Asked {
+    Asked { by: "a person".to_owned(), reason: "a simulated reason".to_owned(), mend: None, account: None }
 }

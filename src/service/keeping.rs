@@ -5,6 +5,7 @@
 
 use crate::feed::{Clock, error_chain};
 use crate::pipeline::Pipeline;
+use crate::pipeline::retention::RetentionError;
 use crate::pipeline::retention::decide::clock_is_believed;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -17,22 +18,26 @@ const PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Runs retention until `stop` turns true. `known`: the newest moment that the ledger had before this start.
 pub(super) async fn run(pipeline: Pipeline, clock: Arc<dyn Clock>, mut known: Option<Timestamp>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        let now = clock.now();
-        if clock_is_believed(known, now) {
-            if let Err(error) = pipeline.retain_all().await {
-                tracing::error!(error = error_chain(&error), "retention did not finish; what was recorded goes in the next round");
-            }
-        } else {
-            tracing::warn!(
-                ?known,
-                %now,
-                "nothing was recorded for days: if the clock is right, retention goes on in a day, or at once with `bedfeed retention run`"
-            );
+        if let Err(error) = round(&pipeline, &mut known, clock.now()).await {
+            tracing::error!(error = error_chain(&error), "retention did not finish; what was recorded goes in the next round");
         }
-        known = Some(now);
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             _ = stop.changed() => {}
         }
     }
+}
+
+/// One round that nobody asked for. `known`: the newest moment that is known of, which is `now` afterwards.
+pub(super) async fn round(pipeline: &Pipeline, known: &mut Option<Timestamp>, now: Timestamp) -> Result<(), RetentionError> {
+    let before = known.replace(now);
+    if clock_is_believed(before, now) {
+        return pipeline.retain_all().await;
+    }
+    tracing::warn!(
+        known = ?before,
+        %now,
+        "nothing was recorded for days: if the clock is right, retention goes on in a day, or at once with `bedfeed retention run`"
+    );
+    Ok(())
 }

@@ -112,7 +112,7 @@ pub(super) struct Books {
     /// What is wrong on our own side.
     pub(super) house: Arc<House>,
     /// The newest moment that the ledger had before this start.
-    known: Option<Timestamp>,
+    pub(super) known: Option<Timestamp>,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }

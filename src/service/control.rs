@@ -268,6 +268,12 @@ pub enum AskError {
     /// The exchange broke off.
     #[error("the daemon did not answer")]
     Broken(#[source] io::Error),
+    /// It ended in the middle of it.
+    #[error(
+        "the daemon ended before it answered: what was asked for may have been done or not; once it runs again, `bedfeed explain` and \
+         `bedfeed status` tell"
+    )]
+    Ended,
     /// The answer makes no sense: another version of bedfeed is running.
     #[error("the daemon's answer cannot be read; is another version of bedfeed running?")]
     Unreadable(#[source] serde_json::Error),
@@ -379,6 +385,9 @@ pub fn ask(state_dir: &Path, request: &Request) -> Result<Answer, AskError> {
     stream.write_all(&text).map_err(AskError::Broken)?;
     stream.shutdown(std::net::Shutdown::Write).map_err(AskError::Broken)?;
     let mut answer = Vec::new();
-    stream.take(MAX_MESSAGE).read_to_end(&mut answer).map_err(AskError::Broken)?;
-    serde_json::from_slice(&answer).map_err(AskError::Unreadable)
+    match stream.take(MAX_MESSAGE).read_to_end(&mut answer) {
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => return Err(AskError::Broken(error)),
+        _ => {}
+    }
+    serde_json::from_slice(&answer).map_err(|error| if error.is_eof() { AskError::Ended } else { AskError::Unreadable(error) })
 }

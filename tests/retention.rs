@@ -418,9 +418,10 @@ fn rows_that_somebody_still_reads_are_not_told_as_gone_until_they_are() {
         let rows = log(service).into_iter().filter(|row| row["class"] == "rows");
         rows.map(|row| row["done_at"].is_string()).collect()
     };
-    service.start();
     let (analyst, lines) = reading();
     assert_eq!(lines, 40);
+    service.start();
+    wait_until("the daemon has recorded what goes", || done(&service) == [false]);
     let refused = service.bedfeed(&["retention", "run"]);
     assert!(refused.code == Some(1) && refused.stderr.contains("somebody is reading the warehouse"), "{refused:?}");
     assert_eq!(done(&service), [false]);

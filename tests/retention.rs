@@ -334,8 +334,8 @@ fn a_hold_on_a_time_keeps_the_files_that_are_about_it_as_well_as_those_that_came
     let service = Service::cottage(&["RZZ"]);
     let past = Past::of(&service);
     // Figures of a slot, which come twenty minutes after it began; each kind of file, and each a quarter of an hour after the other.
-    let about = |number: i64| Slot::containing(days_ago(40)).plus(number).start();
-    let file = |number: i64, folder, (name, text): (String, String)| Came {
+    let about = |number: i32| Slot::containing(days_ago(40)).plus(number).start();
+    let file = |number: i32, folder, (name, text): (String, String)| Came {
         at: about(number) + SignedDuration::from_mins(20),
         provider: "RZZ",
         folder,

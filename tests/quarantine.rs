@@ -15,6 +15,8 @@ use common::extract::{damaged, good};
 use common::{BEDFEED, Ran, Service, id, now, rules, run};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 
 /// A number that passes the check, from the range that is never issued.
 const NUMBER: &str = "9990000018";
@@ -130,6 +132,8 @@ fn support_lists_looks_views_discards_and_hands_back() {
     service.bedfeed(&["hand-back", leak_id, "--by", "Ann Lee", "--reason", "their lead knows"]).fine();
     let kept = common::names(&service.state().join("quarantine").join(leak_id));
     assert_eq!(kept, ["findings.json"], "what was sealed is gone once it was handed back");
+    let story = service.explain(leak_id);
+    assert!(story.contains("Nothing is left to be done with the file") && !story.contains("bedfeed discard"), "{story}");
     let again = service.bedfeed(&["release", typed_id, "--by", "Ann Lee", "--reason", "no"]);
     assert!(again.code == Some(1) && again.stderr.contains("is handed_back, not in quarantine"), "{again:?}");
 
@@ -215,5 +219,118 @@ fn after_a_mapping_fix_everything_that_a_rule_held_up_is_judged_again_at_once() 
     assert!(none.stdout.contains("nothing waits that this fits"), "{none:?}");
     for wrong in [&["reprocess", "--provider", "RZZ", "--rule", "XXX-1"][..], &["reprocess"][..]] {
         assert_eq!(service.bedfeed(&[wrong, &who[..]].concat()).code, Some(64), "{wrong:?}");
+    }
+}
+
+#[test]
+fn p4_a_file_that_is_reprocessed_never_comes_before_its_senders_own_correction() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.start();
+    let at = hours_ago(1);
+    let (name, old) = good("RZZ", at, 5);
+    let (_, new) = good("RZZ", at, 9);
+    service.send("RZZ", "inbox", [(name.as_str(), &old.replace("empty,,", "free,,"))]);
+    let old = id(&service.settled(1)[0]).to_owned();
+    service.send("RZZ", "inbox", [(name.as_str(), &new)]);
+    let rows = service.settled(2);
+    let ends: Vec<&str> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!(ends, ["quarantined", "loaded"], "{rows:#?}");
+    let new = id(&rows[1]).to_owned();
+    service.stop();
+    service.edit("providers/RZZ.toml", "when = { status = \"empty\" }", "when = { status = [\"empty\", \"free\"] }");
+    service.start();
+    service.bedfeed(&["reprocess", &old, "--by", "Ann Lee", "--reason", "rzz-1 knows free beds"]).fine();
+    let rows = service.settled(2);
+    assert!(rows.iter().all(|row| row["outcome"] == "loaded"), "{rows:#?}");
+    let loaded = service.query("SELECT snapshot_id AS id, version, is_current FROM ingest_snapshot ORDER BY version");
+    let loaded: Vec<_> =
+        loaded.iter().map(|row| (row["id"].as_str().unwrap(), row["version"].as_i64(), row["is_current"].as_i64())).collect();
+    assert_eq!(loaded, [(new.as_str(), Some(1), Some(1)), (old.as_str(), Some(2), Some(0))]);
+    let told = service.explain(&old);
+    assert!(told.contains("This slot's version 1 stays in force: it came after this file."), "{told}");
+    // Reading both again keeps them in this order, over a start too.
+    service.stop();
+    service.edit(
+        "providers/RZZ.toml",
+        "when = { status = [\"empty\", \"free\"] }",
+        "when = { status = [\"empty\", \"free\", \"vacant\"] }",
+    );
+    service.start();
+    let (from, to) = (hours_ago(3).to_string(), now().to_string());
+    let span = ["--provider", "RZZ", "--from", &from, "--to", &to, "--by", "Ann Lee", "--reason", "again"];
+    service.bedfeed(&[&["replay"], &span[..]].concat()).fine();
+    let current = service.query("SELECT snapshot_id AS id FROM ingest_snapshot WHERE is_current = 1");
+    assert!(current.len() == 1 && current[0]["id"].as_str().unwrap().starts_with(&new), "{current:?}");
+}
+
+#[test]
+fn nothing_of_a_provider_that_is_gone_from_the_settings_is_judged_again() {
+    let mut service = Service::cottage(&["RZY", "RZZ"]);
+    let file = service.provider_file("RZY");
+    let settings = format!("release_needs_two = true\n{}", std::fs::read_to_string(&file).unwrap());
+    std::fs::write(&file, settings).unwrap();
+    service.start();
+    let (name, held) = good("RZY", hours_ago(30), 9);
+    let (torn_name, torn) = damaged("RZY", hours_ago(1), 5);
+    service.send("RZY", "inbox", [(name.as_str(), &held)]);
+    service.settled(1);
+    service.send("RZY", "inbox", [(torn_name.as_str(), &torn)]);
+    let rows = service.settled(2);
+    let (held, torn) = (id(&rows[0]), id(&rows[1]));
+    service.stop();
+    std::fs::remove_file(&file).unwrap();
+    service.start();
+    let who = ["--by", "Ann Lee", "--reason", "rang the ward"];
+    for act in [&["release", held][..], &["reprocess", held], &["reprocess", "--provider", "RZY"]] {
+        let refused = service.bedfeed(&[act, &who[..]].concat());
+        assert!(refused.code == Some(1) && refused.stderr.contains("RZY is not in the settings"), "{act:?}: {refused:?}");
+    }
+    assert_eq!(text(&listed(&service, &[]), held, "may"), "hand-back discard");
+    assert_eq!(listed(&service, &["--provider", "RZY"]).len(), 2, "the ledger knows it");
+    service.bedfeed(&[&["discard", torn], &who[..]].concat()).fine();
+    service.bedfeed(&[&["hand-back", held], &who[..]].concat()).fine();
+    assert!(listed(&service, &[]).is_empty());
+    // A code that nobody ever had is told everywhere.
+    let hour = hours_ago(1).to_string();
+    for asked in [
+        &["deliveries", "--provider", "RXX"][..],
+        &["quarantine", "list", "--provider", "RXX"],
+        &["reprocess", "--provider", "RXX", "--by", "Ann Lee", "--reason", "none"],
+        &["replay", "--provider", "RXX", "--from", &hour, "--to", &hour, "--by", "Ann Lee", "--reason", "none"],
+        &["hold", "add", "--provider", "RXX", "--by", "Ann Lee", "--reason", "none"],
+    ] {
+        let refused = service.bedfeed(asked);
+        assert!(
+            refused.code == Some(64) && refused.stderr.contains("neither the settings nor the ledger know it"),
+            "{asked:?}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_daemon_that_ends_in_the_middle_of_an_act_is_told_as_such() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.start();
+    let (name, torn) = damaged("RZZ", hours_ago(1), 5);
+    service.send("RZZ", "inbox", [(name.as_str(), &torn)]);
+    let torn = id(&service.settled(1)[0]).to_owned();
+    service.stop();
+    // In its place something that is asked and goes away, with nothing said and in the middle of a word.
+    let socket = service.state().join("control.sock");
+    drop(std::fs::remove_file(&socket));
+    let listener = UnixListener::bind(&socket).unwrap();
+    for said in [&b""[..], b"{\"answer\":"] {
+        let daemon = std::thread::spawn({
+            let listener = listener.try_clone().unwrap();
+            move || {
+                let (mut asked, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                asked.read_to_end(&mut request).unwrap();
+                asked.write_all(said).unwrap();
+            }
+        });
+        let told = service.bedfeed(&["discard", &torn, "--by", "Ann Lee", "--reason", "superseded"]);
+        daemon.join().unwrap();
+        assert!(told.code == Some(1) && told.stderr.contains("the daemon ended before it answered"), "{told:?}");
     }
 }

@@ -176,8 +176,12 @@ fn a_replay_that_makes_no_sense_is_refused_in_words() {
     let rows: [(&[&str], i32, &str); 4] = [
         (&["--provider", "RZA", "--from", "2018-12-03T10:00Z", "--to", "2018-12-03T09:00Z"], 64, "at least 1"),
         (&["--provider", "RZA", "--from", "2018-12-03T10:00Z", "--to", "2020-12-03T10:00Z"], 64, "at most"),
-        (&["--provider", "RZB", "--from", "2018-12-03T10:00Z", "--to", "2018-12-03T11:00Z"], 1, "there is no provider RZB"),
-        (&["--provider", "-", "--from", "2018-12-03T10:00Z", "--to", "2018-12-03T11:00Z"], 64, "no code"),
+        (
+            &["--provider", "RZB", "--from", "2018-12-03T10:00Z", "--to", "2018-12-03T11:00Z"],
+            64,
+            "neither the settings nor the ledger know it",
+        ),
+        (&["--provider", "-", "--from", "2018-12-03T10:00Z", "--to", "2018-12-03T11:00Z"], 64, "--provider -: "),
     ];
     for (arguments, code, words) in rows {
         let ran = service.bedfeed(&[&["replay"], arguments, &who[..]].concat());

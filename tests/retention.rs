@@ -11,8 +11,8 @@
 
 mod common;
 
-use bedfeed::feed::{DeliveryId, Folder};
-use bedfeed::ledger::{Class, Disposal, Event};
+use bedfeed::feed::{DeliveryId, Folder, Slot, Stage};
+use bedfeed::ledger::{Class, Disposal, Event, Hold, HoldScope};
 use common::extract::{damaged, good};
 use common::past::{Came, Past};
 use common::{Service, id, names, now, run, wait_until};
@@ -327,4 +327,111 @@ fn a_kill_at_any_moment_leaves_nothing_that_is_gone_without_a_word_and_nothing_t
     assert_eq!(recorded(&service), ids[..40].iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(log(&service).len(), 2, "each class went in one disposal, whatever was killed: {seen:?}");
     service.bedfeed(&["audit", "verify"]).fine();
+}
+
+#[test]
+fn a_hold_on_a_time_keeps_the_files_that_are_about_it_as_well_as_those_that_came_then() {
+    let service = Service::cottage(&["RZZ"]);
+    let past = Past::of(&service);
+    // Figures of a slot, which come twenty minutes after it began; each kind of file, and each a quarter of an hour after the other.
+    let about = |number: i32| Slot::containing(days_ago(40)).plus(number).start();
+    let file = |number: i32, folder, (name, text): (String, String)| Came {
+        at: about(number) + SignedDuration::from_mins(20),
+        provider: "RZZ",
+        folder,
+        name,
+        text,
+    };
+    let ids = past.take_in(&[
+        file(0, Folder::Inbox, good("RZZ", about(0), 5)),
+        file(4, Folder::Inbox, damaged("RZZ", about(4), 6)),
+        file(8, Folder::Test, good("RZZ", about(8), 7)),
+        came(1, "RZZ", Folder::Inbox, good("RZZ", days_ago(1) - SignedDuration::from_mins(2), 8)),
+    ]);
+    let dry = || service.bedfeed(&["retention", "run", "--dry-run", "--json"]).fine().json();
+    let all = [(Class::Raw, ids[0]), (Class::Quarantine, ids[1]), (Class::Raw, ids[2]), (Class::Checks, ids[2])];
+    assert_eq!(listed(&dry(), "goes"), expected(&all));
+    for (hold, number) in [(1, 0), (2, 4), (3, 8)] {
+        let scope = HoldScope {
+            from: Some(about(number) - SignedDuration::from_mins(1)),
+            to: Some(about(number) + SignedDuration::from_mins(1)),
+            ..HoldScope::default()
+        };
+        let hold = Hold { number: hold, scope, by: "Cara Dunn".to_owned(), reason: "inquest".to_owned(), account: None };
+        past.record(now(), vec![Event::HoldPlaced { hold: Box::new(hold) }]);
+    }
+    assert_eq!(listed(&dry(), "stays"), expected(&all));
+    assert!(listed(&dry(), "goes").is_empty());
+    past.close();
+}
+
+#[test]
+fn what_is_left_of_a_sealed_file_that_was_decided_on_goes_too() {
+    let mut service = Service::cottage(&["RZZ"]);
+    let past = Past::of(&service);
+    let at = |days: i64| days_ago(days) - SignedDuration::from_mins(2);
+    let ids = past.take_in(&[
+        came(41, "RZZ", Folder::Inbox, leaking(good("RZZ", at(41), 5))),
+        came(40, "RZZ", Folder::Inbox, leaking(good("RZZ", at(40), 6))),
+        came(1, "RZZ", Folder::Inbox, good("RZZ", at(1), 7)),
+    ]);
+    let decided = |delivery, stage| Event::Moved { delivery, stage, report: None, note: None };
+    past.record(
+        days_ago(35),
+        vec![
+            decided(ids[0], Stage::HandedBack { sealed: true, mend: None }),
+            decided(ids[1], Stage::Quarantined { sealed: true, discarded: true }),
+        ],
+    );
+    // The ledger's newest moment is long ago, so the daemon settles the files and deletes nothing of its own accord.
+    past.close();
+    service.start();
+    for id in &ids[..2] {
+        assert_eq!(names(&service.state().join("quarantine").join(id.to_string())), ["findings.json"]);
+    }
+    let done = service.bedfeed(&["retention", "run", "--json"]).fine().json();
+    assert_eq!(done["deleted"][0]["things"], 2, "{done}");
+    assert!(names(&service.state().join("quarantine")).is_empty());
+    service.stop();
+    service.start();
+    assert!(names(&service.state().join("quarantine")).is_empty(), "no start brings them back");
+    assert!(service.bedfeed(&["retention", "run"]).fine().stdout.contains("nothing is old enough"));
+}
+
+#[test]
+fn rows_that_somebody_still_reads_are_not_told_as_gone_until_they_are() {
+    let mut service = Service::cottage(&["RZZ"]);
+    let past = Past::of(&service);
+    let at = |days: i64| days_ago(days) - SignedDuration::from_mins(2);
+    let old = came(100, "RZZ", Folder::Inbox, marked(good("RZZ", at(100), 5)));
+    let new = came(1, "RZZ", Folder::Inbox, good("RZZ", at(1), 6));
+    past.take_in(&[old, new]);
+    past.close();
+    let warehouse = service.state().join("warehouse.db");
+    let reading = || {
+        let analyst = rusqlite::Connection::open(&warehouse).unwrap();
+        analyst.execute_batch("BEGIN").unwrap();
+        let lines: i64 = analyst.query_row("SELECT count(*) FROM fact_bed_line", [], |row| row.get(0)).unwrap();
+        (analyst, lines)
+    };
+    let done = |service: &Service| -> Vec<bool> {
+        let rows = log(service).into_iter().filter(|row| row["class"] == "rows");
+        rows.map(|row| row["done_at"].is_string()).collect()
+    };
+    let (analyst, lines) = reading();
+    assert_eq!(lines, 40);
+    service.start();
+    wait_until("the daemon has recorded what goes", || done(&service) == [false]);
+    let refused = service.bedfeed(&["retention", "run"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("somebody is reading the warehouse"), "{refused:?}");
+    assert_eq!(done(&service), [false]);
+    // Nor by a start, while it goes on.
+    service.stop();
+    service.start();
+    assert_eq!(done(&service), [false]);
+    assert!(service.log().contains("a disposal could not be finished"), "the log says so");
+    drop(analyst);
+    service.bedfeed(&["retention", "run"]).fine();
+    assert_eq!(done(&service), [true]);
+    assert!(holding(&service, MARK).is_empty(), "{:?}", holding(&service, MARK));
 }

@@ -5,7 +5,7 @@ use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::config::Settings;
 use crate::feed::{DeliveryId, Rule, printed};
 use crate::ledger::{Act, DeliveryRow};
-use crate::pipeline::allowed;
+use crate::pipeline::{ActError, allowed};
 use crate::service::control::{Answer, Request, ask};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -74,12 +74,16 @@ fn wanted(arguments: &Reprocess, settings: &Settings) -> Result<Vec<DeliveryRow>
         return Ok(vec![delivery_called(&reader, id)?]);
     }
     let code = arguments.provider.as_deref().unwrap_or_default();
-    let provider = super::provider(code)?;
+    let provider = super::provider(code, settings, &reader)?;
     let rule = |text: &String| text.to_ascii_uppercase().parse::<Rule>().map_err(|error| Failure::Arguments(format!("--rule: {error}")));
     let rule = arguments.rule.as_ref().map(rule).transpose()?;
+    let in_settings = settings.providers.iter().any(|it| it.code == provider);
     let spoke = |row: &DeliveryRow| rule.is_none_or(|rule| row.report.as_ref().is_some_and(|report| report.findings.count_of(rule) > 0));
+    if !in_settings {
+        return Err(Failure::Failed(ActError::NoProvider(provider).to_string()));
+    }
     let mut rows = reader.in_quarantine()?;
-    rows.retain(|row| row.delivery.provider == provider && spoke(row) && allowed(row).contains(&Act::Reprocess));
+    rows.retain(|row| row.delivery.provider == provider && spoke(row) && allowed(row, in_settings).contains(&Act::Reprocess));
     rows.sort_by_key(|row| row.delivery.id);
     Ok(rows)
 }

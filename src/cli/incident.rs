@@ -27,14 +27,25 @@ pub(super) fn report(life: &Life, settings: &Settings, out: &mut dyn Write) -> i
     writeln!(out, "  {:<38} ......................", "Decided by, on:")?;
     writeln!(out, "\nWhat to do next")?;
     let id = delivery.id;
+    let (looked_at, decided) = if discarded {
+        (
+            "3. Nobody can look at the file any more: it was removed for good.".to_owned(),
+            "4. Nothing is left to be done with the file.".to_owned(),
+        )
+    } else {
+        (
+            "3. If the file must be looked at, do so as docs/governance.md says, on a machine that is meant for it.".to_owned(),
+            format!("4. When it is decided: bedfeed discard {id} --by \"NAME\" --reason \"DECISION\", which removes it for good."),
+        )
+    };
     for line in [
         format!("1. Tell the governance lead of {} today. Quote the delivery's id, and send no part of the file.", delivery.provider),
         "2. Decide within 72 hours of the receipt whether it must be reported (UK GDPR, article 33), by the incident tool of the Data"
             .to_owned(),
         "   Security and Protection Toolkit.".to_owned(),
-        "3. If the file must be looked at, do so as docs/governance.md says, on a machine that is meant for it.".to_owned(),
-        format!("4. When it is decided: bedfeed discard {id} --by \"NAME\" --reason \"DECISION\""),
-        "   removes the file for good. Who, when and why stay in the ledger, and so do the findings.".to_owned(),
+        looked_at,
+        decided,
+        "   Who, when and why stay in the ledger, and so do the findings.".to_owned(),
         "5. Ask for a clean file. Nothing of this one was loaded, and nothing of it can be.".to_owned(),
     ] {
         writeln!(out, "  {line}")?;

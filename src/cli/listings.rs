@@ -3,15 +3,16 @@
 use super::args::Deliveries;
 use super::table::{Table, cell};
 use super::{Ending, Failure, json, reader, settings};
-use crate::feed::{Outcome, ProviderCode, Report, Severity};
+use crate::feed::{Outcome, Report, Severity};
 use crate::ledger::{DeliveryRow, Filter};
 use std::io::Write;
 
 /// Lists deliveries, newest first.
 pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(&arguments.config.config)?;
+    let reader = reader(&settings)?;
     let provider = match &arguments.provider {
-        Some(code) => Some(super::provider(code)?),
+        Some(code) => Some(super::provider(code, &settings, &reader)?),
         None => None,
     };
     let outcome = match arguments.outcome.as_deref() {
@@ -21,16 +22,7 @@ pub(super) fn deliveries(arguments: &Deliveries, out: &mut dyn Write) -> Result<
     if arguments.limit == 0 {
         return Err(Failure::Arguments("--limit 0: ask for one at least".to_owned()));
     }
-    let known = |code: &ProviderCode| settings.providers.iter().any(|provider| provider.code == *code);
-    let stranger = provider.clone().filter(|code| !known(code));
-    let filter = Filter { provider, outcome, since: None, limit: Some(arguments.limit) };
-    let rows = reader(&settings)?.deliveries(&filter)?;
-    if let Some(code) = stranger.filter(|_| rows.is_empty()) {
-        let codes = settings.providers.iter().map(|provider| provider.code.to_string()).collect::<Vec<_>>().join(", ");
-        return Err(Failure::Arguments(format!(
-            "--provider {code}: neither the settings nor the ledger know it; the settings have {codes}"
-        )));
-    }
+    let rows = reader.deliveries(&Filter { provider, outcome, since: None, limit: Some(arguments.limit) })?;
     if arguments.json {
         let rows: Vec<_> = rows.iter().map(as_json).collect();
         json(out, &rows)?;

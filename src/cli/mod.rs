@@ -24,7 +24,7 @@ mod table;
 
 use crate::config::{self, Problems, Settings};
 use crate::feed::{ProviderCode, error_chain};
-use crate::ledger::{LedgerError, Reader};
+use crate::ledger::{Filter, LedgerError, Reader};
 use crate::service::control::Answer;
 use args::{Arguments, Audit, Command, Hold, Mapping, Quarantine, Retention};
 use clap::Parser;
@@ -78,9 +78,16 @@ impl Failure {
     }
 }
 
-/// The code behind `--provider`.
-fn provider(code: &str) -> Result<ProviderCode, Failure> {
-    code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))
+/// The code behind `--provider`: one that the settings have, or that has sent something once. A list of a code that nobody has
+/// would be empty, and nobody would notice.
+fn provider(code: &str, settings: &Settings, reader: &Reader) -> Result<ProviderCode, Failure> {
+    let code: ProviderCode = code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?;
+    let sent = Filter { provider: Some(code.clone()), limit: Some(1), ..Filter::default() };
+    if settings.providers.iter().any(|it| it.code == code) || !reader.deliveries(&sent)?.is_empty() {
+        return Ok(code);
+    }
+    let codes = settings.providers.iter().map(|provider| provider.code.to_string()).collect::<Vec<_>>().join(", ");
+    Err(Failure::Arguments(format!("--provider {code}: neither the settings nor the ledger know it; the settings have {codes}")))
 }
 
 /// Whether a command found everything fine.

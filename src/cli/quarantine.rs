@@ -43,7 +43,8 @@ struct Case {
 impl Case {
     fn of(row: DeliveryRow, reader: &Reader, holds: &[HoldRow], settings: &Settings, now: Timestamp) -> Result<Self, Failure> {
         let gone = reader.original_gone(row.delivery.id)?;
-        let may = if gone.is_some() { Vec::new() } else { allowed(&row) };
+        let in_settings = settings.providers.iter().any(|it| it.code == row.delivery.provider);
+        let may = if gone.is_some() { Vec::new() } else { allowed(&row, in_settings) };
         let request = if may.contains(&Act::Release) { reader.release_request(row.delivery.id, now)? } else { None };
         let hold = held(&row, holds).cloned();
         let days = SignedDuration::from_hours(24 * i64::from(settings.retention.quarantine_days));
@@ -84,7 +85,7 @@ pub(super) fn list(arguments: &QuarantineList, out: &mut dyn Write) -> Result<En
     let settings = settings(&arguments.config.config)?;
     let reader = reader(&settings)?;
     let provider: Option<ProviderCode> = match &arguments.provider {
-        Some(code) => Some(super::provider(code)?),
+        Some(code) => Some(super::provider(code, &settings, &reader)?),
         None => None,
     };
     let mut rows = if arguments.all {

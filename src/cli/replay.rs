@@ -20,11 +20,7 @@ const LOOKS: u32 = 25;
 /// Reads again, or says what that would do.
 pub(super) fn replay(arguments: &Replay, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(&arguments.config.config)?;
-    let provider: ProviderCode = arguments
-        .provider
-        .to_ascii_uppercase()
-        .parse()
-        .map_err(|_| Failure::Arguments(format!("--provider {}: that is no code of a provider", arguments.provider)))?;
+    let provider = super::provider(&arguments.provider.to_ascii_uppercase(), &settings, &reader(&settings)?)?;
     let (from, to) = (Slot::containing(arguments.from), Slot::containing(arguments.to));
     let slots = to.slots_after(from) + 1;
     if !(1..=MAX_REPLAY_SLOTS).contains(&slots) {

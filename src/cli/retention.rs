@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{Ending, Failure, delivery_called, json, reader, runtime, settings};
 use crate::feed::{Clock, ProviderCode, printed};
 use crate::forward::WarehouseReader;
-use crate::ledger::{Class, Filter, HoldRow, HoldScope};
+use crate::ledger::{Class, HoldRow, HoldScope};
 use crate::pipeline::retention::decide::{Survey, limit};
 use crate::pipeline::retention::{Went, count_rows, old_figures, staying, sums, survey};
 use crate::quarantine::{Retention, Store};
@@ -141,24 +141,16 @@ pub(super) fn log(arguments: &RetentionLog, out: &mut dyn Write) -> Result<Endin
 /// Orders that something is kept.
 pub(super) fn hold_add(arguments: &HoldAdd, out: &mut dyn Write) -> Result<Ending, Failure> {
     said(&arguments.by, &arguments.reason)?;
-    let provider: Option<ProviderCode> = match &arguments.provider {
-        Some(code) => Some(super::provider(code)?),
-        None => None,
-    };
     if let (Some(from), Some(to)) = (arguments.from, arguments.to)
         && to <= from
     {
         return Err(Failure::Arguments("--to: must be later than --from".to_owned()));
     }
     let settings = settings(&arguments.config.config)?;
-    if let Some(code) = &provider {
-        let known = settings.providers.iter().any(|it| it.code == *code);
-        // A hold on a code that nobody has would keep nothing, and nobody would notice.
-        let filter = Filter { provider: Some(code.clone()), limit: Some(1), ..Filter::default() };
-        if !known && reader(&settings)?.deliveries(&filter)?.is_empty() {
-            return Err(Failure::Arguments(format!("--provider {code}: neither the settings nor the ledger know it")));
-        }
-    }
+    let provider: Option<ProviderCode> = match &arguments.provider {
+        Some(code) => Some(super::provider(code, &settings, &reader(&settings)?)?),
+        None => None,
+    };
     let delivery = match &arguments.delivery {
         Some(id) => Some(delivery_called(&reader(&settings)?, id)?.delivery.id),
         None => None,

@@ -37,4 +37,4 @@ pub use rules::{Rule, Severity};
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};
 pub use time_rule::{RepeatedBy, TimeRule, UkClock};
-pub use version::{LAST_NUMBER, Version, current, steps};
+pub use version::{LAST_NUMBER, Version, current, place, steps};

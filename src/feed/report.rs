@@ -105,7 +105,8 @@ pub struct Report {
     pub mapping: Option<String>,
     /// The hash of the mapping's text.
     pub mapping_hash: Option<Digest>,
-    /// The first version that the delivery became, where it was read again since.
+    /// Its place among its slot's equal versions, where that is not the version's number: the first version that it became, where it
+    /// was read again since, or one before a newer file's that was accepted sooner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_version: Option<u32>,
     /// When the figures were true in the source.

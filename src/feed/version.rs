@@ -18,8 +18,9 @@ const ROUND: u32 = 10_000;
 pub struct Version {
     /// The delivery that leads it.
     pub lead: DeliveryId,
-    /// The first version that this delivery became. Of two equal ones the later counts, so an old file that is read again
-    /// stays behind a newer one. Not the time of arrival: clocks are put back.
+    /// Its place among equal ones, of which the later counts: the first version that this delivery became, or an earlier one
+    /// where newer files were accepted before it ([`place`]). So an old file that is read again stays behind a newer
+    /// one. Not the time of arrival: clocks are put back.
     pub first: u32,
     /// Its number within the slot: a delivery that is read again gets another one.
     pub version: u32,
@@ -38,6 +39,14 @@ pub fn current(versions: &[Version]) -> Option<&Version> {
     let lifted = |number: u32| u64::from(number) + if wraps && begins_a_round(number) { u64::from(LAST_NUMBER) } else { 0 };
     let rank = |version: &&Version| (version.sequence.map(lifted), version.snapshot_at.as_second(), version.first, version.version);
     versions.iter().max_by_key(rank)
+}
+
+/// The place of a version with this running number and snapshot time whose slot has versions that came after it, whenever they
+/// were accepted: before all of those that nothing else sets apart from it. `None`: nothing that it could stand before.
+#[must_use]
+pub fn place(sequence: Option<u32>, snapshot_at: Timestamp, newer: &[Version]) -> Option<u32> {
+    let equal = |it: &&Version| (it.sequence, it.snapshot_at.as_second()) == (sequence, snapshot_at.as_second());
+    newer.iter().filter(equal).map(|it| it.first.saturating_sub(1)).min()
 }
 
 /// How many numbers `to` lies after `from`, below nought where it lies before. The count goes round only near its ends: a
@@ -89,6 +98,30 @@ mod tests {
         ];
         for (from, to, expected) in rows {
             assert_eq!(steps(from, to), expected, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn p4_a_file_that_is_accepted_after_a_newer_one_stands_before_it() {
+        let at: Timestamp = "2018-12-03T10:15:00Z".parse().unwrap();
+        let version = |first: u32, sequence, seconds| Version {
+            lead: DeliveryId::new(at, [1; 10]),
+            first,
+            version: first + 1,
+            sequence,
+            snapshot_at: at + SignedDuration::from_secs(seconds),
+        };
+        let rows: [(&[Version], Option<u32>); 6] = [
+            (&[], None),
+            (&[version(1, None, 0)], Some(0)),
+            (&[version(3, None, 0), version(2, None, 0)], Some(1)),
+            (&[version(0, None, 0)], Some(0)),
+            // What else sets them apart decides, and the place makes no difference.
+            (&[version(1, Some(7), 0)], None),
+            (&[version(1, None, 60), version(3, None, 0)], Some(2)),
+        ];
+        for (newer, expected) in rows {
+            assert_eq!(place(None, at, newer), expected, "{newer:?}");
         }
     }
 

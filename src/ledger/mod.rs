@@ -34,7 +34,7 @@ pub use chain::{Broken, ChainHead, Checkpoint, Held, Link, Walk};
 pub use entries::{Act, AlertToSend, Entry, Event, FileChange};
 pub use moment::{Moment, Original};
 pub use past::{Past, PastReport, PastRow, Reach};
-pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest};
+pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest, covering};
 pub use project::IllegalMove;
 pub use queue::{QueueState, QueuedSnapshot};
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};

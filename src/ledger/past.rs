@@ -71,7 +71,7 @@ pub struct PastReport {
     /// The deliveries that were judged together.
     #[serde(default)]
     pub parts: Vec<(String, DeliveryId)>,
-    /// The first version that the delivery became, where it was read again since.
+    /// Its place among its slot's equal versions, where that is not the version's number.
     #[serde(default)]
     pub first_version: Option<u32>,
     /// When the figures were true in the source.
@@ -93,7 +93,7 @@ pub struct PastReport {
 }
 
 impl PastRow {
-    /// The first version that the delivery became.
+    /// Its place among its slot's equal versions.
     #[must_use]
     pub fn first(&self) -> u32 {
         self.report.first_version.unwrap_or(self.version)
@@ -155,6 +155,35 @@ impl Reader {
         let mut leads = self.leads_of(provider.as_str(), slot)?;
         leads.retain(|row| row.was_judged_by(judged_by));
         self.with_all_parts(leads)
+    }
+
+    /// What was accepted for one slot of what came after some deliveries that are judged together, in the order of the record. One
+    /// that a person released counts as come then: the person vouches for it against what had come by then.
+    ///
+    /// # Errors
+    /// A query failed, or something stored cannot be read.
+    pub fn newer_versions(&self, provider: &ProviderCode, slot: Slot, parts: &[DeliveryId]) -> Result<Vec<Version>, LedgerError> {
+        let came = self.came(parts)?;
+        let mut newer = Vec::new();
+        for row in self.leads_of(provider.as_str(), slot)? {
+            let with: Vec<DeliveryId> = row.report.parts.iter().map(|(_, part)| *part).chain([row.id]).collect();
+            if !parts.contains(&row.id) && self.came(&with)? > came {
+                newer.push(row.as_version());
+            }
+        }
+        Ok(newer)
+    }
+
+    /// The number of the entry by which the last of some deliveries came, or was released.
+    fn came(&self, parts: &[DeliveryId]) -> Result<Option<i64>, LedgerError> {
+        let sql = "SELECT max(seq) FROM entry WHERE delivery = ?1 AND (json_extract(body, '$.event') = 'accepted'
+             OR json_extract(body, '$.event') = 'acted' AND json_extract(body, '$.act') = 'release')";
+        let mut statement = self.connection().prepare_cached(sql).map_err(LedgerError::Read)?;
+        let mut last = None;
+        for part in parts {
+            last = last.max(statement.query_row([part.to_string()], |row| row.get(0)).map_err(LedgerError::Read)?);
+        }
+        Ok(last)
     }
 
     fn leads_of(&self, provider: &str, slot: Slot) -> Result<Vec<PastRow>, LedgerError> {

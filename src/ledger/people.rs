@@ -109,6 +109,14 @@ impl fmt::Display for HoldScope {
     }
 }
 
+/// The hold that covers something of a provider and keeps it, if any: made by one of these deliveries, and one of these moments
+/// belongs to it. Every question whether something is held is asked here, so a list and a deletion cannot differ. Pure.
+#[must_use]
+pub fn covering<'a>(holds: &'a [HoldRow], provider: &ProviderCode, deliveries: &[DeliveryId], moments: &[Timestamp]) -> Option<&'a Hold> {
+    let standing = holds.iter().filter(|row| row.ended_at.is_none()).map(|row| &row.hold);
+    standing.into_iter().find(|hold| hold.scope.covers(provider, deliveries, moments))
+}
+
 /// A hold, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HoldRow {

@@ -107,8 +107,13 @@ fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Re
         head = write_group(connection, head, group);
     }
     // A checkpoint leaves one file behind, which is easier to copy by hand; the next start copes without.
-    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
-        tracing::warn!(%error, "the ledger's write-ahead log was not folded in at the end; the next start does it");
+    // SQLite says in a row, and not by an error, that somebody who reads was in the way.
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)) {
+        Ok(false) => {}
+        Ok(true) => {
+            tracing::warn!("the ledger's write-ahead log was not folded in at the end: somebody is reading it; the next start does it")
+        }
+        Err(error) => tracing::warn!(%error, "the ledger's write-ahead log was not folded in at the end; the next start does it"),
     }
 }
 

@@ -6,7 +6,7 @@ use super::loading::Prepared;
 use super::picture::{judge_with_picture, kept_text};
 use super::worker::Inner;
 use crate::fault::{self, Step};
-use crate::feed::{DeliveryId, Digest, Finding, Folder, Report, Rule, SnapshotRef, Stage, error_chain};
+use crate::feed::{DeliveryId, Digest, Finding, Folder, ProviderCode, Report, Rule, SnapshotRef, Stage, current, error_chain, place};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::history::REACH;
@@ -152,10 +152,30 @@ impl Inner {
             _ => self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1),
         };
         let snapshot = SnapshotRef { lead, slot, version };
+        let report = self.placed(&feed.provider, snapshot, report).await?;
         let attempts = before.map_or(0, |(_, attempts)| attempts);
         let ready = Stage::Ready { snapshot, attempts, retry_at: self.clock.now() };
         self.move_all(&rows, &ready, report.clone()).await?;
         Ok(Some(Prepared { snapshot, replay: false, rows, verified, report }))
+    }
+
+    /// A report with the place of its version among the slot's others: a file that was put right after newer ones were accepted
+    /// never comes before them (P4), and is told so.
+    pub(super) async fn placed(&self, provider: &ProviderCode, snapshot: SnapshotRef, report: Report) -> Result<Report, PipelineError> {
+        let mut report = report;
+        if snapshot.version == 1 {
+            return Ok(report);
+        }
+        let provider = provider.clone();
+        let parts: Vec<DeliveryId> = report.parts.iter().map(|(_, id)| *id).chain([snapshot.lead]).collect();
+        let newer = self.ledger.read(move |reader| reader.newer_versions(&provider, snapshot.slot, &parts)).await?;
+        let snapshot_at = report.snapshot_at.unwrap_or(snapshot.slot.start());
+        report.first_version = place(report.sequence, snapshot_at, &newer).filter(|place| *place < snapshot.version);
+        if let (Some(_), Some(counts)) = (report.first_version, current(&newer)) {
+            let message = format!("This slot's version {} stays in force: it came after this file.", counts.version);
+            report.findings.push(Finding::new(Rule::Tim04, message));
+        }
+        Ok(report)
     }
 
     pub(super) async fn set_aside(&self, rows: &[DeliveryRow], report: Report, sealed: bool) -> Result<(), PipelineError> {

@@ -208,7 +208,7 @@ impl Inner {
         match assessment.verdict {
             Verdict::Accepted(verified) => match decided {
                 // What the ledger and the receipt say is what the warehouse is told.
-                Some(report) if says_the_same(&assessment.report, &report) => {
+                Some(report) if says_the_same(&self.placed(&feed.provider, snapshot, assessment.report.clone()).await?, &report) => {
                     Ok(Found::Prepared(Box::new(Prepared { snapshot, replay: false, rows, verified, report })))
                 }
                 _ => {

@@ -6,8 +6,8 @@
 use super::carry_out::PipelineError;
 use super::worker::Pipeline;
 use crate::feed::nhs_number::masked;
-use crate::feed::{DeliveryId, Severity, Stage};
-use crate::ledger::{Account, Act, DeliveryRow, Event, Hold, HoldRow, LedgerError, ReleaseRequest};
+use crate::feed::{DeliveryId, ProviderCode, Severity, Stage};
+use crate::ledger::{Account, Act, DeliveryRow, Event, Hold, HoldRow, LedgerError, ReleaseRequest, covering};
 use jiff::{SignedDuration, Timestamp};
 
 /// Longest text for who and why, and for what a sender is asked to mend.
@@ -100,6 +100,12 @@ pub enum ActError {
     /// No such hold stands.
     #[error("there is no legal hold {0} that stands; `bedfeed hold list` shows them")]
     NoSuchHold(u32),
+    /// Its provider is not in the settings: nothing says what its file means, nor whether a release needs two people.
+    #[error(
+        "provider {0} is not in the settings, so nothing of it can be judged: put its file back into the folder `providers` and start \
+         bedfeed again; what it sent can still be discarded or handed back"
+    )]
+    NoProvider(ProviderCode),
     /// Its bytes are gone.
     #[error("the file of delivery {delivery} was deleted on {at} by retention (disposal {disposal}, {rule}): ask the sender for it again")]
     Gone {
@@ -139,9 +145,9 @@ impl Pipeline {
         }
         let _acting = self.inner.acting.lock().await;
         let row = self.quarantined(id).await?;
-        may(&row, act)?;
+        may(&row, act, self.inner.rules.feeds.iter().any(|feed| feed.provider == row.delivery.provider))?;
         let parts = self.inner.parts_of(&row).await?;
-        let parts: Vec<DeliveryRow> = parts.into_iter().filter(|part| may(part, act).is_ok()).collect();
+        let parts: Vec<DeliveryRow> = parts.into_iter().filter(|part| may(part, act, true).is_ok()).collect();
         let now = self.inner.clock.now();
         if act == Act::Release && self.inner.rules.two_people.contains(&row.delivery.provider) {
             let request = self.inner.ledger.read(move |reader| reader.release_request(id, now)).await?;
@@ -219,10 +225,11 @@ impl Pipeline {
     }
 }
 
-/// The acts that a delivery allows where it stands. Pure.
+/// The acts that a delivery allows where it stands. `in_settings`: whether its provider is there. Pure.
 #[must_use]
-pub fn allowed(row: &DeliveryRow) -> Vec<Act> {
-    [Act::Release, Act::Reprocess, Act::HandBack, Act::Discard].into_iter().filter(|act| may(row, *act).is_ok()).collect()
+pub fn allowed(row: &DeliveryRow, in_settings: bool) -> Vec<Act> {
+    let acts = [Act::Release, Act::Reprocess, Act::HandBack, Act::Discard];
+    acts.into_iter().filter(|act| may(row, *act, in_settings).is_ok()).collect()
 }
 
 /// The hold that covers a delivery, if any. Pure.
@@ -230,10 +237,9 @@ pub fn allowed(row: &DeliveryRow) -> Vec<Act> {
 pub fn held<'a>(row: &DeliveryRow, holds: &'a [HoldRow]) -> Option<&'a Hold> {
     let slot = row.report.as_ref().and_then(|report| report.slot);
     let moments: Vec<Timestamp> = std::iter::once(row.delivery.received_at).chain(slot.map(|slot| slot.start())).collect();
-    let standing = holds.iter().filter(|hold| hold.ended_at.is_none()).map(|hold| &hold.hold);
     let parts = row.report.iter().flat_map(|report| report.parts.iter().map(|(_, id)| *id));
     let parts: Vec<DeliveryId> = parts.chain([row.delivery.id]).collect();
-    standing.into_iter().find(|hold| hold.scope.covers(&row.delivery.provider, &parts, &moments))
+    covering(holds, &row.delivery.provider, &parts, &moments)
 }
 
 /// What a release that needs two people is waiting for.
@@ -292,13 +298,17 @@ pub(super) fn are_words(text: &str) -> bool {
 }
 
 /// Whether an act is allowed for a delivery where it stands. Pure.
-fn may(row: &DeliveryRow, act: Act) -> Result<(), ActError> {
+fn may(row: &DeliveryRow, act: Act, in_settings: bool) -> Result<(), ActError> {
     let delivery = row.delivery.id;
     let Stage::Quarantined { sealed, discarded: false } = row.stage else {
         return Err(ActError::NotInQuarantine { delivery, stage: row.stage.as_str() });
     };
-    if sealed && matches!(act, Act::Release | Act::Reprocess) {
+    let judges = matches!(act, Act::Release | Act::Reprocess);
+    if sealed && judges {
         return Err(ActError::Sealed(delivery));
+    }
+    if judges && !in_settings {
+        return Err(ActError::NoProvider(row.delivery.provider.clone()));
     }
     if act == Act::Release {
         let counts = row.report.iter().flat_map(|report| report.findings.counts());
@@ -367,10 +377,13 @@ mod tests {
             let row = row(stage, rules);
             for (act, expected) in [(Act::Release, release), (Act::Reprocess, reprocess), (Act::Discard, discard), (Act::HandBack, discard)]
             {
-                let answer = may(&row, act).map_or_else(|refused| refused.to_string(), |()| "fine".to_owned());
+                let answer = may(&row, act, true).map_or_else(|refused| refused.to_string(), |()| "fine".to_owned());
                 assert!(answer.contains(expected), "{} of {:?}: {answer}", act.as_str(), row.stage);
             }
         }
+        // Where its provider is gone from the settings, nothing of it is judged.
+        assert_eq!(allowed(&row(held(), &[Rule::Tim03]), true), [Act::Release, Act::Reprocess, Act::HandBack, Act::Discard]);
+        assert_eq!(allowed(&row(held(), &[Rule::Tim03]), false), [Act::HandBack, Act::Discard]);
     }
 
     #[test]

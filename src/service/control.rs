@@ -273,8 +273,11 @@ pub enum AskError {
     /// The exchange broke off.
     #[error("the daemon did not answer")]
     Broken(#[source] io::Error),
-    /// The daemon ended between question and answer.
-    #[error("the daemon ended before it answered; what was asked may have been done: look with `bedfeed status` or `bedfeed explain ID`")]
+    /// It ended in the middle of it.
+    #[error(
+        "the daemon ended before it answered: what was asked for may have been done or not; once it runs again, `bedfeed explain` and \
+         `bedfeed status` tell"
+    )]
     Ended,
     /// The answer makes no sense: another version of bedfeed is running.
     #[error("the daemon's answer cannot be read; is another version of bedfeed running?")]
@@ -394,9 +397,9 @@ pub fn ask(state_dir: &Path, request: &Request) -> Result<Answer, AskError> {
     stream.write_all(&text).map_err(AskError::Broken)?;
     stream.shutdown(std::net::Shutdown::Write).map_err(AskError::Broken)?;
     let mut answer = Vec::new();
-    stream.take(MAX_MESSAGE).read_to_end(&mut answer).map_err(AskError::Broken)?;
-    if answer.is_empty() {
-        return Err(AskError::Ended);
+    match stream.take(MAX_MESSAGE).read_to_end(&mut answer) {
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => return Err(AskError::Broken(error)),
+        _ => {}
     }
-    serde_json::from_slice(&answer).map_err(AskError::Unreadable)
+    serde_json::from_slice(&answer).map_err(|error| if error.is_eof() { AskError::Ended } else { AskError::Unreadable(error) })
 }

@@ -14,15 +14,25 @@ use tokio::sync::watch;
 
 /// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The pause after a round that could not finish: what is recorded as going must go soon, and an analyst's long look at the warehouse
+/// is over in the meantime.
+const PAUSE_AFTER_TROUBLE: Duration = Duration::from_secs(15 * 60);
 
 /// Runs retention until `stop` turns true. `known`: the newest moment that the ledger had before this start.
 pub(super) async fn run(pipeline: Pipeline, clock: Arc<dyn Clock>, mut known: Option<Timestamp>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = round(&pipeline, &mut known, clock.now()).await {
-            tracing::error!(error = error_chain(&error), "retention did not finish; what was recorded goes in the next round");
-        }
+        let pause = match round(&pipeline, &mut known, clock.now()).await {
+            Ok(()) => PAUSE,
+            Err(error) => {
+                tracing::error!(
+                    error = error_chain(&error),
+                    "retention did not finish; the next round, in a quarter of an hour, goes on with it"
+                );
+                PAUSE_AFTER_TROUBLE
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
     }

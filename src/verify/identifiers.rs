@@ -17,6 +17,8 @@ use crate::normalise::mapping::{FieldSource, Reading, SnapshotTime, TableMapping
 use births::{Births, DaysOf};
 use dates::{Day, day_in, day_of_serial};
 
+/// Rows from which on a number that stands on each of them is not one person's.
+const MANY_ROWS: u64 = 5;
 /// Values that must pass before a column counts as holding NHS numbers.
 const FEWEST_NUMBERS: u64 = 3;
 
@@ -207,8 +209,8 @@ impl Column {
     }
 
     fn holds_numbers(&self, rows: u64) -> bool {
-        // What stands on every row is the file's: a run, a batch, a telephone. Nobody lies in every bed.
-        let of_the_file = self.different.len() == 1 && self.seen == self.passed && self.seen == rows;
+        // What stands on every row is the file's: a run, a batch, a telephone. Nobody lies in every bed; but one may wait alone.
+        let of_the_file = self.different.len() == 1 && self.seen == self.passed && self.seen == rows && rows >= MANY_ROWS;
         let share = self.passed.saturating_mul(100) >= self.seen.saturating_mul(SHARE_PERCENT);
         let different = self.different.len() >= DIFFERENT || self.different.iter().all(TenDigits::are_of_an_issued_range);
         self.passed >= FEWEST_NUMBERS && share && different && !of_the_file

@@ -147,12 +147,22 @@ fn warehouse(world: &World<'_>, model: &Model, rows: &[DeliveryRow]) -> Vec<Load
     for ((provider, slot), versions) in of_slot {
         let currents: Vec<(DeliveryId, u32)> =
             versions.iter().filter(|version| version.current).map(|version| (version.id, version.version)).collect();
-        // Later figures win; of equal ones what was accepted last. What was read again keeps its place, and its newest reading counts.
-        let rank = |it: &&&Loaded| (model.file_of(by_id[&it.id]).snapshot_at, first(it.id), it.version);
+        // Later figures win; of equal ones what came last, or was released last, whenever it was accepted. What was read again keeps
+        // its place, and its newest reading counts.
+        let rank = |it: &&&Loaded| (model.file_of(by_id[&it.id]).snapshot_at, came(world, by_id[&it.id]), it.version);
         let wanted = versions.iter().max_by_key(rank).unwrap();
         assert_eq!(currents, [(wanted.id, wanted.version)], "P4: what counts of {slot} of {provider}");
     }
     loaded
+}
+
+/// The entry by which the last part of a snapshot came, or was released by a person.
+fn came(world: &World<'_>, row: &DeliveryRow) -> Option<i64> {
+    let sql = "SELECT max(seq) FROM entry WHERE delivery = ?1
+         AND (body LIKE '{\"event\":\"accepted\"%' OR body LIKE '{\"event\":\"acted\"%\"act\":\"release\"%')";
+    let mut statement = world.ledger().prepare_cached(sql).unwrap();
+    let parts = row.report.iter().flat_map(|report| &report.parts).map(|(_, part)| *part).chain([row.delivery.id]);
+    parts.map(|part| statement.query_row([part.to_string()], |row| row.get(0)).unwrap()).max().unwrap()
 }
 
 /// P4 and P10: pages show the newest figures of each provider, and none where there are none.

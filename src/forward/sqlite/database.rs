@@ -13,9 +13,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// What brings a database up to the next version, each with the version it makes.
-const MIGRATIONS: &[(i64, &str)] = &[(2, "ALTER TABLE ingest_snapshot ADD COLUMN time_rule TEXT")];
+const MIGRATIONS: &[(i64, &str)] =
+    &[(2, "ALTER TABLE ingest_snapshot ADD COLUMN time_rule TEXT"), (3, "ALTER TABLE ingest_snapshot ADD COLUMN place INTEGER")];
 /// How long a write waits for another process's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared: more than there are in this room.

@@ -96,8 +96,8 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
         .prepare_cached(
             "INSERT INTO ingest_snapshot (snapshot_id, provider_code, slot_utc, version, snapshot_at, sequence, content_hash, mapping,
                mapping_hash, carries_beds, carries_demand, lines, rows_read, rows_rejected, occupied, empty, available_now, closed,
-               demand, demand_not_in_bed, assessed_at, time_rule)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+               demand, demand_not_in_bed, assessed_at, time_rule, place)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
         )?
         .execute(params![
             snapshot_id(load.reference, load.replay),
@@ -122,6 +122,7 @@ fn insert_snapshot(transaction: &Transaction<'_>, load: &Load) -> rusqlite::Resu
             int(totals.demand_not_in_bed),
             utc(load.report.assessed_at),
             load.report.time_rule.map(|rule| rule.to_string()),
+            load.report.first_version,
         ])?;
     Ok(transaction.last_insert_rowid())
 }
@@ -263,17 +264,18 @@ fn sums_agree(transaction: &Transaction<'_>, key: i64) -> rusqlite::Result<bool>
 /// touched, so a late file leaves "now" alone (P4).
 fn switch_current(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite::Result<bool> {
     let mut statement = transaction.prepare_cached(
-        "SELECT v.snapshot_key, v.snapshot_id, v.version, v.sequence, v.snapshot_at, v.is_current
+        "SELECT v.snapshot_key, v.snapshot_id, v.version, v.sequence, v.snapshot_at, v.is_current,
+           coalesce(v.place, v.version) AS place
          FROM ingest_snapshot AS v JOIN ingest_snapshot AS n ON n.provider_code = v.provider_code AND n.slot_utc = v.slot_utc
          WHERE n.snapshot_key = ?1",
     )?;
     let mut versions = statement.query_map([key], version)?.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut first: BTreeMap<DeliveryId, u32> = BTreeMap::new();
-    for (_, Version { lead, version, .. }, _) in &versions {
-        first.entry(*lead).and_modify(|first| *first = (*version).min(*first)).or_insert(*version);
+    for (_, Version { lead, first: own, .. }, _) in &versions {
+        first.entry(*lead).and_modify(|first| *first = (*own).min(*first)).or_insert(*own);
     }
     for (_, version, _) in &mut versions {
-        version.first = first.get(&version.lead).copied().unwrap_or(version.version);
+        version.first = first.get(&version.lead).copied().unwrap_or(version.first);
     }
     let ranked: Vec<Version> = versions.iter().map(|(_, version, _)| *version).collect();
     let counts = current(&ranked);
@@ -299,7 +301,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<(i64, Version, bool)> {
     let snapshot_at: String = row.get("snapshot_at")?;
     let version = Version {
         lead: lead(&row.get::<_, String>("snapshot_id")?)?,
-        first: row.get("version")?,
+        first: row.get("place")?,
         version: row.get("version")?,
         sequence: row.get("sequence")?,
         snapshot_at: snapshot_at.parse().map_err(|error| unreadable("snapshot_at", error))?,

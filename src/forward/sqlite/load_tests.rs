@@ -347,7 +347,7 @@ async fn an_older_database_is_brought_up_to_date() {
     world.load(small("RM1", TEN, 5), 1).await;
     world.warehouse.close().await;
     let path = world.folder.path().join("warehouse.db");
-    let before = "UPDATE schema_version SET version = 1; ALTER TABLE ingest_snapshot DROP COLUMN time_rule;";
+    let before = "UPDATE schema_version SET version = 1; ALTER TABLE ingest_snapshot DROP COLUMN time_rule; ALTER TABLE ingest_snapshot DROP COLUMN place;";
     rusqlite::Connection::open(&path).unwrap().execute_batch(before).unwrap();
     let warehouse = Warehouse::open(&settings(), world.folder.path()).await.unwrap();
     let mut load = load_of(small("RM1", "2018-12-03T10:15Z", 6), 1);
@@ -356,7 +356,7 @@ async fn an_older_database_is_brought_up_to_date() {
     warehouse.close().await;
     // Once only: what is up to date is left alone.
     Warehouse::open(&settings(), world.folder.path()).await.unwrap().close().await;
-    assert_eq!(world.rows("SELECT version FROM schema_version"), ["2"]);
+    assert_eq!(world.rows("SELECT version FROM schema_version"), ["3"]);
     let rules = world.rows("SELECT slot_utc, time_rule FROM ingest_snapshot ORDER BY slot_utc");
     assert_eq!(rules.len(), 2);
     assert!(rules[0].ends_with("|NULL") && rules[1].ends_with("|repeated hour, GMT by the slot that was free"), "{rules:?}");

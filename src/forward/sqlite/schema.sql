@@ -166,6 +166,8 @@ CREATE TABLE ingest_snapshot (
   superseded_by INTEGER REFERENCES ingest_snapshot,
   -- How snapshot_at was found in what the files say; NULL for what was loaded before this was kept.
   time_rule TEXT,
+  -- Its place among the slot's equal versions, where that is not its version's number: an old file that was put right late.
+  place INTEGER,
   UNIQUE (provider_code, slot_utc, version)
 ) STRICT;
 CREATE UNIQUE INDEX ingest_snapshot_current ON ingest_snapshot (provider_code, slot_utc) WHERE is_current = 1;

@@ -1,7 +1,7 @@
 //! What goes, and why what is old enough stays. Pure.
 
 use crate::feed::{DeliveryId, ProviderCode};
-use crate::ledger::{Class, HoldRow};
+use crate::ledger::{Class, HoldRow, covering};
 use crate::quarantine::{Retention, days_before};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -23,6 +23,9 @@ pub struct Thing {
     pub since: Timestamp,
     /// When it arrived.
     pub arrived: Timestamp,
+    /// The start of the slot that its figures are about, where that is known.
+    #[serde(skip)]
+    pub about: Option<Timestamp>,
     /// Files, or rows of tables.
     pub items: u64,
     /// Bytes, where it is a file.
@@ -88,10 +91,9 @@ pub fn fate(thing: &Thing, retention: &Retention, holds: &[HoldRow], now: Timest
     if thing.since >= before {
         return None;
     }
-    let moments = [thing.arrived, thing.since];
-    let hold = holds.iter().filter(|row| row.ended_at.is_none()).map(|row| &row.hold);
-    let hold = hold.into_iter().find(|hold| hold.scope.covers(&thing.provider, &thing.parts, &moments));
-    Some(match hold {
+    // When it ended is no part of it: a hold is about what came then, and about what is about then.
+    let moments: Vec<Timestamp> = std::iter::once(thing.arrived).chain(thing.about).collect();
+    Some(match covering(holds, &thing.provider, &thing.parts, &moments) {
         _ if thing.pending => Err(Stays::Pending),
         _ if thing.shown => Err(Stays::Shown),
         Some(hold) => Err(Stays::Held { hold: hold.number }),
@@ -153,7 +155,7 @@ mod tests {
         let id = DeliveryId::new(at(since), [1; 10]);
         let provider = "RM1".parse().unwrap();
         let (since, arrived) = (at(since), at(since));
-        Thing { class, id, provider, since, arrived, items: 1, bytes: 1, pending: false, shown: false, parts: vec![id] }
+        Thing { class, id, provider, since, arrived, about: None, items: 1, bytes: 1, pending: false, shown: false, parts: vec![id] }
     }
 
     fn hold(number: u32, scope: HoldScope, ended: bool) -> HoldRow {
@@ -170,7 +172,13 @@ mod tests {
         let provider = |code: &str| HoldScope { provider: Some(code.parse().unwrap()), ..HoldScope::default() };
         let span = |from: &str, to: &str| HoldScope { from: Some(at(from)), to: Some(at(to)), ..HoldScope::default() };
         let raw = |since| thing(Class::Raw, since);
-        let rows: [(Thing, Vec<HoldRow>, Fate); 12] = [
+        // Its figures are of a slot, it came after that, and somebody decided on it much later.
+        let about_before = || Thing { about: Some(at("2018-11-20T14:15Z")), arrived: at("2018-11-20T14:25Z"), ..raw(old) };
+        let held = || Some(Err(Stays::Held { hold: 7 }));
+        let rows: [(Thing, Vec<HoldRow>, Fate); 15] = [
+            (about_before(), of(span("2018-11-20T14:10Z", "2018-11-20T14:20Z")), held()),
+            (about_before(), of(span("2018-11-20T14:20Z", "2018-11-20T14:30Z")), held()),
+            (about_before(), of(span("2018-12-01T09:00Z", "2018-12-01T10:00Z")), Some(Ok(()))),
             (raw(old), vec![], Some(Ok(()))),
             (raw(young), vec![], None),
             (thing(Class::Quarantine, old), vec![], Some(Ok(()))),

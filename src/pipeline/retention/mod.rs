@@ -77,20 +77,25 @@ impl From<StoreError> for RetentionError {
 }
 
 impl Pipeline {
-    /// Goes on with disposals that a crash cut short. One that cannot be finished now is tried again in the next round.
+    /// Goes on with disposals that a crash or a reader of the warehouse cut short. One that cannot be finished now is tried again in
+    /// the next round; gives why the last of them could not be.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn resume_disposals(&self) -> Result<(), PipelineError> {
+    pub async fn resume_disposals(&self) -> Result<Option<RetentionError>, PipelineError> {
         let _acting = self.inner.acting.lock().await;
+        let mut trouble = None;
         for DisposalRow { disposal, .. } in self.inner.ledger.read(|reader| reader.unfinished_disposals()).await? {
             let number = disposal.number;
             match self.delete(&disposal).await {
                 Ok(()) => tracing::info!(disposal = number, class = disposal.class.as_str(), "a disposal that was cut short is finished"),
-                Err(error) => tracing::error!(disposal = number, error = error_chain(&error), "a disposal could not be finished"),
+                Err(error) => {
+                    tracing::error!(disposal = number, error = error_chain(&error), "a disposal could not be finished");
+                    trouble = Some(error);
+                }
             }
         }
-        Ok(())
+        Ok(trouble)
     }
 
     /// One round: records and deletes what is old enough, so much at most. Support's acts wait for its end.
@@ -98,7 +103,7 @@ impl Pipeline {
     /// # Errors
     /// See [`RetentionError`]; what was recorded is deleted by the next round or start.
     pub async fn retain(&self) -> Result<Round, RetentionError> {
-        self.resume_disposals().await?;
+        let unfinished = self.resume_disposals().await?;
         let inner = &self.inner;
         let _acting = inner.acting.lock().await;
         let (retention, now) = (inner.rules.retention, inner.clock.now());
@@ -128,8 +133,8 @@ impl Pipeline {
             );
         }
         self.trim(now).await?;
-        if let Some(error) = trouble {
-            return Err(error.into());
+        if let Some(error) = trouble.map(RetentionError::from).or(unfinished) {
+            return Err(error);
         }
         Ok(Round { went: went.into_values().collect(), more: survey.more })
     }

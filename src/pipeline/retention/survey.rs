@@ -106,7 +106,9 @@ impl Look<'_> {
                 break;
             }
             // What the ledger does not know, the next start clears away or sets aside.
-            let (Some(row), Some(bytes)) = (self.reader.delivery(id)?, self.store.kept_bytes(id)?) else { continue };
+            let Some(row) = self.reader.delivery(id)? else { continue };
+            // Of a sealed one that was discarded or handed back only the findings are left. They go as well, or they pile up.
+            let bytes = self.store.kept_bytes(id)?.unwrap_or_default();
             let aside = matches!(row.stage, Stage::Quarantined { .. } | Stage::HandedBack { .. });
             let class = if aside { Class::Quarantine } else { Class::Raw };
             let shown = !aside && self.newest_of(&row.delivery.provider)?.contains(&id);
@@ -144,6 +146,7 @@ impl Look<'_> {
                 provider: figures.provider,
                 since: figures.about,
                 arrived: row.as_ref().map_or(figures.about, |row| row.delivery.received_at),
+                about: Some(figures.about),
                 items: 0,
                 bytes: 0,
                 pending: row.is_some_and(|row| row.stage.outcome() == Outcome::Pending),
@@ -170,6 +173,7 @@ fn thing(class: Class, row: &DeliveryRow) -> Thing {
         provider: row.delivery.provider.clone(),
         since: row.moved_at,
         arrived: row.delivery.received_at,
+        about: row.report.as_ref().and_then(|report| report.slot).map(|slot| slot.start()),
         items: 1,
         bytes: 0,
         pending: row.stage.outcome() == Outcome::Pending,

@@ -22,15 +22,18 @@ fn grouped(number: &str, sign: &str) -> String {
 fn igv_02_one_number_on_every_row_is_the_files_and_not_a_persons() {
     let one = |at: usize| (at < 3).then_some(GOOD);
     let two = |at: usize| Some(if at == 0 { "4010232137" } else { GOOD });
-    let rows: [(&str, &dyn Fn(usize) -> Option<&'static str>, u64); 4] = [
-        ("a run's number on each row", &|_| Some(GOOD), 0),
-        ("a patient's on three rows of many", &one, 1),
-        ("two patients'", &two, 1),
-        ("with others that do not pass", &|at| Some(if at == 0 { BAD } else { GOOD }), 1),
+    let rows: [(&str, usize, &dyn Fn(usize) -> Option<&'static str>, u64); 7] = [
+        ("a run's number on each row", 30, &|_| Some(GOOD), 0),
+        ("the same on five", 5, &|_| Some(GOOD), 0),
+        ("the same on four, who may be one", 4, &|_| Some(GOOD), 1),
+        ("the only one who waits", 1, &|_| Some(GOOD), 1),
+        ("a patient's on three rows of many", 30, &one, 1),
+        ("two patients'", 30, &two, 1),
+        ("with others that do not pass", 30, &|at| Some(if at == 0 { BAD } else { GOOD }), 1),
     ];
-    for (what, value, expected) in rows {
+    for (what, count, value, expected) in rows {
         let mut scan = Scan::default();
-        for at in 0..30 {
+        for at in 0..count {
             scan.look(0, "W1");
             scan.look(1, value(at).unwrap_or_default());
         }

@@ -199,7 +199,7 @@ impl Work<'_> {
         if its.lines.is_empty() && !self.keyless.contains_key(&other.name) {
             for (line, column) in partners.keyless() {
                 let said = format!("{column} is blank: it says to which row this one belongs");
-                self.out.findings.push(Finding::new(Rule::Row01, said).in_column(*column).at_line(*line).in_part(part_of(its)));
+                self.out.findings.push(Finding::new(Rule::Row01, said).in_column(column).at_line(*line).in_part(part_of(its)));
             }
             self.keyless.insert(other.name.clone(), u64::try_from(partners.keyless().len()).unwrap_or(u64::MAX));
             lost += partners.keyless().len();

@@ -164,7 +164,8 @@ impl Watch {
         let wanted = |channel: &&Channel| self.checkpoint_to.iter().any(|name| name == channel.setting());
         let wanted: Vec<String> = self.channels.iter().filter(wanted).map(Channel::name).collect();
         alerts.retain(|alert| wanted.contains(&alert.channel));
-        self.ledger.append(now, vec![Event::CheckpointSent { key, seq: head.seq, hash: head.hash, alerts }]).await?;
+        let sent = vec![Event::CheckpointSent { key, seq: head.seq, hash: head.hash, alerts }];
+        fault::during(Step::CheckpointRecord, self.ledger.append(now, sent)).await?;
         self.queued.notify_waiters();
         Ok(())
     }

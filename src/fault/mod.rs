@@ -1,7 +1,16 @@
 //! Faults: the durable steps, at each of which a test can end the process or make the step fail.
 //!
 //! Owns the list of steps. Whatever bedfeed promises about a crash is a promise about these: a step that is not here is
-//! not swept by `tests/faults.rs`. Refuses to do anything in a build without debug assertions, which a release is: there
+//! not swept by `tests/faults/`. Not in the list, because nothing that is promised rests on them:
+//!
+//! - what is removed and not remembered: an upload that was broken off, the draft of a sealed copy or of a host key, the control
+//!   socket, a file in a backup that has no name yet. A kill there is one before or after the step beside it;
+//! - modes of files: each start sets them again; what must be nobody else's is made so;
+//! - SQLite's write-ahead logs being folded in, where nothing was deleted: the next start does it;
+//! - files that a person asks a command for (`audit export`, `audit checkpoint`, `quarantine show`, `sample`, the demo's folder): the
+//!   command says whether it ended, and is asked again.
+//!
+//! Refuses to do anything in a build without debug assertions, which a release is: there
 //! [`around`] is its work alone, and neither the names nor the variable that switches them on are in the binary.
 
 use std::fmt;
@@ -22,7 +31,8 @@ macro_rules! steps {
 
         #[cfg(debug_assertions)]
         impl Step {
-            /// Every step, in the order in which a delivery meets them.
+            /// Every step: first in the order in which a delivery meets them, up to `StopRecord`; then those of what is done once, each
+            /// day or by hand.
             pub const ALL: &[Self] = &[$(Self::$step),+];
 
             /// The name that the variable knows it by.
@@ -95,6 +105,68 @@ steps! {
     AlertRecord = "alert_record",
     /// `Stopped` is recorded.
     StopRecord = "stop_record",
+    /// The ledger's tables are made, or brought up to date.
+    LedgerPrepare = "ledger_prepare",
+    /// The warehouse's tables and views are made, or brought up to date.
+    WarehousePrepare = "warehouse_prepare",
+    /// A host key is written, under no name yet.
+    HostKeyWrite = "host_key_write",
+    /// It gets its name.
+    HostKeyRename = "host_key_rename",
+    /// The folders of that name are brought to stable storage.
+    HostKeyFolders = "host_key_folders",
+    /// That a receipt was fetched is recorded.
+    ReceiptRecord = "receipt_record",
+    /// The day's head of the chain and its messages are recorded.
+    CheckpointRecord = "checkpoint_record",
+    /// `Disposing` is recorded: what retention is about to delete.
+    DisposalRecord = "disposal_record",
+    /// An accepted original is deleted.
+    DisposalOriginal = "disposal_original",
+    /// What was kept beside one that was set aside is deleted, and its folder.
+    DisposalAside = "disposal_aside",
+    /// The picture of a test is deleted.
+    DisposalPicture = "disposal_picture",
+    /// The folders of what was deleted are brought to stable storage.
+    DisposalFolders = "disposal_folders",
+    /// The deletion of old rows in the warehouse is committed.
+    DisposalCommit = "disposal_commit",
+    /// The warehouse's write-ahead log, which still has the rows, is emptied.
+    DisposalLog = "disposal_log",
+    /// `Disposed` is recorded.
+    DisposedRecord = "disposed_record",
+    /// `Trimmed` is recorded: derived tables let go of what is old.
+    TrimRecord = "trim_record",
+    /// What an earlier backup left unfinished is removed.
+    BackupClear = "backup_clear",
+    /// The folder of a backup is made, under a name that says that it is unfinished.
+    BackupFolder = "backup_folder",
+    /// A book is copied into a backup.
+    BackupBook = "backup_book",
+    /// A file is copied into a backup, and brought to stable storage.
+    BackupCopy = "backup_copy",
+    /// A file is shared with the backup before.
+    BackupShare = "backup_share",
+    /// The list of hashes is written.
+    BackupList = "backup_list",
+    /// The folders of a backup are brought to stable storage.
+    BackupFolders = "backup_folders",
+    /// A backup gets its name, for good.
+    BackupRename = "backup_rename",
+    /// A backup that is old loses its name, for good.
+    BackupRetire = "backup_retire",
+    /// And is removed.
+    BackupRemove = "backup_remove",
+    /// The mark is set that a restore has begun.
+    RestoreMark = "restore_mark",
+    /// A file is copied into the state folder, and brought to stable storage.
+    RestoreCopy = "restore_copy",
+    /// The folders of what was copied are brought to stable storage.
+    RestoreFolders = "restore_folders",
+    /// `Restored` is recorded.
+    RestoreRecord = "restore_record",
+    /// The mark is taken away: the restore has ended.
+    RestoreEnd = "restore_end",
 }
 
 /// On which side of a step.

@@ -3,7 +3,8 @@
 //! Refuses RSA keys (RUSTSEC-2023-0071 has no fix, not in 0.10.0-rc.18 either: signing leaks the key through timing) and keys
 //! with a pass phrase.
 
-use super::landing::rename_durably;
+use super::landing::{rename_durably, sync_folder};
+use crate::fault::{self, Step};
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -72,6 +73,8 @@ impl HostKeys {
         }
         if keys.is_empty() {
             keys.push(make(&folder.join(ED25519))?);
+            // The folder may be new: without its own name a power cut takes the key along, and senders see another one.
+            folder.parent().map_or(Ok(()), sync_folder).map_err(|source| trouble("make durable", source))?;
         }
         Ok(Self { keys })
     }
@@ -142,8 +145,8 @@ fn make(path: &Path) -> Result<PrivateKey, HostKeyError> {
     let draft = path.with_extension("new");
     fs::remove_file(&draft).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }).map_err(trouble)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(trouble)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(trouble)?;
-    rename_durably(&draft, path).map_err(trouble)?;
+    fault::around(Step::HostKeyWrite, || file.write_all(text.as_bytes()).and_then(|()| file.sync_all())).map_err(trouble)?;
+    rename_durably([Step::HostKeyRename, Step::HostKeyFolders], &draft, path).map_err(trouble)?;
     tracing::info!(path = %path.display(), fingerprint = %key.fingerprint(HashAlg::Sha256), "made a host key");
     Ok(key)
 }

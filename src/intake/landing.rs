@@ -116,12 +116,12 @@ pub fn clear_uploads(state_dir: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
-/// Puts a file in its place so that a power cut cannot undo it. The file itself has to be on stable storage already.
-pub(super) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
+/// Puts a file in its place so that a power cut cannot undo it, in two steps. The file itself has to be on stable storage already.
+pub(super) fn rename_durably([renaming, folders]: [Step; 2], from: &Path, to: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes the folders durable after it")]
-    fault::around(Step::UploadRename, || fs::rename(from, to))?;
+    fault::around(renaming, || fs::rename(from, to))?;
     let (source, target) = (from.parent(), to.parent());
-    fault::around(Step::UploadFolders, || {
+    fault::around(folders, || {
         target.map_or(Ok(()), sync_folder)?;
         if source == target { Ok(()) } else { source.map_or(Ok(()), sync_folder) }
     })
@@ -266,7 +266,7 @@ impl Upload {
         };
         fault::around(Step::UploadSync, || self.file.sync_all()).map_err(|source| self.trouble("bring to stable storage", source))?;
         let stored = state_dir.join(DELIVERIES).join(self.id.to_string());
-        if let Err(source) = rename_durably(&self.path, &stored) {
+        if let Err(source) = rename_durably([Step::UploadRename, Step::UploadFolders], &self.path, &stored) {
             let trouble = self.trouble("put in its place", source);
             // Where the rename itself worked, the object has to go from its new place.
             if fs::remove_file(&stored).is_ok() {
@@ -342,7 +342,8 @@ impl RunningHash {
     }
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Brings the names in a folder to stable storage.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

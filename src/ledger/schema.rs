@@ -1,7 +1,7 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
 use super::{kept, sound};
-use crate::fault::Injected;
+use crate::fault::{self, Injected, Step};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -241,7 +241,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
         return Err(LedgerError::NotDurable { path: path.to_owned(), what: "synchronous = FULL was not accepted" });
     }
     let script = format!("BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;", tables());
-    connection.execute_batch(&script).map_err(failed)?;
+    fault::around(Step::LedgerPrepare, || connection.execute_batch(&script)).map_err(failed)?;
     Ok(connection)
 }
 

@@ -266,10 +266,15 @@ impl Inner {
     }
 
     pub(super) async fn record(&self, events: Vec<Event>) -> Result<(), PipelineError> {
+        self.record_as(Step::StageRecord, events).await
+    }
+
+    /// The same as another durable step.
+    pub(super) async fn record_as(&self, step: Step, events: Vec<Event>) -> Result<(), PipelineError> {
         if events.is_empty() {
             return Ok(());
         }
-        fault::during(Step::StageRecord, self.ledger.append(self.clock.now(), events)).await?;
+        fault::during(step, self.ledger.append(self.clock.now(), events)).await?;
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }

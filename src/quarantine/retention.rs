@@ -3,6 +3,7 @@
 //! Owns the lengths, and the order of durable steps in which bytes go. Refuses to decide what goes.
 
 use super::{CHECKS, DELIVERIES, QUARANTINE, Store, StoreError, seal};
+use crate::fault::{self, Step};
 use crate::feed::DeliveryId;
 use jiff::{SignedDuration, Timestamp};
 use std::fs::File;
@@ -76,7 +77,8 @@ impl Store {
     /// The system refused; some of them may be gone.
     pub fn dispose_pictures(&self, deliveries: &[DeliveryId]) -> Result<(), StoreError> {
         for delivery in deliveries {
-            gone(std::fs::remove_file(self.picture_path(*delivery))).map_err(|source| StoreError {
+            let path = self.picture_path(*delivery);
+            fault::around(Step::DisposalPicture, || gone(std::fs::remove_file(path))).map_err(|source| StoreError {
                 doing: "delete",
                 delivery: *delivery,
                 source,
@@ -86,13 +88,13 @@ impl Store {
     }
 
     fn dispose_one(&self, delivery: DeliveryId) -> io::Result<()> {
-        gone(std::fs::remove_file(self.accepted(delivery)))?;
+        fault::around(Step::DisposalOriginal, || gone(std::fs::remove_file(self.accepted(delivery))))?;
         let aside = self.set_aside(delivery);
         // Findings and all: the ledger has them, and what is in quarantine/ is in quarantine.
         match aside.parent() {
             Some(folder) if folder.try_exists()? => {
                 seal::purge([&aside, &aside], &aside)?;
-                gone(std::fs::remove_dir_all(folder))
+                fault::around(Step::DisposalAside, || gone(std::fs::remove_dir_all(folder)))
             }
             _ => Ok(()),
         }
@@ -101,10 +103,8 @@ impl Store {
     /// Makes removals durable, once for all of them.
     fn sync_folders(&self, folders: &[&str], deliveries: &[DeliveryId]) -> Result<(), StoreError> {
         let Some(delivery) = deliveries.first().copied() else { return Ok(()) };
-        for folder in folders {
-            sync(&self.state_dir.join(folder)).map_err(|source| StoreError { doing: "delete", delivery, source })?;
-        }
-        Ok(())
+        let sync_all = || folders.iter().try_for_each(|folder| sync(&self.state_dir.join(folder)));
+        fault::around(Step::DisposalFolders, sync_all).map_err(|source| StoreError { doing: "delete", delivery, source })
     }
 }
 

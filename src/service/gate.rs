@@ -150,7 +150,8 @@ impl HouseGate {
             if self.ledger.read(move |reader| reader.receipt_was_read(delivery)).await? {
                 return Ok(());
             }
-            self.ledger.append(self.clock.now(), vec![Event::ReceiptRead { delivery, stage: stage.to_owned() }]).await
+            let read = vec![Event::ReceiptRead { delivery, stage: stage.to_owned() }];
+            fault::during(Step::ReceiptRecord, self.ledger.append(self.clock.now(), read)).await
         };
         let recorded: Result<(), LedgerError> = record.await;
         if let Err(error) = recorded {

@@ -156,7 +156,7 @@ impl Player<'_> {
             93 => Op::AnswersLost { count: 1 + u32::try_from(self.dice.below(3)).unwrap() },
             94 => Op::DiskFull { even_the_ledger: self.dice.below(2) == 0 },
             95..=97 => Op::Fail {
-                step: self.dice.of(Step::ALL),
+                step: self.dice.of(&of_a_delivery()),
                 moment: self.dice.of(&[Moment::Before, Moment::After]),
                 times: 1 + u32::try_from(self.dice.below(3)).unwrap(),
             },
@@ -343,4 +343,9 @@ impl Player<'_> {
         tally.set_aside += set_aside;
         tally.alerts += number(alerts);
     }
+}
+
+/// The steps that a delivery and its daemon meet. Those of retention, backups and hosts' keys come in no history.
+fn of_a_delivery() -> Vec<Step> {
+    Step::ALL.iter().copied().filter(|step| *step <= Step::StopRecord).collect()
 }

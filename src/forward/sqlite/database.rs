@@ -3,6 +3,7 @@
 use super::super::{ForwardError, ForwardErrorKind};
 use super::shown;
 use crate::bedstate::{AgeBand, DemandSource, Gender};
+use crate::fault::{self, Step};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
@@ -81,7 +82,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), ForwardError> {
     fill_code_lists(&transaction).map_err(sql(doing))?;
     // A clock that somebody stopped would show old figures as new.
     override_clock(&transaction, None).map_err(sql(doing))?;
-    transaction.commit().map_err(sql(doing))
+    fault::around(Step::WarehousePrepare, || transaction.commit().map_err(sql(doing)))
 }
 
 /// Stops the clock of the views, or lets it go again.

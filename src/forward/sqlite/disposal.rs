@@ -4,10 +4,11 @@
 //! Refuses to decide what goes. The load ledger (`ingest_snapshot`), the deliveries, the sums of a whole provider and the
 //! daily census stay.
 
-use super::super::{ForwardError, OldFigures};
+use super::super::{ForwardError, ForwardErrorKind, OldFigures};
 use super::database::{sql, utc};
 use super::load;
 use super::read::needed;
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Slot};
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -155,10 +156,18 @@ fn delete(connection: &mut Connection, leads: &[DeliveryId], statements: &[&str]
             rows = rows.saturating_add(u64::try_from(gone).unwrap_or(u64::MAX));
         }
     }
-    transaction.commit().map_err(sql(doing))?;
-    // The log still holds the pages as they were. A reader may be in its way: the next deletion, or the close, does it then.
-    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
-        tracing::warn!(%error, "the warehouse's write-ahead log could not be emptied after a deletion");
-    }
+    fault::around(Step::DisposalCommit, || transaction.commit().map_err(sql(doing)))?;
+    fault::around(Step::DisposalLog, || empty_log(connection))?;
     Ok(rows)
+}
+
+/// Empties the write-ahead log, which still holds the pages as they were: until that is done, what was deleted is not gone. SQLite
+/// says in a row, and not by an error, that a reader was in the way for longer than a write waits.
+fn empty_log(connection: &Connection) -> Result<(), ForwardError> {
+    let doing = "emptying the warehouse's write-ahead log after a deletion";
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(sql(doing))?;
+    if busy {
+        return Err(ForwardError::new(ForwardErrorKind::Unavailable, format!("{doing}: somebody is reading the warehouse all the while")));
+    }
+    Ok(())
 }

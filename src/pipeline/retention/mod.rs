@@ -12,6 +12,7 @@ pub use survey::{Old, count_rows, old_figures, staying, sums, survey};
 
 use super::carry_out::PipelineError;
 use super::worker::Pipeline;
+use crate::fault::Step;
 use crate::feed::{DeliveryId, Stage, error_chain};
 use crate::forward::ForwardError;
 use crate::ledger::{Class, Disposal, DisposalRow, Event, LedgerError};
@@ -171,7 +172,7 @@ impl Pipeline {
                 events.push(Event::Moved { delivery: row.delivery.id, stage, report: None, note: Some(note) });
             }
         }
-        self.inner.record(events).await?;
+        self.inner.record_as(Step::DisposalRecord, events).await?;
         Ok(disposal)
     }
 
@@ -186,7 +187,7 @@ impl Pipeline {
                 done.map_err(|error| PipelineError::Folders(io::Error::other(error)))??;
             }
         }
-        Ok(self.inner.record(vec![Event::Disposed { disposal: disposal.number }]).await?)
+        Ok(self.inner.record_as(Step::DisposedRecord, vec![Event::Disposed { disposal: disposal.number }]).await?)
     }
 
     /// Lets derived tables go of what is old, at most once a day.
@@ -197,6 +198,6 @@ impl Pipeline {
         if since.is_none_or(|since| before < since.saturating_add(jiff::SignedDuration::from_hours(24)).unwrap_or(since)) {
             return Ok(());
         }
-        Ok(self.inner.record(vec![Event::Trimmed { before }]).await?)
+        Ok(self.inner.record_as(Step::TrimRecord, vec![Event::Trimmed { before }]).await?)
     }
 }

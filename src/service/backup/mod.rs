@@ -19,6 +19,7 @@ pub use check::{Checked, check};
 pub use restore::{RESTORING, Restored, restore};
 pub use take::{Taken, take};
 
+use crate::fault::Injected;
 use crate::feed::{DeliveryId, Digest, Stage};
 use crate::forward::ForwardError;
 use crate::ledger::{Checkpoint, LedgerError};
@@ -82,6 +83,12 @@ pub enum BackupError {
     /// The warehouse.
     #[error("the warehouse cannot be copied or read")]
     Warehouse(#[from] ForwardError),
+}
+
+impl From<Injected> for BackupError {
+    fn from(fault: Injected) -> Self {
+        Self::Io { doing: "go on with", path: PathBuf::from("the copy"), source: fault.into() }
+    }
 }
 
 impl BackupError {

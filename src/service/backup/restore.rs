@@ -5,6 +5,7 @@
 use super::tree::{self, Sums};
 use super::{BackupError, Checked, HOST_KEYS, LEDGER, SETTINGS, SUMS, WAREHOUSE, check};
 use crate::config::Settings;
+use crate::fault::{self, Step};
 use crate::feed::Digest;
 use crate::forward::WarehouseMoment;
 use crate::ledger::{self, Event, Ledger};
@@ -51,16 +52,25 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
     if places.warehouse.try_exists().map_err(BackupError::io("read", &places.warehouse))? {
         return Err(BackupError::NotEmpty(places.warehouse));
     }
-    tree::make_folder(state)?;
     let marker = state.join(RESTORING);
-    tree::copy(&b"A restore was begun here and did not end: empty this folder and restore again.\n"[..], &marker, 0o600)?;
-    tree::sync_folders(state)?;
+    fault::around(Step::RestoreMark, || {
+        tree::make_folder(state)?;
+        tree::copy(&b"A restore was begun here and did not end: empty this folder and restore again.\n"[..], &marker, 0o600)?;
+        tree::sync_folder(state)
+    })?;
     let sums = tree::read_sums(&from.path)?;
     let (files, bytes) = copy_all(&from.path, &sums, &places)?;
-    tree::sync_folders(state)?;
-    record(state, &from, now).await?;
-    tree::remove_file(&marker)?;
-    tree::sync_folders(state)?;
+    fault::around(Step::RestoreFolders, || {
+        tree::sync_folders(state)?;
+        // The settings may want these elsewhere.
+        let elsewhere = places.warehouse.parent().into_iter().chain(places.host_keys.iter().map(PathBuf::as_path));
+        elsewhere.filter(|folder| folder.is_dir()).try_for_each(tree::sync_folder)
+    })?;
+    fault::during(Step::RestoreRecord, record(state, &from, now)).await?;
+    fault::around(Step::RestoreEnd, || {
+        tree::remove_file(&marker)?;
+        tree::sync_folder(state)
+    })?;
     Ok(Restored { from, state_dir: state.clone(), files, bytes })
 }
 
@@ -73,7 +83,7 @@ fn copy_all(root: &Path, sums: &Sums, places: &Places<'_>) -> Result<(u64, u64),
         let path = root.join(name);
         let file = File::open(&path).map_err(BackupError::io("read", &path))?;
         let mode = file.metadata().map_err(BackupError::io("read", &path))?.permissions().mode();
-        let (_, length) = tree::copy(file, &to, mode & 0o700)?;
+        let (_, length) = fault::around(Step::RestoreCopy, || tree::copy(file, &to, mode & 0o700))?;
         files = files.saturating_add(1);
         bytes = bytes.saturating_add(length);
     }

@@ -10,6 +10,7 @@ use super::check::read_manifest;
 use super::tree::{self, Tree};
 use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
 use crate::config::Settings;
+use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Stage, error_chain};
 use crate::forward::WarehouseMoment;
 use crate::ledger::{self, Checkpoint, Moment, Original};
@@ -158,12 +159,11 @@ fn own(target: &Path) -> Result<File, BackupError> {
 }
 
 fn copy_books(ledger: &Moment, warehouse: &WarehouseMoment, tree: &mut Tree) -> Result<(), BackupError> {
-    ledger.copy_to(&tree.place(LEDGER)?)?;
-    tree.adopt(LEDGER)?;
-    if warehouse.copy_to(&tree.place(WAREHOUSE)?)? {
-        tree.adopt(WAREHOUSE)?;
-    }
-    Ok(())
+    fault::around(Step::BackupBook, || {
+        ledger.copy_to(&tree.place(LEDGER)?)?;
+        tree.adopt(LEDGER)
+    })?;
+    fault::around(Step::BackupBook, || if warehouse.copy_to(&tree.place(WAREHOUSE)?)? { tree.adopt(WAREHOUSE) } else { Ok(()) })
 }
 
 /// Copies what the ledger knows. What is doubted for the last time is taken as it is.

@@ -1,6 +1,7 @@
 //! The files of a backup: written aside with their hashes, and given their name when all of them are on stable storage.
 
 use super::{BackupError, SUMS};
+use crate::fault::{self, Step};
 use crate::feed::Digest;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,14 +35,14 @@ impl Tree {
     pub(super) fn begin(target: &Path, name: &str) -> Result<Self, BackupError> {
         for old in names(target)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
             let path = target.join(old);
-            fs::remove_dir_all(&path).map_err(BackupError::io("remove what is left of", &path))?;
+            fault::around(Step::BackupClear, || fs::remove_dir_all(&path)).map_err(BackupError::io("remove what is left of", &path))?;
         }
         let previous = match newest(target)? {
             Some(root) => Some((root.clone(), read_sums(&root)?)),
             None => None,
         };
         let (unfinished, finished) = (target.join(format!("{name}{UNFINISHED}")), target.join(name));
-        make_folder(&unfinished)?;
+        fault::around(Step::BackupFolder, || make_folder(&unfinished))?;
         Ok(Self { unfinished, finished, sums: Sums::new(), previous, copied: 0, copied_bytes: 0, shared: 0 })
     }
 
@@ -77,7 +78,7 @@ impl Tree {
         let mode = source.metadata().map_err(BackupError::io("read", from))?.permissions().mode();
         let path = self.folder_of(name)?;
         remove_file(&path)?;
-        let (hash, bytes) = copy(source, &path, mode & 0o700)?;
+        let (hash, bytes) = fault::around(Step::BackupCopy, || copy(source, &path, mode & 0o700))?;
         self.note(name, hash, bytes);
         Ok(Some(hash))
     }
@@ -95,7 +96,7 @@ impl Tree {
             let old = root.join(name);
             let path = self.folder_of(name)?;
             // Where it cannot be shared, it is copied: another file system, or too many names for one file.
-            if fs::hard_link(old, &path).is_ok() {
+            if fault::around(Step::BackupShare, || Ok::<_, BackupError>(fs::hard_link(old, &path).is_ok()))? {
                 self.sums.insert(name.to_owned(), known);
                 self.shared = self.shared.saturating_add(1);
                 return Ok(Some(known));
@@ -108,7 +109,7 @@ impl Tree {
     pub(super) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
         let path = self.folder_of(name)?;
         remove_file(&path)?;
-        let (hash, bytes) = copy(bytes, &path, 0o600)?;
+        let (hash, bytes) = fault::around(Step::BackupCopy, || copy(bytes, &path, 0o600))?;
         self.note(name, hash, bytes);
         Ok(())
     }
@@ -126,9 +127,9 @@ impl Tree {
     /// Writes the list of hashes, makes everything durable, and gives the backup its name.
     pub(super) fn finish(self) -> Result<PathBuf, BackupError> {
         let list: String = self.sums.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect();
-        copy(list.as_bytes(), &self.unfinished.join(SUMS), 0o600)?;
-        sync_folders(&self.unfinished)?;
-        rename(&self.unfinished, &self.finished)?;
+        fault::around(Step::BackupList, || copy(list.as_bytes(), &self.unfinished.join(SUMS), 0o600))?;
+        fault::around(Step::BackupFolders, || sync_folders(&self.unfinished))?;
+        fault::around(Step::BackupRename, || rename(&self.unfinished, &self.finished))?;
         Ok(self.finished)
     }
 
@@ -148,7 +149,9 @@ impl Tree {
 /// The complete backup that a path names: itself, or the newest one below it.
 pub(super) fn find(path: &Path) -> Result<PathBuf, BackupError> {
     if path.join(SUMS).try_exists().map_err(BackupError::io("read", path))? {
-        return Ok(path.to_owned());
+        // One that is being taken, or removed, has a list of hashes too.
+        let unfinished = path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(UNFINISHED.as_bytes()));
+        return if unfinished { Err(BackupError::NotABackup(path.to_owned())) } else { Ok(path.to_owned()) };
     }
     newest(path)?.ok_or_else(|| BackupError::NotABackup(path.to_owned()))
 }
@@ -177,8 +180,8 @@ pub(super) fn prune(
         let mut going = path.as_os_str().to_owned();
         going.push(UNFINISHED);
         let going = PathBuf::from(going);
-        rename(path, &going)?;
-        fs::remove_dir_all(&going).map_err(BackupError::io("remove", &going))?;
+        fault::around(Step::BackupRetire, || rename(path, &going))?;
+        fault::around(Step::BackupRemove, || fs::remove_dir_all(&going)).map_err(BackupError::io("remove", &going))?;
         removed = removed.saturating_add(1);
     }
     Ok(removed)
@@ -222,9 +225,14 @@ pub(super) fn hash_of(mut file: &File) -> io::Result<(Digest, u64)> {
     Ok((Digest(hashing.hash.finalize().into()), bytes))
 }
 
-/// Makes a folder and those above it, for their owner alone.
+/// Makes a folder and those above it, for their owner alone. Their names are on stable storage when this returns.
 pub(super) fn make_folder(path: &Path) -> Result<(), BackupError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BackupError::io("make", path))
+    if path.as_os_str().is_empty() || path.try_exists().map_err(BackupError::io("look for", path))? {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), make_folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BackupError::io("make", path))?;
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Renames, so that a power cut cannot undo it. What is renamed has to be on stable storage already.
@@ -268,7 +276,9 @@ pub(super) fn remove_file(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn sync_folder(path: &Path) -> Result<(), BackupError> {
+/// Makes the names in a folder durable; an empty path is the folder we are in.
+pub(super) fn sync_folder(path: &Path) -> Result<(), BackupError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path).and_then(|folder| folder.sync_all()).map_err(BackupError::io("make durable", path))
 }
 

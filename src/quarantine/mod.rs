@@ -26,7 +26,7 @@ pub const DELIVERIES: &str = "deliveries";
 /// The folder of rejected ones.
 pub const QUARANTINE: &str = "quarantine";
 /// The folder of pictures of tests.
-const CHECKS: &str = "checks";
+pub const CHECKS: &str = "checks";
 /// A rejected delivery's bytes, in its own folder.
 const ORIGINAL: &str = "original";
 /// Its findings, in the same folder.

@@ -433,6 +433,7 @@ fn p7_a_backup_with_a_readable_copy_of_what_was_sealed_goes_also_where_it_was_ha
     let backups = service.dir().join("backups");
     let first = PathBuf::from(text(&back_up(&service, &backups), "path"));
     // As if it had been taken in the seconds before the file was judged.
+    fs::create_dir_all(first.join("deliveries")).unwrap();
     fs::write(first.join("deliveries").join(id(&rows[0])), &leak).unwrap();
     list_anew(&first);
     service.bedfeed(&["hand-back", id(&rows[0]), "--by", "ann", "--reason", "it names people"]).fine();

@@ -1,7 +1,7 @@
 //! Faults: the durable steps, at each of which a test can end the process or make the step fail.
 //!
 //! Owns the list of steps. Whatever bedfeed promises about a crash is a promise about these: a step that is not here is
-//! not swept by `tests/faults/`. Not in the list, because nothing that is promised rests on them:
+//! not swept by `tests/faults/main.rs`. Not in the list, because nothing that is promised rests on them:
 //!
 //! - what is removed and not remembered: an upload that was broken off, the draft of a sealed copy or of a host key, the control
 //!   socket, a file in a backup that has no name yet. A kill there is one before or after the step beside it;

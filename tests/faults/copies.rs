@@ -1,8 +1,8 @@
 //! A backup and a restore are killed, and fail, at each of their steps: what looks complete is complete, the backup before it stays
 //! whole, the next one clears up, and no daemon starts on half a restore.
 
-use super::common::{Ran, names};
 use super::common::books::reconcile;
+use super::common::{Ran, names};
 use super::{BEDFEED, House, Job, Service, run};
 use bedfeed::fault::Step::{self, *};
 use std::path::{Path, PathBuf};

@@ -75,3 +75,21 @@ async fn p9_the_lines_of_a_file_that_was_read_again_go_with_those_of_its_first_r
     assert_eq!(world.warehouse.dispose_sums(vec![id]).await.unwrap(), counts[0]);
     assert!(reader.old_sums(december).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_somebody_still_reads_from_the_log_is_not_called_gone() {
+    let world = World::new().await;
+    let old = snapshot("RM1", EARLIER, vec![occupied("MEN", "1", "A80", 5)]);
+    let id = lead(&old, 1);
+    world.load(old, 1).await;
+    let analyst = world.connection();
+    analyst.execute_batch("BEGIN").unwrap();
+    assert_eq!(rows(&analyst, "SELECT count(*) FROM fact_bed_line"), ["1"], "the reading transaction has begun");
+    let refused = world.warehouse.dispose_lines(vec![id]).await.unwrap_err();
+    assert!(refused.to_string().contains("somebody is reading the warehouse"), "{refused}");
+    let log = || std::fs::metadata(world.folder.path().join("warehouse.db-wal")).unwrap().len();
+    assert!(log() > 0, "the rows are still in the log");
+    analyst.execute_batch("COMMIT").unwrap();
+    assert_eq!(world.warehouse.dispose_lines(vec![id]).await.unwrap(), 0, "the rows were gone; now the log is too");
+    assert_eq!(log(), 0);
+}

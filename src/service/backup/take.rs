@@ -284,6 +284,7 @@ fn copy_settings(settings: &Settings, tree: &mut Tree) -> Result<(), BackupError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Digest;
 
     #[test]
     fn p7_what_leaked_is_readable_nowhere_once_it_was_encrypted_or_removed() {

@@ -124,6 +124,18 @@ fn p8_every_sort_of_event_is_in_the_trail_and_a_stranger_can_verify_it() {
     assert_eq!(python(&half).fine().stdout, said);
     let verified = service.bedfeed(&["audit", "verify", half.to_str().unwrap()]).fine().stdout;
     assert!(verified.contains("taken as given"), "{verified}");
+    let count = trail.len() - 4;
+    assert!(verified.starts_with(&format!("fine: {count} entries, 5 to {}, head", trail.len())), "{verified}");
+    let own = service.bedfeed(&["audit", "verify", half.to_str().unwrap(), "--json"]).fine().json();
+    assert_eq!((own["entries"].as_u64(), own["first"].as_u64()), (u64::try_from(count).ok(), Some(5)), "{own}");
+    // An export that failed before its first line proves nothing, and what cannot be read is no verdict.
+    let empty = service.file("empty.jsonl", "");
+    let refused = service.bedfeed(&["audit", "verify", &empty]);
+    assert!(refused.code == Some(1) && refused.stdout.contains("holds no entry"), "{refused:?}");
+    for words in [&["audit", "verify", "/nonexistent"][..], &["audit", "verify", "--checkpoint", "/nonexistent"]] {
+        let refused = service.bedfeed(words);
+        assert!(refused.code == Some(66) && refused.stderr.contains("/nonexistent"), "{refused:?}");
+    }
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&half, text.replace("sent again by phone", "sent again by post")).unwrap();
     assert_eq!(python(&half).code, Some(1));

@@ -13,8 +13,10 @@
 
 mod common;
 
-use bedfeed::feed::Digest;
+use bedfeed::feed::{Digest, Folder};
+use bedfeed::ledger::Event;
 use common::extract::{BEDS, damaged, good};
+use common::past::{Came, Past};
 use common::{BEDFEED, Ran, Service, id, names, now, pause, run, wait_until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -384,8 +386,8 @@ fn p2_p8_a_backup_that_is_not_whole_is_found_out_and_not_restored() {
     verify(&path).fine();
     let taken = back_up_with_problems(&service, &backups);
     assert_eq!(names(&backups).len(), 4, "the lock, two, and the last that is whole: {taken}");
-    assert!(taken["manifest"]["torn"].as_array().unwrap().is_empty(), "{taken}");
-    // Its other names went with the original; the bytes did not.
+    assert_eq!(taken["manifest"]["torn"], serde_json::json!([good_id]), "{taken}");
+    // The machine's are told as damaged; the backup took over those that the one before it had.
     assert_eq!(fs::read(PathBuf::from(text(&taken, "path")).join(&original)).unwrap(), first.as_bytes());
 }
 
@@ -418,6 +420,160 @@ fn p7_a_backup_with_a_readable_copy_of_what_was_sealed_since_goes_when_the_next_
     assert!(files(&backups).iter().all(|file| !fs::read(file).unwrap().windows(10).any(|bytes| bytes == NUMBER.as_bytes())));
     let last = older("1");
     assert_eq!((&last["removed"], names(&backups).len()), (&2.into(), 2), "only the newest, and the lock: {last}");
+}
+
+#[test]
+fn p7_a_backup_with_a_readable_copy_of_what_was_sealed_goes_also_where_it_was_handed_back_since() {
+    let mut service = Service::cottage(&["RZZ"]);
+    with_a_key(&service);
+    service.start();
+    let (name, leak) = leaking("RZZ", 1);
+    service.send("RZZ", "inbox", [(name.as_str(), &leak)]);
+    let rows = service.settled(1);
+    let backups = service.dir().join("backups");
+    let first = PathBuf::from(text(&back_up(&service, &backups), "path"));
+    // As if it had been taken in the seconds before the file was judged.
+    fs::create_dir_all(first.join("deliveries")).unwrap();
+    fs::write(first.join("deliveries").join(id(&rows[0])), &leak).unwrap();
+    list_anew(&first);
+    service.bedfeed(&["hand-back", id(&rows[0]), "--by", "ann", "--reason", "it names people"]).fine();
+    let second = service.bedfeed(&["backup", backups.to_str().unwrap(), "--keep", "9", "--json"]).fine().json();
+    assert_eq!((&second["removed"], first.try_exists().unwrap()), (&1.into(), false), "{second}");
+}
+
+#[test]
+fn p2_what_is_shared_with_the_backup_before_is_compared_first_on_both_sides() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.start();
+    let (name, sent) = good("RZZ", now(), 1);
+    let (bad, rejected) = damaged("RZZ", now() - SignedDuration::from_mins(20), 2);
+    service.send("RZZ", "inbox", [(name.as_str(), &sent), (bad.as_str(), &rejected)]);
+    let rows = service.settled(2);
+    let (good_id, bad_id) = (id(&rows[0]).to_owned(), id(&rows[1]).to_owned());
+    service.stop();
+    let (original, set_aside) = (format!("deliveries/{good_id}"), format!("quarantine/{bad_id}/original"));
+    let backups = service.dir().join("backups");
+    let first = PathBuf::from(text(&back_up(&service, &backups), "path"));
+
+    // The backup's own disk spoils a copy: it is told, and copied anew.
+    fs::write(first.join(&original), "spoilt").unwrap();
+    let ran = service.bedfeed(&["backup", backups.to_str().unwrap(), "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let taken = ran.json();
+    assert_eq!(taken["damaged_before"], serde_json::json!([original]), "{taken}");
+    let second = PathBuf::from(text(&taken, "path"));
+    assert_eq!(fs::read(second.join(&original)).unwrap(), sent.as_bytes());
+    verify(&second).fine();
+    assert_eq!(verify(&first).code, Some(1));
+
+    // The machine's disk spoils one and loses another: told at every backup, and each has what the one before it had.
+    fs::write(service.state().join(&original), "spoilt too").unwrap();
+    fs::remove_file(service.state().join(&set_aside)).unwrap();
+    for _ in 0..2 {
+        let ran = service.bedfeed(&["backup", backups.to_str().unwrap()]);
+        assert!(ran.code == Some(1) && ran.stdout.contains(&format!("DAMAGED: the stored bytes of {good_id}")), "{ran:?}");
+        assert!(ran.stdout.contains(&format!("MISSING: the stored bytes of {bad_id}")), "{ran:?}");
+        let said = verify(&backups).fine().stdout;
+        assert!(said.contains(&format!("lost or damaged the bytes of {good_id}")) && said.contains(&bad_id), "{said}");
+    }
+    let other = service.elsewhere(&second.join("settings"));
+    other.bedfeed(&["restore", backups.to_str().unwrap()]).fine();
+    assert_eq!(fs::read(other.state().join(&original)).unwrap(), sent.as_bytes());
+    assert_eq!(fs::read(other.state().join(&set_aside)).unwrap(), rejected.as_bytes());
+
+    // Where every backup has problems, one that only says that it is whole is not the last good one.
+    let third = names(&backups).into_iter().rfind(|name| !name.starts_with('.')).unwrap();
+    fs::write(second.join(&original), "spoilt").unwrap();
+    let ran = service.bedfeed(&["backup", backups.to_str().unwrap(), "--keep", "2"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(!second.try_exists().unwrap() && backups.join(third).try_exists().unwrap(), "{:?}", names(&backups));
+}
+
+#[test]
+fn a_folder_of_backups_is_cleared_of_nothing_but_backups() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.start();
+    service.stop();
+    let backups = service.dir().join("backups");
+    let folder = |name: &str| {
+        fs::create_dir_all(backups.join(name)).unwrap();
+        backups.join(name)
+    };
+    fs::write(folder("photos").join("SHA256SUMS"), "").unwrap();
+    fs::write(folder("20181203T101500.123Z").join("SHA256SUMS"), "not a backup's list").unwrap();
+    folder("old.part");
+    fs::write(backups.join("download.part"), "x").unwrap();
+    fs::write(backups.join("20181203T101500.124Z.part"), "x").unwrap();
+    let theirs = names(&backups);
+    for _ in 0..3 {
+        service.bedfeed(&["backup", backups.to_str().unwrap(), "--keep", "1"]).fine();
+    }
+    let left = names(&backups);
+    assert!(theirs.iter().all(|name| left.contains(name)) && left.len() == theirs.len() + 2, "theirs, the lock and one: {left:?}");
+    verify(&backups).fine();
+}
+
+#[test]
+fn p7_a_test_s_picture_that_retention_deleted_is_in_no_later_backup_which_still_counts_its_delivery() {
+    let mut service = Service::cottage(&["RZZ"]);
+    let past = Past::of(&service);
+    let at = now() - SignedDuration::from_hours(20 * 24);
+    past.record(at, vec![Event::Stopped]);
+    let tested = {
+        let (name, text) = good("RZZ", at - SignedDuration::from_mins(2), 1);
+        past.take_in(&[Came { at, provider: "RZZ", folder: Folder::Test, name, text }])[0]
+    };
+    past.record(now() - SignedDuration::from_mins(5), vec![Event::Stopped]);
+    past.close();
+    let picture = format!("checks/{tested}.txt");
+    assert!(service.state().join(&picture).try_exists().unwrap());
+    let backups = service.dir().join("backups");
+    let first = back_up(&service, &backups);
+    assert!(PathBuf::from(text(&first, "path")).join(&picture).try_exists().unwrap());
+    service.start();
+    service.bedfeed(&["retention", "run"]).fine();
+    wait_until("the picture is gone", || !service.state().join(&picture).try_exists().unwrap());
+    service.stop();
+    let second = back_up(&service, &backups);
+    assert!(!PathBuf::from(text(&second, "path")).join(&picture).try_exists().unwrap(), "{second}");
+    // Not from another folder's leavings either: somebody put it back by hand.
+    fs::write(service.state().join(&picture), "back").unwrap();
+    let third = back_up(&service, &backups);
+    assert!(!PathBuf::from(text(&third, "path")).join(&picture).try_exists().unwrap(), "{third}");
+    assert_eq!(third["manifest"]["deliveries"], 1, "{third}");
+}
+
+#[test]
+fn p2_a_backup_that_lost_an_original_is_restored_without_it_where_that_is_asked_for() {
+    let mut service = Service::cottage(&["RZZ"]);
+    service.start();
+    let (name, sent) = good("RZZ", now(), 1);
+    let (bad, rejected) = damaged("RZZ", now() - SignedDuration::from_mins(20), 2);
+    service.send("RZZ", "inbox", [(name.as_str(), &sent), (bad.as_str(), &rejected)]);
+    let rows = service.settled(2);
+    let (good_id, bad_id) = (id(&rows[0]).to_owned(), id(&rows[1]).to_owned());
+    let backups = service.dir().join("backups");
+    let path = PathBuf::from(text(&back_up(&service, &backups), "path"));
+    service.kill();
+    fs::remove_file(path.join(format!("deliveries/{good_id}"))).unwrap();
+    let mut other = service.elsewhere(&path.join("settings"));
+    assert_eq!(other.bedfeed(&["restore", path.to_str().unwrap()]).code, Some(1));
+    let restored = other.bedfeed(&["restore", path.to_str().unwrap(), "--in-spite-of-problems"]).fine().stdout;
+    assert!(restored.contains(&format!("LEFT OUT: deliveries/{good_id}")), "{restored}");
+    assert!(other.state().join(format!("quarantine/{bad_id}/original")).try_exists().unwrap());
+    other.start();
+    assert_eq!(other.settled(2).len(), 2, "it serves");
+    other.stop();
+
+    // Without a ledger there is nothing to start from, and nothing is begun.
+    fs::remove_file(path.join("ledger.db")).unwrap();
+    let none = service.elsewhere(&path.join("settings"));
+    assert_eq!(none.bedfeed(&["restore", path.to_str().unwrap(), "--in-spite-of-problems"]).code, Some(1));
+    assert!(!none.state().try_exists().unwrap());
+    for words in [&["backup", "verify", "/nonexistent"][..], &["restore", "/nonexistent"]] {
+        let ran = if words[0] == "restore" { none.bedfeed(words) } else { run(BEDFEED, words, b"") };
+        assert!(ran.code == Some(66) && ran.stderr.contains("/nonexistent"), "{ran:?}");
+    }
 }
 
 #[test]

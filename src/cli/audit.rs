@@ -18,6 +18,8 @@ const MAX_LINE: u64 = 64 << 20;
 
 /// What a verification found, whether of a ledger or of an export.
 struct Verdict {
+    /// Number of the first entry that was looked at.
+    first: u64,
     chain: Result<ChainHead, String>,
     checkpoints: Vec<(Checkpoint, Held)>,
     contradictions: Vec<String>,
@@ -119,23 +121,24 @@ fn verify_ledger(arguments: &AuditVerify, checkpoints: &[Checkpoint]) -> Result<
         notes.push("the tables made from the entries were not compared: they are an older bedfeed's".to_owned());
     }
     let chain = audit.chain.map_err(|broken| format!("entry {} {}", broken.seq, broken.what));
-    Ok(Verdict { chain, checkpoints: audit.checkpoints, contradictions, notes })
+    Ok(Verdict { first: 1, chain, checkpoints: audit.checkpoints, contradictions, notes })
 }
 
 /// Verifies an exported file by itself. It may start in the middle of a chain: what it follows is then taken as given.
 fn verify_export(path: &Path, checkpoints: &[Checkpoint]) -> Result<Verdict, Failure> {
     let named = |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
-    let mut lines = BufReader::new(File::open(path).map_err(|error| named(&error))?);
+    let mut lines = BufReader::new(File::open(path).map_err(|error| unreadable(path, &error))?);
     let (mut walk, mut line, mut number) = (None, String::new(), 0_u64);
-    let mut notes = Vec::new();
+    let (mut notes, mut first) = (Vec::new(), 1);
     loop {
         line.clear();
         number = number.saturating_add(1);
-        if (&mut lines).take(MAX_LINE).read_line(&mut line).map_err(|error| named(&error))? == 0 {
+        if (&mut lines).take(MAX_LINE).read_line(&mut line).map_err(|error| unread(path, &error))? == 0 {
             break;
         }
         let link: Link = serde_json::from_str(&line).map_err(|error| named(&format!("line {number} is no line of an export: {error}")))?;
         let walk = walk.get_or_insert_with(|| {
+            first = link.seq;
             let after = ChainHead { seq: link.seq.saturating_sub(1), hash: link.previous };
             if after != ChainHead::NOTHING {
                 notes.push(format!("it starts with entry {}: what came before is taken as given", link.seq));
@@ -144,20 +147,37 @@ fn verify_export(path: &Path, checkpoints: &[Checkpoint]) -> Result<Verdict, Fai
         });
         if let Err(broken) = walk.step(&link) {
             let chain = Err(format!("line {number}: entry {} {}", broken.seq, broken.what));
-            return Ok(Verdict { chain, checkpoints: Vec::new(), contradictions: Vec::new(), notes });
+            return Ok(Verdict { first, chain, checkpoints: Vec::new(), contradictions: Vec::new(), notes });
         }
     }
-    let walk = walk.unwrap_or_else(|| Walk::new(ChainHead::NOTHING, checkpoints));
-    Ok(Verdict { chain: Ok(walk.head()), checkpoints: walk.checkpoints(), contradictions: Vec::new(), notes })
+    // Every ledger has entries from its first start on: an export without any is one that failed, or asked for a time to come.
+    let (chain, checkpoints) = match walk {
+        Some(walk) => (Ok(walk.head()), walk.checkpoints()),
+        None => (Err("the export holds no entry: was it cut off, or did it fail?".to_owned()), Vec::new()),
+    };
+    Ok(Verdict { first, chain, checkpoints, contradictions: Vec::new(), notes })
 }
 
 fn read_checkpoints(path: &Path) -> Result<Vec<Checkpoint>, Failure> {
     let named = |what: &str| Failure::Failed(format!("{}: {what}", path.display()));
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MAX_CHECKPOINTS).read_to_string(&mut text));
-    read.map_err(|error| named(&error.to_string()))?;
+    read.map_err(|error| unread(path, &error))?;
     let found = Checkpoint::all_in(&text).map_err(|line| named(&format!("line {line} holds no whole checkpoint")))?;
     if found.is_empty() { Err(named("holds no checkpoint")) } else { Ok(found) }
+}
+
+/// A file that cannot be read is no verdict on the trail; one that is no text is.
+fn unread(path: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        Failure::Failed(format!("{}: {error}", path.display()))
+    } else {
+        unreadable(path, error)
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Input(format!("cannot read {}: {error}", path.display()))
 }
 
 fn verdict_json(verdict: &Verdict, fine: bool) -> serde_json::Value {
@@ -165,7 +185,8 @@ fn verdict_json(verdict: &Verdict, fine: bool) -> serde_json::Value {
     let checkpoint = |(checkpoint, held): &(Checkpoint, Held)| serde_json::json!({ "at": checkpoint.at, "seq": checkpoint.seq, "hash": checkpoint.hash, "held": held });
     serde_json::json!({
         "fine": fine,
-        "entries": head.map(|head| head.seq),
+        "entries": head.map(|head| counted(verdict.first, head)),
+        "first": head.map(|_| verdict.first),
         "head": head.map(|head| head.hash),
         "broken": verdict.chain.as_ref().err(),
         "contradictions": verdict.contradictions,
@@ -174,10 +195,21 @@ fn verdict_json(verdict: &Verdict, fine: bool) -> serde_json::Value {
     })
 }
 
+/// How many entries were looked at. Pure.
+fn counted(first: u64, head: &ChainHead) -> u64 {
+    head.seq.saturating_add(1).saturating_sub(first)
+}
+
+/// The same in words. Pure.
+fn entries(first: u64, head: &ChainHead) -> String {
+    let count = counted(first, head);
+    if first == 1 { format!("{count} entries") } else { format!("{count} entries, {first} to {}", head.seq) }
+}
+
 fn tell(verdict: &Verdict, fine: bool, out: &mut dyn Write) -> std::io::Result<()> {
     match &verdict.chain {
-        Ok(head) if fine => writeln!(out, "fine: {} entries, head {}", head.seq, head.hash)?,
-        Ok(head) => writeln!(out, "BROKEN: the chain of {} entries follows, head {}, but:", head.seq, head.hash)?,
+        Ok(head) if fine => writeln!(out, "fine: {}, head {}", entries(verdict.first, head), head.hash)?,
+        Ok(head) => writeln!(out, "BROKEN: the chain of {} follows, head {}, but:", entries(verdict.first, head), head.hash)?,
         Err(what) => writeln!(out, "BROKEN: {what}")?,
     }
     for line in &verdict.contradictions {

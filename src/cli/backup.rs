@@ -5,6 +5,7 @@ use super::{Ending, Failure, json, runtime, settings};
 use crate::feed::Clock;
 use crate::service::{SystemClock, backup};
 use std::io::Write;
+use std::path::Path;
 
 /// Takes a backup, or checks one.
 pub(super) fn backup(arguments: &Backup, out: &mut dyn Write) -> Result<Ending, Failure> {
@@ -37,16 +38,20 @@ pub(super) fn backup(arguments: &Backup, out: &mut dyn Write) -> Result<Ending, 
         for id in &manifest.torn {
             writeln!(out, "  DAMAGED: the stored bytes of {id} are not those that came: check the disk")?;
         }
+        for name in &taken.damaged_before {
+            writeln!(out, "  DAMAGED: {name} in the backup before it; here it was copied anew: check the disk of the backups")?;
+        }
         for words in &manifest.contradictions {
             writeln!(out, "  CONTRADICTION: {words}")?;
         }
     }
-    Ok(if manifest.is_whole() { Ending::Fine } else { Ending::NotFine })
+    Ok(if manifest.is_whole() && taken.damaged_before.is_empty() { Ending::Fine } else { Ending::NotFine })
 }
 
 /// Restores a backup.
 pub(super) fn restore(arguments: &Restore, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(&arguments.config.config)?;
+    is_there(&arguments.dir)?;
     let restoring = backup::restore(&settings, &arguments.dir, arguments.in_spite_of_problems, SystemClock.now());
     let restored = runtime()?.block_on(restoring).map_err(Failure::broken)?;
     if arguments.json {
@@ -62,6 +67,9 @@ pub(super) fn restore(arguments: &Restore, out: &mut dyn Write) -> Result<Ending
             restored.bytes,
             manifest.deliveries,
         )?;
+        for words in &restored.left_out {
+            writeln!(out, "  LEFT OUT: {words}")?;
+        }
         writeln!(
             out,
             "What was acknowledged after {} is not in it: ask the providers to send it again. What was in it already counts as a \
@@ -72,7 +80,14 @@ pub(super) fn restore(arguments: &Restore, out: &mut dyn Write) -> Result<Ending
     Ok(Ending::Fine)
 }
 
+/// A folder that cannot be read is no verdict on a backup.
+fn is_there(dir: &Path) -> Result<(), Failure> {
+    let looked = std::fs::read_dir(dir);
+    looked.map(drop).map_err(|error| Failure::Input(format!("cannot read {}: {error}", dir.display())))
+}
+
 fn check(arguments: &BackupVerify, out: &mut dyn Write) -> Result<Ending, Failure> {
+    is_there(&arguments.dir)?;
     let checked = backup::check(&arguments.dir).map_err(Failure::broken)?;
     let fine = checked.problems.is_empty();
     if arguments.json {
@@ -90,6 +105,9 @@ fn check(arguments: &BackupVerify, out: &mut dyn Write) -> Result<Ending, Failur
         )?;
         for problem in &checked.problems {
             writeln!(out, "  {problem}")?;
+        }
+        for id in &checked.mended {
+            writeln!(out, "  note: the machine had lost or damaged the bytes of {id}; here they are as they came")?;
         }
     }
     Ok(if fine { Ending::Fine } else { Ending::NotFine })

@@ -19,6 +19,10 @@ pub struct Original {
     pub stage: Stage,
     /// The hash of its bytes.
     pub sha256: Digest,
+    /// Whether retention has deleted its bytes.
+    pub disposed: bool,
+    /// Whether retention has deleted its picture, where it was a test.
+    pub picture_disposed: bool,
 }
 
 /// The ledger at one moment. Everything that is asked of it is of the same moment, until it is dropped.
@@ -47,14 +51,17 @@ impl Moment {
         self.head
     }
 
-    /// Gives every delivery whose original retention has left, what came last first.
+    /// Gives every delivery, what came last first.
     ///
     /// # Errors
     /// The ledger cannot be read, or what `take` says.
     pub fn each_original<E: From<LedgerError>>(&self, mut take: impl FnMut(Original) -> Result<(), E>) -> Result<(), E> {
-        let gone = "WHERE id NOT IN (SELECT delivery FROM disposed WHERE class IN ('raw', 'quarantine'))";
-        let kept = if self.reader.keeps_disposals()? { gone } else { "" };
-        let sql = format!("SELECT id, stage, sha256 FROM delivery {kept} ORDER BY id DESC");
+        let gone = if self.reader.keeps_disposals()? {
+            "id IN (SELECT delivery FROM disposed WHERE class IN ('raw', 'quarantine')), id IN (SELECT delivery FROM disposed WHERE class = 'checks')"
+        } else {
+            "0, 0"
+        };
+        let sql = format!("SELECT id, stage, sha256, {gone} FROM delivery ORDER BY id DESC");
         let mut statement = self.reader.connection().prepare(&sql).map_err(LedgerError::Read)?;
         let mut rows = statement.query([]).map_err(LedgerError::Read)?;
         while let Some(row) = rows.next().map_err(LedgerError::Read)? {
@@ -65,6 +72,8 @@ impl Moment {
                 id: id.parse().map_err(|_| unreadable("a delivery's id"))?,
                 stage: serde_json::from_str(&stage).map_err(|_| unreadable("a delivery's stage"))?,
                 sha256: sha256.parse().map_err(|_| unreadable("a delivery's hash"))?,
+                disposed: row.get(3).map_err(LedgerError::Read)?,
+                picture_disposed: row.get(4).map_err(LedgerError::Read)?,
             })?;
         }
         Ok(())

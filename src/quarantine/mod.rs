@@ -28,7 +28,7 @@ pub const QUARANTINE: &str = "quarantine";
 /// The folder of originals that the ledger does not know and that may have been acknowledged. People empty it, bedfeed does not.
 pub const UNKNOWN: &str = "unknown";
 /// The folder of pictures of tests.
-const CHECKS: &str = "checks";
+pub const CHECKS: &str = "checks";
 /// A rejected delivery's bytes, in its own folder.
 const ORIGINAL: &str = "original";
 /// Its findings, in the same folder.

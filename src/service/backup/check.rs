@@ -2,9 +2,11 @@
 
 use super::tree::{self, Sums};
 use super::{BackupError, FORMAT, Form, LEDGER, MANIFEST, MOST_NAMED, Manifest, SUMS, WAREHOUSE, contradictions, form};
+use crate::feed::DeliveryId;
 use crate::forward::WarehouseMoment;
 use crate::ledger::{Moment, Reader};
 use crate::quarantine::Store;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,8 @@ pub struct Checked {
     pub files: usize,
     /// What is wrong with it, in words; nothing where it can be restored.
     pub problems: Vec<String>,
+    /// Deliveries whose bytes the machine had lost or damaged when it was taken, and which are whole in it: the backup before had them.
+    pub mended: Vec<DeliveryId>,
 }
 
 /// Checks the backup that a path names: itself, or the newest one below it. Blocks, and changes nothing.
@@ -47,16 +51,21 @@ pub fn check(path: &Path) -> Result<Checked, BackupError> {
     files_below(&root, "", &mut there)?;
     problems.extend(there.iter().filter(|name| *name != SUMS && !sums.contains_key(*name)).map(|name| format!("{name} is in no list")));
     // A damaged book would only be found damaged once more.
-    if problems.is_empty() {
-        check_books(&root, &manifest, &sums, &mut problems)?;
-    }
-    problems.extend(manifest.missing.iter().map(|id| format!("the bytes of {id} were missing when it was taken")));
+    let mended = if problems.is_empty() { check_books(&root, &manifest, &sums, &mut problems)? } else { BTreeSet::new() };
+    let lost = |ids: &[DeliveryId], how: &str| -> Vec<String> {
+        let ids = ids.iter().filter(|id| !mended.contains(id));
+        ids.map(|id| format!("the bytes of {id} were {how} when it was taken")).collect()
+    };
+    problems.extend(lost(&manifest.missing, "missing"));
     problems.extend(manifest.contradictions.iter().map(|words| format!("when it was taken: {words}")));
-    problems.extend(manifest.torn.iter().map(|id| format!("the bytes of {id} were damaged when it was taken")));
-    Ok(Checked { path: root, manifest, files: sums.len(), problems })
+    problems.extend(lost(&manifest.torn, "damaged"));
+    Ok(Checked { path: root, files: sums.len(), problems, mended: mended.iter().copied().collect(), manifest })
 }
 
-fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec<String>) -> Result<(), BackupError> {
+/// Compares the books with each other and with the originals; gives the deliveries that were lost or damaged at the source and are
+/// whole in here.
+fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec<String>) -> Result<BTreeSet<DeliveryId>, BackupError> {
+    let mut mended = BTreeSet::new();
     let path = root.join(LEDGER);
     let audit = Reader::open(&path)?.audit(&[manifest.ledger])?;
     match &audit.chain {
@@ -67,7 +76,7 @@ fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec
     problems.extend(audit.contradictions);
     let ledger = Moment::hold(&path)?;
     ledger.each_original::<BackupError>(|original| {
-        let Some(form) = form(&original.stage) else { return Ok(()) };
+        let Some(form) = form(&original.stage).filter(|_| !original.disposed) else { return Ok(()) };
         let plain = |set_aside| sums.get(&Store::name_of(original.id, set_aside, false));
         let sealed = || sums.contains_key(&Store::name_of(original.id, true, true));
         let whole = match form {
@@ -75,6 +84,9 @@ fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec
             Form::Sealed => sealed() || plain(true) == Some(&original.sha256),
         };
         let told = manifest.missing.contains(&original.id) || manifest.torn.contains(&original.id);
+        if whole && told {
+            mended.insert(original.id);
+        }
         if !whole && !told && problems.len() < MOST_NAMED {
             problems.push(format!("the bytes of {} are not in it as the ledger knows them", original.id));
         }
@@ -83,7 +95,7 @@ fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec
     let warehouse = WarehouseMoment::hold(&root.join(WAREHOUSE))?;
     problems.extend(warehouse.damage()?.map(|damage| format!("the warehouse is damaged: {damage}")));
     problems.extend(contradictions(&ledger.loads()?, &warehouse.snapshots()?));
-    Ok(())
+    Ok(mended)
 }
 
 /// What a backup says of itself.

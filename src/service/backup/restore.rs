@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::fault::{self, Step};
 use crate::feed::Digest;
 use crate::forward::WarehouseMoment;
-use crate::ledger::{self, Event, Ledger};
+use crate::ledger::{self, Event, Ledger, Reader};
 use jiff::Timestamp;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -28,10 +28,13 @@ pub struct Restored {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What its list names and could not be read: each file with why. Only where that was asked for in spite of it.
+    pub left_out: Vec<String>,
 }
 
 /// Restores the backup that a path names into the state folder of these settings, which must be empty, and records it in the
-/// ledger. `in_spite`: also where the backup has problems.
+/// ledger. `in_spite`: also where the backup has problems; what it has lost is left out and named. A ledger that cannot be read is
+/// refused all the same, before anything is begun: without it nothing can be told from leftovers.
 ///
 /// # Errors
 /// See [`BackupError`]. What was begun is to be removed by hand: the daemon refuses to start on it.
@@ -40,6 +43,7 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
     if !from.problems.is_empty() && !in_spite {
         return Err(BackupError::Problems(from.problems.len()));
     }
+    Reader::open(&from.path.join(LEDGER))?.head()?;
     let state = &settings.state_dir;
     let places = Places {
         state,
@@ -59,7 +63,7 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
         tree::sync_folder(state)
     })?;
     let sums = tree::read_sums(&from.path)?;
-    let (files, bytes) = copy_all(&from.path, &sums, &places)?;
+    let copies = copy_all(&from.path, &sums, &places, in_spite)?;
     fault::around(Step::RestoreFolders, || {
         tree::sync_folders(state)?;
         // The settings may want these elsewhere.
@@ -71,23 +75,38 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
         tree::remove_file(&marker)?;
         tree::sync_folder(state)
     })?;
-    Ok(Restored { from, state_dir: state.clone(), files, bytes })
+    let Copies { files, bytes, left_out } = copies;
+    Ok(Restored { from, state_dir: state.clone(), files, bytes, left_out })
+}
+
+/// What was copied.
+#[derive(Default)]
+struct Copies {
+    files: u64,
+    bytes: u64,
+    left_out: Vec<String>,
 }
 
 /// Copies what belongs into the state folder; the settings are in force already, and may be others.
-fn copy_all(root: &Path, sums: &Sums, places: &Places<'_>) -> Result<(u64, u64), BackupError> {
-    let (mut files, mut bytes) = (0_u64, 0_u64);
+fn copy_all(root: &Path, sums: &Sums, places: &Places<'_>, in_spite: bool) -> Result<Copies, BackupError> {
+    let mut copies = Copies::default();
     for name in sums.keys() {
         let Some(to) = places.of(name) else { continue };
         to.parent().map_or(Ok(()), tree::make_folder)?;
         let path = root.join(name);
-        let file = File::open(&path).map_err(BackupError::io("read", &path))?;
+        let file = match File::open(&path) {
+            Err(error) if in_spite && name != LEDGER => {
+                copies.left_out.push(format!("{name}: {error}"));
+                continue;
+            }
+            other => other.map_err(BackupError::io("read", &path))?,
+        };
         let mode = file.metadata().map_err(BackupError::io("read", &path))?.permissions().mode();
         let (_, length) = fault::around(Step::RestoreCopy, || tree::copy(file, &to, mode & 0o700))?;
-        files = files.saturating_add(1);
-        bytes = bytes.saturating_add(length);
+        copies.files = copies.files.saturating_add(1);
+        copies.bytes = copies.bytes.saturating_add(length);
     }
-    Ok((files, bytes))
+    Ok(copies)
 }
 
 /// Where the settings say that things are.

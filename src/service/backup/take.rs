@@ -7,14 +7,14 @@
 //! later moment, and so on until a round finds nothing new to doubt. The books are copied last, as they were held.
 
 use super::check::read_manifest;
-use super::tree::{self, Tree};
+use super::tree::{self, Pruning, Tree};
 use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
 use crate::config::Settings;
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Stage, error_chain};
 use crate::forward::WarehouseMoment;
 use crate::ledger::{self, Checkpoint, Moment, Original};
-use crate::quarantine::{DELIVERIES, Kept, QUARANTINE, Store};
+use crate::quarantine::{CHECKS, DELIVERIES, Kept, QUARANTINE, Store};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -46,6 +46,8 @@ pub struct Taken {
     pub shared: u64,
     /// Old backups that were removed.
     pub removed: usize,
+    /// Files of which the backup before it has damaged bytes, or none any more; here they were copied anew.
+    pub damaged_before: Vec<String>,
 }
 
 /// Which originals did not come along as they should.
@@ -110,7 +112,7 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
         #[expect(clippy::disallowed_methods, reason = "another process's step under way; there is no event to wait for")]
         std::thread::sleep(PAUSE);
     };
-    for folder in [DELIVERIES, QUARANTINE] {
+    for folder in [DELIVERIES, QUARANTINE, CHECKS] {
         tree.keep_only(folder, &originals.wanted)?;
     }
     copy_host_keys(settings, &mut tree)?;
@@ -128,11 +130,13 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
     };
     tree.write(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(BackupError::Manifest)?)?;
     let (copied, copied_bytes, shared) = (tree.copied, tree.copied_bytes, tree.shared);
+    let damaged_before = tree.damaged_before.iter().cloned().collect();
     let path = tree.finish()?;
-    let removed =
-        tree::prune(target, keep, &path, &originals.exposed, |path| read_manifest(path).is_ok_and(|manifest| manifest.is_whole()))?;
+    let says_whole = |path: &Path| read_manifest(path).ok().filter(|says| says.format == FORMAT).map(|says| says.is_whole());
+    let exposed = &originals.exposed;
+    let removed = tree::prune(target, &Pruning { keep, newest: &path, newest_is_whole: manifest.is_whole(), exposed, says_whole })?;
     drop(lock);
-    Ok(Taken { path, manifest, copied, copied_bytes, shared, removed })
+    Ok(Taken { path, manifest, copied, copied_bytes, shared, removed, damaged_before })
 }
 
 /// Holds the warehouse, and tells where it and the ledger contradict each other. What was acknowledged is in the ledger and among
@@ -173,12 +177,19 @@ fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, doubts:
     let mut originals = Originals::default();
     ledger.each_original(|original| {
         originals.known = originals.known.saturating_add(1);
-        if let Stage::Tested { .. } = original.stage {
+        if let Stage::Tested { .. } = original.stage
+            && !original.picture_disposed
+        {
             let name = Store::picture_name(original.id);
-            tree.put_for_good(&name, &settings.state_dir.join(&name), None)?;
+            if tree.put_for_good(&name, &settings.state_dir.join(&name), None)?.is_some() {
+                originals.wanted.insert(name);
+            }
         }
-        if encrypts && matches!(original.stage, Stage::Quarantined { sealed: true, .. }) {
+        if is_unreadable(&original, encrypts) {
             originals.exposed.extend([false, true].map(|set_aside| Store::name_of(original.id, set_aside, false)));
+        }
+        if original.disposed {
+            return Ok(());
         }
         let Some(form) = form(&original.stage) else { return Ok(()) };
         let last = doubts.is_last_for(&original.id.to_string());
@@ -188,14 +199,35 @@ fn copy_originals(ledger: &Moment, settings: &Settings, tree: &mut Tree, doubts:
             (Form::Sealed, Kept::Sealed(path)) => (path, Store::name_of(original.id, true, true)),
             // It is being encrypted, or will be at the next start: no copy of it should be readable meanwhile.
             (Form::Sealed, Kept::Plain(path)) if last || !encrypts => (path, Store::name_of(original.id, true, false)),
-            (Form::Plain { .. }, Kept::Sealed(_)) | (Form::Sealed, Kept::Plain(_)) | (_, Kept::Nothing) => {
+            (form, kept) => {
                 originals.missing.push(original.id);
+                // It is gone, and on its way to no other place: the backup before may still have it.
+                if let (Form::Plain { set_aside }, Kept::Nothing, true) = (form, kept, last) {
+                    let name = Store::name_of(original.id, set_aside, false);
+                    if tree.take_over(&name, original.sha256)? {
+                        originals.wanted.insert(name);
+                    }
+                }
                 return Ok(());
             }
         };
         copy_original(&original, &path, name, last, tree, &mut originals)
     })?;
     Ok(originals)
+}
+
+/// Whether no readable copy of a delivery may be anywhere any more: it leaked, and was encrypted, or its bytes were removed. Pure.
+fn is_unreadable(original: &Original, encrypts: bool) -> bool {
+    match original.stage {
+        Stage::Quarantined { sealed, discarded } => sealed && (encrypts || discarded || original.disposed),
+        Stage::HandedBack { sealed, .. } => sealed,
+        Stage::Landed
+        | Stage::Waiting { .. }
+        | Stage::Ready { .. }
+        | Stage::Loaded { .. }
+        | Stage::Duplicate { .. }
+        | Stage::Tested { .. } => false,
+    }
 }
 
 fn copy_original(
@@ -206,12 +238,14 @@ fn copy_original(
     tree: &mut Tree,
     originals: &mut Originals,
 ) -> Result<(), BackupError> {
+    // The ledger has no hash of an encrypted copy; it is made once, so what it was in the backup before it has to be still.
     let plain = path.extension().is_none();
-    let Some(hash) = tree.put_for_good(&name, path, plain.then_some(original.sha256))? else {
+    let wanted = if plain { Some(original.sha256) } else { tree.before(&name) };
+    let Some(hash) = tree.put_for_good(&name, path, wanted)? else {
         originals.missing.push(original.id);
         return Ok(());
     };
-    if plain && hash != original.sha256 {
+    if wanted.is_some_and(|wanted| wanted != hash) {
         originals.torn.push(original.id);
         if !last {
             // It may have been deleted while it was read.
@@ -250,6 +284,32 @@ fn copy_settings(settings: &Settings, tree: &mut Tree) -> Result<(), BackupError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Digest;
+
+    #[test]
+    fn p7_what_leaked_is_readable_nowhere_once_it_was_encrypted_or_removed() {
+        let quarantined = |sealed, discarded| Stage::Quarantined { sealed, discarded };
+        //    stage, encrypted, deleted by retention, no readable copy may be left
+        let rows = [
+            (quarantined(true, false), true, false, true),
+            (quarantined(true, false), false, false, false),
+            (quarantined(true, true), true, false, true),
+            (quarantined(true, true), false, false, true),
+            (quarantined(true, false), false, true, true),
+            (Stage::HandedBack { sealed: true, mend: None }, true, false, true),
+            (Stage::HandedBack { sealed: true, mend: None }, false, false, true),
+            (Stage::HandedBack { sealed: false, mend: None }, true, false, false),
+            (quarantined(false, false), true, false, false),
+            (quarantined(false, true), true, true, false),
+            (Stage::Landed, true, false, false),
+            (Stage::Tested { accepted: false }, true, true, false),
+        ];
+        for (stage, encrypts, disposed, expected) in rows {
+            let id = DeliveryId::new("2018-12-03T10:15:00Z".parse().unwrap(), [1; 10]);
+            let original = Original { id, stage, sha256: Digest([0; 32]), disposed, picture_disposed: false };
+            assert_eq!(is_unreadable(&original, encrypts), expected, "{original:?} {encrypts}");
+        }
+    }
 
     #[test]
     fn p1_only_what_does_not_fit_three_times_running_is_taken_for_the_truth() {

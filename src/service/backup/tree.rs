@@ -1,6 +1,6 @@
 //! The files of a backup: written aside with their hashes, and given their name when all of them are on stable storage.
 
-use super::{BackupError, SUMS};
+use super::{BackupError, MANIFEST, SUMS};
 use crate::fault::{self, Step};
 use crate::feed::Digest;
 use sha2::{Digest as _, Sha256};
@@ -25,25 +25,31 @@ pub(super) struct Tree {
     sums: Sums,
     /// The newest complete backup beside it: what never changes is shared with it.
     previous: Option<(PathBuf, Sums)>,
+    /// What the machine has of files whose good bytes came from the backup before.
+    spoilt: Sums,
+    /// Files of which the backup before has damaged bytes, or none any more.
+    pub(super) damaged_before: BTreeSet<String>,
     pub(super) copied: u64,
     pub(super) copied_bytes: u64,
     pub(super) shared: u64,
 }
 
 impl Tree {
-    /// Begins a backup below a folder. What an earlier one left unfinished is removed.
+    /// Begins a backup below a folder. What an earlier one left unfinished is removed, and nothing else.
     pub(super) fn begin(target: &Path, name: &str) -> Result<Self, BackupError> {
-        for old in names(target)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
+        for old in names(target)?.iter().filter(|name| name.strip_suffix(UNFINISHED).is_some_and(is_name)) {
             let path = target.join(old);
+            if !is_folder(&path)? {
+                continue;
+            }
             fault::around(Step::BackupClear, || fs::remove_dir_all(&path)).map_err(BackupError::io("remove what is left of", &path))?;
         }
-        let previous = match newest(target)? {
-            Some(root) => Some((root.clone(), read_sums(&root)?)),
-            None => None,
-        };
+        // Where its list cannot be read nothing is shared with it; `backup verify` says what is wrong with it.
+        let previous = newest(target)?.and_then(|root| Some((root.clone(), read_sums(&root).ok()?)));
         let (unfinished, finished) = (target.join(format!("{name}{UNFINISHED}")), target.join(name));
         fault::around(Step::BackupFolder, || make_folder(&unfinished))?;
-        Ok(Self { unfinished, finished, sums: Sums::new(), previous, copied: 0, copied_bytes: 0, shared: 0 })
+        let (sums, spoilt, damaged_before) = (Sums::new(), Sums::new(), BTreeSet::new());
+        Ok(Self { unfinished, finished, sums, previous, spoilt, damaged_before, copied: 0, copied_bytes: 0, shared: 0 })
     }
 
     /// Where a file goes whose maker writes it itself; whatever was there is removed. To be followed by [`Self::adopt`].
@@ -55,6 +61,7 @@ impl Tree {
     /// Removes a file again.
     pub(super) fn forget(&mut self, name: &str) -> Result<(), BackupError> {
         self.sums.remove(name);
+        self.spoilt.remove(name);
         remove_file(&self.unfinished.join(name))
     }
 
@@ -83,26 +90,57 @@ impl Tree {
         Ok(Some(hash))
     }
 
-    /// The same for a file that never changes: one that the newest backup has is shared with it, where the file system can.
-    /// `hash`: what it must have, where that is known.
-    pub(super) fn put_for_good(&mut self, name: &str, from: &Path, hash: Option<Digest>) -> Result<Option<Digest>, BackupError> {
+    /// The same for a file that never changes: one that the newest backup has is shared with it, where the file system can. Both
+    /// are read first: a name for damaged bytes is no backup. `wanted`: the hash that it must have, where that is known. Gives
+    /// the hash of what the machine has; the backup has better bytes where only the machine's are damaged.
+    pub(super) fn put_for_good(&mut self, name: &str, from: &Path, wanted: Option<Digest>) -> Result<Option<Digest>, BackupError> {
         if let Some(known) = self.sums.get(name) {
-            return Ok(Some(*known));
+            return Ok(Some(*self.spoilt.get(name).unwrap_or(known)));
         }
-        if let Some((root, sums)) = &self.previous
-            && let Some(known) = sums.get(name).copied()
-            && hash.is_none_or(|hash| hash == known)
-        {
-            let old = root.join(name);
-            let path = self.folder_of(name)?;
-            // Where it cannot be shared, it is copied: another file system, or too many names for one file.
-            if fault::around(Step::BackupShare, || Ok::<_, BackupError>(fs::hard_link(old, &path).is_ok()))? {
-                self.sums.insert(name.to_owned(), known);
-                self.shared = self.shared.saturating_add(1);
-                return Ok(Some(known));
-            }
+        if self.before(name).is_none() {
+            return self.put(name, from);
         }
-        self.put(name, from)
+        let found = match File::open(from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.and_then(|file| hash_of(&file)).map_err(BackupError::io("read", from))?.0,
+        };
+        let wanted = wanted.unwrap_or(found);
+        if !self.take_over(name, wanted)? {
+            return self.put(name, from);
+        }
+        if found != wanted {
+            self.spoilt.insert(name.to_owned(), found);
+        }
+        Ok(Some(found))
+    }
+
+    /// The hash that the backup before had of a file.
+    pub(super) fn before(&self, name: &str) -> Option<Digest> {
+        self.previous.as_ref().and_then(|(_, sums)| sums.get(name).copied())
+    }
+
+    /// Takes a file over from the backup before, where that has these very bytes; `false` where it does not.
+    pub(super) fn take_over(&mut self, name: &str, wanted: Digest) -> Result<bool, BackupError> {
+        if self.sums.get(name) == Some(&wanted) {
+            return Ok(true);
+        }
+        let Some((root, sums)) = &self.previous else { return Ok(false) };
+        if sums.get(name) != Some(&wanted) {
+            return Ok(false);
+        }
+        let old = root.join(name);
+        if !File::open(&old).and_then(|file| hash_of(&file)).is_ok_and(|(hash, _)| hash == wanted) {
+            self.damaged_before.insert(name.to_owned());
+            return Ok(false);
+        }
+        let path = self.folder_of(name)?;
+        // Where it cannot be shared, it is copied: another file system, or too many names for one file.
+        if fault::around(Step::BackupShare, || Ok::<_, BackupError>(fs::hard_link(&old, &path).is_ok()))? {
+            self.sums.insert(name.to_owned(), wanted);
+            self.shared = self.shared.saturating_add(1);
+            return Ok(true);
+        }
+        Ok(self.put(name, &old)? == Some(wanted))
     }
 
     /// Writes a file.
@@ -148,7 +186,8 @@ impl Tree {
 
 /// The complete backup that a path names: itself, or the newest one below it.
 pub(super) fn find(path: &Path) -> Result<PathBuf, BackupError> {
-    if path.join(SUMS).try_exists().map_err(BackupError::io("read", path))? {
+    let has = |name: &str| path.join(name).try_exists().map_err(BackupError::io("read", path));
+    if has(SUMS)? && has(MANIFEST)? {
         // One that is being taken, or removed, has a list of hashes too.
         let unfinished = path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(UNFINISHED.as_bytes()));
         return if unfinished { Err(BackupError::NotABackup(path.to_owned())) } else { Ok(path.to_owned()) };
@@ -156,26 +195,35 @@ pub(super) fn find(path: &Path) -> Result<PathBuf, BackupError> {
     newest(path)?.ok_or_else(|| BackupError::NotABackup(path.to_owned()))
 }
 
+/// Which backups go, and which never.
+pub(super) struct Pruning<'a, W> {
+    /// How many stay.
+    pub(super) keep: usize,
+    /// The one that was taken just now: it stays.
+    pub(super) newest: &'a Path,
+    /// Whether everything was there for it.
+    pub(super) newest_is_whole: bool,
+    /// Files that must not be kept any longer: every backup goes that has one of them.
+    pub(super) exposed: &'a BTreeSet<String>,
+    /// Whether an older one says that everything was there for it; `None` where it does not say that it is a backup.
+    pub(super) says_whole: W,
+}
+
 /// Removes complete backups, the oldest first, until so many are left, and those that hold a file which must not be kept any
-/// longer. Neither `newest` is removed nor the newest one that is whole: a fault that lasts must not push out the last good backup.
-/// Gives how many went.
-pub(super) fn prune(
-    target: &Path,
-    keep: usize,
-    newest: &Path,
-    exposed: &BTreeSet<String>,
-    is_whole: impl Fn(&Path) -> bool,
-) -> Result<usize, BackupError> {
+/// longer. Neither the newest is removed nor, where that is not whole, the newest one that is: a fault that lasts must not push out the
+/// last good backup. What does not say that it is a backup is somebody else's. Gives how many went.
+pub(super) fn prune<W: Fn(&Path) -> Option<bool>>(target: &Path, pruning: &Pruning<'_, W>) -> Result<usize, BackupError> {
     let mut older = complete(target)?;
-    older.retain(|path| path != newest);
-    let surplus = older.len().saturating_add(1).saturating_sub(keep.max(1));
-    let last_good = if is_whole(newest) { None } else { older.iter().rev().find(|path| is_whole(path)).cloned() };
+    older.retain(|path| path != pruning.newest && (pruning.says_whole)(path).is_some());
+    let surplus = older.len().saturating_add(1).saturating_sub(pruning.keep.max(1));
+    let exposes = |path: &Path| pruning.exposed.iter().any(|name| path.join(name).symlink_metadata().is_ok());
+    let to_go: Vec<&PathBuf> =
+        older.iter().enumerate().filter(|(number, path)| *number < surplus || exposes(path)).map(|(_, path)| path).collect();
+    // What it says was true when it was taken; its files are read again before anything is removed on the strength of them.
+    let is_good = |path: &&PathBuf| (pruning.says_whole)(path) == Some(true) && fits(path);
+    let last_good = if pruning.newest_is_whole || to_go.is_empty() { None } else { older.iter().rev().find(is_good) };
     let mut removed = 0_usize;
-    for (number, path) in older.iter().enumerate() {
-        let to_go = number < surplus || read_sums(path)?.keys().any(|name| exposed.contains(name));
-        if !to_go || last_good.as_ref() == Some(path) {
-            continue;
-        }
+    for path in to_go.into_iter().filter(|path| Some(*path) != last_good) {
         // Under this name it counts as unfinished, whenever the removal breaks off.
         let mut going = path.as_os_str().to_owned();
         going.push(UNFINISHED);
@@ -185,6 +233,14 @@ pub(super) fn prune(
         removed = removed.saturating_add(1);
     }
     Ok(removed)
+}
+
+/// Whether every file of a backup has the hash that its list says.
+fn fits(root: &Path) -> bool {
+    let has = |(name, wanted): (&String, &Digest)| {
+        File::open(root.join(name)).and_then(|file| hash_of(&file)).is_ok_and(|(hash, _)| hash == *wanted)
+    };
+    read_sums(root).is_ok_and(|sums| sums.iter().all(has))
 }
 
 /// Reads a backup's list of hashes.
@@ -286,16 +342,31 @@ fn newest(target: &Path) -> Result<Option<PathBuf>, BackupError> {
     Ok(complete(target)?.pop())
 }
 
-/// The complete backups below a folder, the oldest first: their names are times.
+/// The complete backups below a folder, the oldest first: their names are times. A folder of another name is none, whatever it has.
 fn complete(target: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let mut found = Vec::new();
-    for name in names(target)?.iter().filter(|name| !name.ends_with(UNFINISHED)) {
+    for name in names(target)?.iter().filter(|name| is_name(name)) {
         let path = target.join(name);
-        if path.is_dir() && path.join(SUMS).try_exists().map_err(BackupError::io("read", &path))? {
+        if is_folder(&path)? && path.join(SUMS).try_exists().map_err(BackupError::io("read", &path))? {
             found.push(path);
         }
     }
     Ok(found)
+}
+
+/// Whether a name is one that a backup is given: `20181203T101500.123Z`. Pure.
+fn is_name(name: &str) -> bool {
+    const SHAPE: &str = "00000000T000000.000Z";
+    let fits = |(have, want): (char, char)| if want == '0' { have.is_ascii_digit() } else { have == want };
+    name.len() == SHAPE.len() && name.chars().zip(SHAPE.chars()).all(fits)
+}
+
+/// Whether a folder stands there itself, and no link to one.
+fn is_folder(path: &Path) -> Result<bool, BackupError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => Ok(other.map_err(BackupError::io("read", path))?.is_dir()),
+    }
 }
 
 /// Passes bytes on and hashes them.

@@ -517,12 +517,15 @@ fn a_folder_of_backups_is_cleared_of_nothing_but_backups() {
 fn p7_a_test_s_picture_that_retention_deleted_is_in_no_later_backup_which_still_counts_its_delivery() {
     let mut service = Service::cottage(&["RZZ"]);
     let past = Past::of(&service);
-    let at = now() - SignedDuration::from_hours(20 * 24);
-    past.record(at, vec![Event::Stopped]);
-    let tested = {
+    let days_ago = |days: i64| now() - SignedDuration::from_hours(days * 24);
+    past.record(days_ago(50), vec![Event::Stopped]);
+    // Of the older one retention deletes the original too.
+    let came = [40, 20].map(|days| {
+        let at = days_ago(days);
         let (name, text) = good("RZZ", at - SignedDuration::from_mins(2), 1);
-        past.take_in(&[Came { at, provider: "RZZ", folder: Folder::Test, name, text }])[0]
-    };
+        Came { at, provider: "RZZ", folder: Folder::Test, name, text }
+    });
+    let tested = past.take_in(&came)[1];
     past.record(now() - SignedDuration::from_mins(5), vec![Event::Stopped]);
     past.close();
     let picture = format!("checks/{tested}.txt");
@@ -540,7 +543,8 @@ fn p7_a_test_s_picture_that_retention_deleted_is_in_no_later_backup_which_still_
     fs::write(service.state().join(&picture), "back").unwrap();
     let third = back_up(&service, &backups);
     assert!(!PathBuf::from(text(&third, "path")).join(&picture).try_exists().unwrap(), "{third}");
-    assert_eq!(third["manifest"]["deliveries"], 1, "{third}");
+    assert_eq!(names(&service.state().join("deliveries")), [tested.to_string()]);
+    assert_eq!(third["manifest"]["deliveries"], 2, "{third}");
 }
 
 #[test]

@@ -8,11 +8,10 @@ mod watch;
 use super::args::Check;
 use super::listings::report_json;
 use super::{Ending, Failure, json, settings};
-use crate::bedstate::Line;
 use crate::config::{Provider, Settings};
 use crate::feed::{Clock, DeliveryId, Digest, FileName, LONDON};
 use crate::pipeline::assess::{Assessment, Context, Part};
-use crate::pipeline::picture::{first_lines, judge_with_picture, moment_for};
+use crate::pipeline::picture::{first_lines, first_values, judge_with_picture, moment_for};
 use crate::receipts::{Look, Picture, sketch};
 use crate::service::SystemClock;
 use crate::verify::envelope::identify;
@@ -22,9 +21,6 @@ use jiff::tz::TimeZone;
 use screen::Screen;
 use std::io::{self, Write};
 use std::path::Path;
-
-/// Lines of the dataset that JSON has.
-const FIRST_LINES: usize = 5;
 
 /// Judges the files together, as the parts of one snapshot; with `--watch` again and again.
 pub(super) fn check(arguments: &Check, out: &mut dyn Write) -> Result<Ending, Failure> {
@@ -60,7 +56,7 @@ fn once(arguments: &Check, settings: &Settings, screen: &Screen, out: &mut dyn W
     let judged = judge(arguments.at, now, &files, provider, settings);
     let accepted = matches!(judged.assessment.verdict, Verdict::Accepted(_));
     if arguments.json {
-        json(out, &as_json(&judged, accepted))?;
+        json(out, &as_json(&judged, accepted)?)?;
     } else {
         let zone = TimeZone::get(LONDON).map_err(Failure::broken)?;
         let look = Look { width: screen.width, colour: screen.colour, assumed: judged.assumed.then_some(judged.at) };
@@ -129,8 +125,9 @@ fn name_of(path: &Path) -> Result<FileName, Failure> {
     FileName::parse(&name).map_err(|error| Failure::Arguments(format!("{}: {error}", path.display())))
 }
 
-fn as_json(judged: &Judged, accepted: bool) -> serde_json::Value {
-    serde_json::json!({
+fn as_json(judged: &Judged, accepted: bool) -> Result<serde_json::Value, Failure> {
+    let first_lines = first_values(&judged.assessment).map_err(io::Error::from)?;
+    Ok(serde_json::json!({
         "accepted": accepted,
         "verdict": judged.picture.decision,
         "marked_test": judged.assessment.report.marked_test,
@@ -145,16 +142,6 @@ fn as_json(judged: &Judged, accepted: bool) -> serde_json::Value {
         "wards": judged.picture.wards,
         "other_wards": judged.picture.other_wards,
         "lines": judged.picture.lines,
-        "first_lines": first_of(&judged.assessment),
-    })
-}
-
-fn first_of(assessment: &Assessment) -> &[Line] {
-    match &assessment.verdict {
-        Verdict::Accepted(verified) => {
-            let lines = &verified.snapshot().lines;
-            lines.get(..FIRST_LINES.min(lines.len())).unwrap_or_default()
-        }
-        Verdict::Duplicate { .. } | Verdict::Rejected | Verdict::Sealed => &[],
-    }
+        "first_lines": first_lines,
+    }))
 }

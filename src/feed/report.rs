@@ -71,6 +71,17 @@ pub struct RowCounts {
     pub lines: u64,
 }
 
+impl RowCounts {
+    /// What became of the rows, in words. Of a file that was rejected as a whole none was used, and there is no more to say.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        if self.read > 0 && self.used + self.skipped + self.rejected == 0 {
+            return format!("{} read, none of them used: the file was rejected as a whole", self.read);
+        }
+        format!("{} read: {} used, {} skipped, {} rejected", self.read, self.used, self.skipped, self.rejected)
+    }
+}
+
 /// How well the persons of a snapshot are coded: patients in beds and patients who wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Persons {

@@ -102,18 +102,18 @@ pub fn normalise(tables: &[RawTable], mapping: &Mapping, context: &Context<'_>) 
         spare: Vec::new(),
         keyless: BTreeMap::new(),
     };
+    let described = |table: &RawTable| mapping.tables.iter().find(|described| described.name == table.name);
+    let makes_lines = |table: &RawTable| described(table).filter(|described| !described.lines.is_empty());
     for table in tables {
-        let described = mapping.tables.iter().find(|described| described.name == table.name);
-        match described {
-            Some(described) if !described.lines.is_empty() => work.table(table, described, tables),
-            // Rows that only serve a join are accounted for here, and read there.
-            _ => work.skip(table, described),
+        if let Some(described) = makes_lines(table) {
+            work.table(table, described, tables);
         }
     }
-    let Work { mut out, tally, references, keyless, .. } = work;
-    let keyless: u64 = keyless.into_values().sum();
-    out.rows.skipped = out.rows.skipped.saturating_sub(keyless);
-    out.rows.rejected += keyless;
+    // Rows that only serve a join were read there, and are accounted for now that those without a key are known.
+    for table in tables.iter().filter(|table| makes_lines(table).is_none()) {
+        work.skip(table, described(table));
+    }
+    let Work { mut out, tally, references, .. } = work;
     out.requests = references.shared();
     tally.finish(&mut out);
     out.rows.lines = u64::try_from(out.lines.len()).unwrap_or(u64::MAX);
@@ -135,10 +135,13 @@ struct Work<'a> {
 impl Work<'_> {
     fn skip(&mut self, table: &RawTable, described: Option<&TableMapping>) {
         let rows = u64::try_from(table.len()).unwrap_or(u64::MAX);
+        let keyless = self.keyless.get(&table.name).copied().unwrap_or(0);
+        let adding = rows.saturating_sub(keyless);
         self.out.rows.read += rows;
-        self.out.rows.skipped += rows;
-        if rows > 0 {
-            let said = format!("rows of {} that only add to other rows: {rows}", table.name);
+        self.out.rows.rejected += keyless;
+        self.out.rows.skipped += adding;
+        if adding > 0 {
+            let said = format!("rows of {} that only add to other rows: {adding}", table.name);
             self.out.findings.push(Finding::new(Rule::Str08, said).in_part(described.map_or(&table.name, part_of)));
         }
     }

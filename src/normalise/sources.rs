@@ -7,8 +7,8 @@ use super::mapping::{FieldSource, Mapping, Otherwise, Reading};
 use super::times::{self, Resolved, TimeProblem};
 use super::values;
 use crate::bedstate::{AgeBand, Line};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -248,6 +248,9 @@ enum Meaning {
     Instant(Result<Resolved, TimeProblem>),
 }
 
+/// How long before the snapshot a day may lie of which the time is not known.
+const LONGEST_UNKNOWN: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// Whether a text ends with a time of day, and not with a longer one: `10:00:00` does not end with `00:00`.
 fn ends_with_time(text: &str, time: &str) -> bool {
     text.strip_suffix(time).is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_digit() || c == ':'))
@@ -267,8 +270,9 @@ impl<'a> Read<'a> {
             Read::Instant(formats, unknown) => {
                 let mapping = reader.mapping;
                 let resolved = times::resolve(raw, formats, mapping.zone, mapping.march_gap, reader.snapshot_at);
-                // A text that is no time stays one that cannot be read.
-                let day_alone = resolved.is_ok() && unknown.is_some_and(|time| ends_with_time(raw, time));
+                // A text that is no time stays one that cannot be read, and a day that cannot be right is judged like any time.
+                let near = |at: &Resolved| at.at <= reader.snapshot_at && reader.snapshot_at.duration_since(at.at) <= LONGEST_UNKNOWN;
+                let day_alone = resolved.as_ref().is_ok_and(near) && unknown.is_some_and(|time| ends_with_time(raw, time));
                 if day_alone { Meaning::Blank } else { Meaning::Instant(resolved) }
             }
             Read::AgeInYears => Meaning::Band(values::age_in_years(raw)),

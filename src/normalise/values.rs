@@ -17,7 +17,8 @@ pub const MAX_DEMAND_FOR: usize = 8;
 /// Longest `demand_ref`, in characters.
 pub const MAX_DEMAND_REF: usize = 32;
 
-/// Reads a whole number that is not negative: `7`, `1,234` and a spreadsheet's `10.0`; never `1.5` or `5.00E+01`.
+/// Reads a whole number that is not negative: `7`, `1,234` and a spreadsheet's `10.0`; never `1.5` or `5.00E+01`. One that is too
+/// large for the type is the type's largest: it is above every bound.
 #[must_use]
 pub fn whole_number(text: &str) -> Option<u32> {
     let text = text.trim();
@@ -34,7 +35,9 @@ pub fn whole_number(text: &str) -> Option<u32> {
     if !first_fits || !groups.all(|group| group.len() == 3 && digits(group)) {
         return None;
     }
-    if grouped { whole.replace(',', "").parse().ok() } else { whole.parse().ok() }
+    // Only digits are left.
+    let number = if grouped { whole.replace(',', "").parse() } else { whole.parse() };
+    Some(number.unwrap_or(u32::MAX))
 }
 
 /// A code that a spreadsheet took for a number, as it was written: `7.0` was `7`, `1,007` was `1007`, `007.0` was `007`. `None`
@@ -233,7 +236,7 @@ mod tests {
             ("5.00E+01", None),
             ("٣", None),
             ("", None),
-            ("99999999999", None),
+            ("99999999999", Some(u32::MAX)),
         ];
         for (text, expected) in rows {
             assert_eq!(whole_number(text), expected, "{text:?}");

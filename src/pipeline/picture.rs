@@ -4,7 +4,7 @@
 //! way does without it.
 
 use super::assess::{Assessment, Context, Part, Told, judge};
-use crate::bedstate::{LineType, Snapshot, written_fields};
+use crate::bedstate::{Line, LineType, Snapshot, written_fields};
 use crate::feed::{Findings, LONDON, Report, Slot, Totals};
 use crate::normalise::mapping::Mapping;
 use crate::normalise::quoting::{quoted_place, shown_place};
@@ -74,14 +74,32 @@ fn drawn(parts: &[Part<'_>], context: &Context<'_>, told: Option<&Report>) -> (A
 /// The first lines that came out, as they may be shown to the sender; none of a file that would not be accepted.
 #[must_use]
 pub fn first_lines(assessment: &Assessment) -> Vec<FirstLine> {
-    let Verdict::Accepted(verified) = &assessment.verdict else { return Vec::new() };
-    let lines = verified.snapshot().lines.iter().take(FIRST_LINES);
-    let shown = |field: &str, value: String| {
-        let hidden = CODES_OF_PLACES.contains(&field) && quoted_place(&value).is_none();
-        if hidden { MASK.to_owned() } else { value }
-    };
+    let shown = |field: &str, value: String| if is_hidden(field, &value) { MASK.to_owned() } else { value };
     let filled = |(field, value): (&'static str, String)| (!value.is_empty()).then(|| (field.to_owned(), shown(field, value)));
-    lines.map(|line| written_fields(line).into_iter().filter_map(filled).collect()).collect()
+    first_of(assessment).map(|line| written_fields(line).into_iter().filter_map(filled).collect()).collect()
+}
+
+/// The same lines as JSON, with every field of the dataset.
+///
+/// # Errors
+/// A line could not be written as JSON.
+pub fn first_values(assessment: &Assessment) -> Result<Vec<serde_json::Value>, serde_json::Error> {
+    let mut values = first_of(assessment).map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+    for (field, value) in values.iter_mut().filter_map(serde_json::Value::as_object_mut).flatten() {
+        if value.as_str().is_some_and(|text| is_hidden(field, text)) {
+            *value = MASK.into();
+        }
+    }
+    Ok(values)
+}
+
+fn first_of(assessment: &Assessment) -> impl Iterator<Item = &Line> {
+    let lines = if let Verdict::Accepted(verified) = &assessment.verdict { verified.snapshot().lines.as_slice() } else { &[] };
+    lines.iter().take(FIRST_LINES)
+}
+
+fn is_hidden(field: &str, value: &str) -> bool {
+    CODES_OF_PLACES.contains(&field) && !value.is_empty() && quoted_place(value).is_none()
 }
 
 /// The text that is kept for the sender of a test. It is stored, so fields about a person are masked in it throughout.

@@ -5,11 +5,7 @@ use crate::feed::Report;
 /// A report's counts in words, a line each: rows, and where anything came out, beds and patients who wait.
 #[must_use]
 pub fn counts(report: &Report) -> Vec<String> {
-    let counts = &report.rows;
-    let rows = format!(
-        "rows: {} read, {} used, {} skipped, {} rejected; {} lines",
-        counts.read, counts.used, counts.skipped, counts.rejected, counts.lines
-    );
+    let rows = format!("rows: {}; {} lines", report.rows.in_words(), report.rows.lines);
     let Some(told) = report.told() else { return vec![rows] };
     let beds = match (told.open, told.occupied, told.empty, told.available_now, told.closed) {
         (Some(open), Some(occupied), Some(empty), Some(ready), Some(closed)) => {

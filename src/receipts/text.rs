@@ -125,8 +125,7 @@ fn figures(page: &mut Page, document: &ReceiptDocument, zone: &TimeZone) {
         page.field("Mapping", mapping);
     }
     if let Some(rows) = rows {
-        let text = format!("{} read: {} used, {} skipped, {} rejected", rows.read, rows.used, rows.skipped, rows.rejected);
-        page.field("Rows", &text);
+        page.field("Rows", &rows.in_words());
         page.field("Lines made", &rows.lines.to_string());
     }
     if !document.identifiers_dropped.is_empty() {

@@ -277,11 +277,14 @@ fn meant(values: &BTreeMap<String, String>, findings: &mut Findings) -> ControlR
     let rows = mandatory("row_count");
     findings.extend(dataset.and_then(|dataset| check_dataset(dataset, false, "the control file")));
     let mut number = |text: Option<&String>, key: &str, most: u64| {
-        let read = text.and_then(|text| super::structure::announced_number(text)).filter(|number| *number <= most);
+        let read = text.and_then(|text| super::structure::announced_number(text));
         if text.is_some() && read.is_none() {
             findings.push(unreadable(&format!("{key} is not a whole number")));
         }
-        read
+        if read.is_some_and(|number| number > most) {
+            findings.push(unreadable(&format!("{key} is more than {most}")));
+        }
+        read.filter(|number| *number <= most)
     };
     let rows = number(rows, "row_count", u64::MAX);
     let sequence = number(filled("sequence_no"), "sequence_no", u64::from(LAST_NUMBER)).and_then(|number| u32::try_from(number).ok());

@@ -266,8 +266,9 @@ fn unknown_time(section: &Section<'_>) -> Option<String> {
     let item = section.get("unknown_time")?;
     let time = item.text()?;
     let pieces: Vec<&str> = time.split(':').collect();
-    let two_digits = |piece: &&str| piece.len() == 2 && piece.bytes().all(|b| b.is_ascii_digit());
-    if !(2..=3).contains(&pieces.len()) || !pieces.iter().all(two_digits) {
+    let below =
+        |piece: &str, end: u8| piece.len() == 2 && piece.bytes().all(|b| b.is_ascii_digit()) && piece.parse::<u8>().is_ok_and(|n| n < end);
+    if !(2..=3).contains(&pieces.len()) || !pieces.iter().zip([24, 60, 60]).all(|(piece, end)| below(piece, end)) {
         item.problem("must be a time of day as the column writes it, such as \"00:00:00\"");
         return None;
     }

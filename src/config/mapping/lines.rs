@@ -124,7 +124,16 @@ pub(super) fn sums(table: &Section<'_>, columns: &Columns<'_>) -> Vec<Sum> {
         if minus.contains(column) {
             item.problem(format!("column \"{column}\" cannot be held against itself"));
         }
-        sums.push(Sum { rest: Quantity { column: column.clone(), plus: Vec::new(), minus }, exact: all.is_some() });
+        if let Some(twice) =
+            minus.iter().enumerate().find_map(|(at, name)| minus.iter().take(at).any(|other| other == name).then_some(name))
+        {
+            item.problem(format!("names the column \"{twice}\" twice"));
+        }
+        let sum = Sum { rest: Quantity { column: column.clone(), plus: Vec::new(), minus }, exact: all.is_some() };
+        if sums.contains(&sum) {
+            item.problem("is another of the same sums");
+        }
+        sums.push(sum);
     }
     sums
 }

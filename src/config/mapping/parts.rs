@@ -88,6 +88,7 @@ fn always(item: &Item<'_>, role: Option<PartRole>) -> Vec<String> {
     let mut keys = Vec::new();
     for element in item.elements() {
         match element.filled() {
+            Some(key) if keys.iter().any(|other| other == key) => element.problem(format!("\"{key}\" is named twice")),
             Some(key) if KEYS.contains(&key) => keys.push(key.to_owned()),
             Some(key) => element.problem(format!("\"{key}\" is no key of a control record{}", did_you_mean(key, KEYS))),
             None => {}

@@ -60,6 +60,7 @@ fn what_files_are_packed_and_signed_with_must_fit_together() {
     check("[[mapping.table]]", &control("sequence_no"), &[]);
     let wrong = "22: mapping[0].file[1].always[1]: \"sequence\" is no key of a control record; did you mean \"sequence_no\"?";
     check("[[mapping.table]]", &control("sequence"), &[wrong]);
+    check("[[mapping.table]]", &control("kind"), &["22: mapping[0].file[1].always[1]: \"kind\" is named twice"]);
     let sum = "[[mapping.file]]\npart = \"sum\"\nrole = \"sha256\"\nname = \"{org}_{yyyy}{mm}{dd}_{HH}{MM}.sum\"\ncompression = \"gzip\"\n[[mapping.table]]";
     check("[[mapping.table]]", sum, &["22: mapping[0].file[1].compression: has no effect: only a file of rows is unpacked"]);
     check("snapshot_at", "skip_lines = 3\nsnapshot_at", &[]);

@@ -95,6 +95,14 @@ fn codes_that_the_dataset_does_not_have_are_refused() {
             "bay_code.unknown_time: bay_code is not a time: an unknown time has no effect here",
         ),
         (
+            "source_updated_at = { column = \"AT\", format = \"%d/%m/%Y %H:%M\", unknown_time = \"24:00\" }",
+            "source_updated_at.unknown_time: must be a time of day as the column writes it, such as \"00:00:00\"",
+        ),
+        (
+            "source_updated_at = { column = \"AT\", format = \"%d/%m/%Y %H:%M\", unknown_time = \"12:61:99\" }",
+            "source_updated_at.unknown_time: must be a time of day as the column writes it, such as \"00:00:00\"",
+        ),
+        (
             "source_updated_at = { column = \"AT\", format = \"%d/%m/%Y %H:%M\", unknown_time = \"midnight\" }",
             "source_updated_at.unknown_time: must be a time of day as the column writes it, such as \"00:00:00\"",
         ),
@@ -375,6 +383,11 @@ fn counts_are_held_against_one_column_and_not_against_themselves() {
         ("{ at_most = \"SPEC\" }", at(".of: missing")),
         ("{ of = [], at_most = \"SPEC\" }", at(".of: must name at least one column")),
         ("{ of = [\"AGES\"], equals = \"SPEC\" }", at(".of[0]: the table \"beds\" has no column \"AGES\"; did you mean \"AGE\"?")),
+        ("{ of = [\"AGE\", \"AGE\"], equals = \"SPEC\" }", at(".of: names the column \"AGE\" twice")),
+        (
+            "{ of = [\"AGE\"], equals = \"SPEC\" }, { of = [\"AGE\"], equals = \"SPEC\" }",
+            at(".of: is another of the same sums").replace("sums[0]", "sums[1]"),
+        ),
         ("{ of = [\"AGE\"], equals = \"AGE\" }", at(".of: column \"AGE\" cannot be held against itself")),
         ("{ of = [\"DOB\"], equals = \"SPEC\" }", at(".of[0]: column \"DOB\" identifies people")),
         ("{ of = [\"AGE\"], most = \"SPEC\" }", at(".most: unknown key; did you mean \"at_most\"?")),

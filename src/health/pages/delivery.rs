@@ -125,8 +125,7 @@ fn assessment(page: &mut Html, report: &Report, zone: &TimeZone) {
     let unknown = || "not known".to_owned();
     page.term("Figures of", &report.snapshot_at.map_or_else(unknown, |at| local_text(at, zone)));
     page.term("Mapping", report.mapping.as_deref().unwrap_or("none"));
-    let rows = report.rows;
-    page.term("Rows", &format!("{} read: {} used, {} skipped, {} rejected", rows.read, rows.used, rows.skipped, rows.rejected));
+    page.term("Rows", &report.rows.in_words());
     let (beds, waiting) = report.told().map_or_else(|| (unknown(), unknown()), |told| sums(&told));
     page.term("Beds", &beds).term("Waiting", &waiting).raw("</dl>\n");
     let counts: Vec<_> = report.findings.counts().collect();

@@ -106,6 +106,9 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
             "7003|Unit East|Male|78|02 Dec 2018 00:00:00",
             "7004|Unit East|Male|78|02 Dec 2018 10:00:00",
             "7005|Unit East|Male|78|31 Nov 2018 00:00:00",
+            // Such a day is judged where lines are.
+            "7006|Unit East|Male|78|04 Dec 2018 00:00:00",
+            "7007|Unit East|Male|78|03 Dec 1918 00:00:00",
         ],
     );
     let found = run("RY3", &reference, &mapping, &[beds, closures, stepdown]);
@@ -120,17 +123,56 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
             (3, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true"),
             (4, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true"),
             (5, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true wait_from=2018-12-02T10:00:00Z"),
+            (7, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true wait_from=2018-12-04T00:00:00Z"),
+            (8, "RY3SE - DEM 1 age_band=A75 demand_for=COMM demand_source=STD gender=1 in_bed_now=true wait_from=1918-12-03T00:00:00Z"),
         ],
         &[
             "REF-02 R 7 UnitName: site \"Unit West\" is not registered for this provider",
             "STR-08 I - -: copies of rows with the same RowIdentifier, equal in every field and left out: 1",
             "XRO-02 W - -: rows of closures that repeat the key of an earlier row, which is used: 1",
             "STR-08 W - -: rows of closures that fit no row here and are not used: 1",
-            "STR-08 I - -: rows of closures that only add to other rows: 3",
             "REF-04 R 6 DateAccepted: DateAccepted cannot be read as a time in the agreed format",
+            "STR-08 I - -: rows of closures that only add to other rows: 3",
         ],
     );
     let rows = found.rows;
-    assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected, rows.lines), (14, 8, 4, 2, 8));
+    assert_eq!((rows.read, rows.used, rows.skipped, rows.rejected, rows.lines), (16, 10, 4, 2, 10));
     assert_eq!(&*found.lines[4].part, "StepDown.csv");
+}
+
+#[test]
+fn a_bed_on_the_list_of_closures_is_never_ready_whatever_the_list_leaves_blank() {
+    let reference = Reference {
+        sites: vec![site("RY3", "RY3SE")],
+        wards: vec![ward("RY3", "RY3SE", "WEAST")],
+        aliases: vec![alias("RY3", Some("Unit East"), "Ward East", "RY3SE", "WEAST"), alias("RY3", Some("Unit East"), "", "RY3SE", "")],
+        ..Reference::default()
+    };
+    let mapping = mapping_e();
+    let closed = [(2, "RY3SE WEAST CLO 1 bed_base=COR bed_ref=E-03 bed_status=C closed_reason=IPC")];
+    let empty = [(2, "RY3SE WEAST EMP 1 bed_base=COR bed_ref=E-03 bed_status=U empty_state=RDY")];
+    let unused = "STR-08 W - -: rows of closures that fit no row here and are not used: 1";
+    let adding = "STR-08 I - -: rows of closures that only add to other rows: 1";
+    let blank = "REF-04 R 2 closures.Reason: closures.Reason is blank: a code is needed";
+    // The closure, what becomes of the bed, what is said of it, and rows that settle others and were rejected.
+    type Expected<'e> = (&'e str, &'e [(u64, &'e str)], &'e [&'e str], u64);
+    let rows: [Expected<'_>; 5] = [
+        ("Unit East|Ward East|E-03|01 Dec 2018 09:00:00|Infection control", &closed, &[adding], 0),
+        ("UNIT EAST|ward east|e-03|01 Dec 2018 09:00:00|Infection control", &closed, &[adding], 0),
+        ("Unit East|Ward East|E-04|01 Dec 2018 09:00:00|Infection control", &empty, &[unused, adding], 0),
+        ("Unit East|Ward East|E-03|01 Dec 2018 09:00:00|", &[], &[blank, adding], 0),
+        (
+            "|Ward East|E-03|01 Dec 2018 09:00:00|Infection control",
+            &empty,
+            &["ROW-01 R 2 UnitName: UnitName is blank: it says to which row this one belongs"],
+            1,
+        ),
+    ];
+    for (closure, lines, said, settling) in rows {
+        let beds = mapping.tables[0].raw(2, &["9003|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-03|FALSE|||FALSE"]);
+        let closures = mapping.tables[1].raw(2, &[closure]);
+        let found = run("RY3", &reference, &mapping, &[beds, closures, mapping.tables[2].raw(2, &[])]);
+        expect(&found, lines, said);
+        assert_eq!(found.rejected_settling, settling, "{closure}");
+    }
 }

@@ -93,6 +93,7 @@ fn a_bed_counts_one_and_a_count_has_its_limits() {
         ("B1|3", "ROW-02 R 2 N: one bed cannot count 3 times: a row with a bed has a count of 1"),
         ("|0", "ROW-02 R 2 N: N is 0: a row counts at least 1"),
         ("|100000", "ROW-02 R 2 N: N is more than 99,999"),
+        ("|4294967296", "ROW-02 R 2 N: N is more than 99,999"),
         ("|5.00E+01", "ROW-02 R 2 N: N \"5.00E+01\" is not a whole number"),
         ("|", "ROW-01 R 2 N: N is blank: write 0 where there are none"),
     ];

@@ -10,7 +10,10 @@ const CENTRAL: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
 const END_64: &[u8] = b"PK\x06\x06";
 const LOCATOR_64: &[u8] = b"PK\x06\x07";
+/// Also the mark of an archive that is split.
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
+/// The mark of one that was to be split.
+const ONE_PIECE: &[u8] = b"PK00";
 
 /// Lengths of headers, without what they say the lengths of.
 const LOCAL_BYTES: usize = 30;
@@ -84,7 +87,10 @@ impl Layout {
     /// Accounts for every byte. `list` is where the list of members starts.
     pub(super) fn of(bytes: &[u8], claims: &[Claim], list: u64) -> Self {
         let mut layout = Self::default();
-        let mut known: Vec<Range<usize>> = Vec::new();
+        // A packer that was to split an archive, and found that it fits into one piece, leaves its mark in front (4.4.1.5, 8.5.4).
+        let marks: [&[u8]; 2] = [DESCRIPTOR, ONE_PIECE];
+        let mark = marks.iter().find(|mark| bytes.starts_with(mark)).map_or(0, |mark| mark.len());
+        let mut known: Vec<Range<usize>> = vec![0..mark];
         for claim in claims {
             let (Some(local), Some(content)) = (Local::at(bytes, claim.start), claim.content(bytes)) else { continue };
             layout.say(claim.start + LOCAL_BYTES, [local.name, local.extra]);

@@ -192,7 +192,9 @@ fn trn_03_every_byte_of_an_archive_is_accounted_for() {
     let mut large = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     large.start_file("a.csv", zip::write::SimpleFileOptions::default().large_file(true)).unwrap();
     large.write_all(&long).unwrap();
-    for bytes in [good.clone(), [good, vec![0; 512]].concat(), streamed, large.finish().unwrap().into_inner()] {
+    // What was to be split, and fitted into one piece.
+    let marked = [&b"PK\x07\x08"[..], &good].concat();
+    for bytes in [good.clone(), [good, vec![0; 512]].concat(), streamed, large.finish().unwrap().into_inner(), marked] {
         assert_eq!(messages(&bytes, &["a.csv"], ROOM), "");
     }
 }

@@ -38,7 +38,7 @@ fn a_control_record_is_read_or_says_what_is_wrong() {
         (GOOD.replace("row_count=3", ""), "row_count is missing"),
         (format!("{GOOD}total_emp=-1\n"), "total_emp is not a whole number"),
         (format!("{GOOD}sha256=12\n"), "sha256 is not 64"),
-        (format!("{GOOD}sequence_no=10000000\n"), "sequence_no is not"),
+        (format!("{GOOD}sequence_no=10000000\n"), "sequence_no is more than 9999999"),
         (format!("{GOOD}kind=DELTA\n"), "STR-09 The control file states a kind that is none of FULL, RESEND and TEST."),
         (format!("{GOOD}kind=\n"), "STR-09"),
         (format!("{GOOD}rubbish\n"), "key=value"),

@@ -1,6 +1,7 @@
 //! Tables cut from texts: every oddity is said, every row accounted for.
 
 use super::*;
+use crate::normalise::mapping::Quantity;
 use crate::verify::testing::{beds, pipes};
 
 /// Findings as `RULE severity-letter message`, and how many rows were kept.
@@ -52,6 +53,33 @@ fn a_text_that_stops_without_a_line_end_is_said_to_be_cut_short() {
     let mapping = pipes();
     let (found, _) = said(&format!("{whole}T|2"), &mapping, &Limits::default());
     assert_eq!(found, "", "the last line is there and counts: nothing is missing");
+}
+
+#[test]
+fn str_07_the_counts_of_a_total_row_are_held_against_the_rows() {
+    let mut mapping = beds();
+    mapping.total_row = Some(TotalRow { column: "WHEN".into(), equals: "TOTAL".into(), rows: None });
+    let quantity = Quantity { column: "AGE".into(), plus: Vec::new(), minus: Vec::new() };
+    mapping.lines[0].quantity = Some(quantity);
+    let wrong = "STR-07 F The total row states 100 in AGE; the rows add up to 166.";
+    let row = |age: &str| format!("03/12/2018 10:15,RM102,W1,B1,OCC,F,{age}\n");
+    // The rows, the total row, and what is said of it.
+    let rows = [
+        (format!("{ROW}{ROW}"), "TOTAL,,,,,,166\n", ""),
+        (format!("{ROW}{ROW}"), "TOTAL,,,,,,100\n", wrong),
+        (format!("{ROW}{ROW}"), "TOTAL,,,,,,\n", ""),
+        (format!("{}{}", row("1,000"), row("")).replace("1,000", "\"1,000\""), "TOTAL,,,,,,1000\n", ""),
+        // A cell that is no number rejects its row, and a row that cannot be cut is in no sum.
+        (format!("{ROW}{}", row("many")), "TOTAL,,,,,,100\n", ""),
+        (format!("{ROW}{},x\n", row("1").trim_end()), "TOTAL,,,,,,100\n", ""),
+        (format!("{ROW}TOTAL,,,,,,83\n{ROW}"), "TOTAL,,,,,,83\n", ""),
+        (ROW.to_owned(), "", "STR-06 F The total row is missing: the file may be cut short."),
+    ];
+    for (text, total, expected) in rows {
+        let (found, _) = said(&format!("{HEAD}{text}{total}"), &mapping, &Limits::default());
+        let of_it: Vec<&str> = found.split('|').filter(|f| f.starts_with("STR-07") || f.starts_with("STR-06")).collect();
+        assert_eq!(of_it.join(""), expected, "{text}{total}: {found}");
+    }
 }
 
 #[test]

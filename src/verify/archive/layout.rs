@@ -90,7 +90,7 @@ impl Layout {
         // A packer that was to split an archive, and found that it fits into one piece, leaves its mark in front (4.4.1.5, 8.5.4).
         let marks: [&[u8]; 2] = [DESCRIPTOR, ONE_PIECE];
         let mark = marks.iter().find(|mark| bytes.starts_with(mark)).map_or(0, |mark| mark.len());
-        let mut known: Vec<Range<usize>> = vec![0..mark];
+        let mut known: Vec<Range<usize>> = std::iter::once(0..mark).collect();
         for claim in claims {
             let (Some(local), Some(content)) = (Local::at(bytes, claim.start), claim.content(bytes)) else { continue };
             layout.say(claim.start + LOCAL_BYTES, [local.name, local.extra]);

@@ -41,7 +41,7 @@ pub struct Audit {
     pub chain: Result<ChainHead, Broken>,
     /// What became of the checkpoints.
     pub checkpoints: Vec<(Checkpoint, Held)>,
-    /// Where derived tables contradict the entries, in words; none where the chain is broken, since nothing can be said then.
+    /// Where derived tables contradict the entries, in words, and damage of the file; of a broken chain only that can be said.
     pub contradictions: Vec<String>,
     /// Whether the derived tables were compared: those of an older bedfeed's ledger are not, before this one has opened it.
     pub compared: bool,
@@ -92,6 +92,10 @@ impl Reader {
             for (table, key) in DERIVED {
                 compare(&tables, &moment, table, key, &mut contradictions).map_err(LedgerError::Read)?;
             }
+        }
+        let whole: String = moment.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(LedgerError::Read)?;
+        if whole != "ok" {
+            contradictions.push(format!("the file is damaged: {}", whole.replace('\n', " ")));
         }
         let guarded = guarded(&moment).map_err(LedgerError::Read)?;
         let chain = broken.map_or(Ok(walk.head()), Err);

@@ -69,13 +69,13 @@ pub enum LedgerError {
         what: &'static str,
     },
     /// An append could not be committed; nothing of it was recorded.
-    #[error("cannot append to the ledger")]
+    #[error("cannot append to the ledger{}", advice(.0))]
     Append(#[source] rusqlite::Error),
     /// A delivery may not move like that; nothing was recorded.
     #[error(transparent)]
     IllegalMove(#[from] super::IllegalMove),
     /// A query failed.
-    #[error("cannot read the ledger")]
+    #[error("cannot read the ledger{}", advice(.0))]
     Read(#[source] rusqlite::Error),
     /// A stored text is not what was once written.
     #[error("the ledger holds something unreadable: {what}; run `bedfeed audit verify`")]
@@ -86,6 +86,23 @@ pub enum LedgerError {
     /// The writer thread is gone: the daemon is stopping.
     #[error("the ledger is closed")]
     Closed,
+}
+
+impl LedgerError {
+    /// Whether it means that the file is damaged: nothing that is asked of it will work again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Open { source, .. } | Self::Append(source) | Self::Read(source) => sound::is_damage(source),
+            _ => false,
+        }
+    }
+}
+
+/// What to do about an error of SQLite's, where the file itself is the reason.
+fn advice(source: &rusqlite::Error) -> &'static str {
+    if sound::is_damage(source) { ", for the file is damaged: start bedfeed again, which says what to do" } else { "" }
 }
 
 impl From<Injected> for rusqlite::Error {

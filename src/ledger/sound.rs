@@ -1,7 +1,7 @@
 //! Soundness: what is looked at before a ledger is written to, and what is said where it cannot be.
 //!
-//! Owns three looks at the start: is it a ledger, do its newest entries still hash to their chain, and, after anything but a
-//! stop in good order, is the file whole. Refuses to mend: a ledger that is not what was written must be replaced by a person.
+//! Owns three looks at the start: is it a ledger, do its newest entries still hash to their chain, and is the file whole. Refuses to
+//! mend: a ledger that is not what was written must be replaced by a person.
 
 use super::schema::LedgerError;
 use super::{ChainHead, chain};
@@ -12,11 +12,20 @@ use std::path::Path;
 /// Entries whose hashes are recomputed at each start: what a power cut can reach, many times over, in some milliseconds.
 const TAIL: u64 = 1000;
 
+/// Bytes up to which the whole file is looked at even after a stop in good order: some seconds, 3 a GiB once in memory. Disks spoil
+/// files while nobody writes to them, too.
+const SOON_READ: u64 = 2 << 30;
+
+/// Whether SQLite says that the file is not what it wrote.
+pub(super) fn is_damage(source: &rusqlite::Error) -> bool {
+    matches!(source.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
 /// What SQLite's error means for whoever has to do something about it.
 pub(super) fn opening(path: &Path, source: rusqlite::Error) -> LedgerError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => LedgerError::Damaged { path, what: source.to_string() },
+        _ if is_damage(&source) => LedgerError::Damaged { path, what: source.to_string() },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::Locked { path },
         _ => LedgerError::Open { path, source },
     }
@@ -33,10 +42,13 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerEr
         return if has("true").map_err(failed)? { Err(damaged("it is a database of something else".to_owned())) } else { Ok(()) };
     }
     check_tail(connection).map_err(failed)?.map_err(damaged)?;
-    if stopped_in_good_order(connection).map_err(failed)? {
+    let bytes: u64 = connection
+        .query_row("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()", [], |row| row.get(0))
+        .map_err(failed)?;
+    // Of a larger one the time is worth it after a crash, and no reason to be away longer at each planned restart.
+    if bytes > SOON_READ && stopped_in_good_order(connection).map_err(failed)? {
         return Ok(());
     }
-    // Reads the whole file, 3 s a GiB: worth it after a crash, and no reason to be away longer at each planned restart.
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if verdict == "ok" { Ok(()) } else { Err(damaged(verdict.replace('\n', " "))) }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Appends waiting for the writer. A full queue makes the sender wait, which is what should happen.
 const QUEUE: usize = 1024;
@@ -24,6 +24,8 @@ pub struct Ledger {
     idle: Arc<Mutex<Vec<Reader>>>,
     queue: mpsc::Sender<Append>,
     path: PathBuf,
+    /// Says `true` once anything has found the file damaged.
+    damage: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Debug)]
@@ -43,11 +45,13 @@ impl Ledger {
         let connection = schema::open_to_write(path)?;
         let head = chain::head(&connection).map_err(LedgerError::Read)?;
         let (queue, appends) = mpsc::channel(QUEUE);
+        let damage = Arc::new(watch::Sender::new(false));
+        let told = Arc::clone(&damage);
         let writer = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write_all(&connection, head, appends))
+            .spawn(move || write_all(&connection, head, appends, &told))
             .map_err(|error| LedgerError::Unreadable { what: format!("no thread for the writer ({error})") })?;
-        Ok((Self { idle: Arc::default(), queue, path: path.to_owned() }, writer))
+        Ok((Self { idle: Arc::default(), queue, path: path.to_owned(), damage }, writer))
     }
 
     /// Records events together, on stable storage when this returns `Ok`; none of them where it returns an error.
@@ -69,11 +73,12 @@ impl Ledger {
         query: impl FnOnce(&Reader) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (idle, path) = (Arc::clone(&self.idle), self.path.clone());
+        let damage = Arc::clone(&self.damage);
         let looked = tokio::task::spawn_blocking(move || {
             // Opening one costs more than most queries do. One whose query failed is not used again.
             let kept = lock(&idle).pop();
             let reader = kept.map_or_else(|| Reader::open(&path), Ok)?;
-            let found = query(&reader)?;
+            let found = query(&reader).inspect_err(|error| tell_of(&damage, error))?;
             let mut idle = lock(&idle);
             if idle.len() < IDLE_READERS {
                 idle.push(reader);
@@ -81,6 +86,27 @@ impl Ledger {
             Ok(found)
         });
         looked.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Waits until anything has found the file damaged, which may be never.
+    pub async fn until_damaged(&self) {
+        let mut damage = self.damage.subscribe();
+        // The sender is ours: it cannot go away before us.
+        if damage.wait_for(|damaged| *damaged).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether anything has found the file damaged.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        *self.damage.borrow()
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// How many readers wait for the next query.
@@ -95,7 +121,13 @@ fn lock(idle: &Mutex<Vec<Reader>>) -> MutexGuard<'_, Vec<Reader>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Receiver<Append>) {
+fn tell_of(damage: &watch::Sender<bool>, error: &LedgerError) {
+    if error.is_damage() {
+        damage.send_replace(true);
+    }
+}
+
+fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Receiver<Append>, damage: &watch::Sender<bool>) {
     while let Some(first) = appends.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
@@ -104,7 +136,7 @@ fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Re
                 Err(_) => break,
             }
         }
-        head = write_group(connection, head, group);
+        head = write_group(connection, head, group, damage);
     }
     // A checkpoint leaves one file behind, which is easier to copy by hand; the next start copes without.
     // SQLite says in a row, and not by an error, that somebody who reads was in the way.
@@ -118,7 +150,7 @@ fn write_all(connection: &Connection, mut head: ChainHead, mut appends: mpsc::Re
 }
 
 /// Commits a group and answers each of its appends; returns the new head of the chain.
-fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> ChainHead {
+fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>, damage: &watch::Sender<bool>) -> ChainHead {
     let mut replies = Vec::with_capacity(group.len());
     let committed = (|| -> rusqlite::Result<ChainHead> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -127,7 +159,7 @@ fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> 
             connection.execute_batch("SAVEPOINT append")?;
             let written = write_one(connection, next, append.at, &append.events);
             let end = if written.is_ok() { "RELEASE append" } else { "ROLLBACK TO append; RELEASE append" };
-            let outcome = written.map(|head| next = head);
+            let outcome = written.map(|head| next = head).inspect_err(|error| tell_of(damage, error));
             replies.push((append.reply, outcome));
             connection.execute_batch(end)?;
         }
@@ -148,6 +180,9 @@ fn write_group(connection: &Connection, head: ChainHead, group: Vec<Append>) -> 
             }
             let text = error.to_string();
             tracing::error!(error = text, "the ledger could not commit");
+            if super::sound::is_damage(&error) {
+                damage.send_replace(true);
+            }
             for (reply, _) in replies {
                 answer(reply, Err(LedgerError::Append(rusqlite::Error::SqliteFailure(code(&error), Some(text.clone())))));
             }

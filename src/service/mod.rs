@@ -23,4 +23,4 @@ mod stop;
 pub use clock::SystemClock;
 pub(crate) use start::health_feeds;
 pub use start::{Running, StartError, start};
-pub use stop::run_until_signalled;
+pub use stop::{EndError, run_until_signalled};

@@ -5,33 +5,51 @@ use crate::config;
 use crate::fault::{self, Step};
 use crate::ledger::Event;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long open uploads may take to finish, and how long everything else may take after that.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Why a daemon that ran could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[from] io::Error),
+    /// The ledger turned out to be damaged. A daemon that takes no file any more must not look as if it were well.
+    #[error("the ledger {path} is damaged: bedfeed takes no more files. The next start says what to do")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
 /// Runs until the process is told to end (SIGTERM or SIGINT), then stops in good order. SIGHUP checks the settings again
 /// and says what it finds: they take effect at the next start.
 ///
 /// # Errors
-/// Signals cannot be listened to.
-pub async fn run_until_signalled(running: Running, settings_file: &Path) -> io::Result<()> {
+/// See [`EndError`].
+pub async fn run_until_signalled(running: Running, settings_file: &Path) -> Result<(), EndError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     tell_systemd(&[sd_notify::NotifyState::Ready]);
+    let ledger = running.books.ledger.clone();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = ledger.until_damaged() => break,
             _ = hang_up.recv() => check_settings(settings_file),
         }
     }
+    let damaged = ledger.is_damaged().then(|| ledger.path().to_owned());
+    drop(ledger);
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     running.stop().await;
-    Ok(())
+    damaged.map_or(Ok(()), |path| Err(EndError::Damaged { path }))
 }
 
 impl Running {
@@ -50,7 +68,9 @@ impl Running {
             tracing::warn!("some tasks did not end in time; what they had not recorded is done at the next start");
         }
         drop(tasks);
-        if let Err(error) = fault::during(Step::StopRecord, ledger.append(clock.now(), vec![Event::Stopped])).await {
+        if ledger.is_damaged() {
+            tracing::error!("the ledger is damaged: the stop is not recorded");
+        } else if let Err(error) = fault::during(Step::StopRecord, ledger.append(clock.now(), vec![Event::Stopped])).await {
             tracing::error!(error = crate::feed::error_chain(&error), "the stop could not be recorded");
         }
         warehouse.close().await;

@@ -3,7 +3,7 @@
 use super::{house, nothing_pending, send};
 use crate::common::books::{Sent, reconcile};
 use crate::common::extract::{damaged, good};
-use crate::common::{Service, names, now, run, wait_until};
+use crate::common::{Service, id, names, now, run, wait_until};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -93,6 +93,43 @@ fn p8_a_ledger_that_is_damaged_or_too_new_is_refused_with_what_to_do_and_left_al
     service.start();
     reconcile(&service, &sent);
     service.stop();
+}
+
+#[test]
+fn p8_a_page_that_the_disk_spoilt_is_found_at_the_next_start_by_an_audit_and_by_who_reads_it() {
+    let (mut service, _desk) = house("[sftp]", "[sftp]");
+    let mut sent = Sent::default();
+    service.start();
+    let (name, text) = good("RZZ", now(), 1);
+    assert!(send(&service, &mut sent, (&name, &text), "loaded"));
+    wait_until("nothing is pending", || nothing_pending(&service));
+    let first = id(&service.deliveries()[0]).to_owned();
+    service.stop();
+    let path = service.state().join("ledger.db");
+    let kept = std::fs::read(&path).unwrap();
+    write_at(&path, page_of(&path, "delivery_by_time"), &[b'x'; 4096]);
+    assert!(refusal(&mut service).contains("is damaged: "), "though the stop was in good order");
+    let audit = service.bedfeed(&["audit", "verify"]);
+    assert!(audit.code == Some(1) && audit.stdout.contains("the file is damaged: "), "{audit:?}");
+    let status = service.bedfeed(&["status"]);
+    assert!(status.code == Some(1) && status.stderr.contains("the file is damaged"), "{status:?}");
+
+    // While it runs: whoever reads the page finds out, and a daemon that can do nothing any more does not look well.
+    for beside in ["ledger.db-wal", "ledger.db-shm"] {
+        drop(std::fs::remove_file(service.state().join(beside)));
+    }
+    std::fs::write(&path, &kept).unwrap();
+    service.start();
+    let web = service.status()["daemon"]["web"].as_str().unwrap().to_owned();
+    write_at(&path, page_of(&path, "disposed"), &[b'x'; 4096]);
+    // What readers have in memory is let go of when something is written.
+    let (name, text) = good("RZZ", now(), 2);
+    service.send("RZZ", "inbox", [(name.as_str(), &text)]);
+    let page = format!("http://{web}/deliveries/{first}");
+    run("curl", &["--silent", &page], b"");
+    assert_eq!(service.await_end(), Some(1), "{}", service.log());
+    assert!(service.log().contains("is damaged: bedfeed takes no more files"), "{}", service.log());
+    std::fs::write(&path, &kept).unwrap();
 }
 
 #[test]

@@ -145,6 +145,11 @@ impl LinePlan<'_> {
         self.when.iter().all(|test| test.holds(row))
     }
 
+    /// Whether a column decides if a row makes this line.
+    pub(super) fn asks(&self, column: &str) -> bool {
+        self.when.iter().any(|test| test.column.name == column)
+    }
+
     pub(super) fn source(&self, wanted: Field) -> Option<&Source<'_>> {
         self.sources.iter().find(|(field, _)| *field == wanted).map(|(_, source)| source)
     }

@@ -261,6 +261,7 @@ impl Work<'_> {
         } else {
             Outcome::new(Vec::new(), unfit.iter().map(refuse_form).collect())
         };
+        let of_kinds = self.kinds_of_unfit(plan, row, unfit);
         plan.sums.iter().for_each(|sum| outcome.hold(sum, row, || self.patients(plan, row)));
         let short = outcome.short();
         let Outcome { mut made, findings: own, .. } = outcome;
@@ -275,7 +276,7 @@ impl Work<'_> {
         self.out.findings.extend(findings.into_iter().map(|finding| finding.clone().at_line(number).in_part(part)));
         if rejected {
             self.out.rows.rejected += 1;
-            self.tell_of_kind(plan, row, &made);
+            self.tell_of_kind(plan, row, &made, of_kinds);
             let place = made.iter().map(|made| &made.located).find(|located| !located.ward.is_empty());
             let beds = self.most_beds(plan, row);
             match place {
@@ -307,9 +308,19 @@ impl Work<'_> {
         self.spare = made;
     }
 
+    /// What a row tells of that is rejected for the form of some cells: known where no other cell than these decides it.
+    fn kinds_of_unfit(&self, plan: &TablePlan<'_>, row: &Row<'_>, unfit: &[Unfit]) -> BTreeSet<LineType> {
+        let decides = |column: &str| plan.lines.iter().any(|line| line.asks(column));
+        // Of a text that could not be cut, the pieces are not known either.
+        if unfit.is_empty() || unfit.iter().any(|unfit| unfit.pattern.is_some() || decides(&unfit.column)) {
+            return BTreeSet::new();
+        }
+        self.lines_of(plan, row, Vec::new()).made.iter().filter_map(|made| made.kind).collect()
+    }
+
     /// Notes what a rejected row tells of, so that a kind of which all rows failed is not taken for none (ROW-99).
-    fn tell_of_kind(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, made: &[Made]) {
-        let mut kinds: BTreeSet<LineType> = made.iter().filter_map(|made| made.kind).collect();
+    fn tell_of_kind(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, made: &[Made], mut kinds: BTreeSet<LineType>) {
+        kinds.extend(made.iter().filter_map(|made| made.kind));
         if kinds.is_empty() && plan.kinds.len() == 1 {
             kinds.extend(plan.kinds.iter().copied());
         }

@@ -63,7 +63,7 @@ pub fn by_names(header: &Record<'_>, mapping: &TableMapping, cut: bool, findings
     let width = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let mut layout = Layout { positions: Vec::new(), columns: Vec::new(), width };
     let mut owners: Vec<Option<&str>> = vec![None; names.len()];
-    let mut problems = Vec::new();
+    let (mut problems, mut missing) = (Vec::new(), Vec::new());
     for column in &mapping.columns {
         let spellings: Vec<String> = spellings(column, mapping).map(plain_name).collect();
         let found: Vec<usize> = names.iter().enumerate().filter(|(_, name)| spellings.contains(name)).map(|(at, _)| at).collect();
@@ -74,7 +74,10 @@ pub fn by_names(header: &Record<'_>, mapping: &TableMapping, cut: bool, findings
         }
         match found.as_slice() {
             [] if mapping.optional.contains(column) => {}
-            [] => problems.push(Finding::new(Rule::Str03, format!("Column {column} is missing.")).in_column(column)),
+            [] => {
+                missing.extend(spellings);
+                problems.push(Finding::new(Rule::Str03, format!("Column {column} is missing.")).in_column(column));
+            }
             [_] => {}
             [..] => problems.push(Finding::new(Rule::Str03, format!("Column {column} is there {} times.", found.len())).in_column(column)),
         }
@@ -99,7 +102,11 @@ pub fn by_names(header: &Record<'_>, mapping: &TableMapping, cut: bool, findings
         let column = match owner {
             Some(owner) => agreed(owner, mapping),
             None if cut && at + 1 == names.len() => FileColumn { label: format!("column {}", at + 1), identifier: false },
-            None => not_agreed(at, name, header, mapping, trusted, findings),
+            // An agreed name with something behind it: a line end was lost there, and that is a value of the first row.
+            None => {
+                let glued = missing.iter().any(|missing| name.starts_with(missing));
+                not_agreed(at, name, header, mapping, Trust { names: trusted, this: trusted && !glued }, findings)
+            }
         };
         layout.columns.push(column);
     }
@@ -119,8 +126,17 @@ fn is_of_homes(mapping: &TableMapping) -> bool {
     mapping.columns.iter().any(|column| plain_name(column).contains("homename"))
 }
 
+/// What is taken for a name.
+#[derive(Clone, Copy)]
+struct Trust {
+    /// The first line is one of names.
+    names: bool,
+    /// This text may be one of them, and nothing else.
+    this: bool,
+}
+
 /// Judges a column of the file that is none of the agreed ones: dropped, and looked at for what its name gives away.
-fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping, trusted: bool, findings: &mut Findings) -> FileColumn {
+fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping, trusted: Trust, findings: &mut Findings) -> FileColumn {
     let number = format!("column {}", at + 1);
     if name.is_empty() {
         return FileColumn { label: number, identifier: false };
@@ -133,10 +149,10 @@ fn not_agreed(at: usize, name: &str, header: &Record<'_>, mapping: &TableMapping
     let written = header.fields.get(at).map(|field| quoted(field.trim())).unwrap_or_default();
     // A line end may be lost, and then the first row stands behind the names: only what tells what a column holds is a name.
     let field = header.fields.get(at).map(AsRef::as_ref).unwrap_or_default();
-    let label = if trusted && identifiers::may_be_shown(field) { written } else { number };
+    let label = if trusted.this && identifiers::may_be_shown(field) { written } else { number };
     if identifiers::names_a_person(field) && !(is_of_homes(mapping) && identifiers::names_a_home(field)) {
         findings.push(identifiers::named_for_a_person(&label));
-    } else if trusted {
+    } else if trusted.names {
         let named = label.strip_prefix("column ").unwrap_or(&label);
         let finding = if mapping.reject_extra {
             let said = format!("Column {named} was not agreed, and other columns than the agreed ones reject this file.");

@@ -17,8 +17,10 @@ use crate::normalise::mapping::{FieldSource, Reading, SnapshotTime, TableMapping
 use births::{Births, DaysOf};
 use dates::{Day, day_in, day_of_serial};
 
-/// Rows from which on a number that stands on each of them is not one person's.
+/// Rows from which on a number that stands on nearly all of them is not one person's.
 const MANY_ROWS: u64 = 5;
+/// How many of the rows are nearly all, in percent.
+const NEARLY_ALL_PERCENT: u64 = 90;
 /// Values that must pass before a column counts as holding NHS numbers.
 const FEWEST_NUMBERS: u64 = 3;
 
@@ -209,8 +211,10 @@ impl Column {
     }
 
     fn holds_numbers(&self, rows: u64) -> bool {
-        // What stands on every row is the file's: a run, a batch, a telephone. Nobody lies in every bed; but one may wait alone.
-        let of_the_file = self.different.len() == 1 && self.seen == self.passed && self.seen == rows && rows >= MANY_ROWS;
+        // What stands on every row is the file's: a run, a batch, a telephone. Nobody lies in every bed; but one may wait alone. Some
+        // rows may be damaged.
+        let on_nearly_all = self.seen.saturating_mul(100) >= rows.saturating_mul(NEARLY_ALL_PERCENT);
+        let of_the_file = self.different.len() == 1 && self.seen == self.passed && on_nearly_all && rows >= MANY_ROWS;
         let share = self.passed.saturating_mul(100) >= self.seen.saturating_mul(SHARE_PERCENT);
         let different = self.different.len() >= DIFFERENT || self.different.iter().all(TenDigits::are_of_an_issued_range);
         self.passed >= FEWEST_NUMBERS && share && different && !of_the_file

@@ -391,3 +391,24 @@ fn counts_of_a_row_are_held_against_each_other_by_what_they_count() {
         assert_eq!(found.beds_short, short, "row {n}: {told:?}");
     }
 }
+
+#[test]
+fn row_99_a_row_below_one_that_could_not_be_read_still_tells_of_its_kind() {
+    let mut described = beds(&["WARD", "TYPE"]).line(line().set("bed_base=COR"));
+    described.tidy.copy_down = vec!["WARD".into()];
+    let mut raw = RawTable::new("beds", described.columns.clone(), vec![true, true]);
+    raw.push(2, ["W21", "EMP"]);
+    raw.push_broken();
+    raw.push(4, ["", "EMP"]);
+    raw.push(5, ["", "CLO"]);
+    raw.push(6, ["W21", "EMP"]);
+    let found = run_at(WINTER, &mapping(vec![described.clone()]), std::slice::from_ref(&raw));
+    let kinds: Vec<_> = found.rejected_kinds.iter().map(|(kind, rows)| (*kind, *rows)).collect();
+    assert_eq!(kinds, [(LineType::Empty, 1), (LineType::Closed, 1)]);
+    // The broken one alone.
+    assert_eq!((found.rejected_of_no_kind, found.rows.rejected), (1, 2));
+    // Where the cell decides what the row is, nobody knows.
+    described.lines = vec![line().when("WARD", "*").set("bed_base=COR")];
+    let found = run_at(WINTER, &mapping(vec![described]), &[raw]);
+    assert_eq!((found.rejected_kinds.len(), found.rejected_of_no_kind), (0, 3));
+}

@@ -23,9 +23,11 @@ fn igv_02_one_number_on_every_row_is_the_files_and_not_a_persons() {
     type Values<'v> = &'v dyn Fn(usize) -> Option<&'static str>;
     let one = |at: usize| (at < 3).then_some(GOOD);
     let two = |at: usize| Some(if at == 0 { "4010232137" } else { GOOD });
-    let rows: [(&str, usize, Values<'_>, u64); 6] = [
+    let rows: [(&str, usize, Values<'_>, u64); 8] = [
         ("a run's number on each row", 30, &|_| Some(GOOD), 0),
         ("the same on five", 5, &|_| Some(GOOD), 0),
+        ("with some rows damaged", 30, &|at| (at % 10 > 0).then_some(GOOD), 0),
+        ("where beds are occupied", 30, &|at| (at % 3 > 0).then_some(GOOD), 1),
         ("the same on four, who may be one", 4, &|_| Some(GOOD), 1),
         ("a patient's on three rows of many", 30, &one, 1),
         ("two patients'", 30, &two, 1),

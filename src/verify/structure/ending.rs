@@ -52,11 +52,13 @@ impl Reader<'_> {
     /// Holds the counts of the total row against the rows. Several such rows are sums of parts, and where rows are left out or
     /// could not be read, nobody knows whether the sum has them.
     fn check_sums(&mut self) {
-        if self.total_rows != 1 || self.rejected > 0 || !self.mapping.skip.is_empty() {
+        let leaves_out = !self.mapping.skip.is_empty() || self.mapping.copies_by.is_some();
+        if self.total_rows != 1 || self.rejected > 0 || leaves_out {
             return;
         }
         for (at, stated) in std::mem::take(&mut self.stated_sums) {
-            let Some(column) = self.mapping.columns.get(at) else { continue };
+            let known = |column: &&String| !self.mapping.tidy.blank_means.contains_key(*column);
+            let Some(column) = self.mapping.columns.get(at).filter(known) else { continue };
             let here = self.mapping.tidy.null_in.get(column).into_iter().flatten();
             let nothing: Vec<&String> = self.mapping.null.iter().chain(here).collect();
             let number = |text: &str| {

@@ -86,7 +86,7 @@ fn str_07_the_counts_of_a_total_row_are_held_against_the_rows() {
 fn every_row_is_accounted_for_and_every_oddity_is_said() {
     let whole = format!("{HEAD}{ROW}{TOTAL}");
     let quiet = "STR-08 I 1 total line skipped.";
-    let rows: [(String, String, usize); 26] = [
+    let rows: [(String, String, usize); 27] = [
         (whole.clone(), quiet.into(), 1),
         (whole.replace('\n', "\r\n"), quiet.into(), 1),
         (whole.replace("WHEN,SITE", " when , Site "), quiet.into(), 1),
@@ -105,6 +105,7 @@ fn every_row_is_accounted_for_and_every_oddity_is_said() {
         ),
         (whole.replace("AGE", "SEX"), "STR-03 F Column SEX is there 2 times.|STR-03 F Column AGE is missing.|STR-08 I 1 total line skipped.".into(), 0),
         (whole.replace(",AGE", ",Alter"), "STR-03 F Column AGE is missing.|STR-04 W Column 7 was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
+        (whole.replace(",WARD", ",WardSmithson"), "STR-03 F Column WARD is missing.|STR-04 W Column 3 was not agreed; it was dropped.|STR-08 I 1 total line skipped.".into(), 0),
         (
             whole.replace(",AGE", ",AGE,Mood").replace(",83", ",83,fine").replace("1,,", "1,,,"),
             format!("STR-04 W Column 8 was not agreed; it was dropped.|{quiet}"),

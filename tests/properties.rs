@@ -380,10 +380,11 @@ fn took(layout: Layout, files: &Files, history: &History) -> u64 {
 
 /// What a large input costs, and what an eighth of it does, where the one is more than twelve times the other: it is eight times
 /// in linear time, and 64 times with the square. Such a pair is measured anew, for a busy machine is not slow three times in
-/// the same place. Even the eighth costs many ticks of the clock.
+/// the same place. An eighth that costs less than a tick of the clock by which processor time is told counts as one.
 fn grows_with_the_square(took: impl Fn(usize) -> u64) -> Option<(u64, u64)> {
     const LARGE: usize = 12_800;
-    let pair = || Some((took(LARGE / 8), took(LARGE))).filter(|(small, large)| *large > small.saturating_mul(12));
+    const TICK: u64 = 10_000_000;
+    let pair = || Some((took(LARGE / 8).max(TICK), took(LARGE))).filter(|(small, large)| *large > small.saturating_mul(12));
     pair().and_then(|_| pair()).and_then(|_| pair())
 }
 

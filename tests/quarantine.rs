@@ -92,7 +92,9 @@ fn support_lists_looks_views_discards_and_hands_back() {
 
     // Looking is masked: the line that a finding is about, without what it says of a person.
     let look = service.bedfeed(&["quarantine", "show", typed_id]).fine().stdout;
-    assert!(look.contains("FINDINGS") && look.contains("vacant") && !look.contains("43"), "{look}");
+    // Ids and times may have the digits of the age.
+    let rows: Vec<&str> = look.lines().filter(|line| line.contains("vacant")).collect();
+    assert!(look.contains("FINDINGS") && !rows.is_empty() && rows.iter().all(|row| !row.contains("43")), "{look}");
     assert!(look.contains("would be rejected again"), "{look}");
     let sealed = service.bedfeed(&["quarantine", "show", leak_id]).fine().stdout;
     assert!(

@@ -77,7 +77,7 @@ fn wanted(arguments: &Reprocess, settings: &Settings) -> Result<Vec<DeliveryRow>
     let provider = super::provider(code, settings, &reader)?;
     let rule = |text: &String| text.to_ascii_uppercase().parse::<Rule>().map_err(|error| Failure::Arguments(format!("--rule: {error}")));
     let rule = arguments.rule.as_ref().map(rule).transpose()?;
-    let in_settings = settings.providers.iter().any(|it| it.code == provider);
+    let in_settings = settings.provider(&provider).is_some();
     let spoke = |row: &DeliveryRow| rule.is_none_or(|rule| row.report.as_ref().is_some_and(|report| report.findings.count_of(rule) > 0));
     if !in_settings {
         return Err(Failure::Failed(ActError::NoProvider(provider).to_string()));

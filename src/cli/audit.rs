@@ -127,7 +127,7 @@ fn verify_ledger(arguments: &AuditVerify, checkpoints: &[Checkpoint]) -> Result<
 /// Verifies an exported file by itself. It may start in the middle of a chain: what it follows is then taken as given.
 fn verify_export(path: &Path, checkpoints: &[Checkpoint]) -> Result<Verdict, Failure> {
     let named = |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
-    let mut lines = BufReader::new(File::open(path).map_err(|error| unreadable(path, &error))?);
+    let mut lines = BufReader::new(File::open(path).map_err(|error| Failure::unreadable(path, &error))?);
     let (mut walk, mut line, mut number) = (None, String::new(), 0_u64);
     let (mut notes, mut first) = (Vec::new(), 1);
     loop {
@@ -172,12 +172,8 @@ fn unread(path: &Path, error: &std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::InvalidData {
         Failure::Failed(format!("{}: {error}", path.display()))
     } else {
-        unreadable(path, error)
+        Failure::unreadable(path, error)
     }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Input(format!("cannot read {}: {error}", path.display()))
 }
 
 fn verdict_json(verdict: &Verdict, fine: bool) -> serde_json::Value {

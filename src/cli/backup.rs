@@ -82,8 +82,7 @@ pub(super) fn restore(arguments: &Restore, out: &mut dyn Write) -> Result<Ending
 
 /// A folder that cannot be read is no verdict on a backup.
 fn is_there(dir: &Path) -> Result<(), Failure> {
-    let looked = std::fs::read_dir(dir);
-    looked.map(drop).map_err(|error| Failure::Input(format!("cannot read {}: {error}", dir.display())))
+    std::fs::read_dir(dir).map(drop).map_err(|error| Failure::unreadable(dir, &error))
 }
 
 fn check(arguments: &BackupVerify, out: &mut dyn Write) -> Result<Ending, Failure> {

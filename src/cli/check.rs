@@ -114,7 +114,7 @@ fn time_in_name(provider: &Provider, name: &FileName) -> Option<Timestamp> {
 /// A file's bytes; one byte over the limit is enough for the rule to speak.
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     use std::io::Read;
-    let failed = |error: io::Error| Failure::Input(format!("cannot read {}: {error}", path.display()));
+    let failed = |error: io::Error| Failure::unreadable(path, &error);
     let mut bytes = Vec::new();
     std::fs::File::open(path).map_err(failed)?.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)

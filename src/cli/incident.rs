@@ -54,7 +54,7 @@ pub(super) fn report(life: &Life, settings: &Settings, out: &mut dyn Write) -> i
 }
 
 fn received(delivery: &Delivery, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let provider = settings.providers.iter().find(|provider| provider.code == delivery.provider);
+    let provider = settings.provider(&delivery.provider);
     let contact = provider.map(|provider| &provider.contact);
     let contact = contact.map(|it| [it.name.as_str(), it.phone.as_str(), it.email.as_str()].map(printed)).unwrap_or_default();
     let contact: Vec<std::borrow::Cow<'_, str>> = contact.into_iter().filter(|word| !word.is_empty()).collect();

@@ -69,6 +69,11 @@ impl Failure {
         Self::Broken(Box::new(error))
     }
 
+    /// A file or folder that was named cannot be read.
+    fn unreadable(path: &Path, error: &io::Error) -> Self {
+        Self::Input(format!("cannot read {}: {error}", path.display()))
+    }
+
     /// What it means that the daemon gave no answer of the sort that was asked for.
     fn answered(answer: Answer) -> Self {
         match answer {
@@ -83,7 +88,7 @@ impl Failure {
 fn provider(code: &str, settings: &Settings, reader: &Reader) -> Result<ProviderCode, Failure> {
     let code: ProviderCode = code.parse().map_err(|error| Failure::Arguments(format!("--provider {code}: {error}")))?;
     let sent = Filter { provider: Some(code.clone()), limit: Some(1), ..Filter::default() };
-    if settings.providers.iter().any(|it| it.code == code) || !reader.deliveries(&sent)?.is_empty() {
+    if settings.provider(&code).is_some() || !reader.deliveries(&sent)?.is_empty() {
         return Ok(code);
     }
     let codes = settings.providers.iter().map(|provider| provider.code.to_string()).collect::<Vec<_>>().join(", ");

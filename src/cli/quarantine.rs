@@ -43,7 +43,7 @@ struct Case {
 impl Case {
     fn of(row: DeliveryRow, reader: &Reader, holds: &[HoldRow], settings: &Settings, now: Timestamp) -> Result<Self, Failure> {
         let gone = reader.original_gone(row.delivery.id)?;
-        let in_settings = settings.providers.iter().any(|it| it.code == row.delivery.provider);
+        let in_settings = settings.provider(&row.delivery.provider).is_some();
         let may = if gone.is_some() { Vec::new() } else { allowed(&row, in_settings) };
         let request = if may.contains(&Act::Release) { reader.release_request(row.delivery.id, now)? } else { None };
         let hold = held(&row, holds).cloned();
@@ -199,7 +199,7 @@ fn head(case: &Case, out: &mut dyn Write) -> io::Result<()> {
 /// shown, or nothing is there.
 fn drawing(case: &Case, reader: &Reader, settings: &Settings) -> Result<Option<(Assessment, Picture)>, Failure> {
     let row = &case.row;
-    let provider = settings.providers.iter().find(|provider| provider.code == row.delivery.provider);
+    let provider = settings.provider(&row.delivery.provider);
     let (Some(report), Some(provider)) = (&row.report, provider) else { return Ok(None) };
     if is_sealed(&row.stage) || case.gone.is_some() {
         return Ok(None);

@@ -58,6 +58,14 @@ pub struct Settings {
     pub fingerprint: Digest,
 }
 
+impl Settings {
+    /// The provider of a code; `None` where the settings have none.
+    #[must_use]
+    pub fn provider(&self, code: &ProviderCode) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.code == *code)
+    }
+}
+
 /// One provider's settings, sorted by the room that uses them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {

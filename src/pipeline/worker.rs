@@ -103,13 +103,12 @@ impl Pipeline {
     /// Puts stored originals where the ledger says they belong. What it does not know is removed only where every such original
     /// has the mark of one that was never acknowledged; otherwise the ledger is not the one that was written here last, and all
     /// of them are set aside. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
+    /// `known`: what the ledger knows, and whether each is set aside.
     ///
     /// # Errors
     /// The ledger or the folders cannot be read, or what is unknown cannot be set aside.
-    pub async fn settle_originals(&self) -> Result<(), PipelineError> {
+    pub async fn settle_originals(&self, known: &BTreeMap<DeliveryId, bool>) -> Result<(), PipelineError> {
         let store = &self.inner.store;
-        // One look at the ledger for all of them: a year's originals are hundreds of thousands.
-        let known = self.inner.ledger.read(|reader| reader.all_ids()).await?;
         let (mut unknown, mut never_acknowledged) = (BTreeSet::new(), true);
         for id in store.accepted_ids().map_err(PipelineError::Folders)? {
             let unrecorded = store.is_unrecorded(id).map_err(PipelineError::Folders)?;

@@ -7,9 +7,9 @@ use super::start::{StartError, unusable};
 use crate::config::Settings;
 use crate::feed::{DeliveryId, error_chain};
 use crate::forward::WarehouseMoment;
-use crate::ledger::{self, Ledger, LedgerError, Reader};
+use crate::ledger::{self, Reader};
 use crate::quarantine::Store;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Refuses to begin a new ledger where originals or snapshots tell that there was one.
 pub(super) fn refuse_what_lost_its_ledger(settings: &Settings) -> Result<(), StartError> {
@@ -35,13 +35,8 @@ pub(super) fn refuse_what_lost_its_ledger(settings: &Settings) -> Result<(), Sta
 }
 
 /// How many snapshots the warehouse has that the ledger does not know.
-pub(super) async fn unknown_snapshots(settings: &Settings, ledger: &Ledger) -> Result<usize, LedgerError> {
-    let snapshots = snapshots(settings);
-    if snapshots.is_empty() {
-        return Ok(0);
-    }
-    let known = ledger.read(|reader| reader.all_ids()).await?;
-    Ok(snapshots.iter().filter(|id| !known.contains_key(id)).count())
+pub(super) fn unknown_snapshots(settings: &Settings, known: &BTreeMap<DeliveryId, bool>) -> usize {
+    snapshots(settings).iter().filter(|id| !known.contains_key(id)).count()
 }
 
 /// The deliveries that the warehouse has. One that cannot be read says nothing: that it is away is told elsewhere.

@@ -234,8 +234,10 @@ impl Books {
             tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
         }
         self.pipeline.resume_disposals().await?;
-        self.pipeline.settle_originals().await?;
-        self.house.note_unknown_snapshots(doubt::unknown_snapshots(settings, &self.ledger).await?);
+        // One look at the ledger for all of them: a year's originals are hundreds of thousands.
+        let known = self.ledger.read(|reader| reader.all_ids()).await?;
+        self.pipeline.settle_originals(&known).await?;
+        self.house.note_unknown_snapshots(doubt::unknown_snapshots(settings, &known));
         Ok(self.watch.expect_feeds().await?)
     }
 

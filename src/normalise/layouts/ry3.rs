@@ -69,14 +69,18 @@ fn accepted() -> FieldSource {
     FieldSource::Column { column: "DateAccepted".into(), reading }
 }
 
-#[test]
-fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
-    let reference = Reference {
+fn reference_e() -> Reference {
+    Reference {
         sites: vec![site("RY3", "RY3SE")],
         wards: vec![ward("RY3", "RY3SE", "WEAST")],
         aliases: vec![alias("RY3", Some("Unit East"), "Ward East", "RY3SE", "WEAST"), alias("RY3", Some("Unit East"), "", "RY3SE", "")],
         ..Reference::default()
-    };
+    }
+}
+
+#[test]
+fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
+    let reference = reference_e();
     let mapping = mapping_e();
     let beds = mapping.tables[0].raw(
         2,
@@ -142,12 +146,7 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
 
 #[test]
 fn a_bed_on_the_list_of_closures_is_never_ready_whatever_the_list_leaves_blank() {
-    let reference = Reference {
-        sites: vec![site("RY3", "RY3SE")],
-        wards: vec![ward("RY3", "RY3SE", "WEAST")],
-        aliases: vec![alias("RY3", Some("Unit East"), "Ward East", "RY3SE", "WEAST"), alias("RY3", Some("Unit East"), "", "RY3SE", "")],
-        ..Reference::default()
-    };
+    let reference = reference_e();
     let mapping = mapping_e();
     let closed = [(2, "RY3SE WEAST CLO 1 bed_base=COR bed_ref=E-03 bed_status=C closed_reason=IPC")];
     let empty = [(2, "RY3SE WEAST EMP 1 bed_base=COR bed_ref=E-03 bed_status=U empty_state=RDY")];

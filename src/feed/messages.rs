@@ -124,6 +124,7 @@ impl Rule {
                 "The file states its number of rows twice, and differently.",
                 "{where} does not state a number of rows.",
                 "The total row is missing: the file may be cut short.",
+                "{count} of the rows are in no total row's sum: the file may be cut short.",
                 "The last line, which starts with {text}, is missing: the file may be cut short.",
                 "{manifest} cannot be used: {why}.",
                 "{manifest} says {stated} rows, {member} has {rows}.",
@@ -133,6 +134,7 @@ impl Rule {
             Self::Str07 => &[
                 "{where} says {total} is {stated}, the sum of the rows is {sum}.",
                 "The total row states {stated} in {column}; the rows add up to {sum}.",
+                "The total row on line {line} states {stated} in {column}; no rows beside it add up to that.",
                 "The last line states no sum at position {place}.",
             ],
             Self::Str08 => &[
@@ -268,7 +270,7 @@ impl Rule {
             Self::Xro01 => &["Bed on ward {ward} is listed {times} times, on lines {lines}."],
             Self::Xro02 => &[
                 "Duplicate line: {rows} rows say the same thing of ward {ward}.",
-                "rows of {table} that repeat the key of an earlier row, which is used: {count}",
+                "rows of {table} that repeat the key of another row, which is used: {count}",
             ],
             Self::Xro03 => &[
                 "Occupied exceeds open on ward {ward}, by {beds}: counted as patients beyond its open beds",

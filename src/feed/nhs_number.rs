@@ -165,8 +165,8 @@ fn may_hold(text: &str) -> bool {
     possible || all == DIGITS
 }
 
-/// Signs that stand between the groups of a number: spaces of any width, dashes of any length, dots, low lines, slashes, other
-/// points and quotes; and what is left of a space where text was read in the wrong encoding.
+/// Signs that stand between the groups of a number: spaces of any width, dashes of any length, dots, low lines, slashes, bars,
+/// other points and quotes; and what is left of a space where text was read in the wrong encoding.
 fn separates(c: char) -> bool {
     c.is_whitespace()
         || separates_groups_alone(c)
@@ -175,7 +175,7 @@ fn separates(c: char) -> bool {
 
 /// Those of them that say nothing between digits in any other grouping: times, fractions and lists are written with them.
 fn separates_groups_alone(c: char) -> bool {
-    matches!(c, '.' | '/' | ':' | ';' | '\'' | '\u{2019}')
+    matches!(c, '.' | '/' | ':' | ';' | '\'' | '\u{2019}' | '|' | '\\' | '~' | '*' | '+' | '=')
 }
 
 fn start_of(text: &str) -> &str {
@@ -256,7 +256,7 @@ fn is_a_homes_id(before: &str) -> bool {
 }
 
 /// Groups of 3, 3 and 4 with one separator between each, or of 1, 3, 3 and 3 with commas. Groups of 3, 3 and 4 with
-/// commas next to another comma are the fields of a line, and so are those with semicolons.
+/// commas next to another comma are the fields of a line, and so are those with semicolons or bars.
 fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Option<TenDigits> {
     let gap = |one: Option<&Range<usize>>, next: Option<&Range<usize>>| text.get(one?.end..next?.start);
     let single = |gap: Option<&str>| {
@@ -283,7 +283,7 @@ fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Opt
     let sign = signs.first().copied().filter(|_| commas || (count == 3 && signs.iter().all(|sign| separates(*sign))))?;
     let span = runs.first()?.start..runs.get(count - 1)?.end;
     let around = [text.get(..span.start)?.chars().next_back(), text.get(span.end..)?.chars().next()];
-    let fields = count == 3 && matches!(sign, ',' | ';') && around.contains(&Some(sign));
+    let fields = count == 3 && matches!(sign, ',' | ';' | '|') && around.contains(&Some(sign));
     (!chained(count, sign) && !fields).then(|| taken(text, span)).flatten()
 }
 

@@ -30,6 +30,7 @@ impl<'t> Partners<'t> {
         let (Some(own), Some(its)) = (own, its) else { return partners };
         partners.key = own;
         partners.table = &other.name;
+        let filled = |row: RawRow<'t>| (0..other.columns.len()).filter(|at| !columns.joined_text(*at, row).is_empty()).count();
         for row in other.rows() {
             let Some(key) = key(&its, |at| columns.joined_text(at, row)) else {
                 let blank = its.iter().find(|at| columns.joined_text(**at, row).is_empty()).and_then(|at| other.columns.get(*at));
@@ -40,9 +41,14 @@ impl<'t> Partners<'t> {
                 std::collections::hash_map::Entry::Vacant(free) => {
                     free.insert((row, false));
                 }
-                // The same row twice says nothing new; another one does.
+                // The same row twice says nothing new; another one does. The one that says most is used, the first of equals.
                 std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.numbers() == row.numbers() => {}
-                std::collections::hash_map::Entry::Occupied(_) => partners.repeated += 1,
+                std::collections::hash_map::Entry::Occupied(mut taken) => {
+                    partners.repeated += 1;
+                    if filled(row) > filled(taken.get().0) {
+                        taken.insert((row, false));
+                    }
+                }
             }
         }
         partners
@@ -66,7 +72,7 @@ impl<'t> Partners<'t> {
     /// Says which rows of the joined table were not used.
     pub(super) fn say(&self, part: &str, findings: &mut Findings) {
         if self.repeated > 0 {
-            let said = format!("rows of {} that repeat the key of an earlier row, which is used: {}", self.table, self.repeated);
+            let said = format!("rows of {} that repeat the key of another row, which is used: {}", self.table, self.repeated);
             findings.push(Finding::new(Rule::Xro02, said).with_severity(Severity::Warning).in_part(part));
         }
         let alone = self.rows.values().filter(|(_, met)| !met).count();

@@ -312,7 +312,7 @@ impl Work<'_> {
     fn kinds_of_unfit(&self, plan: &TablePlan<'_>, row: &Row<'_>, unfit: &[Unfit]) -> BTreeSet<LineType> {
         let decides = |column: &str| plan.lines.iter().any(|line| line.asks(column));
         // Of a text that could not be cut, the pieces are not known either.
-        if unfit.is_empty() || unfit.iter().any(|unfit| unfit.pattern.is_some() || decides(&unfit.column)) {
+        if unfit.is_empty() || unfit.iter().any(|unfit| decides(&unfit.column) || unfit.pieces.iter().any(|piece| decides(piece))) {
             return BTreeSet::new();
         }
         self.lines_of(plan, row, Vec::new()).made.iter().filter_map(|made| made.kind).collect()
@@ -422,7 +422,7 @@ impl Work<'_> {
 }
 
 /// The text itself is not repeated: where columns have slipped it could be anything.
-fn refuse_form(Unfit { column, pattern }: &Unfit) -> Finding {
+fn refuse_form(Unfit { column, pattern, .. }: &Unfit) -> Finding {
     let Some(pattern) = pattern else {
         let said = format!("{column} is blank below a row that could not be read: what it repeats is not known");
         return Finding::new(Rule::Row01, said).in_column(column);

@@ -26,6 +26,8 @@ pub(super) struct Unfit {
     pub(super) column: String,
     /// The form; none where the cell repeats one of a row that could not be read.
     pub(super) pattern: Option<String>,
+    /// The columns that it would have been cut into.
+    pub(super) pieces: Vec<String>,
 }
 
 impl Tidied<'_> {
@@ -55,14 +57,15 @@ pub(super) fn tidy<'t>(table: &'t RawTable, mapping: &TableMapping) -> Tidied<'t
         for (at, (column, above)) in columns.iter().zip(&mut above).enumerate() {
             let text = column.tidy(row.field(at), above);
             if column.copy_down && above.is_none() {
-                unfit.entry(number).or_default().push(Unfit { column: column.name.to_owned(), pattern: None });
+                unfit.entry(number).or_default().push(Unfit { column: column.name.to_owned(), pattern: None, pieces: Vec::new() });
             }
             fields.push(text);
         }
         for (at, split) in &splits {
             if !cut(&mut fields, *at, split) {
                 let pattern = Some(split.pattern.text.clone());
-                unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern });
+                let pieces = split.pattern.pieces.iter().map(|(name, _)| name.clone()).collect();
+                unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern, pieces });
             }
         }
         work.push(row.line, fields.iter().map(AsRef::as_ref));
@@ -173,7 +176,10 @@ mod tests {
         assert_eq!(rows, ["|E|B1/1|B1|1", "7|C|B1/2|B1|2", "7|D|-||", "1007|C|B2/3/4||", "5.00E+01|C|||"]);
         let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
         assert_eq!(unfit, [2, 3]);
-        assert_eq!(tidied.unfit(3), [Unfit { column: "PLACE".into(), pattern: Some("{Bay}/{Bed}".into()) }]);
+        assert_eq!(
+            tidied.unfit(3),
+            [Unfit { column: "PLACE".into(), pattern: Some("{Bay}/{Bed}".into()), pieces: vec!["Bay".into(), "Bed".into()] }]
+        );
     }
 
     #[test]
@@ -193,7 +199,7 @@ mod tests {
         assert_eq!(wards, ["W1", "W1", "", "W2", "W2"]);
         let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
         assert_eq!(unfit, [2]);
-        assert_eq!(tidied.unfit(2), [Unfit { column: "WARD".into(), pattern: None }]);
+        assert_eq!(tidied.unfit(2), [Unfit { column: "WARD".into(), pattern: None, pieces: Vec::new() }]);
         assert_eq!(tidied.table.broken().len(), 2);
     }
 

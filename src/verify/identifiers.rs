@@ -32,6 +32,9 @@ const SHARE_PERCENT: u64 = 80;
 /// all are of a range that is issued, unless it is one that stands on every row.
 const DIFFERENT: usize = 3;
 
+/// Lines beside the rows that are kept: one is enough to seal.
+const MOST_ASIDES: usize = 20;
+
 /// Shortest field that is looked at, and the fewest digits in it: a date such as 14-Feb-35.
 const FEWEST_CHARS: usize = 8;
 const FEWEST_DIGITS: usize = 4;
@@ -46,9 +49,17 @@ const SERIAL_CHARS: std::ops::RangeInclusive<usize> = 4..=7;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     columns: Vec<Column>,
-    asides: Findings,
+    asides: Vec<Aside>,
     /// Rows that were looked at.
     rows: u64,
+}
+
+/// A line beside the rows that holds numbers which tell by themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Aside {
+    what: String,
+    line: u64,
+    numbers: Vec<TenDigits>,
 }
 
 /// What one column's values look like.
@@ -85,6 +96,12 @@ impl std::fmt::Debug for Last {
     }
 }
 
+impl Aside {
+    fn holds(&self, number: &TenDigits) -> bool {
+        self.numbers.iter().any(|known| known.are_the_same_as(number))
+    }
+}
+
 impl Scan {
     /// The columns with too few ten-digit values to compare, all of which tell by themselves.
     fn few(&self, columns: &[FileColumn]) -> Findings {
@@ -116,8 +133,11 @@ impl Scan {
     /// Looks at a line beside the rows: the first, the last, a total, a remark. What is said in few words has nothing to be
     /// compared with, so one number is enough.
     pub fn look_aside<'f>(&mut self, what: &str, line: u64, fields: impl IntoIterator<Item = &'f str>) {
-        if fields.into_iter().any(holds_a_number) {
-            self.asides.push(in_few_words(&format!("{what} (line {line})")).at_line(line));
+        let numbers: Vec<TenDigits> = fields.into_iter().flat_map(ten_digits).filter(TenDigits::tell_by_themselves).collect();
+        // The same numbers on a further line of the kind say nothing new.
+        let known = |aside: &Aside| aside.what == what && numbers.iter().all(|number| aside.holds(number));
+        if !numbers.is_empty() && self.asides.len() < MOST_ASIDES && !self.asides.iter().any(known) {
+            self.asides.push(Aside { what: what.to_owned(), line, numbers });
         }
     }
 
@@ -125,7 +145,13 @@ impl Scan {
     /// dates in columns that are agreed as times.
     #[must_use]
     pub fn findings(&self, columns: &[FileColumn], agreed: &Agreed) -> Findings {
-        let mut findings = self.asides.clone();
+        let mut findings = Findings::default();
+        // What stands on every row is the file's, and so it is in a total below them.
+        let of_the_file: Vec<&TenDigits> = self.columns.iter().filter_map(|column| column.number_of_the_file(self.rows)).collect();
+        let of_a_person = |number: &TenDigits| !of_the_file.iter().any(|known| known.are_the_same_as(number));
+        for aside in self.asides.iter().filter(|aside| aside.numbers.iter().any(of_a_person)) {
+            findings.push(in_few_words(&format!("{} (line {})", aside.what, aside.line)).at_line(aside.line));
+        }
         let labels: Vec<String> =
             (0..self.columns.len()).map(|at| columns.get(at).map_or_else(|| format!("column {}", at + 1), |c| c.label.clone())).collect();
         let newest = self.newest_year(&labels, agreed);
@@ -210,11 +236,16 @@ impl Column {
         (1..FEWEST_NUMBERS).contains(&self.seen) && self.passed == self.seen && self.different.iter().all(TenDigits::are_of_an_issued_range)
     }
 
-    fn holds_numbers(&self, rows: u64) -> bool {
-        // What stands on every row is the file's: a run, a batch, a telephone. Nobody lies in every bed; but one may wait alone. Some
-        // rows may be damaged.
+    /// The one number that stands on every row: a run, a batch, a telephone. Nobody lies in every bed; but one may wait alone. Some
+    /// rows may be damaged.
+    fn number_of_the_file(&self, rows: u64) -> Option<&TenDigits> {
         let on_nearly_all = self.seen.saturating_mul(100) >= rows.saturating_mul(NEARLY_ALL_PERCENT);
-        let of_the_file = self.different.len() == 1 && self.seen == self.passed && on_nearly_all && rows >= MANY_ROWS;
+        let only = self.different.first().filter(|_| self.different.len() == 1);
+        only.filter(|_| self.seen == self.passed && on_nearly_all && rows >= MANY_ROWS)
+    }
+
+    fn holds_numbers(&self, rows: u64) -> bool {
+        let of_the_file = self.number_of_the_file(rows).is_some();
         let share = self.passed.saturating_mul(100) >= self.seen.saturating_mul(SHARE_PERCENT);
         let different = self.different.len() >= DIFFERENT || self.different.iter().all(TenDigits::are_of_an_issued_range);
         self.passed >= FEWEST_NUMBERS && share && different && !of_the_file

@@ -82,6 +82,9 @@ pub fn announced_number(text: &str) -> Option<u64> {
 
 mod ending;
 mod joined;
+mod sums;
+
+use sums::StatedSums;
 
 struct Reader<'a> {
     /// The whole text, with the lines that were skipped.
@@ -100,8 +103,8 @@ struct Reader<'a> {
     rejected: u64,
     blank_rows: u64,
     total_rows: u64,
-    /// Counts that a total row states: the column's place among those agreed, and the number.
-    stated_sums: Vec<(usize, u64)>,
+    /// What total rows state.
+    stated_sums: Vec<StatedSums>,
     announced: Option<u64>,
     /// Where a total row's mark stands.
     total_at: Option<usize>,
@@ -367,10 +370,6 @@ impl<'a> Reader<'a> {
     fn read_total(&mut self, record: &Record<'_>, total: &TotalRow) {
         self.total_rows += 1;
         self.look_aside("A total row", record);
-        if let Some(column) = &total.rows {
-            let stated = self.field_of(record, column);
-            self.announce(stated, record.line, "The total row");
-        }
         self.note_sums(record, total);
     }
 

@@ -396,12 +396,17 @@ impl Player<'_> {
 
     async fn act(&mut self, which: u64, act: Act) -> Result<(), String> {
         let held = self.rows.iter().filter(|row| matches!(row.stage, Stage::Quarantined { discarded: false, .. }));
-        let held: Vec<DeliveryId> = held.map(|row| row.delivery.id).collect();
+        let held: Vec<(DeliveryId, String)> = held.map(|row| (row.delivery.id, row.delivery.provider.to_string())).collect();
         if held.is_empty() {
             return Ok(());
         }
-        let id = held[usize::try_from(which % u64::try_from(held.len()).unwrap()).unwrap()];
+        let (id, sender) = &held[usize::try_from(which % u64::try_from(held.len()).unwrap()).unwrap()];
+        let (id, present) = (*id, self.senders().contains(&sender.as_str()));
         let acted = self.world.house().act(id, act).await;
+        if !present && act != Act::Discard {
+            assert!(acted.is_err(), "nothing says what {id}, whose sender is not in the settings, means: {acted:?}");
+            return Ok(());
+        }
         let recorded = acted.is_ok() || self.world.faults.lock().fired;
         if recorded {
             // What is done to a part is done to its set.

@@ -133,7 +133,7 @@ fn layout_e_ry3_closures_joined_copies_skipped_and_step_down_patients() {
         &[
             "REF-02 R 7 UnitName: site \"Unit West\" is not registered for this provider",
             "STR-08 I - -: copies of rows with the same RowIdentifier, equal in every field and left out: 1",
-            "XRO-02 W - -: rows of closures that repeat the key of an earlier row, which is used: 1",
+            "XRO-02 W - -: rows of closures that repeat the key of another row, which is used: 1",
             "STR-08 W - -: rows of closures that fit no row here and are not used: 1",
             "REF-04 R 6 DateAccepted: DateAccepted cannot be read as a time in the agreed format",
             "STR-08 I - -: rows of closures that only add to other rows: 3",
@@ -155,11 +155,25 @@ fn a_bed_on_the_list_of_closures_is_never_ready_whatever_the_list_leaves_blank()
     let blank = "REF-04 R 2 closures.Reason: closures.Reason is blank: a code is needed";
     // The closure, what becomes of the bed, what is said of it, and rows that settle others and were rejected.
     type Expected<'e> = (&'e str, &'e [(u64, &'e str)], &'e [&'e str], u64);
-    let rows: [Expected<'_>; 5] = [
+    let repeated = "XRO-02 W - -: rows of closures that repeat the key of another row, which is used: 1";
+    let rows: [Expected<'_>; 7] = [
         ("Unit East|Ward East|E-03|01 Dec 2018 09:00:00|Infection control", &closed, &[adding], 0),
         ("UNIT EAST|ward east|e-03|01 Dec 2018 09:00:00|Infection control", &closed, &[adding], 0),
         ("Unit East|Ward East|E-04|01 Dec 2018 09:00:00|Infection control", &empty, &[unused, adding], 0),
         ("Unit East|Ward East|E-03|01 Dec 2018 09:00:00|", &[], &[blank, adding], 0),
+        // Told twice, and once without its reason: the one that says more is used, wherever it stands.
+        (
+            "Unit East|Ward East|E-03|01 Dec 2018 09:00:00|;Unit East|Ward East|E-03|01 Dec 2018 09:00:00|Infection control",
+            &closed,
+            &[repeated, &adding.replace(": 1", ": 2")],
+            0,
+        ),
+        (
+            "Unit East|Ward East|E-03||Infection control;Unit East|Ward East|E-03|01 Dec 2018 09:00:00|",
+            &closed,
+            &[repeated, &adding.replace(": 1", ": 2")],
+            0,
+        ),
         (
             "|Ward East|E-03|01 Dec 2018 09:00:00|Infection control",
             &empty,
@@ -169,7 +183,7 @@ fn a_bed_on_the_list_of_closures_is_never_ready_whatever_the_list_leaves_blank()
     ];
     for (closure, lines, said, settling) in rows {
         let beds = mapping.tables[0].raw(2, &["9003|RY3|03 Dec 2018 10:15:00|Unit East|Ward East|E-03|FALSE|||FALSE"]);
-        let closures = mapping.tables[1].raw(2, &[closure]);
+        let closures = mapping.tables[1].raw(2, &closure.split(';').collect::<Vec<_>>());
         let found = run("RY3", &reference, &mapping, &[beds, closures, mapping.tables[2].raw(2, &[])]);
         expect(&found, lines, said);
         assert_eq!(found.rejected_settling, settling, "{closure}");

@@ -1,7 +1,8 @@
 //! Rows become lines: each field kind, each rule, and strange text in every cell.
 
 use super::*;
-use crate::normalise::mapping::{Condition, Quantity, Reading, Skip, Sum};
+use crate::normalise::mapping::{Condition, Quantity, Reading, Skip, Split, Sum};
+use crate::normalise::split::parse_split;
 use crate::normalise::testing::*;
 
 const WINTER: &str = "2018-12-03T10:15:00Z";
@@ -411,4 +412,18 @@ fn row_99_a_row_below_one_that_could_not_be_read_still_tells_of_its_kind() {
     described.lines = vec![line().when("WARD", "*").set("bed_base=COR")];
     let found = run_at(WINTER, &mapping(vec![described]), &[raw]);
     assert_eq!((found.rejected_kinds.len(), found.rejected_of_no_kind), (0, 3));
+}
+
+#[test]
+fn row_99_a_row_whose_text_cannot_be_cut_still_tells_of_its_kind() {
+    let mut described = beds(&["PLACE", "TYPE"]).line(line().set("bed_base=COR"));
+    described.tidy.split = vec![Split { column: "PLACE".into(), pattern: parse_split("{WARD}/{BED}").unwrap() }];
+    let rows = ["W21/01|EMP", "W21|EMP", "W21/2/3|CLO"];
+    let found = run(&mapping(vec![described.clone()]), &rows);
+    let kinds: Vec<_> = found.rejected_kinds.iter().map(|(kind, rows)| (*kind, *rows)).collect();
+    assert_eq!((kinds, found.rejected_of_no_kind), (vec![(LineType::Empty, 1), (LineType::Closed, 1)], 0));
+    // Where a piece decides what the row is, nobody knows.
+    described.lines = vec![line().when("BED", "*").set("bed_base=COR")];
+    let found = run(&mapping(vec![described]), &rows);
+    assert_eq!((found.rejected_kinds.len(), found.rejected_of_no_kind), (0, 2));
 }

@@ -10,7 +10,7 @@ pub use shown::may_be_shown;
 use super::births::DaysOf;
 use lists::{
     BARE, BARE_BESIDE, BEHIND_WAYS, CLASSES, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES, SORTED, TELLING,
-    TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH,
+    TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH, WHICH_OF_THINGS,
 };
 
 /// The shortest word that is looked for within a longer one.
@@ -129,7 +129,8 @@ fn is_a_persons_name(words: &[String]) -> bool {
     match owner.iter().rev().find(|word| !is_one_of(WHICH, word)) {
         Some(word) if is_person(word) => true,
         Some(word) if is_thing(word) => false,
-        _ => owner.iter().any(|word| is_person(word)) || !speaks_of(THINGS, &owner),
+        _ if owner.iter().any(|word| is_person(word)) => true,
+        _ => !speaks_of(THINGS, &owner) && !owner.iter().any(|word| WHICH_OF_THINGS.contains(word)),
     }
 }
 
@@ -154,8 +155,15 @@ fn is_a_persons_address(words: &[String], plain: &str) -> bool {
     there && (all.iter().any(|word| BARE.contains(word)) || !speaks_of(THINGS_WITH_ADDRESSES, &all))
 }
 
-/// "Patient number" is a person's and "ward number" a ward's: the word before decides.
+/// "Patient number" is a person's and "ward number" a ward's: the word before decides. "Spell ID patient" is as good.
 fn is_a_persons_number(words: &[String]) -> bool {
+    if let [before @ .., number, person] = words
+        && NUMBERS.contains(&number.as_str())
+        && BARE.contains(&person.as_str())
+        && before.last().is_some_and(|owner| NUMBERED.contains(&owner.as_str()))
+    {
+        return true;
+    }
     let owned = |owner: &str| BARE.contains(&owner) || NUMBERED.contains(&owner);
     let Some((last, before)) = words.split_last() else { return false };
     let owner = before.iter().rev().find(|word| !is_one_of(WHICH, word) && !NUMBERS.contains(&word.as_str()));

@@ -94,6 +94,18 @@ fn igv_02_three_numbers_and_four_in_five_of_a_column_seal_a_file() {
 }
 
 #[test]
+fn igv_02_a_number_of_the_file_is_none_of_a_persons_beside_the_rows_either() {
+    // The number on every row, that of the total row, and whether the file is sealed.
+    let rows = [(Some(GOOD), GOOD, 0), (Some(GOOD), "4010232137", 1), (None, GOOD, 1)];
+    for (on_rows, in_total, expected) in rows {
+        let mut scan = Scan::default();
+        (0..10).for_each(|_| scan.look(0, on_rows.unwrap_or_default()));
+        (0..40).for_each(|line| scan.look_aside("A total row", 12 + line, ["TOTAL", in_total]));
+        assert_eq!(scan.findings(&[], &Agreed::default()).count_of(Rule::Igv02), expected, "{on_rows:?} {in_total}");
+    }
+}
+
+#[test]
 fn igv_02_where_few_values_stand_one_number_that_tells_by_itself_seals() {
     let rows = [
         ("H|RM1|943 476 5919", 1),

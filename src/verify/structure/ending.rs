@@ -8,7 +8,7 @@ use super::super::quoted;
 use super::super::records::Record;
 use super::{Reader, TableRead, announced_number, field_at};
 use crate::feed::{Finding, Rule, Severity};
-use crate::normalise::mapping::{TableMapping, TotalRow, TrailerLine};
+use crate::normalise::mapping::TrailerLine;
 
 impl Reader<'_> {
     pub(super) fn read_trailer(&mut self, record: &Record<'_>, trailer: &TrailerLine) {
@@ -29,48 +29,20 @@ impl Reader<'_> {
         self.facts.totals = StatedTotals { occupied, empty, closed, demand };
     }
 
-    pub(super) fn announce(&mut self, stated: Option<&str>, line: u64, who: &str) {
+    fn announce(&mut self, stated: Option<&str>, line: u64, who: &str) {
         match stated.and_then(announced_number) {
-            Some(number) if self.announced.is_none_or(|before| before == number) => self.announced = Some(number),
-            Some(_) => {
-                self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line))
-            }
+            Some(number) => self.announce_number(number, line),
             None => self.findings.push(Finding::new(Rule::Str06, format!("{who} does not state a number of rows.")).at_line(line)),
         }
     }
 
-    /// Notes the counts that a total row states.
-    pub(super) fn note_sums(&mut self, record: &Record<'_>, total: &TotalRow) {
-        for column in counted(self.mapping).into_iter().filter(|column| **column != total.column && Some(*column) != total.rows.as_ref()) {
-            let at = self.mapping.columns.iter().position(|name| name == column);
-            if let (Some(at), Some(stated)) = (at, self.field_of(record, column).and_then(announced_number)) {
-                self.stated_sums.push((at, stated));
+    /// Takes the number of rows that a line states; every line that states one must state the same.
+    pub(super) fn announce_number(&mut self, number: u64, line: u64) {
+        match self.announced {
+            Some(before) if before != number => {
+                self.findings.push(Finding::new(Rule::Str06, "The file states its number of rows twice, and differently.").at_line(line));
             }
-        }
-    }
-
-    /// Holds the counts of the total row against the rows. Several such rows are sums of parts, and where rows are left out or
-    /// could not be read, nobody knows whether the sum has them.
-    fn check_sums(&mut self) {
-        let leaves_out = !self.mapping.skip.is_empty() || self.mapping.copies_by.is_some();
-        if self.total_rows != 1 || self.rejected > 0 || leaves_out {
-            return;
-        }
-        for (at, stated) in std::mem::take(&mut self.stated_sums) {
-            let known = |column: &&String| !self.mapping.tidy.blank_means.contains_key(*column);
-            let Some(column) = self.mapping.columns.get(at).filter(known) else { continue };
-            let here = self.mapping.tidy.null_in.get(column).into_iter().flatten();
-            let nothing: Vec<&String> = self.mapping.null.iter().chain(here).collect();
-            let number = |text: &str| {
-                let blank = text.is_empty() || nothing.iter().any(|token| token.trim().eq_ignore_ascii_case(text));
-                if blank { Some(0) } else { announced_number(text) }
-            };
-            // A cell that is no number rejects its row, which says enough.
-            let sum = self.table.rows().try_fold(0_u64, |sum, row| Some(sum.saturating_add(number(row.field(at))?)));
-            if let Some(sum) = sum.filter(|sum| *sum != stated) {
-                let said = format!("The total row states {stated} in {column}; the rows add up to {sum}.");
-                self.findings.push(Finding::new(Rule::Str07, said).in_column(column));
-            }
+            _ => self.announced = Some(number),
         }
     }
 
@@ -154,14 +126,4 @@ impl Reader<'_> {
             self.findings.push(Finding::new(Rule::Str01, "The file has no bed rows."));
         }
     }
-}
-
-/// Columns that say how many, each once.
-fn counted(mapping: &TableMapping) -> Vec<&String> {
-    let of_lines = mapping.lines.iter().filter_map(|line| line.quantity.as_ref());
-    let all = of_lines.chain(mapping.sums.iter().map(|sum| &sum.rest));
-    let mut columns: Vec<&String> = all.flat_map(|count| std::iter::once(&count.column).chain(&count.plus).chain(&count.minus)).collect();
-    columns.sort_unstable();
-    columns.dedup();
-    columns
 }

@@ -83,6 +83,66 @@ fn str_07_the_counts_of_a_total_row_are_held_against_the_rows() {
 }
 
 #[test]
+fn str_07_several_total_rows_are_sums_of_rows_beside_them_and_leave_no_row_out() {
+    let mut mapping = beds();
+    let quantity = Quantity { column: "AGE".into(), plus: Vec::new(), minus: Vec::new() };
+    mapping.lines[0].quantity = Some(quantity);
+    // A letter is a row that counts so many, a number a total row: its sum, and its number of rows where one is stated.
+    let text = |outline: &str| {
+        let line = |word: &str| match word.strip_prefix('r') {
+            Some(count) => format!("03/12/2018 10:15,RM102,W1,B1,OCC,F,{count}\n"),
+            None => {
+                let (sum, rows) = word.split_once('/').unwrap_or((word, ""));
+                format!("TOTAL,,,,{rows},,{sum}\n")
+            }
+        };
+        format!("{HEAD}{}", outline.split(' ').map(line).collect::<String>())
+    };
+    let off =
+        |line: u64, stated: u64| format!("STR-07 F The total row on line {line} states {stated} in AGE; no rows beside it add up to that.");
+    let cut = |rows: u64| format!("STR-06 F {rows} of the rows are in no total row's sum: the file may be cut short.");
+    let rows: [(&str, bool, String); 18] = [
+        // Subtotals below their rows, with and without a grand total; two deep; above their rows.
+        ("r1 r2 3 r4 4 7", false, String::new()),
+        ("r1 r2 3 r4 4", false, String::new()),
+        ("r1 1 r2 2 3 r4 4 r5 5 9 12", false, String::new()),
+        ("12 3 r1 r2 9 r4 r5", false, String::new()),
+        ("r0 0 r0 0 0", false, String::new()),
+        ("r1 r2 3/2 r4 4/1 7/3", true, String::new()),
+        // A row was lost, or the grand total's last rows were.
+        ("r1 3 r4 4 7", false, off(3, 3) + &off(6, 7)),
+        // Which of them were meant to stand below their rows nobody can tell.
+        ("r1 1 r1 1 r1", false, cut(1)),
+        ("r1 1 r1 1 r1 1", false, String::new()),
+        ("r1 r2 3 4 7", false, off(5, 4) + &off(6, 7)),
+        ("r1 r2 3 r4", false, String::from("STR-07 F The total row states 3 in AGE; the rows add up to 7.")),
+        ("r1 1 r2 2 r4 r5", false, cut(2)),
+        ("r1 r2 3/2 r4 4/2 7/3", true, "STR-07 F The total row on line 6 states 4 in AGE; no rows beside it add up to that.".into()),
+        // Several that state nothing are headings; a number of rows alone is held too.
+        ("r1  r2 ", false, String::new()),
+        ("r1 /1 r2 /1 /2", true, String::new()),
+        ("r1 /1 r2 /2 /3", true, "STR-07 F The total row on line 6 states 3 in STATUS; no rows beside it add up to that.".into()),
+        ("r1 1 r2 2/1 3/2", true, "STR-06 F The total row does not state a number of rows.".into()),
+        ("r1 1/1 r2 2/1 9", false, off(6, 9)),
+    ];
+    for (outline, with_rows, expected) in rows {
+        let total = TotalRow { column: "WHEN".into(), equals: "TOTAL".into(), rows: with_rows.then(|| "STATUS".to_owned()) };
+        mapping.total_row = Some(total);
+        let (found, _) = said(&text(outline), &mapping, &Limits::default());
+        let of_it: Vec<&str> = found.split('|').filter(|f| f.starts_with("STR-07") || f.starts_with("STR-06")).collect();
+        assert_eq!(of_it.join(""), expected, "{outline}: {found}");
+    }
+    // So many that not all runs are compared: each is held against the rows next to it, and against all.
+    mapping.total_row = Some(TotalRow { column: "WHEN".into(), equals: "TOTAL".into(), rows: None });
+    let wards: String = (0..300).map(|_| "r2 r3 5 ").collect();
+    for (last, expected) in [("1500", String::new()), ("1501", off(902, 1501))] {
+        let (found, _) = said(&text(&format!("{wards}{last}")), &mapping, &Limits::default());
+        let of_it: Vec<&str> = found.split('|').filter(|f| f.starts_with("STR-07") || f.starts_with("STR-06")).collect();
+        assert_eq!(of_it.join(""), expected);
+    }
+}
+
+#[test]
 fn every_row_is_accounted_for_and_every_oddity_is_said() {
     let whole = format!("{HEAD}{ROW}{TOTAL}");
     let quiet = "STR-08 I 1 total line skipped.";

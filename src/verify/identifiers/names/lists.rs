@@ -190,6 +190,9 @@ pub(super) const WHICH: &[&str] = &[
     "s",
 ];
 
+/// Those of them by which things are named, and people are not: "Short name".
+pub(super) const WHICH_OF_THINGS: &[&str] = &["short", "long"];
+
 /// The people of whom a column that is named for nothing else holds one in each row: as good as always by name.
 pub(super) const BARE: &[&str] =
     &["patient", "pt", "pat", "serviceuser", "client", "resident", "occupant", "person", "kin", "nok", "nextofkin"];
@@ -235,8 +238,23 @@ pub(super) const TELLING: &[&str] = &[
 ];
 
 /// The same, as a whole name or at its end, but for a number behind it.
-pub(super) const TELLING_ENDS: &[&str] =
-    &["nhsno", "nhsid", "hospitalno", "hospno", "initials", "notes", "note", "memo", "mrn", "dob", "yob", "birth", "occupiedby"];
+pub(super) const TELLING_ENDS: &[&str] = &[
+    "nhsno",
+    "nhsid",
+    "hospitalno",
+    "hospno",
+    "hospitalnbr",
+    "hospnbr",
+    "initials",
+    "notes",
+    "note",
+    "memo",
+    "mrn",
+    "dob",
+    "yob",
+    "birth",
+    "occupiedby",
+];
 
 /// The same, as a whole name or at its start.
 pub(super) const TELLING_STARTS: &[&str] = &["mrn", "dob"];
@@ -265,6 +283,8 @@ pub(super) const TELLING_ALONE: &[&str] = &[
     "knownas",
     "maiden",
     "pid",
+    "empi",
+    "lpi",
     "passport",
     "hospitalid",
     "hospid",
@@ -283,10 +303,11 @@ pub(super) const TELLING_ALONE: &[&str] = &[
 pub(super) const POSTCODES: &[&str] = &["postcode", "postalcode"];
 
 /// Words that make a number of the person or the thing before them.
-pub(super) const NUMBERS: &[&str] = &["id", "no", "num", "number", "ref", "reference", "identifier", "key"];
+pub(super) const NUMBERS: &[&str] = &["id", "no", "num", "nbr", "number", "ref", "reference", "identifier", "key"];
 
 /// What, with one of those behind it, is a person's number or that of a stay, by which a person is found.
-pub(super) const NUMBERED: &[&str] = &["nhs", "chi", "hcn", "crn", "hsc", "ni", "pas", "rio", "rxr", "passport", "spell", "encounter"];
+pub(super) const NUMBERED: &[&str] =
+    &["nhs", "chi", "hcn", "crn", "hsc", "ni", "pas", "rio", "rxr", "lorenzo", "empi", "mpi", "lpi", "passport", "spell", "encounter"];
 
 /// Words for the ways to reach somebody.
 pub(super) const WAYS: &[&str] = &["tel", "telephone", "phone", "mobile", "mob", "email", "contact"];

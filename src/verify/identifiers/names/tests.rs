@@ -6,9 +6,21 @@ use super::*;
 fn igv_01_a_column_name_that_gives_a_person_away_is_known() {
     let persons = [
         "NHS No",
+        "NHS nbr",
+        "nhs_nbr",
+        "hospital_nbr",
+        "Hosp Nbr",
+        "Lorenzo ID",
+        "EMPI",
+        "EMPI number",
+        "LPI",
+        "Spell ID patient",
+        "PAS no (patient)",
         "nhs_number",
         "NHS",
         "Patient Name",
+        "Patient short name",
+        "Display name",
         "NAME",
         "Surname",
         "forename",
@@ -191,6 +203,9 @@ fn igv_01_a_column_name_that_gives_a_person_away_is_known() {
     assert!(missed.is_empty(), "{missed:?}");
     let others = [
         "Ward name",
+        "Short name",
+        "Long name",
+        "Short names",
         "ward_nm",
         "Bed address",
         "Location address",

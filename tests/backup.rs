@@ -476,6 +476,18 @@ fn p2_what_is_shared_with_the_backup_before_is_compared_first_on_both_sides() {
         let said = verify(&backups).fine().stdout;
         assert!(said.contains(&format!("lost or damaged the bytes of {good_id}")) && said.contains(&bad_id), "{said}");
     }
+    // It does not give one at all: all the rest is copied, and what the backup before has of it is kept.
+    fs::remove_file(service.state().join(&original)).unwrap();
+    fs::create_dir(service.state().join(&original)).unwrap();
+    let fresh = service.dir().join("fresh");
+    for (target, fine) in [(&backups, true), (&fresh, false)] {
+        let taken = back_up_with_problems(&service, target);
+        assert_eq!(taken["manifest"]["torn"], serde_json::json!([good_id]), "{taken}");
+        let checked = verify(target);
+        assert_eq!(checked.code == Some(0), fine, "{checked:?}");
+        let named = checked.stdout.contains(&good_id) && !checked.stdout.contains("is in no list");
+        assert!(named, "{checked:?}");
+    }
     let other = service.elsewhere(&second.join("settings"));
     other.bedfeed(&["restore", backups.to_str().unwrap()]).fine();
     assert_eq!(fs::read(other.state().join(&original)).unwrap(), sent.as_bytes());

@@ -256,11 +256,12 @@ impl Inner {
 
     /// Puts an original where its recorded stage says. Where that fails it is tried again until it works.
     pub(super) fn put_away(&self, row: &DeliveryRow, stage: &Stage, report: Option<&Report>) {
-        match settle(&self.store, row.delivery.id, stage, report) {
-            Ok(()) => self.troubles().over(row.delivery.id, What::PutAway),
+        let id = row.delivery.id;
+        match settle(&self.store, id, stage, report) {
+            Ok(()) => self.troubles().over(id, What::PutAway),
+            // Somebody may have discarded it meanwhile. It is looked for again, by what the ledger says then.
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                self.troubles().over(row.delivery.id, What::PutAway);
-                tracing::error!(delivery = %row.delivery.id, "the stored original of a delivery is gone: was it removed by hand?");
+                self.troubles().note(id, What::PutAway, &row.delivery.provider, self.clock.now());
             }
             Err(error) => self.in_trouble(row, What::PutAway, &error),
         }
@@ -269,9 +270,17 @@ impl Inner {
     async fn put_away_again(&self, provider: &ProviderCode) -> Result<(), PipelineError> {
         let due = self.troubles().due_to_put_away(provider, self.clock.now());
         for id in due {
-            match self.ledger.read(move |reader| reader.delivery(id)).await? {
-                Some(row) => self.put_away(&row, &row.stage, row.report.as_ref()),
-                None => self.troubles().over(id, What::PutAway),
+            let Some(row) = self.ledger.read(move |reader| reader.delivery(id)).await? else {
+                self.troubles().over(id, What::PutAway);
+                continue;
+            };
+            match settle(&self.store, id, &row.stage, row.report.as_ref()) {
+                Ok(()) => self.troubles().over(id, What::PutAway),
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                    self.troubles().over(id, What::PutAway);
+                    tracing::error!(delivery = %id, "the stored original of a delivery is gone: was it removed by hand?");
+                }
+                Err(error) => self.in_trouble(&row, What::PutAway, &error),
             }
         }
         Ok(())

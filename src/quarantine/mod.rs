@@ -20,6 +20,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The folder of accepted originals, in the state folder.
 pub const DELIVERIES: &str = "deliveries";
@@ -78,13 +79,16 @@ pub enum Kept {
 pub struct Store {
     state_dir: PathBuf,
     recipients: Vec<Recipient>,
+    /// One at a time puts bytes away or removes them: what is being encrypted must not be discarded halfway, or its encrypted copy
+    /// would stay. Clones share it.
+    moving: Arc<Mutex<()>>,
 }
 
 impl Store {
     /// The store in a state folder. What is sealed is kept as it came.
     #[must_use]
     pub fn new(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned(), recipients: Vec::new() }
+        Self { state_dir: state_dir.to_owned(), recipients: Vec::new(), moving: Arc::default() }
     }
 
     /// The same, but what is sealed is encrypted to these keys.
@@ -138,6 +142,7 @@ impl Store {
     /// The system refused; the bytes are still in the other place.
     pub fn settle(&self, delivery: DeliveryId, place: Place, report: Option<&Report>) -> Result<(), StoreError> {
         let failed = |source| StoreError { doing: "move", delivery, source };
+        let _moving = self.one_at_a_time();
         match place {
             Place::Deliveries => self.take_back(delivery).map_err(failed),
             Place::Quarantine { sealed } => self.quarantine(delivery, sealed, report).map_err(failed),
@@ -210,6 +215,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// A lock whose holder panicked guards nothing that could be half changed: every move can be done again.
+    pub(super) fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn quarantine(&self, delivery: DeliveryId, sealed: bool, report: Option<&Report>) -> io::Result<()> {

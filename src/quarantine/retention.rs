@@ -88,6 +88,7 @@ impl Store {
     }
 
     fn dispose_one(&self, delivery: DeliveryId) -> io::Result<()> {
+        let _moving = self.one_at_a_time();
         fault::around(Step::DisposalOriginal, || gone(std::fs::remove_file(self.accepted(delivery))))?;
         let aside = self.set_aside(delivery);
         // Findings and all: the ledger has them, and what is in quarantine/ is in quarantine.

@@ -208,3 +208,26 @@ fn a_key_that_is_none_is_refused_and_never_repeated() {
         assert!(text.is_empty() || !expected.to_string().contains(text));
     }
 }
+
+#[test]
+fn p7_what_is_discarded_while_it_is_being_encrypted_is_gone() {
+    let bytes = vec![b'x'; 300_000];
+    for round in 0..40 {
+        let house = House::new();
+        House::put(&house.accepted(), &bytes, 0o600);
+        let (store, barrier) = (house.store(), std::sync::Barrier::new(2));
+        std::thread::scope(|scope| {
+            for place in [Place::Quarantine { sealed: true }, Place::Purged] {
+                let (store, barrier) = (store.clone(), &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    let settled = store.settle(house.id, place, Some(&Report::default()));
+                    // Where it was discarded first there is nothing to encrypt.
+                    assert!(settled.is_ok() || place != Place::Purged);
+                });
+            }
+        });
+        assert!(!house.accepted().try_exists().unwrap());
+        assert!(house.names().iter().all(|name| name == "findings.json"), "round {round}: {:?}", house.names());
+    }
+}

@@ -59,6 +59,15 @@ pub enum BackupError {
         #[source]
         source: io::Error,
     },
+    /// A file on the machine could not be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// There is nothing to copy.
     #[error("there is no ledger in {}: bedfeed has not run there yet", .0.display())]
     Nothing(PathBuf),
@@ -95,6 +104,14 @@ impl BackupError {
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
+
+    fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Unreadable { path: path.to_owned(), source }
+    }
+
+    fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
 }
 
 /// What a backup says of itself.
@@ -114,7 +131,7 @@ pub struct Manifest {
     pub settings: Digest,
     /// Deliveries whose bytes were not there to be copied.
     pub missing: Vec<DeliveryId>,
-    /// Deliveries whose stored bytes are no longer those that came.
+    /// Deliveries whose stored bytes are no longer those that came, or cannot be read.
     pub torn: Vec<DeliveryId>,
     /// Where ledger and warehouse contradicted each other, in words.
     pub contradictions: Vec<String>,

@@ -241,7 +241,21 @@ fn copy_original(
     // The ledger has no hash of an encrypted copy; it is made once, so what it was in the backup before it has to be still.
     let plain = path.extension().is_none();
     let wanted = if plain { Some(original.sha256) } else { tree.before(&name) };
-    let Some(hash) = tree.put_for_good(&name, path, wanted)? else {
+    let put = match tree.put_for_good(&name, path, wanted) {
+        // One original that a sick disk does not give keeps the others from no backup. The backup before may have it.
+        Err(error) if error.is_unreadable() => {
+            tracing::warn!(delivery = %original.id, error = error_chain(&error), "an original cannot be read and is left out of the backup");
+            originals.torn.push(original.id);
+            if let (Some(wanted), true) = (wanted, last)
+                && tree.take_over(&name, wanted)?
+            {
+                originals.wanted.insert(name);
+            }
+            return Ok(());
+        }
+        put => put?,
+    };
+    let Some(hash) = put else {
         originals.missing.push(original.id);
         return Ok(());
     };

@@ -76,16 +76,23 @@ impl Tree {
         Ok(())
     }
 
-    /// Copies a file; `None` where it is not there.
+    /// Copies a file; `None` where it is not there. Where it cannot be read, [`BackupError::is_unreadable`] says so.
     pub(super) fn put(&mut self, name: &str, from: &Path) -> Result<Option<Digest>, BackupError> {
+        let unreadable = || BackupError::unreadable(from);
         let source = match File::open(from) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(BackupError::io("read", from))?,
+            other => other.map_err(unreadable())?,
         };
-        let mode = source.metadata().map_err(BackupError::io("read", from))?.permissions().mode();
+        let mode = source.metadata().map_err(unreadable())?.permissions().mode();
         let path = self.folder_of(name)?;
         remove_file(&path)?;
-        let (hash, bytes) = fault::around(Step::BackupCopy, || copy(source, &path, mode & 0o700))?;
+        let mut source = Source { inner: source, failed: None };
+        let copied = fault::around(Step::BackupCopy, || copy(&mut source, &path, mode & 0o700));
+        if let Some(error) = source.failed {
+            remove_file(&path)?;
+            return Err(unreadable()(error));
+        }
+        let (hash, bytes) = copied?;
         self.note(name, hash, bytes);
         Ok(Some(hash))
     }
@@ -102,7 +109,7 @@ impl Tree {
         }
         let found = match File::open(from) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.and_then(|file| hash_of(&file)).map_err(BackupError::io("read", from))?.0,
+            other => other.and_then(|file| hash_of(&file)).map_err(BackupError::unreadable(from))?.0,
         };
         let wanted = wanted.unwrap_or(found);
         if !self.take_over(name, wanted)? {
@@ -366,6 +373,24 @@ fn is_folder(path: &Path) -> Result<bool, BackupError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => Ok(other.map_err(BackupError::io("read", path))?.is_dir()),
+    }
+}
+
+/// Passes bytes on, and keeps the error where they cannot be read: nothing is wrong with the copy then.
+struct Source {
+    inner: File,
+    failed: Option<io::Error>,
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into);
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+        }
+        read
     }
 }
 

@@ -11,15 +11,27 @@
 
 mod common;
 
-use bedfeed::feed::Folder;
+use bedfeed::feed::{Folder, Slot};
 use common::extract::good;
 use common::past::{Came, Past};
+use common::warehouse::Locked;
 use common::{Service, id, now, wait_until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 const SPARE: &str = "\n[[mapping.table.line]]\nwhen = { status = \"spare\" }\nset = { line_type = { value = \"EMP\" }, \
                      bed_status = { value = \"U\" }, empty_state = { value = \"RDY\" } }\n";
+
+/// Gives a row once all replays have ended, and what they found is loaded.
+const ENDED: &str = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM replay WHERE ended_at IS NULL)
+     AND NOT EXISTS (SELECT 1 FROM replayed WHERE version IS NOT NULL AND loaded = 0)";
+
+/// Sends ten files for one slot, a minute apart: later ones may be early for the next.
+fn send_a_slot(service: &Service, slot: Slot, first: u32) {
+    let file = |minute: u32| good("RZA", slot.start() + SignedDuration::from_mins(minute.into()), first + minute);
+    let files: Vec<(String, String)> = (0..10).map(file).collect();
+    service.send("RZA", "inbox", files.iter().map(|(name, text)| (name.as_str(), text)));
+}
 
 fn quarters_ago(quarters: i64) -> Timestamp {
     now() - SignedDuration::from_mins(15 * quarters + 1)
@@ -84,9 +96,7 @@ fn p2_p4_a_mended_mapping_gives_new_versions_and_takes_nothing_back_over_a_kill(
     service.bedfeed(&[&command[..], &who[..], &["--no-wait"]].concat());
     service.await_end();
     service.start();
-    let ended =
-        "SELECT 1 FROM replay WHERE ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM replayed WHERE version IS NOT NULL AND loaded = 0)";
-    wait_until("the replay has ended", || !service.ledger(ended).is_empty());
+    wait_until("the replay has ended", || !service.ledger(ENDED).is_empty());
     // Beside it, the feed goes on.
     let (name, newest) = good("RZA", now(), 30);
     service.send("RZA", "inbox", [(name.as_str(), &newest)]);
@@ -137,6 +147,62 @@ fn p2_p4_a_mended_mapping_gives_new_versions_and_takes_nothing_back_over_a_kill(
     assert_eq!(versions(&service), after);
     service.bedfeed(&["audit", "verify"]).fine();
     assert!(!service.log().contains("panicked"));
+    service.stop();
+}
+
+#[test]
+fn p2_corrections_that_come_while_their_slot_is_read_again_are_all_loaded() {
+    let mut service = Service::cottage(&["RZA"]);
+    service.start();
+    let slot = Slot::containing(quarters_ago(1));
+    send_a_slot(&service, slot, 1);
+    service.settled(10);
+    service.stop();
+    service.edit("providers/RZA.toml", "bed_base = { value = \"COR\" }", "bed_base = { value = \"ESC\" }");
+    service.start();
+    let (from, to) = (slot.start().to_string(), slot.start().to_string());
+    let who = ["--by", "A. Analyst", "--reason", "escalation beds", "--no-wait"];
+    service.bedfeed(&[&["replay", "--provider", "RZA", "--from", &from, "--to", &to], &who[..]].concat()).fine();
+    send_a_slot(&service, slot, 101);
+    send_a_slot(&service, slot, 201);
+    let rows = service.settled(30);
+    assert!(rows.iter().all(|row| row["outcome"] == "loaded"), "{rows:?}");
+    wait_until("the replay has ended", || !service.ledger(ENDED).is_empty());
+    let versions = versions(&service);
+    assert_eq!(versions.len(), 30 + 10, "{versions:?}");
+    let numbers: Vec<i64> = versions.iter().map(|row| row["version"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=40).collect::<Vec<_>>());
+    let current: Vec<&str> = versions.iter().filter(|row| row["current"] == 1).map(|row| text(row, "id")).collect();
+    assert_eq!(current, [id(&rows[29])], "the last file of the last minute");
+    service.stop();
+}
+
+#[test]
+fn p2_a_replay_that_is_asked_for_twice_while_the_warehouse_is_away_makes_one_version() {
+    let mut service = Service::cottage(&["RZA"]);
+    service.start();
+    for (pattern, quarters) in (1..).zip([2, 1]) {
+        let (name, text) = good("RZA", quarters_ago(quarters), pattern);
+        service.send("RZA", "inbox", [(name.as_str(), &text)]);
+    }
+    service.settled(2);
+    service.stop();
+    service.edit("providers/RZA.toml", "bed_base = { value = \"COR\" }", "bed_base = { value = \"ESC\" }");
+    service.start();
+    let lock = Locked::new(&service);
+    let (from, to) = (quarters_ago(3).to_string(), now().to_string());
+    let words = ["replay", "--provider", "RZA", "--from", &from, "--to", &to, "--reason", "escalation beds", "--no-wait", "--by"];
+    for (nth, by) in ["Ann", "Bob"].into_iter().enumerate() {
+        service.bedfeed(&[&words[..], &[by]].concat()).fine();
+        let read = format!("SELECT 1 FROM replay WHERE ended_at IS NOT NULL LIMIT 1 OFFSET {nth}");
+        wait_until("all was read again", || !service.ledger(&read).is_empty());
+    }
+    drop(lock);
+    wait_until("the replays are loaded", || !service.ledger(ENDED).is_empty());
+    let versions = versions(&service);
+    assert_eq!(versions.len(), 4, "{versions:?}");
+    let unchanged = service.ledger("SELECT unchanged FROM replay ORDER BY asked_at");
+    assert_eq!(unchanged.iter().map(|row| row["unchanged"].as_i64().unwrap()).collect::<Vec<_>>(), [0, 2]);
     service.stop();
 }
 

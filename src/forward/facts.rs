@@ -33,6 +33,12 @@ pub(super) fn snapshot_id(reference: SnapshotRef, replay: bool) -> String {
 pub enum LoadOutcome {
     /// It was in the warehouse before; nothing was changed.
     AlreadyLoaded,
+    /// Another snapshot of its slot has its version's number; nothing was changed. The ledger beside the warehouse is an older one than
+    /// the one by which that was loaded.
+    NumberTaken {
+        /// The highest number that the slot has.
+        newest: u32,
+    },
     /// It is in the warehouse now.
     Loaded {
         /// Whether it is its slot's current version; otherwise a better one was there.

@@ -39,6 +39,7 @@ fn ask_all(reader: &Reader) {
     reader.life(id).unwrap();
     reader.entries_after(7, 10).unwrap();
     reader.newest_version(&provider, slot).unwrap();
+    reader.promised(&provider, SnapshotRef { lead: id, slot, version: 1 }).unwrap();
     reader.newer_versions(&provider, slot, &[id]).unwrap();
     reader.for_judging(&provider, at).unwrap();
     reader.moved_since(at).unwrap();

@@ -60,7 +60,9 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
         ),
         Event::Replayed { replay, delivery, provider, snapshot, report } => run(
             connection,
-            "INSERT INTO replayed (replay, lead, provider, slot, version, report, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            // Once more where its number turned out to be taken.
+            "INSERT INTO replayed (replay, lead, provider, slot, version, report, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (replay, lead) DO UPDATE SET version = excluded.version, report = excluded.report, at = excluded.at",
             params![
                 replay,
                 delivery.to_string(),

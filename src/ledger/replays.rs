@@ -124,6 +124,19 @@ impl Reader {
         found.map(read).transpose()
     }
 
+    /// What was concluded of the newest version that a delivery was promised and that is not loaded yet.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn promised(&self, provider: &ProviderCode, snapshot: SnapshotRef) -> Result<Option<Report>, LedgerError> {
+        let sql = "SELECT report FROM replayed
+             WHERE provider = ?1 AND slot = ?2 AND lead = ?3 AND version IS NOT NULL AND loaded = 0 ORDER BY version DESC LIMIT 1";
+        let words = params![provider.as_str(), snapshot.slot.to_string(), snapshot.lead.to_string()];
+        let found: Option<String> = self.connection().query_row(sql, words, |row| row.get(0)).optional().map_err(LedgerError::Read)?;
+        let read = |report: String| serde_json::from_str(&report).map_err(|error| LedgerError::Unreadable { what: error.to_string() });
+        found.map(read).transpose()
+    }
+
     /// What was read again and waits for the warehouse.
     pub(super) fn replay_queue(&self) -> Result<Vec<QueuedSnapshot>, LedgerError> {
         let read = |row: &Row<'_>| {

@@ -6,7 +6,7 @@ use super::loading::Prepared;
 use super::picture::{judge_with_picture, kept_text};
 use super::worker::Inner;
 use crate::fault::{self, Step};
-use crate::feed::{DeliveryId, Digest, Finding, Folder, ProviderCode, Report, Rule, SnapshotRef, Stage, current, error_chain, place};
+use crate::feed::{DeliveryId, Digest, Finding, Folder, ProviderCode, Report, Rule, Slot, SnapshotRef, Stage, current, error_chain, place};
 use crate::ledger::{DeliveryRow, Event, LedgerError, Past};
 use crate::quarantine::{Place, Store, StoreError};
 use crate::verify::history::REACH;
@@ -146,10 +146,10 @@ impl Inner {
     ) -> Result<Option<Prepared>, PipelineError> {
         let Some(lead) = lead_of(&rows, &report) else { return Ok(None) };
         let slot = verified.snapshot().slot;
-        let provider = feed.provider.clone();
+        let _numbering = self.numbering.lock().await;
         let version = match before {
             Some((before, _)) if (before.slot, before.lead) == (slot, lead) => before.version,
-            _ => self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1),
+            _ => self.next_version(&feed.provider, slot, 0).await?,
         };
         let snapshot = SnapshotRef { lead, slot, version };
         let report = self.placed(&feed.provider, snapshot, report).await?;
@@ -157,6 +157,14 @@ impl Inner {
         let ready = Stage::Ready { snapshot, attempts, retry_at: self.clock.now() };
         self.move_all(&rows, &ready, report.clone()).await?;
         Ok(Some(Prepared { snapshot, replay: false, rows, verified, report }))
+    }
+
+    /// The number that a slot's next version gets, above what ledger and warehouse are known to have. To be asked while `numbering` is
+    /// held, until the answer is recorded.
+    pub(super) async fn next_version(&self, provider: &ProviderCode, slot: Slot, in_warehouse: u32) -> Result<u32, PipelineError> {
+        let provider = provider.clone();
+        let newest = self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?;
+        Ok(newest.max(in_warehouse).saturating_add(1))
     }
 
     /// A report with the place of its version among the slot's others: a file that was put right after newer ones were accepted

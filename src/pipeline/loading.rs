@@ -174,6 +174,10 @@ impl Inner {
         let again = replay.then(|| report.clone());
         match self.warehouse.load(Load { verified, reference: snapshot, replay, files, report }).await {
             Ok(LoadOutcome::Loaded { .. } | LoadOutcome::AlreadyLoaded) => return self.finish(&rows, snapshot, again.as_ref()).await,
+            Ok(LoadOutcome::NumberTaken { newest }) => {
+                self.renumber(waiting, &rows, newest, again).await?;
+                return Ok(Went::Moved);
+            }
             Err(error) if error.kind() == ForwardErrorKind::Refused && replay => {
                 self.keep_after_all(snapshot, format!("The warehouse refuses it: {}", error_chain(&error))).await?;
             }
@@ -287,6 +291,31 @@ impl Inner {
                 slot = %snapshot.slot, version = snapshot.version, "loaded");
         }
         Ok(Went::Took)
+    }
+
+    /// Gives a snapshot another number where the warehouse has one that the ledger does not know: it was put back from an earlier
+    /// time. What came is loaded all the same, as the newest version.
+    async fn renumber(
+        &self,
+        waiting: &QueuedSnapshot,
+        rows: &[DeliveryRow],
+        newest: u32,
+        again: Option<Report>,
+    ) -> Result<(), PipelineError> {
+        let old = waiting.snapshot;
+        let _numbering = self.numbering.lock().await;
+        let version = self.next_version(&waiting.provider, old.slot, newest).await?;
+        let snapshot = SnapshotRef { version, ..old };
+        tracing::warn!(delivery = %old.lead, slot = %old.slot, taken = old.version, version, "the warehouse has another snapshot under this number");
+        if let Some(report) = again {
+            let Some((replay, _)) = self.ledger.read(move |reader| reader.replay_of(old)).await? else { return Ok(()) };
+            let (provider, report) = (waiting.provider.clone(), Box::new(report));
+            return self.record(vec![Event::Replayed { replay, delivery: old.lead, provider, snapshot, report }]).await;
+        }
+        let stage = Stage::Ready { snapshot, attempts: waiting.attempts, retry_at: self.clock.now() };
+        let note =
+            format!("The warehouse has another snapshot as version {} of this slot; this one becomes version {version}.", old.version);
+        self.record(rows.iter().map(|row| moved(row.delivery.id, stage.clone(), None, Some(&note))).collect()).await
     }
 
     async fn refused(&self, rows: &[DeliveryRow], snapshot: SnapshotRef, note: &str) -> Result<(), PipelineError> {

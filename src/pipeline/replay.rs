@@ -188,8 +188,9 @@ impl Inner {
             (Reading::New, Some((rows, verified, report))) => {
                 let first_version = row.report.as_ref().and_then(|report| report.first_version).or(Some(old.version));
                 let report = Report { first_version, ..report };
-                let (provider, slot) = (feed.provider.clone(), old.slot);
-                let version = self.ledger.read(move |reader| reader.newest_version(&provider, slot)).await?.saturating_add(1);
+                let slot = old.slot;
+                let _numbering = self.numbering.lock().await;
+                let version = self.next_version(&feed.provider, slot, 0).await?;
                 let snapshot = SnapshotRef { version, ..old };
                 let (replay, provider) = (key.to_owned(), feed.provider.clone());
                 let again = Event::Replayed { replay, delivery: lead, provider, snapshot, report: Box::new(report.clone()) };
@@ -219,7 +220,10 @@ impl Inner {
             Ok(judged) => judged.into_parts(),
             Err(why) => return Ok(Some((row, snapshot, Reading::Kept { why }, None))),
         };
-        let reading = compare(snapshot.slot, row.report.as_ref(), &assessment);
+        let provider = feed.provider.clone();
+        // What an earlier replay found and is not loaded yet is what it says now.
+        let promised = self.ledger.read(move |reader| reader.promised(&provider, snapshot)).await?;
+        let reading = compare(snapshot.slot, promised.as_ref().or(row.report.as_ref()), &assessment);
         let judged = match assessment.verdict {
             Verdict::Accepted(verified) => Some((rows, verified, assessment.report)),
             Verdict::Rejected | Verdict::Sealed | Verdict::Duplicate { .. } => None,

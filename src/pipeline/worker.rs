@@ -51,6 +51,9 @@ pub(super) struct Inner {
     pub(super) judges: Semaphore,
     /// Held while a person's act, or retention, looks and records: neither may change what the other looked at.
     pub(super) acting: tokio::sync::Mutex<()>,
+    /// Held from the look for a slot's next version until that is recorded: a file that comes and one that is read again must not
+    /// get the same number.
+    pub(super) numbering: tokio::sync::Mutex<()>,
     /// Counts what was recorded, so that others can wait for news.
     pub(super) changed: watch::Sender<u64>,
     /// What was judged just now and is to be loaded.
@@ -79,9 +82,24 @@ impl Pipeline {
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
         let (rules, shelf) = (Arc::new(rules), Shelf::default());
-        let (acting, troubles) = (tokio::sync::Mutex::default(), Mutex::default());
+        let (acting, numbering, troubles) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default(), Mutex::default());
         let (queued, queued_count) = (Notify::new(), AtomicU64::new(0));
-        let inner = Inner { ledger, warehouse, store, clock, rules, judges, acting, changed, shelf, queued, queued_count, wakes, troubles };
+        let inner = Inner {
+            ledger,
+            warehouse,
+            store,
+            clock,
+            rules,
+            judges,
+            acting,
+            numbering,
+            changed,
+            shelf,
+            queued,
+            queued_count,
+            wakes,
+            troubles,
+        };
         Self { inner: Arc::new(inner) }
     }
 

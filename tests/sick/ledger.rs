@@ -228,6 +228,12 @@ fn p1_what_an_older_ledger_does_not_know_is_kept_and_told() {
     assert!(status.contains("it does not know 2 received files") && status.contains("and 1 snapshots"), "{status}");
     let told = || desk.taken().iter().any(|key| key.starts_with("house/ledger/") && key.ends_with("/begin"));
     wait_until("the desk is told", told);
+    // What is sent again is loaded beside what the warehouse has, and counts.
+    service.send("RZZ", "inbox", [(good_name.as_str(), &good_text)]);
+    let rows = service.settled(1);
+    assert_eq!(rows[0]["outcome"], "loaded", "{rows:?}");
+    let counts = service.query("SELECT version, snapshot_id AS id FROM ingest_snapshot WHERE is_current = 1");
+    assert_eq!(counts, [serde_json::json!({"version": 2, "id": id(&rows[0])})]);
     service.stop();
 }
 

@@ -20,6 +20,9 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
     if is_loaded(&transaction, &snapshot_id(load.reference, load.replay)).map_err(sql(&*doing))? {
         return Ok(LoadOutcome::AlreadyLoaded);
     }
+    if let Some(newest) = number_taken(&transaction, load).map_err(sql(&*doing))? {
+        return Ok(LoadOutcome::NumberTaken { newest });
+    }
     let (key, unknown_wards) = write_facts(&transaction, load, &doing)?;
     let current = switch_current(&transaction, key, load.verified.snapshot().slot).map_err(sql(&*doing))?;
     fault::around(Step::WarehouseCommit, || transaction.commit().map_err(sql(&*doing)))?;
@@ -29,6 +32,18 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
 /// Whether a snapshot is there.
 pub(super) fn is_loaded(connection: &Connection, snapshot_id: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM ingest_snapshot WHERE snapshot_id = ?1")?.exists([snapshot_id])
+}
+
+/// The highest version of a snapshot's slot, where another snapshot has its number.
+fn number_taken(connection: &Connection, load: &Load) -> rusqlite::Result<Option<u32>> {
+    let slot = utc(load.reference.slot.start());
+    connection
+        .prepare_cached(
+            "SELECT max(version) FROM ingest_snapshot WHERE provider_code = ?1 AND slot_utc = ?2
+             HAVING max(version = ?3)",
+        )?
+        .query_row(params![load.verified.snapshot().provider.as_str(), slot, load.reference.version], |row| row.get(0))
+        .optional()
 }
 
 /// The delivery that leads the current snapshot of a feed's slot.

@@ -31,6 +31,19 @@ async fn p2_loading_twice_changes_nothing() {
 }
 
 #[tokio::test]
+async fn p2_a_number_that_another_snapshot_has_is_told_and_nothing_is_changed() {
+    let world = World::new().await;
+    world.load(small("RM1", TEN, 5), 1).await;
+    world.load(small("RM1", TEN, 6), 2).await;
+    let before = world.dump();
+    let mut other = load_of(small("RM1", TEN, 7), 3);
+    other.reference.version = 1;
+    assert_eq!(world.warehouse.load(other).await.unwrap(), LoadOutcome::NumberTaken { newest: 2 });
+    assert_eq!(world.dump(), before);
+    assert!(matches!(world.load(small("RM1", TEN, 7), 3).await, LoadOutcome::Loaded { current: true, .. }));
+}
+
+#[tokio::test]
 async fn the_lead_of_the_current_snapshot_is_told_and_a_moment_of_the_warehouse_stays_the_same() {
     let world = World::new().await;
     let current = async || world.warehouse.current_lead(&provider("RM1"), slot(TEN)).await.unwrap();
@@ -258,10 +271,6 @@ async fn a_load_that_contradicts_itself_is_refused_whole() {
     let mut foreign = good.clone();
     foreign.files[0].provider = provider("RGP");
     rows.push(("another provider's file", foreign));
-    // Version 1 of the slot is another delivery's.
-    let mut taken = load_of(small("RM1", TEN, 5), 2);
-    taken.reference.version = 1;
-    rows.push(("a version that is taken", taken));
     for (name, load) in rows {
         let error = world.warehouse.load(load).await.unwrap_err();
         assert_eq!(error.kind(), ForwardErrorKind::Refused, "{name}: {error}");

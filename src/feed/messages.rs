@@ -135,6 +135,7 @@ impl Rule {
                 "{where} says {total} is {stated}, the sum of the rows is {sum}.",
                 "The total row states {stated} in {column}; the rows add up to {sum}.",
                 "The total row on line {line} states {stated} in {column}; no rows beside it add up to that.",
+                "The total row on line {line} states no sum in {column} that can be read.",
                 "The last line states no sum at position {place}.",
             ],
             Self::Str08 => &[
@@ -271,6 +272,7 @@ impl Rule {
             Self::Xro02 => &[
                 "Duplicate line: {rows} rows say the same thing of ward {ward}.",
                 "rows of {table} that repeat the key of another row, which is used: {count}",
+                "rows of {table} with this row's {column} contradict each other",
             ],
             Self::Xro03 => &[
                 "Occupied exceeds open on ward {ward}, by {beds}: counted as patients beyond its open beds",

@@ -14,6 +14,15 @@ const MAX_LOOKED_AT: usize = 4096;
 /// Digits of an NHS number.
 const DIGITS: usize = 10;
 
+/// Letters and digits right beside ten digits from which on they are all one long word.
+const FEWEST_BESIDE: usize = 6;
+
+/// Characters between two groups of a number at most.
+const MOST_BETWEEN: usize = 3;
+
+/// A dash, and a blank that does not break, of UTF-8 read as Windows-1252.
+const MISREAD: [&str; 3] = ["â€“", "â€”", "Â"];
+
 /// Noughts in front of a number that a system has padded. One alone begins a telephone's number.
 const FEWEST_NOUGHTS: usize = 2;
 
@@ -207,7 +216,7 @@ fn only_digits(text: &str) -> Option<TenDigits> {
     let clean = text.chars().all(|c| c.is_ascii_digit() || (separates(c) && !separates_groups_alone(c)));
     let (first, last) = (text.find(|c: char| c.is_ascii_digit())?, text.rfind(|c: char| c.is_ascii_digit())?);
     // A care home's id is no person's number.
-    let home = text.get(first..).is_some_and(|rest| rest.chars().nth(1) == Some('-'));
+    let home = text.get(first..).is_some_and(|rest| rest.starts_with("1-"));
     (clean && !home).then(|| taken(text, first..last + 1)).flatten()
 }
 
@@ -229,11 +238,23 @@ fn in_a_row(text: &str, runs: &[Range<usize>]) -> Option<TenDigits> {
     let (before, after) = (text.get(..run.start)?, text.get(run.end..)?);
     let joined = |c: &char| c.is_ascii_alphanumeric();
     let word: Vec<char> = before.chars().rev().take_while(joined).chain(after.chars().take_while(joined)).collect();
-    let of_a_hash = word.iter().any(char::is_ascii_digit) || (word.len() > 1 && word.iter().all(char::is_ascii_hexdigit));
+    // A few letters or digits beside it are somebody's shorthand: "ED9434765919", "9434765919F83".
+    let around = before.ends_with(|c: char| joined(&c)) && after.starts_with(|c: char| joined(&c));
+    let long = (word.len() >= FEWEST_BESIDE || (around && word.len() > 1))
+        && (word.iter().any(char::is_ascii_digit) || word.iter().all(char::is_ascii_hexdigit));
+    let of_a_hash = long || (!word.is_empty() && ends_a_uuid(before));
     let digit_before = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
     let fraction = before.strip_suffix('.').is_some_and(digit_before) || has_a_fraction(after);
     let number = taken(text, run.end - DIGITS..run.end).filter(|number| !padded || number.are_of_an_issued_range())?;
     (!of_a_hash && !fraction && !is_a_homes_id(before)).then_some(number)
+}
+
+/// Whether what stands before ten digits is the rest of a UUID, but for some letters of its last group.
+fn ends_a_uuid(before: &str) -> bool {
+    let mut groups = before.rsplit('-');
+    let hexadecimal = |group: &str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    groups.next().is_some_and(|last| last.len() <= 2 && hexadecimal(last))
+        && groups.next().is_some_and(|group| group.len() == 4 && hexadecimal(group))
 }
 
 /// Whether a run of digits is ten behind noughts.
@@ -249,10 +270,10 @@ fn has_a_fraction(after: &str) -> bool {
     fraction.iter().any(|digit| *digit != '0')
 }
 
-/// Whether what stands before ten digits is the start of a CQC location id: one digit and a dash.
+/// Whether what stands before ten digits is the start of a CQC location id: a 1 and a dash.
 fn is_a_homes_id(before: &str) -> bool {
     let mut back = before.chars().rev();
-    back.next() == Some('-') && back.next().is_some_and(|c| c.is_ascii_digit()) && back.next().is_none_or(|c| !c.is_ascii_alphanumeric())
+    back.next() == Some('-') && back.next() == Some('1') && back.next().is_none_or(|c| !c.is_ascii_alphanumeric())
 }
 
 /// Groups of 3, 3 and 4 with one separator between each, or of 1, 3, 3 and 3 with commas. Groups of 3, 3 and 4 with
@@ -261,9 +282,18 @@ fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Opt
     let gap = |one: Option<&Range<usize>>, next: Option<&Range<usize>>| text.get(one?.end..next?.start);
     let single = |gap: Option<&str>| {
         // The first group may stand in brackets: "(943) 476 5919".
-        let gap = gap.map(|gap| gap.strip_prefix(')').filter(|rest| !rest.is_empty()).unwrap_or(gap));
-        let mut chars = gap?.chars();
-        chars.next().filter(|_| chars.next().is_none())
+        let gap = gap.map(|gap| gap.strip_prefix(')').filter(|rest| !rest.is_empty()).unwrap_or(gap))?;
+        if gap.chars().count() > MOST_BETWEEN {
+            return None;
+        }
+        // A sign, with blanks around it or not; blanks alone; or a dash, or a blank, that was read in the wrong encoding.
+        let mut chars = gap.trim().chars();
+        match (chars.next(), chars.next()) {
+            (None, _) => gap.chars().next(),
+            (Some(_), _) if MISREAD.contains(&gap.trim()) => Some('-'),
+            (sign, None) => sign,
+            (Some(_), Some(_)) => None,
+        }
     };
     let lengths = |count: usize| runs.iter().take(count).map(ExactSizeIterator::len).collect::<Vec<_>>();
     let gaps = |count: usize| (1..count).map(|at| single(gap(runs.get(at - 1), runs.get(at)))).collect::<Option<Vec<char>>>();
@@ -283,7 +313,7 @@ fn in_groups(text: &str, earlier: &[Range<usize>], runs: &[Range<usize>]) -> Opt
     let sign = signs.first().copied().filter(|_| commas || (count == 3 && signs.iter().all(|sign| separates(*sign))))?;
     let span = runs.first()?.start..runs.get(count - 1)?.end;
     let around = [text.get(..span.start)?.chars().next_back(), text.get(span.end..)?.chars().next()];
-    let fields = count == 3 && matches!(sign, ',' | ';' | '|') && around.contains(&Some(sign));
+    let fields = matches!(sign, ',' | ';' | '|' | '\t') && around.contains(&Some(sign));
     (!chained(count, sign) && !fields).then(|| taken(text, span)).flatten()
 }
 

@@ -23,6 +23,13 @@ pub(super) struct Column<'a> {
     cell: Cell,
 }
 
+impl Column<'_> {
+    /// Whether it is one of the table that is joined.
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.cell, Cell::Joined(_))
+    }
+}
+
 /// The columns that a table's mapping can name: its own and, as `table.column`, those of the table it joins.
 pub(super) struct Columns<'a> {
     cells: HashMap<String, Cell>,

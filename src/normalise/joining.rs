@@ -4,6 +4,7 @@
 
 use super::columns::Columns;
 use super::mapping::TableMapping;
+use super::plan::TablePlan;
 use super::table::{RawRow, RawTable};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use std::borrow::Cow;
@@ -13,25 +14,43 @@ use std::collections::HashMap;
 pub(super) struct Partners<'t> {
     /// Where the key's columns stand in the joining table.
     key: Vec<usize>,
-    rows: HashMap<Vec<Cow<'t, str>>, (RawRow<'t>, bool)>,
+    rows: HashMap<Vec<Cow<'t, str>>, Partner<'t>>,
     /// The lines of rows that do not say which row they add to, each with the column that is blank.
     keyless: Vec<(u64, &'t str)>,
     repeated: u64,
     table: &'t str,
 }
 
+/// A row of the joined table.
+#[derive(Clone, Copy)]
+pub(super) struct Partner<'t> {
+    pub(super) row: RawRow<'t>,
+    /// Another row with its key decides something else.
+    pub(super) contradicted: bool,
+    met: bool,
+}
+
 impl<'t> Partners<'t> {
-    /// Finds the rows that a table can join; `columns` are those of both tables.
-    pub(super) fn new(described: &TableMapping, table: &RawTable, other: Option<&'t RawTable>, columns: &Columns<'t>) -> Self {
+    /// Finds the rows that a table can join; `other` is the table that they are of, with the plan that leaves some of them out.
+    pub(super) fn new(
+        described: &TableMapping,
+        table: &RawTable,
+        other: Option<(&'t RawTable, &TablePlan<'_>)>,
+        plan: &TablePlan<'t>,
+    ) -> Self {
+        let columns = &plan.columns;
         let mut partners = Self { key: Vec::new(), rows: HashMap::new(), keyless: Vec::new(), repeated: 0, table: "" };
-        let (Some(join), Some(other)) = (&described.join, other) else { return partners };
+        let (Some(join), Some((other, its_plan))) = (&described.join, other) else { return partners };
         let own: Option<Vec<usize>> = join.on.iter().map(|name| table.column(name)).collect();
         let its: Option<Vec<usize>> = join.on.iter().map(|name| other.column(name)).collect();
         let (Some(own), Some(its)) = (own, its) else { return partners };
         partners.key = own;
         partners.table = &other.name;
-        let filled = |row: RawRow<'t>| (0..other.columns.len()).filter(|at| !columns.joined_text(*at, row).is_empty()).count();
-        for row in other.rows() {
+        // Only what a joined row says is asked, so any row of the table serves.
+        let any = table.rows().next();
+        let decided = |row: RawRow<'t>| any.map(|any| plan.decided(&columns.row(any, Some(row))));
+        let left_out = |row: &RawRow<'_>| its_plan.skipped(&its_plan.columns.row(*row, None), |_| false).is_some();
+        for row in other.rows().filter(|row| !left_out(row)) {
             let Some(key) = key(&its, |at| columns.joined_text(at, row)) else {
                 let blank = its.iter().find(|at| columns.joined_text(**at, row).is_empty()).and_then(|at| other.columns.get(*at));
                 partners.keyless.push((row.line, blank.map_or("", String::as_str)));
@@ -39,14 +58,17 @@ impl<'t> Partners<'t> {
             };
             match partners.rows.entry(key) {
                 std::collections::hash_map::Entry::Vacant(free) => {
-                    free.insert((row, false));
+                    free.insert(Partner { row, contradicted: false, met: false });
                 }
-                // The same row twice says nothing new; another one does. The one that says most is used, the first of equals.
-                std::collections::hash_map::Entry::Occupied(taken) if taken.get().0.numbers() == row.numbers() => {}
+                // The same row twice says nothing new; another one does. One that leaves open what the other decides is not used.
+                std::collections::hash_map::Entry::Occupied(taken) if taken.get().row.numbers() == row.numbers() => {}
                 std::collections::hash_map::Entry::Occupied(mut taken) => {
                     partners.repeated += 1;
-                    if filled(row) > filled(taken.get().0) {
-                        taken.insert((row, false));
+                    let taken = taken.get_mut();
+                    match (decided(taken.row), decided(row)) {
+                        (Some(before), Some(now)) if before.open && !now.open => taken.row = row,
+                        (Some(before), Some(now)) if !before.open && !now.open && before != now => taken.contradicted = true,
+                        _ => {}
                     }
                 }
             }
@@ -60,12 +82,12 @@ impl<'t> Partners<'t> {
     }
 
     /// The row that a row of the table joins.
-    pub(super) fn of(&mut self, row: RawRow<'t>, columns: &Columns<'t>) -> Option<RawRow<'t>> {
+    pub(super) fn of(&mut self, row: RawRow<'t>, columns: &Columns<'t>) -> Option<Partner<'t>> {
         if self.rows.is_empty() {
             return None;
         }
-        let (partner, met) = self.rows.get_mut(&key(&self.key, |at| columns.own_text(at, row))?)?;
-        *met = true;
+        let partner = self.rows.get_mut(&key(&self.key, |at| columns.own_text(at, row))?)?;
+        partner.met = true;
         Some(*partner)
     }
 
@@ -75,7 +97,7 @@ impl<'t> Partners<'t> {
             let said = format!("rows of {} that repeat the key of another row, which is used: {}", self.table, self.repeated);
             findings.push(Finding::new(Rule::Xro02, said).with_severity(Severity::Warning).in_part(part));
         }
-        let alone = self.rows.values().filter(|(_, met)| !met).count();
+        let alone = self.rows.values().filter(|partner| !partner.met).count();
         if alone > 0 {
             let said = format!("rows of {} that fit no row here and are not used: {alone}", self.table);
             findings.push(Finding::new(Rule::Str08, said).with_severity(Severity::Warning).in_part(part));

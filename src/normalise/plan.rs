@@ -114,6 +114,15 @@ pub(super) struct TablePlan<'a> {
     hints: Hints,
 }
 
+/// What a joined row decides.
+#[derive(PartialEq, Eq)]
+pub(super) struct Decided {
+    /// A deciding column is blank, and no condition speaks of that.
+    pub(super) open: bool,
+    /// Which conditions it meets.
+    met: Vec<bool>,
+}
+
 /// Counts of a row that must fit together.
 pub(super) struct Together<'a> {
     /// The whole, less its parts.
@@ -197,9 +206,11 @@ impl<'a> TablePlan<'a> {
         }
     }
 
-    /// Why a row is left out, by the first reason that applies; `None` where it is not.
-    pub(super) fn skipped(&self, row: &Row<'_>) -> Option<&'a str> {
-        self.skips.iter().find(|(when, _)| when.iter().all(|test| test.holds(row))).map(|(_, because)| *because)
+    /// Why a row is left out, by the first reason that applies; `None` where it is not. A reason that asks a column of which nobody
+    /// knows what stands there, given by `unknown`, leaves nothing out.
+    pub(super) fn skipped(&self, row: &Row<'_>, unknown: impl Fn(&str) -> bool) -> Option<&'a str> {
+        let applies = |(when, _): &&(Vec<Test<'a>>, &'a str)| when.iter().all(|test| test.holds(row) && !unknown(&test.column.name));
+        self.skips.iter().find(applies).map(|(_, because)| *because)
     }
 
     /// A column with its value in words, the value only where the column is not about a person.
@@ -257,6 +268,26 @@ impl<'a> TablePlan<'a> {
             let open = |test: &Test<'_>| test.is_left_open(row) && self.unmet(row).any(|column| column.name == test.column.name);
             unmet.all(open).then(|| (line, self.complaint(column, row)))
         })
+    }
+
+    /// What the row that a row joins decides, as far as the mapping asks.
+    pub(super) fn decided(&self, row: &Row<'_>) -> Decided {
+        let mut decided = Decided { open: false, met: Vec::new() };
+        for (column, tests) in self.conditions.iter().filter(|(column, _)| column.is_joined()) {
+            let met = decided.met.len();
+            decided.met.extend(tests.iter().map(|test| test.holds(row)));
+            decided.open |= row.text(*column).is_empty() && !decided.met.iter().skip(met).any(|met| *met);
+        }
+        let of_skips = self.skips.iter().flat_map(|(when, _)| when).filter(|test| test.column.is_joined());
+        decided.met.extend(of_skips.map(|test| test.holds(row)));
+        decided
+    }
+
+    /// The joined columns by which that is decided.
+    pub(super) fn deciding_joined(&self) -> Vec<String> {
+        let of_skips = self.skips.iter().flat_map(|(when, _)| when).map(|test| test.column);
+        let all = self.conditions.iter().map(|(column, _)| *column).chain(of_skips);
+        all.filter(Column::is_joined).map(|column| column.name.to_owned()).collect()
     }
 
     fn unmet<'s>(&'s self, row: &'s Row<'_>) -> impl Iterator<Item = Column<'a>> + 's {

@@ -10,20 +10,24 @@ use super::joining::Partners;
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
 use super::outcome::{Outcome, count};
 use super::places::Places;
-use super::plan::{Field, LinePlan, TablePlan};
+use super::plan::{Field, LinePlan, TablePlan, all_sources, columns_of};
 use super::reference::Reference;
 use super::references::{self, LikeNhsNumbers};
 use super::requests::{References, Request};
 use super::sources::Reader;
 use super::table::RawTable;
 use super::tally::Tally;
-use super::tidy::{self, Unfit};
+use super::tidy::{self, Unfit, Why};
 use super::{times, values};
 use crate::bedstate::{Line, LineType};
 use crate::feed::{Finding, Findings, ProviderCode, RowCounts, Rule, Severity, Totals};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+
+/// Fields that make beds what they are: ready, held, or closed.
+const SETTLED: [&str; 3] = ["line_type", "empty_state", "closed_reason"];
 
 /// What rows are read against.
 #[derive(Clone, Copy, Debug)]
@@ -136,13 +140,30 @@ impl Work<'_> {
     fn skip(&mut self, table: &RawTable, described: Option<&TableMapping>) {
         let rows = u64::try_from(table.len()).unwrap_or(u64::MAX);
         let keyless = self.keyless.get(&table.name).copied().unwrap_or(0);
-        let adding = rows.saturating_sub(keyless);
+        let part = described.map_or(&*table.name, part_of);
+        let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
+        let tidied = described.filter(|described| !described.skip.is_empty()).map(|described| (tidy::tidy(table, described), described));
+        if let Some((tidied, described)) = &tidied {
+            let plan = TablePlan::new(tidied.table.as_ref(), described, None);
+            for because in tidied.table.rows().filter_map(|row| plan.skipped(&plan.columns.row(row, None), |_| false)) {
+                *left_out.entry(because).or_default() += 1;
+            }
+        }
+        let adding = rows.saturating_sub(keyless).saturating_sub(left_out.values().sum());
         self.out.rows.read += rows;
         self.out.rows.rejected += keyless;
         self.out.rows.skipped += adding;
         if adding > 0 {
             let said = format!("rows of {} that only add to other rows: {adding}", table.name);
-            self.out.findings.push(Finding::new(Rule::Str08, said).in_part(described.map_or(&table.name, part_of)));
+            self.out.findings.push(Finding::new(Rule::Str08, said).in_part(part));
+        }
+        self.say_left_out(left_out, part);
+    }
+
+    fn say_left_out(&mut self, left_out: BTreeMap<&str, u64>, part: &str) {
+        for (because, rows) in left_out {
+            self.out.rows.skipped += rows;
+            self.out.findings.push(Finding::new(Rule::Str08, format!("rows left out, {because}: {rows}")).in_part(part));
         }
     }
 
@@ -157,7 +178,9 @@ impl Work<'_> {
         let tidied = tidy::tidy(table, described);
         let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
-        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other), &plan.columns);
+        let its_plan = joined.map(|(other, its)| TablePlan::new(other, its, None));
+        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other).zip(its_plan.as_ref()), &plan);
+        let deciding = plan.deciding_joined();
         if let Some((other, its)) = joined {
             self.judge_joined(described, other, its, &partners);
         }
@@ -169,29 +192,32 @@ impl Work<'_> {
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
         for (place, raw) in table.rows().enumerate() {
             self.out.rows.read += 1;
-            let row = plan.columns.row(raw, partners.of(raw, &plan.columns));
-            references::look(&plan, part, &row, tidied.unfit(place), &self.reader, &mut self.out.references_like_nhs_numbers);
-            if let Some(because) = plan.skipped(&row) {
+            let partner = partners.of(raw, &plan.columns);
+            let row = plan.columns.row(raw, partner.map(|partner| partner.row));
+            let mut unfit = Cow::Borrowed(tidied.unfit(place));
+            if let (Some(true), Some(join)) = (partner.map(|partner| partner.contradicted), &described.join) {
+                unfit.to_mut().push(Unfit::contradicted(join, &deciding));
+            }
+            references::look(&plan, part, &row, &unfit, &self.reader, &mut self.out.references_like_nhs_numbers);
+            let unknown = |column: &str| unfit.iter().any(|unfit| unfit.is_about(column));
+            if let Some(because) = plan.skipped(&row, unknown) {
                 *left_out.entry(because).or_default() += 1;
                 self.tell_of_ward(&plan, &row, |_| true);
                 continue;
             }
             if plan.copies_by.is_some_and(|column| !row.text(column).is_empty()) && !seen.insert(raw.numbers()) {
                 copies += 1;
-                self.count_copy(&plan, &row, tidied.unfit(place));
+                self.count_copy(&plan, &row, &unfit);
                 continue;
             }
-            self.row(&plan, part, &row, tidied.unfit(place));
+            self.row(&plan, part, &row, &unfit);
         }
         self.out.rows.skipped += copies;
         if let (1.., Some(column)) = (copies, plan.copies_by) {
             let said = format!("copies of rows with the same {}, equal in every field and left out: {copies}", column.name);
             self.out.findings.push(Finding::new(Rule::Str08, said).in_part(part));
         }
-        for (because, rows) in left_out {
-            self.out.rows.skipped += rows;
-            self.out.findings.push(Finding::new(Rule::Str08, format!("rows left out, {because}: {rows}")).in_part(part));
-        }
+        self.say_left_out(left_out, part);
         partners.say(part, &mut self.out.findings);
     }
 
@@ -205,10 +231,11 @@ impl Work<'_> {
                 self.out.findings.push(Finding::new(Rule::Row01, said).in_column(column).at_line(*line).in_part(part_of(its)));
             }
             self.keyless.insert(other.name.clone(), u64::try_from(partners.keyless().len()).unwrap_or(u64::MAX));
+        }
+        if its.lines.is_empty() {
             lost += partners.keyless().len();
         }
-        let of_other = format!("{}.", other.name);
-        if described.lines.iter().flat_map(|line| line.when.keys()).any(|column| column.starts_with(&of_other)) {
+        if settles(described, &format!("{}.", other.name)) {
             self.out.rejected_settling += u64::try_from(lost).unwrap_or(u64::MAX);
         }
     }
@@ -276,7 +303,7 @@ impl Work<'_> {
         self.out.findings.extend(findings.into_iter().map(|finding| finding.clone().at_line(number).in_part(part)));
         if rejected {
             self.out.rows.rejected += 1;
-            self.tell_of_kind(plan, row, &made, of_kinds);
+            self.tell_of_kind(plan, row, &made, of_kinds, !unfit.is_empty());
             let place = made.iter().map(|made| &made.located).find(|located| !located.ward.is_empty());
             let beds = self.most_beds(plan, row);
             match place {
@@ -312,19 +339,20 @@ impl Work<'_> {
     fn kinds_of_unfit(&self, plan: &TablePlan<'_>, row: &Row<'_>, unfit: &[Unfit]) -> BTreeSet<LineType> {
         let decides = |column: &str| plan.lines.iter().any(|line| line.asks(column));
         // Of a text that could not be cut, the pieces are not known either.
-        if unfit.is_empty() || unfit.iter().any(|unfit| decides(&unfit.column) || unfit.pieces.iter().any(|piece| decides(piece))) {
+        if unfit.is_empty() || unfit.iter().any(|unfit| unfit.columns().any(decides)) {
             return BTreeSet::new();
         }
         self.lines_of(plan, row, Vec::new()).made.iter().filter_map(|made| made.kind).collect()
     }
 
     /// Notes what a rejected row tells of, so that a kind of which all rows failed is not taken for none (ROW-99).
-    fn tell_of_kind(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, made: &[Made], mut kinds: BTreeSet<LineType>) {
+    fn tell_of_kind(&mut self, plan: &TablePlan<'_>, row: &Row<'_>, made: &[Made], mut kinds: BTreeSet<LineType>, unfit: bool) {
         kinds.extend(made.iter().filter_map(|made| made.kind));
         if kinds.is_empty() && plan.kinds.len() == 1 {
             kinds.extend(plan.kinds.iter().copied());
         }
-        if kinds.is_empty() && draft::can_only_be_request(plan, row, &self.reader) {
+        // A place that could not be read is no sign of a request.
+        if kinds.is_empty() && !unfit && draft::can_only_be_request(plan, row, &self.reader) {
             kinds.insert(LineType::Demand);
         }
         self.out.rejected_of_no_kind += u64::from(kinds.is_empty());
@@ -421,13 +449,22 @@ impl Work<'_> {
     }
 }
 
+/// Whether columns of another table, named with this in front, settle what a table's rows are, or whether they are left out.
+fn settles(described: &TableMapping, of_other: &str) -> bool {
+    let lines = described.lines.iter().flat_map(|line| line.when.keys());
+    let skips = described.skip.iter().flat_map(|skip| skip.when.keys());
+    let kinds = all_sources(described).filter(|(field, _)| SETTLED.contains(&field.as_str())).flat_map(|(_, source)| columns_of(source));
+    lines.chain(skips).map(String::as_str).chain(kinds).any(|column| column.starts_with(of_other))
+}
+
 /// The text itself is not repeated: where columns have slipped it could be anything.
-fn refuse_form(Unfit { column, pattern, .. }: &Unfit) -> Finding {
-    let Some(pattern) = pattern else {
-        let said = format!("{column} is blank below a row that could not be read: what it repeats is not known");
-        return Finding::new(Rule::Row01, said).in_column(column);
+fn refuse_form(Unfit { column, why, .. }: &Unfit) -> Finding {
+    let (rule, said) = match why {
+        Why::Form(pattern) => (Rule::Ref04, format!("{column} is not of the form {pattern}, so its pieces cannot be told")),
+        Why::Below => (Rule::Row01, format!("{column} is blank below a row that could not be read: what it repeats is not known")),
+        Why::Contradiction(table) => (Rule::Xro02, format!("rows of {table} with this row's {column} contradict each other")),
     };
-    Finding::new(Rule::Ref04, format!("{column} is not of the form {pattern}, so its pieces cannot be told")).in_column(column)
+    Finding::new(rule, said).in_column(column)
 }
 
 fn part_of(table: &TableMapping) -> &str {

@@ -4,7 +4,7 @@
 //! for, and splits. Refuses to do anything that the mapping does not say. A table without such keys is not touched.
 
 use super::columns::same;
-use super::mapping::{Split, TableMapping};
+use super::mapping::{Join, Split, TableMapping};
 use super::split::split_text;
 use super::table::RawTable;
 use super::values;
@@ -19,15 +19,47 @@ pub(super) struct Tidied<'t> {
     unfit: BTreeMap<usize, Vec<Unfit>>,
 }
 
-/// A text that is not of the form agreed.
+/// Why a cell cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its text is not of this form.
+    Form(String),
+    /// It is blank, and repeats a cell of a row that could not be read.
+    Below,
+    /// Rows of this other table, which it joins, contradict each other.
+    Contradiction(String),
+}
+
+/// A cell that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unfit {
     /// The column.
     pub(super) column: String,
-    /// The form; none where the cell repeats one of a row that could not be read.
-    pub(super) pattern: Option<String>,
-    /// The columns that it would have been cut into.
+    /// What is wrong with it.
+    pub(super) why: Why,
+    /// Further columns of which nobody knows what stands there.
     pub(super) pieces: Vec<String>,
+}
+
+impl Unfit {
+    /// A row whose key stands on rows of another table that decide differently, by these columns.
+    pub(super) fn contradicted(join: &Join, deciding: &[String]) -> Self {
+        Self {
+            column: join.on.first().cloned().unwrap_or_default(),
+            why: Why::Contradiction(join.table.clone()),
+            pieces: deciding.to_vec(),
+        }
+    }
+
+    /// The columns of which nobody knows what stands there.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.column.as_str()).chain(self.pieces.iter().map(String::as_str))
+    }
+
+    /// Whether a column is one of them.
+    pub(super) fn is_about(&self, column: &str) -> bool {
+        self.columns().any(|unknown| unknown == column)
+    }
 }
 
 impl Tidied<'_> {
@@ -57,15 +89,15 @@ pub(super) fn tidy<'t>(table: &'t RawTable, mapping: &TableMapping) -> Tidied<'t
         for (at, (column, above)) in columns.iter().zip(&mut above).enumerate() {
             let text = column.tidy(row.field(at), above);
             if column.copy_down && above.is_none() {
-                unfit.entry(number).or_default().push(Unfit { column: column.name.to_owned(), pattern: None, pieces: Vec::new() });
+                unfit.entry(number).or_default().push(Unfit { column: column.name.to_owned(), why: Why::Below, pieces: Vec::new() });
             }
             fields.push(text);
         }
         for (at, split) in &splits {
             if !cut(&mut fields, *at, split) {
-                let pattern = Some(split.pattern.text.clone());
+                let why = Why::Form(split.pattern.text.clone());
                 let pieces = split.pattern.pieces.iter().map(|(name, _)| name.clone()).collect();
-                unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), pattern, pieces });
+                unfit.entry(number).or_default().push(Unfit { column: split.column.clone(), why, pieces });
             }
         }
         work.push(row.line, fields.iter().map(AsRef::as_ref));
@@ -178,7 +210,7 @@ mod tests {
         assert_eq!(unfit, [2, 3]);
         assert_eq!(
             tidied.unfit(3),
-            [Unfit { column: "PLACE".into(), pattern: Some("{Bay}/{Bed}".into()), pieces: vec!["Bay".into(), "Bed".into()] }]
+            [Unfit { column: "PLACE".into(), why: Why::Form("{Bay}/{Bed}".into()), pieces: vec!["Bay".into(), "Bed".into()] }]
         );
     }
 
@@ -199,7 +231,7 @@ mod tests {
         assert_eq!(wards, ["W1", "W1", "", "W2", "W2"]);
         let unfit: Vec<usize> = (0..5).filter(|row| !tidied.unfit(*row).is_empty()).collect();
         assert_eq!(unfit, [2]);
-        assert_eq!(tidied.unfit(2), [Unfit { column: "WARD".into(), pattern: None, pieces: Vec::new() }]);
+        assert_eq!(tidied.unfit(2), [Unfit { column: "WARD".into(), why: Why::Below, pieces: Vec::new() }]);
         assert_eq!(tidied.table.broken().len(), 2);
     }
 

@@ -63,12 +63,16 @@ pub fn read(text: &str, mapping: &TableMapping, limits: &Limits) -> TableRead {
     reader.finish()
 }
 
-/// The number a file announces: digits, with or without a trailing `.0`, or thousands separators between groups of three. A
+/// The number a file announces: digits, with or without noughts behind a point, or thousands separators between groups of three. A
 /// comma elsewhere may be a decimal one: such a number is none.
 #[must_use]
 pub fn announced_number(text: &str) -> Option<u64> {
     let text = text.trim();
-    let text = text.strip_suffix(".0").unwrap_or(text);
+    let text = match text.split_once('.') {
+        Some((whole, decimals)) if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
     if !text.bytes().all(|b| b.is_ascii_digit() || b == b',') {
         return None;
     }
@@ -292,6 +296,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if let Some(total) = self.mapping.total_row.as_ref().filter(|total| self.is_total(record, total)) {
+            self.last = Some((record.line, (record.count < self.layout.width).then_some(record.count)));
             self.read_total(record, total);
             return Ok(());
         }

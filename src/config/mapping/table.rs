@@ -101,8 +101,8 @@ pub(super) fn table(section: Section<'_>, outline: &Outline, setting: &Setting<'
     if mapping.member.is_some() && part.is_some_and(|part| part.compression == Compression::Gzip) {
         section.problem("member has no effect: the file is gzip, which has no members");
     }
-    if mapping.lines.is_empty() && !(mapping.tidy.split.is_empty() && mapping.skip.is_empty()) {
-        section.problem("skip and split have no effect: the table makes no lines of its own");
+    if mapping.lines.is_empty() && !mapping.tidy.split.is_empty() {
+        section.problem("split has no effect: the table makes no lines of its own");
     }
     section.finish();
     (mapping, types)
@@ -195,8 +195,11 @@ fn apart(section: &Section<'_>, places: &[Option<usize>]) {
 fn total_row(item: &Item<'_>, own: &Columns<'_>) -> Option<TotalRow> {
     let section = item.section()?;
     let column = section.need("column").and_then(|item| own.named(&item, Use::Kept));
-    let equals = section.need("equals").and_then(|item| item.filled().map(str::to_owned));
+    let equals = section.need("equals").and_then(|item| item.filled().map(|text| text.trim().to_owned()));
     let rows = section.get("rows").and_then(|item| own.named(&item, Use::Kept));
+    if rows.is_some() && rows == column {
+        section.problem("the column that tells a total row cannot state its number of rows too");
+    }
     section.finish();
     Some(TotalRow { column: column?, equals: equals?, rows })
 }

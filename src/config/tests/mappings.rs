@@ -32,6 +32,11 @@ fn a_mapping_that_names_what_is_not_there_is_refused_with_the_nearest_name() {
     );
     check(
         "snapshot_at",
+        "total_row = { column = \"WARD\", equals = \"TOTAL\", rows = \"WARD\" }\nsnapshot_at",
+        &["23: mapping[0].table[0].total_row: the column that tells a total row cannot state its number of rows too"],
+    );
+    check(
+        "snapshot_at",
         "join = { table = \"bads\", on = [\"WARD\"] }\nsnapshot_at",
         &["23: mapping[0].table[0].join.table: the mapping has no table \"bads\"; did you mean \"beds\"?"],
     );

@@ -161,7 +161,7 @@ fn a_bed_on_the_list_of_closures_is_never_ready_whatever_the_list_leaves_blank()
         ("UNIT EAST|ward east|e-03|01 Dec 2018 09:00:00|Infection control", &closed, &[adding], 0),
         ("Unit East|Ward East|E-04|01 Dec 2018 09:00:00|Infection control", &empty, &[unused, adding], 0),
         ("Unit East|Ward East|E-03|01 Dec 2018 09:00:00|", &[], &[blank, adding], 0),
-        // Told twice, and once without its reason: the one that says more is used, wherever it stands.
+        // Told twice, and once without its reason: that one is not used, wherever it stands.
         (
             "Unit East|Ward East|E-03|01 Dec 2018 09:00:00|;Unit East|Ward East|E-03|01 Dec 2018 09:00:00|Infection control",
             &closed,

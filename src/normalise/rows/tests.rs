@@ -427,3 +427,78 @@ fn row_99_a_row_whose_text_cannot_be_cut_still_tells_of_its_kind() {
     let found = run(&mapping(vec![described]), &rows);
     assert_eq!((found.rejected_kinds.len(), found.rejected_of_no_kind), (0, 2));
 }
+
+#[test]
+fn row_01_a_reason_to_leave_rows_out_asks_nothing_of_a_text_that_cannot_be_read() {
+    let skip = |column: &str, text: &str| Skip { when: line().when(column, text).when, because: "rows of whole wards".into() };
+    let mut described = beds(&["PLACE", "TYPE"]).line(line().set("bed_base=COR"));
+    described.tidy.split = vec![Split { column: "PLACE".into(), pattern: parse_split("{WARD}/{BED}").unwrap() }];
+    described.skip = vec![skip("BED", ""), skip("TYPE", "X")];
+    let found = run(&mapping(vec![described]), &["W21/|EMP", "W21-04|EMP", "W21-05|X"]);
+    assert_eq!((found.rows.skipped, found.rows.rejected), (2, 1), "{:?}", told(&found));
+    let mut described = beds(&["WARD", "TYPE"]).line(line().set("bed_base=COR"));
+    described.tidy.copy_down = vec!["WARD".into()];
+    described.skip = vec![skip("WARD", "")];
+    let mut raw = RawTable::new("beds", described.columns.clone(), vec![true, true]);
+    raw.push(2, ["", "EMP"]);
+    raw.push_broken();
+    raw.push(4, ["", "EMP"]);
+    let found = run_at(WINTER, &mapping(vec![described]), &[raw]);
+    assert_eq!((found.rows.skipped, found.rows.rejected), (1, 1), "{:?}", told(&found));
+}
+
+#[test]
+fn f18_rows_of_a_list_that_decide_differently_reject_what_joins_them_unless_they_are_left_out() {
+    // The closures of one bed, whether ended ones are left out, what comes of it, and what is said.
+    let contradict = "XRO-02 R 2 BED: rows of clo with this row's BED contradict each other";
+    let repeat = "XRO-02 W - -: rows of clo that repeat the key of another row, which is used: 1";
+    let rows: [(&[&str], bool, &str, &[&str]); 6] = [
+        (&["1|flood|"], false, "CLO", &[]),
+        (&["1|flood|Monday"], false, "EMP", &[]),
+        (&["1|flood|", "1|flood|Monday"], false, "", &[contradict, repeat]),
+        (&["1|flood|Monday", "1|flood|"], false, "", &[contradict, repeat]),
+        (&["1|flood|Monday", "1|flood|"], true, "CLO", &[]),
+        (&["1|flood|", "1|paint|"], false, "CLO", &[repeat]),
+    ];
+    for (closures, without_ended, expected, said) in rows {
+        let described = beds(&["WARD", "TYPE", "BED"])
+            .join("clo", &["BED"])
+            .line(line().when("clo.WHY", "*").when("clo.UNTIL", "").set("line_type=CLO closed_reason=OTH"))
+            .line(line().set("empty_state=RDY"));
+        let mut list = table("clo", &["BED", "WHY", "UNTIL"]);
+        if without_ended {
+            list.skip = vec![Skip { when: line().when("UNTIL", "*").when, because: "closures that have ended".into() }];
+        }
+        let mapping = mapping(vec![described, list]);
+        let found = run_at(WINTER, &mapping, &[mapping.tables[0].raw(2, &["W21|EMP|1"]), mapping.tables[1].raw(2, closures)]);
+        let became = found.lines.first().map_or("", |line| line.line.line_type.code());
+        let told: Vec<String> = told(&found).into_iter().filter(|told| !told.starts_with("STR-08")).collect();
+        assert_eq!((became, told.iter().map(String::as_str).collect::<Vec<_>>().as_slice()), (expected, said), "{closures:?}");
+    }
+}
+
+#[test]
+fn row_99_whatever_a_joined_list_settles_its_lost_rows_are_counted() {
+    let list = || table("clo", &["BED", "KIND"]);
+    let bed = |column: &str| beds(&["WARD", "TYPE", "BED"]).join("clo", &["BED"]).line(line().set(column));
+    let by_skip = bed("empty_state=RDY")
+        .with(|table| table.skip = vec![Skip { when: line().when("clo.KIND", "virtual").when, because: "no beds".into() }]);
+    let by_field = bed("bed_base=COR").field("empty_state", codes("clo.KIND", &[("dirty", "CLN")], Some("RDY")));
+    let by_nothing = bed("empty_state=RDY").field("bay_code", column("clo.KIND"));
+    let mut second = bed("empty_state=RDY").line(line().when("clo.KIND", "*").set("line_type=CLO closed_reason=OTH"));
+    second.name = "more".into();
+    let rows = [
+        (vec![by_skip], 1),
+        (vec![by_field], 1),
+        (vec![by_nothing.clone()], 0),
+        // Of two tables only the second asks.
+        (vec![by_nothing, second], 1),
+    ];
+    for (number, (mut tables, expected)) in rows.into_iter().enumerate() {
+        tables.push(list());
+        let raw: Vec<RawTable> =
+            tables.iter().map(|table| table.raw(2, if table.name == "clo" { &["|virtual"] } else { &["W21|EMP|1"] })).collect();
+        let found = run_at(WINTER, &mapping(tables), &raw);
+        assert_eq!(found.rejected_settling, expected, "row {number}");
+    }
+}

@@ -9,8 +9,8 @@ pub use shown::may_be_shown;
 
 use super::births::DaysOf;
 use lists::{
-    BARE, BARE_BESIDE, BEHIND_WAYS, CLASSES, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES, SORTED, TELLING,
-    TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH, WHICH_OF_THINGS,
+    BARE, BARE_BESIDE, BEHIND_WAYS, BESIDE_NAMES, CLASSES, COUNTS, DAYS_OF_STAYS, DAYS_OF_THINGS, NUMBERED, NUMBERS, PERSONS, POSTCODES,
+    SORTED, TELLING, TELLING_ALONE, TELLING_ENDS, TELLING_STARTS, THINGS, THINGS_WITH_ADDRESSES, WAYS, WHICH, WHICH_OF_THINGS,
 };
 
 /// The shortest word that is looked for within a longer one.
@@ -99,11 +99,16 @@ fn words(name: &str) -> Vec<String> {
     joined_words(words)
 }
 
-/// "Service" alone is a thing, and "user" alone may be anybody; "e-mail" and "RiO" are one word, and "nm" is short for a name.
+/// "Service" alone is a thing, and "user" alone may be anybody; "e-mail", "RiO" and "N.O.K." are one word, and "nm" is short for a
+/// name.
 fn joined_words(words: Vec<String>) -> Vec<String> {
     let mut joined: Vec<String> = Vec::new();
+    let mut of_letters = false;
     for word in words {
+        let letter = word.chars().count() == 1 && word.chars().all(char::is_alphabetic);
+        let goes_on = std::mem::replace(&mut of_letters, letter) && letter;
         match joined.last_mut() {
+            Some(last) if goes_on => last.push_str(&word),
             Some(last)
                 if (last == "service" && word.starts_with("user")) || (last == "e" && word == "mail") || (last == "ri" && word == "o") =>
             {
@@ -121,6 +126,13 @@ fn joined_words(words: Vec<String>) -> Vec<String> {
 fn is_a_persons_name(words: &[String]) -> bool {
     let first = words.iter().find(|word| !is_one_of(WHICH, word));
     if first.is_some_and(|word| is_one_of(&["name"], word)) && words.last().is_some_and(|word| is_person(word)) {
+        return true;
+    }
+    // "Name/Age", "Name (full)".
+    if let [name, rest @ ..] = words
+        && name == "name"
+        && rest.iter().all(|word| BESIDE_NAMES.contains(&word.as_str()))
+    {
         return true;
     }
     let Some((last, before)) = words.split_last() else { return false };

@@ -11,9 +11,9 @@ use crate::normalise::mapping::{TableMapping, TotalRow};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Up to so many total rows are compared with every run of rows that begins or ends at another one; of more, only with the
-/// shortest run and the longest, so that a file of nothing but total rows takes no longer than another.
-const MOST_COMPARED: usize = 200;
+/// Up to so many of the nearest total rows a sum of sums is compared with, and with all rows, so that a file of nothing but total
+/// rows takes no longer than another.
+const MOST_COMPARED: usize = 400;
 
 /// What one total row states.
 #[derive(Clone, Debug)]
@@ -43,8 +43,14 @@ impl Reader<'_> {
             StatedSums { line: record.line, above: self.table.len(), rows: total.rows.as_ref().and_then(rows_of), counts: Vec::new() };
         for column in counted(self.mapping).into_iter().filter(|column| **column != total.column && Some(*column) != total.rows.as_ref()) {
             let at = self.mapping.columns.iter().position(|name| name == column);
-            if let (Some(at), Some(number)) = (at, self.field_of(record, column).and_then(announced_number)) {
-                stated.counts.push((at, number));
+            let (Some(at), Some(text)) = (at, self.field_of(record, column)) else { continue };
+            match announced_number(text) {
+                Some(number) => stated.counts.push((at, number)),
+                None if text.is_empty() || is_nothing(self.mapping, column, text) => {}
+                None => {
+                    let said = format!("The total row on line {} states no sum in {column} that can be read.", record.line);
+                    self.findings.push(Finding::new(Rule::Str07, said).in_column(column).at_line(record.line));
+                }
             }
         }
         if let (None, Some(_)) = (stated.rows, &total.rows) {
@@ -74,18 +80,20 @@ impl Reader<'_> {
     }
 
     fn check_only(&mut self, only: &StatedSums) {
+        let line = only.line;
         for (at, stated) in only.counts.iter().copied() {
             let Some(summed) = self.summed(at, &[]) else { continue };
             let sum = summed.down_to.last().copied().unwrap_or(0);
             if sum != stated {
                 let said = format!("The total row states {stated} in {}; the rows add up to {sum}.", summed.column);
-                let finding = Finding::new(Rule::Str07, said).in_column(summed.column);
+                let finding = Finding::new(Rule::Str07, said).in_column(summed.column).at_line(line);
                 self.findings.push(finding);
             }
         }
     }
 
-    /// Each of several must be the sum of a run of rows that begins or ends at it, or of all rows; and no row may be in none.
+    /// Each of several must be the sum of the rows right beside it or, where another total row is there, of rows and their sums from there on,
+    /// or of all; and no row may be in none.
     fn check_several(&mut self, several: &[StatedSums]) {
         let places: Vec<usize> = several.iter().map(|stated| stated.above).collect();
         let columns: BTreeSet<usize> = several.iter().flat_map(|stated| stated.counts.iter().map(|(at, _)| *at)).collect();
@@ -96,7 +104,10 @@ impl Reader<'_> {
             summed.push(Summed { at: None, column, down_to });
         }
         let sides = [Side::BelowTheirRows, Side::AboveTheirRows].map(|side| held_by(side, several, &summed, self.table.len()));
-        let Some(best) = sides.into_iter().min_by_key(|held| (held.misfits.len(), held.alone)) else { return };
+        let Some(best) = sides.into_iter().min_by_key(|held| (held.misfits.len(), if held.misfits.is_empty() { held.alone } else { 0 }))
+        else {
+            return;
+        };
         let off = best.misfits.into_iter().map(|(line, number, column)| {
             let said = format!("The total row on line {line} states {number} in {column}; no rows beside it add up to that.");
             Finding::new(Rule::Str07, said).in_column(column).at_line(line)
@@ -114,12 +125,7 @@ impl Reader<'_> {
     fn summed(&self, at: usize, places: &[usize]) -> Option<Summed<'_>> {
         let mapping = self.mapping;
         let column = mapping.columns.get(at).filter(|column| !mapping.tidy.blank_means.contains_key(*column))?;
-        let here = mapping.tidy.null_in.get(column).into_iter().flatten();
-        let nothing: Vec<&String> = mapping.null.iter().chain(here).collect();
-        let number = |text: &str| {
-            let blank = text.is_empty() || nothing.iter().any(|token| token.trim().eq_ignore_ascii_case(text));
-            if blank { Some(0) } else { announced_number(text) }
-        };
+        let number = |text: &str| if text.is_empty() || is_nothing(mapping, column, text) { Some(0) } else { announced_number(text) };
         let mut ends = places.iter().copied().peekable();
         let (mut sum, mut down_to) = (0_u64, vec![0]);
         for (nth, row) in self.table.rows().enumerate() {
@@ -143,27 +149,29 @@ struct Held<'m> {
 
 /// Holds total rows against the runs of rows that they may be the sums of.
 fn held_by<'m>(side: Side, several: &[StatedSums], summed: &[Summed<'m>], all_rows: usize) -> Held<'m> {
+    let ends: Vec<usize> = std::iter::once(0).chain(several.iter().map(|stated| stated.above)).chain([all_rows]).collect();
     // Where sums begin, less where they end.
     let mut covered = vec![0_i64; several.len() + 2];
     let (mut misfits, mut stated_any) = (Vec::new(), false);
     for (nth, stated) in several.iter().enumerate() {
         let held: Vec<(&Summed<'m>, u64)> = summed.iter().filter_map(|summed| Some((summed, stated.of(summed.at)?))).collect();
-        let Some((first, number)) = held.first() else { continue };
+        let Some(first) = held.first() else { continue };
         stated_any = true;
+        let runs = side.runs(nth + 1, &ends);
         let fits = |run: &Range<usize>| held.iter().all(|(summed, stated)| summed.over(run) == Some(*stated));
         // Of several runs that fit, the longest: a grand total below a single ward's is that of both.
-        match side.runs(nth + 1, several.len()).into_iter().filter(fits).max_by_key(ExactSizeIterator::len) {
+        match runs.iter().filter(|run| fits(run)).max_by_key(|run| run.len()) {
             Some(run) => {
                 covered.get_mut(run.start).into_iter().for_each(|begun| *begun += 1);
                 covered.get_mut(run.end).into_iter().for_each(|begun| *begun -= 1);
             }
-            // Which of its columns is off nobody can tell where no run is agreed.
             None => {
-                misfits.push((stated.line, *number, summed.iter().find(|summed| summed.at == first.at).map_or("", |known| known.column)))
+                let off = |(summed, stated): &&(&Summed<'_>, u64)| runs.iter().all(|run| summed.over(run) != Some(*stated));
+                let (summed, stated_there) = held.iter().find(off).unwrap_or(first);
+                misfits.push((stated.line, *stated_there, summed.column));
             }
         }
     }
-    let ends: Vec<usize> = std::iter::once(0).chain(several.iter().map(|stated| stated.above)).chain([all_rows]).collect();
     let within = covered.iter().scan(0_i64, |open, begun| {
         *open += begun;
         Some(*open > 0)
@@ -196,19 +204,33 @@ enum Side {
 }
 
 impl Side {
-    /// The runs of rows that a total row may be the sum of, as numbers of the places where total rows stand: 0 is the start, `all`
-    /// and one more is the end. All rows together may have theirs anywhere.
-    fn runs(self, nth: usize, all: usize) -> Vec<Range<usize>> {
-        let end = all + 1;
-        let mut runs: Vec<Range<usize>> = match (self, all > MOST_COMPARED) {
-            (Self::BelowTheirRows, false) => (0..nth).map(|from| from..nth).collect(),
-            (Self::BelowTheirRows, true) => vec![0..nth, nth - 1..nth],
-            (Self::AboveTheirRows, false) => (nth + 1..=end).map(|to| nth..to).collect(),
-            (Self::AboveTheirRows, true) => vec![nth..nth + 1, nth..end],
+    /// The runs of rows that a total row may be the sum of, as numbers of the places in `ends`, where total rows stand: 0 is the start.
+    /// Where rows stand right beside it, it is theirs alone: with a run of any length, rows that were lost would be made up for
+    /// by a small ward next to them. Where another total row does, it is the sum of sums. All rows together may have theirs at either end.
+    fn runs(self, nth: usize, ends: &[usize]) -> Vec<Range<usize>> {
+        let end = ends.len().saturating_sub(1);
+        let own = match self {
+            Self::BelowTheirRows => nth.saturating_sub(1)..nth,
+            Self::AboveTheirRows => nth..nth + 1,
         };
-        runs.push(0..end);
+        if ends.get(own.clone().start..=own.end).is_some_and(|ends| length(ends) > 0) {
+            return vec![own];
+        }
+        let mut runs: Vec<Range<usize>> = match self {
+            Self::BelowTheirRows => (nth.saturating_sub(MOST_COMPARED)..nth).chain([0]).map(|from| from..nth).collect(),
+            Self::AboveTheirRows => (nth + 1..=end).take(MOST_COMPARED).chain([end]).map(|to| nth..to).collect(),
+        };
+        if nth == 1 || nth + 1 == end {
+            runs.push(0..end);
+        }
         runs
     }
+}
+
+/// Whether a text means "nothing here" in a column.
+fn is_nothing(mapping: &TableMapping, column: &str, text: &str) -> bool {
+    let here = mapping.tidy.null_in.get(column).into_iter().flatten();
+    mapping.null.iter().chain(here).any(|token| token.trim().eq_ignore_ascii_case(text))
 }
 
 fn length(ends: &[usize]) -> usize {

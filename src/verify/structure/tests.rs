@@ -68,6 +68,9 @@ fn str_07_the_counts_of_a_total_row_are_held_against_the_rows() {
         (format!("{ROW}{ROW}"), "TOTAL,,,,,,166\n", ""),
         (format!("{ROW}{ROW}"), "TOTAL,,,,,,100\n", wrong),
         (format!("{ROW}{ROW}"), "TOTAL,,,,,,\n", ""),
+        (format!("{ROW}{ROW}"), "TOTAL,,,,,,166.00\n", ""),
+        (format!("{}{ROW}", row("83.00")), "TOTAL,,,,,,100\n", wrong),
+        (format!("{ROW}{ROW}"), "TOTAL,,,,,,#REF!\n", "STR-07 F The total row on line 4 states no sum in AGE that can be read."),
         (format!("{}{}", row("1,000"), row("")).replace("1,000", "\"1,000\""), "TOTAL,,,,,,1000\n", ""),
         // A cell that is no number rejects its row, and a row that cannot be cut is in no sum.
         (format!("{ROW}{}", row("many")), "TOTAL,,,,,,100\n", ""),
@@ -101,7 +104,7 @@ fn str_07_several_total_rows_are_sums_of_rows_beside_them_and_leave_no_row_out()
     let off =
         |line: u64, stated: u64| format!("STR-07 F The total row on line {line} states {stated} in AGE; no rows beside it add up to that.");
     let cut = |rows: u64| format!("STR-06 F {rows} of the rows are in no total row's sum: the file may be cut short.");
-    let rows: [(&str, bool, String); 18] = [
+    let rows: [(&str, bool, String); 19] = [
         // Subtotals below their rows, with and without a grand total; two deep; above their rows.
         ("r1 r2 3 r4 4 7", false, String::new()),
         ("r1 r2 3 r4 4", false, String::new()),
@@ -117,11 +120,13 @@ fn str_07_several_total_rows_are_sums_of_rows_beside_them_and_leave_no_row_out()
         ("r1 r2 3 4 7", false, off(5, 4) + &off(6, 7)),
         ("r1 r2 3 r4", false, String::from("STR-07 F The total row states 3 in AGE; the rows add up to 7.")),
         ("r1 1 r2 2 r4 r5", false, cut(2)),
-        ("r1 r2 3/2 r4 4/2 7/3", true, "STR-07 F The total row on line 6 states 4 in AGE; no rows beside it add up to that.".into()),
+        ("r1 r2 3/2 r4 4/2 7/3", true, "STR-07 F The total row on line 6 states 2 in STATUS; no rows beside it add up to that.".into()),
         // Several that state nothing are headings; a number of rows alone is held too.
         ("r1  r2 ", false, String::new()),
         ("r1 /1 r2 /1 /2", true, String::new()),
-        ("r1 /1 r2 /2 /3", true, "STR-07 F The total row on line 6 states 3 in STATUS; no rows beside it add up to that.".into()),
+        ("r1 /1 r2 /2 /3", true, [(5, 2), (6, 3)].map(|(line, rows)| off(line, rows).replace("AGE", "STATUS")).concat()),
+        // A small ward above makes up for no row that was lost.
+        ("r1 1 r10 r13 24", false, off(6, 24)),
         ("r1 1 r2 2/1 3/2", true, "STR-06 F The total row does not state a number of rows.".into()),
         ("r1 1/1 r2 2/1 9", false, off(6, 9)),
     ];
@@ -139,6 +144,15 @@ fn str_07_several_total_rows_are_sums_of_rows_beside_them_and_leave_no_row_out()
         let (found, _) = said(&text(&format!("{wards}{last}")), &mapping, &Limits::default());
         let of_it: Vec<&str> = found.split('|').filter(|f| f.starts_with("STR-07") || f.starts_with("STR-06")).collect();
         assert_eq!(of_it.join(""), expected);
+    }
+}
+
+#[test]
+fn str_10_a_total_row_that_is_cut_is_one_that_was_cut() {
+    let row = "03/12/2018 10:15,RM102,W1,B1,OCC,F,83\n";
+    for (end, cut) in [("TOTAL", true), ("TOTAL,,,,1", true), ("TOTAL,,,,1,,", false), ("TOTAL,,,,1,,\n", false)] {
+        let (found, _) = said(&format!("{HEAD}{row}{end}"), &beds(), &Limits::default());
+        assert_eq!(found.contains("STR-10 F The last line (line 3) has "), cut, "{end}: {found}");
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) const PERSONS: &[&str] = &[
     "client",
     "resident",
     "occupant",
+    "occupier",
     "person",
     "tenant",
     "customer",
@@ -193,9 +194,12 @@ pub(super) const WHICH: &[&str] = &[
 /// Those of them by which things are named, and people are not: "Short name".
 pub(super) const WHICH_OF_THINGS: &[&str] = &["short", "long"];
 
+/// Words behind "name" that leave it a person's.
+pub(super) const BESIDE_NAMES: &[&str] = &["full", "age", "sex", "gender", "title", "dob"];
+
 /// The people of whom a column that is named for nothing else holds one in each row: as good as always by name.
 pub(super) const BARE: &[&str] =
-    &["patient", "pt", "pat", "serviceuser", "client", "resident", "occupant", "person", "kin", "nok", "nextofkin"];
+    &["patient", "pt", "pat", "serviceuser", "client", "resident", "occupant", "occupier", "person", "kin", "nok", "nextofkin"];
 
 /// Words beside one of those that change nothing.
 pub(super) const BARE_BESIDE: &[&str] =
@@ -221,10 +225,13 @@ pub(super) const TELLING: &[&str] = &[
     "birthdate",
     "birthdt",
     "birthday",
+    "birthyear",
     "yearofbirth",
     "datebirth",
     "nhsnum",
     "hospitalnum",
+    "hospitalunitn",
+    "medicalrecord",
     "hospnum",
     "freetext",
     "comment",
@@ -245,6 +252,9 @@ pub(super) const TELLING_ENDS: &[&str] = &[
     "hospno",
     "hospitalnbr",
     "hospnbr",
+    "hospitalnr",
+    "hospnr",
+    "nhsnr",
     "initials",
     "notes",
     "note",
@@ -294,6 +304,7 @@ pub(super) const TELLING_ALONE: &[&str] = &[
     "pcd",
     "pcds",
     "pcode",
+    "postcd",
     "street",
     "housenumber",
     "houseno",
@@ -303,7 +314,7 @@ pub(super) const TELLING_ALONE: &[&str] = &[
 pub(super) const POSTCODES: &[&str] = &["postcode", "postalcode"];
 
 /// Words that make a number of the person or the thing before them.
-pub(super) const NUMBERS: &[&str] = &["id", "no", "num", "nbr", "number", "ref", "reference", "identifier", "key"];
+pub(super) const NUMBERS: &[&str] = &["id", "no", "nr", "num", "nbr", "urn", "ident", "number", "ref", "reference", "identifier", "key"];
 
 /// What, with one of those behind it, is a person's number or that of a stay, by which a person is found.
 pub(super) const NUMBERED: &[&str] =

@@ -145,7 +145,8 @@ impl Reader<'_> {
             ["as"] => self.derived(section, field, column.as_deref()),
             [] if *kind == Kind::Instant => {
                 let formats = section.need("format").map(|item| formats::formats(&item, Wanted::DateAndTime)).unwrap_or_default();
-                Some(Reading::Instant { formats, unknown_time: unknown_time(section) })
+                let unknown_time = unknown_time(section, &formats);
+                Some(Reading::Instant { formats, unknown_time })
             }
             [] => Some(list.map_or(Reading::Text, whole_list)),
             _ => {
@@ -262,7 +263,7 @@ enum GenderList {
 }
 
 /// `unknown_time = "00:00:00"`: how a source writes the time of day that it does not know.
-fn unknown_time(section: &Section<'_>) -> Option<String> {
+fn unknown_time(section: &Section<'_>, formats: &[String]) -> Option<String> {
     let item = section.get("unknown_time")?;
     let time = item.text()?;
     let pieces: Vec<&str> = time.split(':').collect();
@@ -271,6 +272,10 @@ fn unknown_time(section: &Section<'_>) -> Option<String> {
     if !(2..=3).contains(&pieces.len()) || !pieces.iter().zip([24, 60, 60]).all(|(piece, end)| below(piece, end)) {
         item.problem("must be a time of day as the column writes it, such as \"00:00:00\"");
         return None;
+    }
+    let has_seconds = |format: &String| ["%S", "%T"].iter().any(|code| format.contains(code));
+    if !formats.is_empty() && !formats.iter().any(|format| has_seconds(format) == (pieces.len() == 3)) {
+        item.problem("no time in the agreed format ends so: one has seconds, and the other has not");
     }
     Some(time.to_owned())
 }

@@ -100,6 +100,10 @@ fn codes_that_the_dataset_does_not_have_are_refused() {
             "bay_code.unknown_time: bay_code is not a time: an unknown time has no effect here",
         ),
         (
+            "source_updated_at = { column = \"AT\", format = \"%d/%m/%Y %H:%M\", unknown_time = \"00:00:00\" }",
+            "source_updated_at.unknown_time: no time in the agreed format ends so: one has seconds, and the other has not",
+        ),
+        (
             "source_updated_at = { column = \"AT\", format = \"%d/%m/%Y %H:%M\", unknown_time = \"24:00\" }",
             "source_updated_at.unknown_time: must be a time of day as the column writes it, such as \"00:00:00\"",
         ),

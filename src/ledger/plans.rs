@@ -79,7 +79,7 @@ fn of_retention(reader: &Reader, id: DeliveryId, at: Timestamp) {
     reader.original_gone(id).unwrap();
     reader.release_request(id, at).unwrap();
     reader.times_back_to(at).unwrap();
-    reader.is_gone(id, Class::Sums).unwrap();
+    reader.is_gone(id, super::Class::Sums).unwrap();
     reader.trimmed_before().unwrap();
 }
 

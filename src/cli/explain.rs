@@ -134,6 +134,7 @@ fn step(event: &Event) -> Option<String> {
         | Event::HoldPlaced { .. }
         | Event::HoldEnded { .. }
         | Event::Disposing { .. }
+        | Event::Spared { .. }
         | Event::Disposed { .. }
         | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }

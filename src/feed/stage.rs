@@ -156,7 +156,11 @@ impl Stage {
             Self::Loaded { snapshot: old } => {
                 matches!(next, Self::Loaded { snapshot: new } if (new.lead, new.slot) == (old.lead, old.slot) && new.version > old.version)
             }
-            Self::Quarantined { discarded: true, .. } | Self::HandedBack { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
+            // What retention was about to delete, and a legal hold came before that: it waits for a decision again.
+            Self::Quarantined { sealed, discarded: true } => {
+                matches!(next, Self::Quarantined { sealed: still, discarded: false } if still == sealed)
+            }
+            Self::HandedBack { .. } | Self::Duplicate { .. } | Self::Tested { .. } => false,
             Self::Quarantined { sealed, discarded: false } => match next {
                 Self::Landed => !sealed,
                 Self::Quarantined { discarded, sealed: still } => *discarded && still == sealed,
@@ -217,8 +221,8 @@ mod tests {
             (&sealed, &[&sealed_gone, &sealed_back]),
             (&back, &[]),
             (&sealed_back, &[]),
-            (&gone, &[]),
-            (&sealed_gone, &[]),
+            (&gone, &[&held]),
+            (&sealed_gone, &[&sealed]),
             (&duplicate, &[]),
             (&tested, &[]),
         ];

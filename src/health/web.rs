@@ -220,6 +220,7 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::HoldPlaced { .. }
         | Event::HoldEnded { .. }
         | Event::Disposing { .. }
+        | Event::Spared { .. }
         | Event::Disposed { .. }
         | Event::Trimmed { .. }
         | Event::EpisodeOpened { .. }

@@ -17,6 +17,7 @@ pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("delivery", &["id"]),
     ("disposal", &["number"]),
     ("disposed", &["delivery", "class"]),
+    ("disposed_again", &["disposal", "delivery"]),
     ("episode", &["key"]),
     ("feed", &["provider"]),
     ("hold", &["number"]),

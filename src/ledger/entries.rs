@@ -121,6 +121,20 @@ pub enum Event {
     Disposing {
         /// What goes, and by which rule.
         disposal: Box<Disposal>,
+        /// Of these, what an earlier disposal took already, and what came back since.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        again: Vec<DeliveryId>,
+    },
+    /// A legal hold came before a disposal was done: what it covers and was still there stays after all.
+    Spared {
+        /// The disposal's number.
+        disposal: u32,
+        /// The deliveries whose things stay.
+        ids: Vec<DeliveryId>,
+        /// How much of what the disposal counted they are: files, or rows of tables.
+        items: u64,
+        /// Their bytes, where they are files.
+        bytes: u64,
     },
     /// They are gone.
     Disposed {
@@ -371,6 +385,7 @@ impl Event {
             | Self::HoldPlaced { .. }
             | Self::HoldEnded { .. }
             | Self::Disposing { .. }
+            | Self::Spared { .. }
             | Self::Disposed { .. }
             | Self::Trimmed { .. }
             | Self::ReplayAsked { .. }

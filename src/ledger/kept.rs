@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Most disposals that one query gives, the newest.
 const MAX_DISPOSALS: u32 = 10_000;
+/// Most entries whose times are looked at.
+const MOST_TIMES: u32 = 500_000;
 
 /// The tables; made beside the others.
 pub(super) const TABLES: &str = "
@@ -41,6 +43,12 @@ CREATE TABLE IF NOT EXISTS disposed (
     disposal INTEGER NOT NULL REFERENCES disposal,
     PRIMARY KEY (delivery, class)
 ) STRICT, WITHOUT ROWID;
+-- What another disposal of its class took before, and what came back since.
+CREATE TABLE IF NOT EXISTS disposed_again (
+    disposal INTEGER NOT NULL REFERENCES disposal,
+    delivery TEXT NOT NULL,
+    PRIMARY KEY (disposal, delivery)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS trimmed (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     before   TEXT NOT NULL
@@ -62,8 +70,8 @@ pub(super) fn hold_ended(connection: &Connection, at: Timestamp, hold: u32, by: 
     )
 }
 
-/// Records what is to go.
-pub(super) fn disposing(connection: &Connection, at: Timestamp, disposal: &Disposal) -> Result<(), LedgerError> {
+/// Records what is to go; `again`: what of it went before.
+pub(super) fn disposing(connection: &Connection, at: Timestamp, disposal: &Disposal, again: &[DeliveryId]) -> Result<(), LedgerError> {
     let Disposal { number, class, rule, before, ids, items, bytes } = disposal;
     run(
         connection,
@@ -77,7 +85,24 @@ pub(super) fn disposing(connection: &Connection, at: Timestamp, disposal: &Dispo
             params![id.to_string(), class.as_str(), number],
         )
     };
-    ids.iter().try_for_each(one)
+    ids.iter().try_for_each(one)?;
+    let sql = "INSERT INTO disposed_again (disposal, delivery) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    again.iter().try_for_each(|id| run(connection, sql, params![number, id.to_string()]))
+}
+
+/// Records that a part of it stays, so much of what was counted.
+pub(super) fn spared(connection: &Connection, disposal: u32, ids: &[DeliveryId], items: u64, bytes: u64) -> Result<(), LedgerError> {
+    for id in ids {
+        for table in ["disposed", "disposed_again"] {
+            let sql = format!("DELETE FROM {table} WHERE delivery = ?1 AND disposal = ?2");
+            run(connection, &sql, params![id.to_string(), disposal])?;
+        }
+    }
+    run(
+        connection,
+        "UPDATE disposal SET items = max(0, items - ?2), bytes = max(0, bytes - ?3) WHERE number = ?1",
+        params![disposal, items, bytes],
+    )
 }
 
 /// Records that it is gone.
@@ -200,14 +225,33 @@ impl Reader {
         Ok(self.life(delivery)?.and_then(|life| ReleaseRequest::standing(&life.entries, now)))
     }
 
-    /// When the newest entry was recorded; `None` for an empty ledger.
+    /// When entries were recorded, from the newest back to the first that is older than an instant, that one included. Bounded by what
+    /// was recorded since, and by far more than a day of hundreds of feeds.
     ///
     /// # Errors
     /// The query failed.
-    pub fn newest_at(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let sql = "SELECT at FROM entry ORDER BY seq DESC LIMIT 1";
-        let text: Option<String> = self.connection().query_row(sql, [], |row| row.get(0)).optional().map_err(LedgerError::Read)?;
-        text.as_deref().map(time).transpose()
+    pub fn times_back_to(&self, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+        let sql = format!("SELECT at FROM entry ORDER BY seq DESC LIMIT {MOST_TIMES}");
+        let mut statement = self.connection().prepare(&sql).map_err(LedgerError::Read)?;
+        let mut rows = statement.query([]).map_err(LedgerError::Read)?;
+        let mut times = Vec::new();
+        while let Some(row) = rows.next().map_err(LedgerError::Read)? {
+            let at = time(&row.get::<_, String>(0).map_err(LedgerError::Read)?)?;
+            times.push(at);
+            if at < since {
+                break;
+            }
+        }
+        Ok(times)
+    }
+
+    /// Whether a disposal took a thing of a delivery: a file, lines, or sums and findings.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn is_gone(&self, delivery: DeliveryId, class: Class) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM disposed WHERE delivery = ?1 AND class = ?2)";
+        self.connection().query_row(sql, [delivery.to_string().as_str(), class.as_str()], |row| row.get(0)).map_err(LedgerError::Read)
     }
 
     /// When the derived tables last let go of what is old.
@@ -232,9 +276,11 @@ impl Reader {
             let texts: (String, String, String, String, Option<String>) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(6)?, row.get(7)?);
             Ok((row.get::<_, u32>(0)?, texts, row.get::<_, u64>(4)?, row.get::<_, u64>(5)?))
         })?;
+        let again = if self.has_table("disposed_again")? { "UNION SELECT delivery FROM disposed_again WHERE disposal = ?1" } else { "" };
+        let named = format!("SELECT delivery FROM disposed WHERE disposal = ?1 {again} ORDER BY delivery");
         rows.into_iter()
             .map(|(number, (class, rule, before, planned_at, done_at), items, bytes)| {
-                let ids = self.all("SELECT delivery FROM disposed WHERE disposal = ?1 ORDER BY delivery", [number], |row| row.get(0))?;
+                let ids = self.all(&named, [number], |row| row.get(0))?;
                 let id = |text: &String| text.parse().map_err(|_| LedgerError::Unreadable { what: format!("the delivery id {text}") });
                 let class = Class::ALL.iter().copied().find(|known| known.as_str() == class);
                 let class = class.ok_or_else(|| LedgerError::Unreadable { what: format!("the class of disposal {number}") })?;
@@ -247,7 +293,12 @@ impl Reader {
 
     /// Whether there are such tables: a ledger that an older bedfeed wrote, and no newer one has opened yet, has none.
     pub(super) fn keeps_disposals(&self) -> Result<bool, LedgerError> {
-        self.one::<i64>("SELECT count(*) FROM sqlite_master WHERE name = 'disposed'").map(|count| count > 0)
+        self.has_table("disposed")
+    }
+
+    fn has_table(&self, name: &str) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?1)";
+        self.connection().query_row(sql, [name], |row| row.get(0)).map_err(LedgerError::Read)
     }
 
     fn one<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<T, LedgerError> {

@@ -52,7 +52,7 @@ async fn holds_and_disposals_are_recorded_and_read_and_an_old_ledger_has_none() 
         |number, class| Disposal { number, class, rule: "raw_days = 30".into(), before, ids: vec![delivery.id], items: 1, bytes: 3 };
     for (number, class) in [(1, Class::Raw), (2, Class::Rows)] {
         assert_eq!(bench.reader().next_disposal().unwrap(), number);
-        bench.append(vec![Event::Disposing { disposal: Box::new(disposal(number, class)) }]).await;
+        bench.append(vec![Event::Disposing { disposal: Box::new(disposal(number, class)), again: vec![] }]).await;
     }
     assert_eq!(bench.reader().unfinished_disposals().unwrap().len(), 2);
     bench.append(vec![Event::Disposed { disposal: 1 }]).await;
@@ -64,7 +64,7 @@ async fn holds_and_disposals_are_recorded_and_read_and_an_old_ledger_has_none() 
     assert_eq!(bench.reader().original_gone(delivery.id).unwrap().unwrap().disposal, disposal(1, Class::Raw));
     assert!(bench.reader().audit(&[]).unwrap().chain.is_ok());
 
-    let old = "DROP TABLE hold; DROP TABLE disposed; DROP TABLE disposal; DROP TABLE trimmed; PRAGMA user_version = 2;";
+    let old = "DROP TABLE hold; DROP TABLE disposed; DROP TABLE disposed_again; DROP TABLE disposal; DROP TABLE trimmed; PRAGMA user_version = 2;";
     Connection::open(&bench.path).unwrap().execute_batch(old).unwrap();
     let reader = bench.reader();
     assert!(
@@ -119,4 +119,47 @@ async fn derived_tables_let_go_of_what_is_old_and_keep_what_is_compared_with() {
         .filter(|entry| matches!(&entry.event, Event::Moved { report: Some(report), .. } if report.findings.iter().count() == 3))
         .count();
     assert_eq!(told, 1, "the entries keep it all");
+}
+
+#[tokio::test]
+async fn what_goes_twice_is_named_by_both_and_what_a_hold_spares_by_neither() {
+    let bench = Bench::new();
+    let (one, two) = (delivery(1).id, delivery(2).id);
+    let disposal = |number, ids, items| Disposal {
+        number,
+        class: Class::Sums,
+        rule: "sum_days = 28".into(),
+        before: at("2018-12-03T10:00:00Z"),
+        ids,
+        items,
+        bytes: 0,
+    };
+    let disposing = |number, ids, items, again| Event::Disposing { disposal: Box::new(disposal(number, ids, items)), again };
+    let spared = |disposal, ids, items| Event::Spared { disposal, ids, items, bytes: 0 };
+    bench.append(vec![disposing(1, vec![one, two], 7, vec![]), spared(1, vec![two], 3), Event::Disposed { disposal: 1 }]).await;
+    bench.append(vec![disposing(2, vec![one, two], 9, vec![one])]).await;
+    let reader = bench.reader();
+    let named = |rows: Vec<super::DisposalRow>| rows.into_iter().map(|row| row.disposal).collect::<Vec<_>>();
+    assert_eq!(named(reader.unfinished_disposals().unwrap()), [disposal(2, vec![one, two], 9)]);
+    assert_eq!(named(reader.disposals(9).unwrap())[1], disposal(1, vec![one], 4));
+    bench.append(vec![spared(2, vec![one, two], 99), Event::Disposed { disposal: 2 }]).await;
+    let reader = bench.reader();
+    assert_eq!(named(reader.disposals(9).unwrap()), [disposal(2, vec![], 0), disposal(1, vec![one], 4)]);
+    assert_eq!([one, two].map(|id| reader.is_gone(id, Class::Sums).unwrap()), [true, false]);
+    assert!(!reader.is_gone(one, Class::Rows).unwrap());
+    assert!(reader.audit(&[]).unwrap().is_fine());
+}
+
+#[tokio::test]
+async fn times_are_read_back_to_the_first_that_is_older() {
+    let bench = Bench::new();
+    assert!(bench.reader().times_back_to(at("2018-12-03T10:00:00Z")).unwrap().is_empty());
+    let times = ["2018-12-01T10:00:00Z", "2018-12-02T10:00:00Z", "2018-12-03T12:00:00Z", "2018-12-03T11:00:00Z"].map(at);
+    for time in times {
+        bench.ledger.append(time, vec![Event::Stopped]).await.unwrap();
+    }
+    for (since, count) in [("2018-12-03T11:30:00Z", 1), ("2018-12-03T11:00:00Z", 3), ("2018-12-01T00:00:00Z", 4)] {
+        let expected: Vec<Timestamp> = times.into_iter().rev().take(count).collect();
+        assert_eq!(bench.reader().times_back_to(at(since)).unwrap(), expected, "{since}");
+    }
 }

@@ -79,7 +79,8 @@ fn of_retention(reader: &Reader, id: DeliveryId, at: Timestamp) {
     reader.gone(id).unwrap();
     reader.original_gone(id).unwrap();
     reader.release_request(id, at).unwrap();
-    reader.newest_at().unwrap();
+    reader.times_back_to(at).unwrap();
+    reader.is_gone(id, super::Class::Sums).unwrap();
     reader.trimmed_before().unwrap();
 }
 

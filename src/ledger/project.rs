@@ -38,7 +38,8 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
         }),
         Event::HoldPlaced { hold } => kept::hold_placed(connection, at, hold),
         Event::HoldEnded { hold, by, reason, .. } => kept::hold_ended(connection, at, *hold, by, reason),
-        Event::Disposing { disposal } => kept::disposing(connection, at, disposal),
+        Event::Disposing { disposal, again } => kept::disposing(connection, at, disposal, again),
+        Event::Spared { disposal, ids, items, bytes } => kept::spared(connection, *disposal, ids, *items, *bytes),
         Event::Disposed { disposal } => kept::disposed(connection, at, *disposal),
         Event::Trimmed { before } => kept::trimmed(connection, *before),
         Event::FeedExpected { provider, first_slot } => run(

@@ -156,6 +156,20 @@ impl Pipeline {
         self.name_the_abandoned().await
     }
 
+    /// Whether the ledger knows every original that may have been acknowledged.
+    ///
+    /// # Errors
+    /// The folders cannot be read.
+    pub fn knows_its_originals(&self, known: &BTreeMap<DeliveryId, bool>) -> Result<bool, PipelineError> {
+        let store = &self.inner.store;
+        for id in store.accepted_ids().map_err(PipelineError::Folders)? {
+            if !known.contains_key(&id) && !store.is_unrecorded(id).map_err(PipelineError::Folders)? {
+                return Ok(false);
+            }
+        }
+        Ok(store.quarantined_ids().map_err(PipelineError::Folders)?.iter().all(|id| known.contains_key(id)))
+    }
+
     fn clear_unknown(&self, unknown: BTreeSet<DeliveryId>, never_acknowledged: bool) -> Result<(), PipelineError> {
         for id in unknown {
             if !never_acknowledged {

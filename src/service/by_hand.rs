@@ -27,7 +27,6 @@ pub struct ByHand {
     publisher: Publisher,
     published: Published,
     workers: Workers,
-    known: Option<Timestamp>,
     state_dir: PathBuf,
     limit: u64,
 }
@@ -46,7 +45,6 @@ impl ByHand {
             publisher: books.publisher(settings),
             published: Published::default(),
             workers: Workers::new(books.pipeline.clone()),
-            known: books.known,
             state_dir: settings.state_dir.clone(),
             limit,
             books,
@@ -127,8 +125,8 @@ impl ByHand {
     /// # Errors
     /// What the daemon would log before it tries again.
     pub async fn retain(&mut self) -> Result<(), String> {
-        let (pipeline, now) = (&self.books.pipeline, self.books.clock.now());
-        keeping::round(pipeline, &mut self.known, now).await.map_err(|error| error_chain(&error))
+        let Books { pipeline, house, clock, .. } = &self.books;
+        keeping::round(pipeline, house, clock.now()).await.map(drop).map_err(|error| error_chain(&error))
     }
 
     /// Places a legal hold; gives its number.

@@ -110,6 +110,11 @@ impl House {
         })
     }
 
+    /// Whether the ledger may not be the one that was written here last.
+    pub(super) fn in_doubt(&self) -> bool {
+        self.doubt().is_some()
+    }
+
     /// Takes note of how many snapshots the warehouse has that the ledger does not know.
     pub(super) fn note_unknown_snapshots(&self, count: usize) {
         self.unknown_snapshots.store(count, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use crate::config::{Provider, Settings};
 use crate::feed::{Clock, ProviderCode, Slot, error_chain};
 use crate::forward::{AgreementRow, Control, FeedFact, FileFact, MappingRow, ProviderRow, ReferenceRows, SlotFact, Warehouse};
 use crate::health::{HealthFeed, standing_of};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Class, Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Publisher {
     /// What the ledger has recorded after the entry `after` (at first: what moved since `since`), how every feed's slots
     /// stand, and the entry up to which this says all. Entries, not times: the clock may be set back.
     async fn facts(&self, after: Option<u64>, since: Timestamp, now: Timestamp) -> Result<(u64, Control), LedgerError> {
-        let (through, rows) = self
+        let (through, files) = self
             .ledger
             .read(move |reader| {
                 let through = reader.head()?.seq;
@@ -86,10 +86,18 @@ impl Publisher {
                     Some(seq) => reader.moved_after(seq)?,
                     None => reader.moved_since(since)?,
                 };
-                Ok((through, rows))
+                let mut files = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    let mut fact = FileFact::new(&row.delivery, &row.stage, row.report.as_ref());
+                    // What retention deleted does not come back because somebody decides on the file.
+                    if fact.findings.is_some() && reader.is_gone(fact.id, Class::Sums)? {
+                        fact.findings = None;
+                    }
+                    files.push(fact);
+                }
+                Ok((through, files))
             })
             .await?;
-        let files = rows.iter().map(|row| FileFact::new(&row.delivery, &row.stage, row.report.as_ref())).collect();
         let mut control = Control { files, ..Control::default() };
         for feed in &self.feeds {
             let provider = feed.schedule.provider.clone();

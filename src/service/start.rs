@@ -20,8 +20,8 @@ use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
 use crate::ledger::{self, DeliveryRow, Event, Filter, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -125,8 +125,6 @@ pub(super) struct Books {
     pub(super) counters: Arc<Counters>,
     /// What is wrong on our own side.
     pub(super) house: Arc<House>,
-    /// The newest moment that the ledger had before this start.
-    pub(super) known: Option<Timestamp>,
     /// Held for as long as the daemon runs.
     pub(super) lock: File,
 }
@@ -198,7 +196,6 @@ impl Books {
         }
         doubt::refuse_what_lost_its_ledger(settings)?;
         let (ledger, writer) = Ledger::open(&settings.state_dir.join(ledger::FILE_NAME))?;
-        let known = ledger.read(|reader| reader.newest_at()).await?;
         let fingerprint = settings.fingerprint.to_string();
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
         let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
@@ -224,7 +221,7 @@ impl Books {
             Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters), Arc::clone(&clock)));
         let probed = Arc::clone(&house);
         let watch = watch.over_house(Arc::new(move || probed.troubles()));
-        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, known, lock })
+        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -233,11 +230,16 @@ impl Books {
         if cleared > 0 {
             tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
         }
-        self.pipeline.resume_disposals().await?;
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
         let known = self.ledger.read(|reader| reader.all_ids()).await?;
-        self.pipeline.settle_originals(&known).await?;
         self.house.note_unknown_snapshots(doubt::unknown_snapshots(settings, &known));
+        // What another ledger began to delete may be held in the one that is not here.
+        if self.house.in_doubt() || !self.pipeline.knows_its_originals(&known)? {
+            tracing::warn!("no disposal is gone on with: the ledger does not know all that is here");
+        } else {
+            self.pipeline.resume_disposals().await?;
+        }
+        self.pipeline.settle_originals(&known).await?;
         Ok(self.watch.expect_feeds().await?)
     }
 
@@ -247,7 +249,7 @@ impl Books {
         let (news, pipeline_stops, watch_stops) = (self.pipeline.news(), stop.clone(), stop.clone());
         tasks.spawn(async move { pipeline.run(pipeline_stops).await });
         tasks.spawn(async move { watch.run(news, watch_stops).await });
-        tasks.spawn(keeping::run(self.pipeline.clone(), Arc::clone(&self.clock), self.known, stop.clone()));
+        tasks.spawn(keeping::run(self.pipeline.clone(), Arc::clone(&self.clock), Arc::clone(&self.house), stop.clone()));
         tasks.spawn(self.publisher(settings).run(self.pipeline.news(), stop.clone()));
     }
 

@@ -80,6 +80,7 @@ impl<'a> Show<'a> {
             | Event::HoldPlaced { .. }
             | Event::HoldEnded { .. }
             | Event::Disposing { .. }
+            | Event::Spared { .. }
             | Event::Disposed { .. }
             | Event::Trimmed { .. }
             | Event::Accepted { .. }

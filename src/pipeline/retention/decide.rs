@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 /// The longest silence in the ledger after which the clock is believed: a longer one may be a clock that jumped, and would
 /// delete what is not old.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(72);
+/// How long a clock is watched after a longer silence than that, before it is believed.
+pub const WATCHED: SignedDuration = SignedDuration::from_hours(24);
 
 /// Something that is kept for a time.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -135,11 +137,18 @@ impl Survey {
     }
 }
 
-/// Whether the clock can be believed, given the newest moment that the ledger knew before: a round that nobody asked for does
-/// nothing on a clock that may have jumped.
+/// Until when a round that nobody asked for waits, because the clock may have jumped: a day after the first entry that came after a long
+/// silence. `None`: the clock is believed. It follows from the entries alone, so no restart and no restore ends the wait. `times`: of
+/// the entries, from the newest back to one that is older than [`WATCHED`].
 #[must_use]
-pub fn clock_is_believed(known: Option<Timestamp>, now: Timestamp) -> bool {
-    known.is_none_or(|known| now.duration_since(known) <= LONGEST_SILENCE)
+pub fn waits_until(times: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+    let since = now.saturating_sub(WATCHED).unwrap_or(Timestamp::MIN);
+    let before = times.iter().position(|at| *at < since)?;
+    let (later, silent_since) = (times.get(..before)?, *times.get(before)?);
+    // Entries of a clock that was ahead say nothing about this one.
+    let first = later.iter().copied().min().map_or(now, |at| at.min(now));
+    let until = first.saturating_add(WATCHED).unwrap_or(Timestamp::MAX);
+    (first.duration_since(silent_since) > LONGEST_SILENCE && now < until).then_some(until)
 }
 
 #[cfg(test)]
@@ -211,10 +220,29 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_may_have_jumped_deletes_nothing() {
-        let rows = [(None, true), (Some("2018-12-30T10:00Z"), true), (Some("2018-12-01T10:00Z"), false), (Some("2019-01-05T10:00Z"), true)];
-        for (known, believed) in rows {
-            assert_eq!(clock_is_believed(known.map(at), at("2018-12-31T10:00Z")), believed, "{known:?}");
+    fn a_clock_that_may_have_jumped_is_watched_for_a_day_whatever_is_recorded_meanwhile() {
+        // The times of the entries from the newest back, and until when it waits at ten on the 31st.
+        let rows: [(&[&str], Option<&str>); 12] = [
+            (&[], None),
+            (&["2018-12-31T09:00Z"], None),
+            (&["2018-12-30T09:00Z"], None),
+            (&["2018-12-28T10:00Z"], None),
+            (&["2018-12-28T09:59Z"], Some("2019-01-01T10:00Z")),
+            // A start, another start, the entry of a restore: the first of them counts.
+            (&["2018-12-31T10:00Z", "2018-12-01T10:00Z"], Some("2019-01-01T10:00Z")),
+            (&["2018-12-31T09:00Z", "2018-12-31T08:00Z", "2018-12-01T10:00Z"], Some("2019-01-01T08:00Z")),
+            (&["2018-12-30T10:00Z", "2018-12-01T10:00Z"], None),
+            (&["2018-12-30T09:59Z", "2018-12-01T10:00Z"], None),
+            // What came after a silence of three days exactly is believed.
+            (&["2018-12-31T08:00Z", "2018-12-28T08:00Z"], None),
+            // The clock was ahead, and is put right.
+            (&["2019-02-09T10:00Z", "2019-02-09T09:00Z", "2018-12-30T09:00Z"], None),
+            // It was behind for a while.
+            (&["2018-12-31T09:30Z", "2018-11-20T10:00Z", "2018-12-31T08:00Z"], Some("2019-01-01T09:30Z")),
+        ];
+        for (times, until) in rows {
+            let times: Vec<Timestamp> = times.iter().map(|time| at(time)).collect();
+            assert_eq!(waits_until(&times, at("2018-12-31T10:00Z")), until.map(at), "{times:?}");
         }
     }
 }

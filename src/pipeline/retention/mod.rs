@@ -6,6 +6,7 @@
 
 pub mod decide;
 mod holds;
+mod sparing;
 mod survey;
 
 pub use survey::{Old, count_rows, old_figures, staying, sums, survey};
@@ -17,7 +18,7 @@ use crate::feed::{DeliveryId, Stage, error_chain};
 use crate::forward::ForwardError;
 use crate::ledger::{Class, Disposal, DisposalRow, Event, LedgerError};
 use crate::quarantine::{StoreError, days_before};
-use decide::{Thing, limit};
+use decide::{Thing, WATCHED, limit, waits_until};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -42,6 +43,15 @@ pub struct Went {
     pub items: u64,
     /// Their bytes, where they are files.
     pub bytes: u64,
+}
+
+/// What going on with unfinished disposals came to.
+#[derive(Debug, Default)]
+pub struct Resumed {
+    /// What went, by class.
+    pub went: BTreeMap<Class, Went>,
+    /// Why the last of those that could not be finished could not.
+    pub trouble: Option<RetentionError>,
 }
 
 /// What a round did.
@@ -77,25 +87,44 @@ impl From<StoreError> for RetentionError {
 }
 
 impl Pipeline {
-    /// Goes on with disposals that a crash or a reader of the warehouse cut short. One that cannot be finished now is tried again in
-    /// the next round; gives why the last of them could not be.
+    /// Goes on with disposals that a crash or a reader of the warehouse cut short, but for what a legal hold covers by now. One that
+    /// cannot be finished now is tried again in the next round.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn resume_disposals(&self) -> Result<Option<RetentionError>, PipelineError> {
+    pub async fn resume_disposals(&self) -> Result<Resumed, PipelineError> {
         let _acting = self.inner.acting.lock().await;
-        let mut trouble = None;
+        let mut resumed = Resumed::default();
         for DisposalRow { disposal, .. } in self.inner.ledger.read(|reader| reader.unfinished_disposals()).await? {
             let number = disposal.number;
-            match self.delete(&disposal).await {
-                Ok(()) => tracing::info!(disposal = number, class = disposal.class.as_str(), "a disposal that was cut short is finished"),
+            match self.finish(disposal).await {
+                Ok(disposal) => {
+                    tracing::info!(disposal = number, class = disposal.class.as_str(), "a disposal that was cut short is finished");
+                    count(&mut resumed.went, &disposal);
+                }
                 Err(error) => {
                     tracing::error!(disposal = number, error = error_chain(&error), "a disposal could not be finished");
-                    trouble = Some(error);
+                    resumed.trouble = Some(error);
                 }
             }
         }
-        Ok(trouble)
+        Ok(resumed)
+    }
+
+    async fn finish(&self, disposal: Disposal) -> Result<Disposal, RetentionError> {
+        let disposal = self.spare_held(disposal).await?;
+        self.delete(&disposal).await?;
+        Ok(disposal)
+    }
+
+    /// Until when a round that nobody asked for waits, because the clock may have jumped; `None`: it is believed.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn clock_is_watched_until(&self, now: Timestamp) -> Result<Option<Timestamp>, RetentionError> {
+        let since = now.saturating_sub(WATCHED).unwrap_or(Timestamp::MIN);
+        let times = self.inner.ledger.read(move |reader| reader.times_back_to(since)).await?;
+        Ok(waits_until(&times, now))
     }
 
     /// One round: records and deletes what is old enough, so much at most. Support's acts wait for its end.
@@ -103,7 +132,7 @@ impl Pipeline {
     /// # Errors
     /// See [`RetentionError`]; what was recorded is deleted by the next round or start.
     pub async fn retain(&self) -> Result<Round, RetentionError> {
-        let unfinished = self.resume_disposals().await?;
+        let Resumed { mut went, trouble: unfinished } = self.resume_disposals().await?;
         let inner = &self.inner;
         let _acting = inner.acting.lock().await;
         let (retention, now) = (inner.rules.retention, inner.clock.now());
@@ -116,14 +145,10 @@ impl Pipeline {
         let looked = inner.ledger.read(move |reader| Ok(survey(reader, &store, old, &retention, now, MOST))).await?;
         let mut survey = looked?;
         count_rows(&mut survey, &inner.warehouse.reader()).await?;
-        let mut went: BTreeMap<Class, Went> = BTreeMap::new();
         for (class, things) in survey.groups(GROUP) {
             let disposal = self.record_disposal(class, &things, now).await?;
             self.delete(&disposal).await?;
-            let sum = went.entry(class).or_insert(Went { class, things: 0, items: 0, bytes: 0 });
-            sum.things = sum.things.saturating_add(u64::try_from(disposal.ids.len()).unwrap_or(u64::MAX));
-            sum.items = sum.items.saturating_add(disposal.items);
-            sum.bytes = sum.bytes.saturating_add(disposal.bytes);
+            count(&mut went, &disposal);
             tracing::info!(
                 disposal = disposal.number,
                 class = class.as_str(),
@@ -157,19 +182,25 @@ impl Pipeline {
     async fn record_disposal(&self, class: Class, things: &[&Thing], now: Timestamp) -> Result<Disposal, RetentionError> {
         let ids: Vec<DeliveryId> = things.iter().map(|thing| thing.id).collect();
         let asked = ids.clone();
-        let (number, rows) = self
+        let (number, again, rows) = self
             .inner
             .ledger
             .read(move |reader| {
+                let mut again = Vec::new();
+                for id in &asked {
+                    if reader.is_gone(*id, class)? {
+                        again.push(*id);
+                    }
+                }
                 let rows = if class == Class::Quarantine { asked } else { Vec::new() };
                 let rows = rows.into_iter().map(|id| reader.delivery(id)).collect::<Result<Vec<_>, _>>()?;
-                Ok((reader.next_disposal()?, rows))
+                Ok((reader.next_disposal()?, again, rows))
             })
             .await?;
         let (before, rule) = limit(class, &self.inner.rules.retention, now);
         let sum = |of: fn(&Thing) -> u64| things.iter().map(|thing| of(thing)).fold(0, u64::saturating_add);
         let disposal = Disposal { number, class, rule, before, ids, items: sum(|thing| thing.items), bytes: sum(|thing| thing.bytes) };
-        let mut events = vec![Event::Disposing { disposal: Box::new(disposal.clone()) }];
+        let mut events = vec![Event::Disposing { disposal: Box::new(disposal.clone()), again }];
         for row in rows.into_iter().flatten() {
             if let Stage::Quarantined { sealed, discarded: false } = row.stage {
                 let note = format!("nobody decided on it in time: its file was deleted by retention ({})", disposal.rule);
@@ -205,4 +236,15 @@ impl Pipeline {
         }
         Ok(self.inner.record_as(Step::TrimRecord, vec![Event::Trimmed { before }]).await?)
     }
+}
+
+/// Counts what a disposal took.
+fn count(went: &mut BTreeMap<Class, Went>, disposal: &Disposal) {
+    if disposal.ids.is_empty() {
+        return;
+    }
+    let sum = went.entry(disposal.class).or_insert(Went { class: disposal.class, things: 0, items: 0, bytes: 0 });
+    sum.things = sum.things.saturating_add(u64::try_from(disposal.ids.len()).unwrap_or(u64::MAX));
+    sum.items = sum.items.saturating_add(disposal.items);
+    sum.bytes = sum.bytes.saturating_add(disposal.bytes);
 }

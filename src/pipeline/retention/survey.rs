@@ -140,13 +140,15 @@ impl Look<'_> {
             }
             let row = self.reader.delivery(figures.lead)?;
             let parts = row.as_ref().map_or_else(|| vec![figures.lead], parts_of);
+            // Findings alone are old from their arrival, and held by the slot that their file is about all the same.
+            let slot = row.as_ref().and_then(|row| row.report.as_ref()).and_then(|report| report.slot);
             self.add(Thing {
                 class,
                 id: figures.lead,
                 provider: figures.provider,
                 since: figures.about,
                 arrived: row.as_ref().map_or(figures.about, |row| row.delivery.received_at),
-                about: Some(figures.about),
+                about: Some(slot.map_or(figures.about, |slot| slot.start())),
                 items: 0,
                 bytes: 0,
                 pending: row.is_some_and(|row| row.stage.outcome() == Outcome::Pending),

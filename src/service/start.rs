@@ -233,11 +233,12 @@ impl Books {
         if cleared > 0 {
             tracing::info!(cleared, "removed uploads that were cut off by the last stop; their senders were not told OK");
         }
-        self.pipeline.resume_disposals().await?;
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
         let known = self.ledger.read(|reader| reader.all_ids()).await?;
+        self.pipeline.take_back_known(&known).await?;
+        self.pipeline.resume_disposals().await?;
         self.pipeline.settle_originals(&known).await?;
-        self.house.note_unknown_snapshots(doubt::unknown_snapshots(settings, &known));
+        self.house.note_differences(doubt::differences(settings, &known)?);
         Ok(self.watch.expect_feeds().await?)
     }
 

@@ -98,7 +98,8 @@ impl House {
             what_to_do: "Where the newer ledger is still there, stop bedfeed and put it back with the files beside it: the next start takes \
                          back what it knows. Otherwise stop bedfeed and move the whole state folder, and the warehouse, out of the way; keep them. Then run `bedfeed \
                          restore` with the newest backup, and ask the senders for the files since then (docs/reliability.md). Where this \
-                         ledger is right and the files have come again, remove what was set aside, and start bedfeed again."
+                         ledger is right and the files have come again, remove what was set aside, and have `bedfeed settle` drop \
+                         from the warehouse what it does not know."
                 .to_owned(),
         })
     }
@@ -122,6 +123,11 @@ impl House {
     /// Takes note of what only one of ledger and warehouse has.
     pub(super) fn note_differences(&self, differences: Differences) {
         self.seen().differences = differences;
+    }
+
+    /// Takes note of how many deliveries are left in the warehouse that the ledger does not know.
+    pub(super) fn note_unknown(&self, unknown: usize) {
+        self.seen().differences.unknown = unknown;
     }
 
     /// A lock whose holder panicked is still good: what it guards is set in one step.

@@ -168,9 +168,11 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         endpoint: Box::default(),
     };
     let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals), Arc::clone(&books.house));
+    let house = Arc::clone(&books.house);
+    let left: control::Left = Arc::new(move |unknown| house.note_unknown(unknown));
     let mut tasks = JoinSet::new();
     books.run_inside(settings, &mut tasks, &rest_stops);
-    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
+    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, left, rest_stops.clone()));
     tasks.spawn(health::serve(doors.web, books.health_sources(settings, &counters), rest_stops));
     let context = intake::Context { next: next.map(|(next, _)| next), ..books.intake_context(settings, host_keys, counters, past) };
     let intake = tokio::spawn(async move {

@@ -269,6 +269,34 @@ fn p1_p2_what_only_one_of_ledger_folders_and_warehouse_has_is_kept_told_and_fits
     wait_until("the desk is told that it is over", || begun("house/lost/", "/end"));
     reconcile(&service, &sent);
     service.stop();
+
+    // Once more the older one, for good this time: a person says so, and the files come again.
+    take_ledger(&service, &service.dir().join("lost"));
+    for name in names(&service.dir().join("used")) {
+        run("mv", &[service.dir().join("used").join(name), service.state()], b"").fine();
+    }
+    service.start();
+    let said = ["--by", "Ann Lee", "--reason", "the newer ledger is lost"];
+    service.bedfeed(&[&["hold", "add", "--provider", "RZZ"], &said[..]].concat()).fine();
+    let held = service.bedfeed(&[&["settle"], &said[..]].concat());
+    assert!(held.code == Some(1) && held.stderr.contains("legal hold 1 stands"), "{held:?}");
+    service.bedfeed(&[&["hold", "end", "1"], &said[..]].concat()).fine();
+    let settled = service.bedfeed(&[&["settle"], &said[..]].concat()).fine().stdout;
+    assert!(settled.starts_with("2 deliveries, which the ledger does not know") && settled.contains(&loaded[0]), "{settled}");
+    let status = service.bedfeed(&["status"]).fine().stdout;
+    assert!(status.contains("it does not know 2 received files") && status.contains("and 0 snapshots"), "{status}");
+    names(&unknown).iter().for_each(|name| drop(run("rm", &["-r".as_ref(), unknown.join(name).as_os_str()], b"").fine()));
+    let mut again = Sent::default();
+    assert!(send(&service, &mut again, (&good_name, &good_text), "loaded"));
+    wait_until("nothing is pending", || nothing_pending(&service));
+    assert!(!service.bedfeed(&["status"]).fine().stdout.contains("The ledger is older"));
+    service.bedfeed(&["backup", backups.to_str().unwrap()]).fine();
+    let none = service.bedfeed(&["settle", "--by", "Ann Lee", "--reason", "once more"]).fine().stdout;
+    assert!(none.contains("knows all that the warehouse has"), "{none}");
+    let settled = service.ledger("SELECT body FROM entry WHERE body LIKE '%\"settled\"%'");
+    assert!(settled.len() == 1 && settled[0]["body"].as_str().unwrap().contains("Ann Lee"), "{settled:?}");
+    reconcile(&service, &again);
+    service.stop();
 }
 
 #[test]

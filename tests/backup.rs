@@ -523,6 +523,16 @@ fn a_folder_of_backups_is_cleared_of_nothing_but_backups() {
     let left = names(&backups);
     assert!(theirs.iter().all(|name| left.contains(name)) && left.len() == theirs.len() + 2, "theirs, the lock and one: {left:?}");
     verify(&backups).fine();
+
+    // One that was taken while the clock was an hour ahead is not the newest for that hour.
+    let ours = left.iter().find(|name| !theirs.contains(name) && name.ends_with('Z')).unwrap();
+    let ahead = backups.join((now() + SignedDuration::from_hours(1)).strftime("%Y%m%dT%H%M%S.000Z").to_string());
+    run("mv", &[backups.join(ours), ahead.clone()], b"").fine();
+    let newest = PathBuf::from(text(&back_up(&service, &backups), "path"));
+    let checked = run(BEDFEED, &["backup".as_ref(), "verify".as_ref(), "--json".as_ref(), backups.as_os_str()], b"").fine().json();
+    assert_eq!(checked["backup"]["path"], newest.to_str().unwrap(), "{checked}");
+    service.bedfeed(&["backup", backups.to_str().unwrap(), "--keep", "2"]).fine();
+    assert!(!ahead.try_exists().unwrap() && newest.try_exists().unwrap(), "the oldest went");
 }
 
 #[test]
@@ -580,6 +590,19 @@ fn p2_a_backup_that_lost_an_original_is_restored_without_it_where_that_is_asked_
     other.start();
     assert_eq!(other.settled(2).len(), 2, "it serves");
     other.stop();
+
+    // One that was taken without the warehouse is restored without it, aloud.
+    let warehouse = service.state().join("warehouse.db");
+    run("mv", &[warehouse.clone(), service.dir().join("moved.db")], b"").fine();
+    fs::create_dir(&warehouse).unwrap();
+    let without = PathBuf::from(text(&back_up_with_problems(&service, &service.dir().join("without")), "path"));
+    let mut bare = service.elsewhere(&without.join("settings"));
+    let restored = bare.bedfeed(&["restore", without.to_str().unwrap(), "--in-spite-of-problems"]).fine().stdout;
+    assert!(restored.contains("LEFT OUT: warehouse.db: the backup has none, and its ledger says that 1 "), "{restored}");
+    bare.start();
+    let status = bare.bedfeed(&["status"]).fine().stdout;
+    assert!(status.contains("it does not have 1 snapshots that the ledger says are loaded"), "{status}");
+    bare.stop();
 
     // Without a ledger there is nothing to start from, and nothing is begun.
     fs::remove_file(path.join("ledger.db")).unwrap();

@@ -17,6 +17,8 @@ pub enum HouseProblem {
     Clock,
     /// The ledger is older than what lies beside it.
     Ledger,
+    /// The warehouse lacks what the ledger calls loaded.
+    Lost,
 }
 
 impl HouseProblem {
@@ -28,6 +30,7 @@ impl HouseProblem {
             Self::Warehouse => "warehouse",
             Self::Clock => "clock",
             Self::Ledger => "ledger",
+            Self::Lost => "lost",
         }
     }
 }

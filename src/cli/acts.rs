@@ -1,6 +1,6 @@
 //! `bedfeed release`, `reprocess`, `hand-back` and `discard`: what support does with a quarantined delivery.
 
-use super::args::{Act as Arguments, Reprocess};
+use super::args::{Act as Arguments, Reprocess, Settle};
 use super::{Ending, Failure, delivery_called, json, reader, settings};
 use crate::config::Settings;
 use crate::feed::{DeliveryId, Rule, printed};
@@ -10,6 +10,9 @@ use crate::service::control::{Answer, Request, ask};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write;
+
+/// Most deliveries that are named one by one when they are dropped.
+const SHOWN: usize = 20;
 
 /// Asks the daemon to act, and says what became of it.
 pub(super) fn act(act: Act, arguments: &Arguments, mend: Option<String>, out: &mut dyn Write) -> Result<Ending, Failure> {
@@ -28,6 +31,39 @@ pub(super) fn act(act: Act, arguments: &Arguments, mend: Option<String>, out: &m
             Ok(Ending::Fine)
         }
     }
+}
+
+/// Has all dropped from the warehouse that the ledger does not know.
+pub(super) fn settle(arguments: &Settle, out: &mut dyn Write) -> Result<Ending, Failure> {
+    said(&arguments.by, &arguments.reason)?;
+    let settings = settings(&arguments.config.config)?;
+    let mut all: Vec<DeliveryId> = Vec::new();
+    loop {
+        let request = Request::Settle { by: arguments.by.clone(), reason: arguments.reason.clone() };
+        let (dropped, left) = match ask(&settings.state_dir, &request).map_err(Failure::broken)? {
+            Answer::Settled { dropped, left } => (dropped, left),
+            other => return Err(Failure::answered(other)),
+        };
+        let last = left == 0 || dropped.is_empty();
+        all.extend(dropped);
+        if last {
+            break;
+        }
+    }
+    if arguments.json {
+        json(out, &serde_json::json!({ "dropped": all }))?;
+    } else if all.is_empty() {
+        writeln!(out, "the ledger knows all that the warehouse has")?;
+    } else {
+        writeln!(out, "{} deliveries, which the ledger does not know, were dropped from the warehouse:", all.len())?;
+        for id in all.iter().take(SHOWN) {
+            writeln!(out, "  {id}")?;
+        }
+        if all.len() > SHOWN {
+            writeln!(out, "  and more; the entries `settled` of `bedfeed audit export` have them all")?;
+        }
+    }
+    Ok(Ending::Fine)
 }
 
 /// Judges one delivery again, or everything of a provider that waits.

@@ -64,6 +64,8 @@ pub(super) enum Command {
     Backup(Backup),
     /// Restore a backup into the empty state folder of these settings.
     Restore(Restore),
+    /// Take the ledger for the right one: drop from the warehouse what it does not know (docs/reliability.md).
+    Settle(Settle),
     /// Print the dataset's Table Schema (Frictionless JSON).
     Schema,
 }
@@ -438,6 +440,23 @@ pub(super) struct HoldEnd {
     #[arg(value_name = "NUMBER")]
     pub(super) hold: u32,
     /// Who lifts it.
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    pub(super) reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `settle`.
+#[derive(Debug, Args)]
+pub(super) struct Settle {
+    /// The settings.
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Who says that the ledger is right.
     #[arg(long, value_name = "WHO")]
     pub(super) by: String,
     /// Why.

@@ -133,6 +133,7 @@ fn step(event: &Event) -> Option<String> {
         | Event::FeedExpected { .. }
         | Event::HoldPlaced { .. }
         | Event::HoldEnded { .. }
+        | Event::Settled { .. }
         | Event::Disposing { .. }
         | Event::Spared { .. }
         | Event::Disposed { .. }

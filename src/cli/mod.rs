@@ -147,6 +147,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Audit(Audit::Note(note)) => audit::note(&note, out),
         Command::Backup(backup) => backup::backup(&backup, out),
         Command::Restore(restore) => backup::restore(&restore, out),
+        Command::Settle(settle) => acts::settle(&settle, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }
 }

@@ -19,6 +19,7 @@ pub use moment::WarehouseMoment;
 use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
 use facts::snapshot_id;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// `[warehouse]` in the settings.
@@ -126,6 +127,27 @@ impl Warehouse {
     pub async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.dispose_sums(leads).await,
+        }
+    }
+
+    /// All deliveries that it tells of, loaded or not.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn deliveries(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.deliveries().await,
+        }
+    }
+
+    /// Drops deliveries with all that is told of them, for good, as if they had never been there; of what is left in their slots the
+    /// version that counts is current. Gives how many snapshots went. Fine where they are gone already.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn drop_deliveries(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.drop_deliveries(leads).await,
         }
     }
 

@@ -219,6 +219,7 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::FeedExpected { .. }
         | Event::HoldPlaced { .. }
         | Event::HoldEnded { .. }
+        | Event::Settled { .. }
         | Event::Disposing { .. }
         | Event::Spared { .. }
         | Event::Disposed { .. }

@@ -117,6 +117,18 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         account: Option<Account>,
     },
+    /// Deliveries that this ledger does not know are about to be dropped from the warehouse: a person says that the ledger is right.
+    Settled {
+        /// Which.
+        dropped: Vec<DeliveryId>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
     /// Retention is about to delete things. They go after this is recorded, and again at the next start if a crash comes between.
     Disposing {
         /// What goes, and by which rule.
@@ -384,6 +396,7 @@ impl Event {
             | Self::FeedExpected { .. }
             | Self::HoldPlaced { .. }
             | Self::HoldEnded { .. }
+            | Self::Settled { .. }
             | Self::Disposing { .. }
             | Self::Spared { .. }
             | Self::Disposed { .. }

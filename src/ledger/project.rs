@@ -27,6 +27,7 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
         | Event::ReceiptRead { .. }
         | Event::ReleaseRequested { .. }
         | Event::ViewedRaw { .. }
+        | Event::Settled { .. }
         | Event::Restored { .. } => Ok(()),
         Event::SettingsChanged { files, .. } => files.iter().try_for_each(|file| match file.is {
             Some(is) => run(

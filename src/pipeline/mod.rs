@@ -16,6 +16,7 @@ pub mod picture;
 mod queue;
 mod replay;
 pub mod retention;
+mod settle;
 mod step;
 mod support;
 mod trouble;
@@ -23,6 +24,7 @@ mod worker;
 
 pub use carry_out::PipelineError;
 pub use replay::{MAX_PREVIEW_SLOTS, MAX_REPLAY_SLOTS, Preview, Reading};
+pub use settle::Settled;
 pub use step::{Step, next_step, retry_at};
 pub use support::{ActError, Acted, Asked, REQUEST_STANDS, allowed, held};
 pub use worker::{Pipeline, Rules};

@@ -7,6 +7,7 @@ use super::carry_out::PipelineError;
 use super::worker::Pipeline;
 use crate::feed::nhs_number::masked;
 use crate::feed::{DeliveryId, ProviderCode, Severity, Stage};
+use crate::forward::ForwardError;
 use crate::ledger::{Account, Act, DeliveryRow, Event, Hold, HoldRow, LedgerError, ReleaseRequest, covering};
 use jiff::{SignedDuration, Timestamp};
 
@@ -94,6 +95,9 @@ pub enum ActError {
         /// The hold's number.
         hold: u32,
     },
+    /// Nobody can tell whether a legal hold covers what the ledger does not know.
+    #[error("legal hold {0} stands, and may cover what the ledger does not know and the warehouse has: the hold must end first")]
+    HoldStands(u32),
     /// A hold on nothing in particular.
     #[error("say what is held: a provider, a delivery, or a time")]
     HoldsNothing,
@@ -121,6 +125,9 @@ pub enum ActError {
     /// A replay that makes no sense.
     #[error("{0}")]
     Replay(String),
+    /// The warehouse did not do it.
+    #[error("the warehouse stopped it")]
+    Warehouse(#[from] ForwardError),
     /// It could not be recorded.
     #[error("the act could not be recorded")]
     Pipeline(#[from] PipelineError),

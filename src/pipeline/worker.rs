@@ -170,6 +170,24 @@ impl Pipeline {
         Ok(store.quarantined_ids().map_err(PipelineError::Folders)?.iter().all(|id| known.contains_key(id)))
     }
 
+    /// Puts back what an older ledger did not know and this one does: the right ledger was put back. What retention deleted by it stays
+    /// set aside. Run once, before anything else looks for originals. `known`: what the ledger knows.
+    ///
+    /// # Errors
+    /// The ledger or the folders cannot be read, or what is known cannot be put back.
+    pub async fn take_back_known(&self, known: &BTreeMap<DeliveryId, bool>) -> Result<(), PipelineError> {
+        let unknown = self.inner.store.unknown_ids().map_err(PipelineError::Folders)?;
+        for id in unknown.into_iter().filter(|id| known.contains_key(id)) {
+            let gone = self.inner.ledger.read(move |reader| reader.original_gone(id)).await?;
+            if gone.is_none() && self.inner.store.take_unknown_back(id)? {
+                tracing::warn!(delivery = %id, "took back an original that was set aside as unknown: this ledger knows it");
+            } else {
+                tracing::error!(delivery = %id, "this ledger knows what was set aside as unknown, and has it already or says that it was deleted");
+            }
+        }
+        Ok(())
+    }
+
     fn clear_unknown(&self, unknown: BTreeSet<DeliveryId>, never_acknowledged: bool) -> Result<(), PipelineError> {
         for id in unknown {
             if !never_acknowledged {

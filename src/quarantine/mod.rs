@@ -10,6 +10,7 @@
 mod pictures;
 mod retention;
 mod seal;
+mod unknown;
 
 pub use retention::{Retention, days_before};
 pub use seal::{Governance, InvalidRecipient, Recipient, make_keys};
@@ -26,7 +27,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const DELIVERIES: &str = "deliveries";
 /// The folder of rejected ones.
 pub const QUARANTINE: &str = "quarantine";
-/// The folder of originals that the ledger does not know and that may have been acknowledged. People empty it, bedfeed does not.
+/// The folder of originals that the ledger does not know and that may have been acknowledged. People empty it; bedfeed only takes back
+/// what a ledger knows after all.
 pub const UNKNOWN: &str = "unknown";
 /// The folder of pictures of tests.
 pub const CHECKS: &str = "checks";
@@ -195,26 +197,6 @@ impl Store {
     /// The system refused to tell.
     pub fn is_unrecorded(&self, delivery: DeliveryId) -> io::Result<bool> {
         Ok(std::fs::metadata(self.accepted(delivery))?.permissions().mode() & 0o7777 == NOT_RECORDED)
-    }
-
-    /// Sets aside what the ledger does not know and may have been acknowledged, under its id: a file from `deliveries/`, a folder
-    /// from `quarantine/`.
-    ///
-    /// # Errors
-    /// The system refused; it is where it was.
-    pub fn set_unknown_aside(&self, delivery: DeliveryId) -> Result<(), StoreError> {
-        let failed = |source| StoreError { doing: "set aside", delivery, source };
-        let unknown = self.state_dir.join(UNKNOWN);
-        DirBuilder::new().recursive(true).mode(0o700).create(&unknown).map_err(failed)?;
-        File::open(&self.state_dir).and_then(|folder| folder.sync_all()).map_err(failed)?;
-        let rejected = self.state_dir.join(QUARANTINE).join(delivery.to_string());
-        let places = [(self.accepted(delivery), delivery.to_string()), (rejected, format!("{delivery}.quarantine"))];
-        for (from, name) in places {
-            if from.try_exists().map_err(failed)? {
-                move_durably(&from, &unknown.join(name)).map_err(failed)?;
-            }
-        }
-        Ok(())
     }
 
     /// A lock whose holder panicked guards nothing that could be half changed: every move can be done again.

@@ -73,6 +73,13 @@ pub enum Request {
     },
     /// Delete what is old enough, now. One round; the answer says whether there is more.
     Retain,
+    /// Drop from the warehouse what the ledger does not know. So many at most; the answer says how many are left.
+    Settle {
+        /// Who says that the ledger is right.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Record that a person is about to be given the stored bytes of a quarantined delivery.
     ViewRaw {
         /// Which.
@@ -155,6 +162,13 @@ pub enum Answer {
         went: Vec<Went>,
         /// Whether there is more.
         more: bool,
+    },
+    /// Deliveries that the ledger does not know were dropped from the warehouse.
+    Settled {
+        /// Which.
+        dropped: Vec<DeliveryId>,
+        /// How many are left.
+        left: usize,
     },
     /// A replay was recorded.
     Replaying {
@@ -299,8 +313,11 @@ pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers requests until `stop` turns true; `running` answers a ping.
-pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mut stop: watch::Receiver<bool>) {
+/// Takes note of how many deliveries are left in the warehouse that the ledger does not know.
+pub type Left = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// Answers requests until `stop` turns true; `running` answers a ping, and `left` is told what settling left.
+pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, left: Left, mut stop: watch::Receiver<bool>) {
     let mut exchanges = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -309,7 +326,7 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mu
             _ = stop.changed() => break,
         };
         match accepted {
-            Ok((stream, _)) => drop(exchanges.spawn(exchange(stream, pipeline.clone(), Arc::clone(&running)))),
+            Ok((stream, _)) => drop(exchanges.spawn(exchange(stream, pipeline.clone(), Arc::clone(&running), Arc::clone(&left)))),
             Err(error) => {
                 tracing::warn!(%error, "the control socket could not accept");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -321,15 +338,15 @@ pub async fn serve(listener: UnixListener, pipeline: Pipeline, running: Ping, mu
 }
 
 /// One client that hangs keeps no other waiting.
-async fn exchange(stream: UnixStream, pipeline: Pipeline, running: Ping) {
-    match tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, &running)).await {
+async fn exchange(stream: UnixStream, pipeline: Pipeline, running: Ping, left: Left) {
+    match tokio::time::timeout(PATIENCE, answer_one(stream, &pipeline, &running, &left)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "a control request broke off"),
         Err(_) => tracing::warn!("a control request took too long"),
     }
 }
 
-async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping) -> io::Result<()> {
+async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping, left: &Left) -> io::Result<()> {
     let mut text = Vec::new();
     let mut asking = (&mut stream).take(MAX_MESSAGE);
     tokio::time::timeout(LISTENING, asking.read_to_end(&mut text)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -356,6 +373,13 @@ async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping)
         },
         Ok(Request::Retain) => match pipeline.retain().await {
             Ok(round) => Answer::Retained { went: round.went, more: round.more },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
+        Ok(Request::Settle { by, reason }) => match pipeline.settle(&Asked { by, reason, mend: None, account }).await {
+            Ok(settled) => {
+                left(settled.left);
+                Answer::Settled { dropped: settled.dropped, left: settled.left }
+            }
             Err(error) => Answer::Refused { message: error_chain(&error) },
         },
         Ok(Request::ViewRaw { delivery, by, reason }) => {

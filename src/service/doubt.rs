@@ -1,13 +1,14 @@
 //! Doubt: whether the ledger is the one that was written beside what lies in the state folder.
 //!
-//! Owns the refusal of a ledger that is new where there was one, before anything is changed, and the count of what the warehouse has
-//! and the ledger does not know. Refuses to delete: what looks unknown to the wrong ledger may have been acknowledged.
+//! Owns the refusal of a ledger that is new where there was one, before anything is changed, and the count of what only one of ledger
+//! and warehouse has. Refuses to delete: what looks unknown to the wrong ledger may have been acknowledged.
 
+use super::backup;
 use super::start::{StartError, unusable};
 use crate::config::Settings;
 use crate::feed::{DeliveryId, error_chain};
 use crate::forward::WarehouseMoment;
-use crate::ledger::{self, Reader};
+use crate::ledger::{self, LedgerError, Moment, Reader};
 use crate::quarantine::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +27,7 @@ pub(super) fn refuse_what_lost_its_ledger(settings: &Settings) -> Result<(), Sta
     let store = Store::new(&settings.state_dir);
     let listed = |ids: std::io::Result<Vec<DeliveryId>>| ids.map_err(|source| unusable(&settings.state_dir, source));
     let originals = listed(store.accepted_ids())?.len().saturating_add(listed(store.quarantined_ids())?.len());
-    let snapshots = snapshots(settings).len();
+    let snapshots = snapshots(settings).map_or(0, |there| leads(&there).len());
     if originals == 0 && snapshots == 0 {
         return Ok(());
     }
@@ -34,15 +35,42 @@ pub(super) fn refuse_what_lost_its_ledger(settings: &Settings) -> Result<(), Sta
     Err(StartError::LedgerGone { path, what })
 }
 
-/// How many snapshots the warehouse has that the ledger does not know.
-pub(super) fn unknown_snapshots(settings: &Settings, known: &BTreeMap<DeliveryId, bool>) -> usize {
-    snapshots(settings).iter().filter(|id| !known.contains_key(id)).count()
+/// How many snapshots only one of ledger and warehouse has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    /// The warehouse has them, and the ledger does not know them.
+    pub(super) unknown: usize,
+    /// The ledger calls them loaded, and the warehouse does not have them.
+    pub(super) lost: usize,
 }
 
-/// The deliveries that the warehouse has. One that cannot be read says nothing: that it is away is told elsewhere.
-fn snapshots(settings: &Settings) -> BTreeSet<DeliveryId> {
+/// Compares ledger and warehouse. `known`: the deliveries that the ledger knows. A warehouse that is away says nothing: that it is away
+/// is told elsewhere.
+pub(super) fn differences(settings: &Settings, known: &BTreeMap<DeliveryId, bool>) -> Result<Differences, LedgerError> {
+    let Some(snapshots) = snapshots(settings) else { return Ok(Differences::default()) };
+    let loads = Moment::hold(&settings.state_dir.join(ledger::FILE_NAME))?.loads()?;
+    let unknown = leads(&snapshots).iter().filter(|id| !known.contains_key(id)).count();
+    let found = Differences { unknown, lost: backup::lost(&loads, &snapshots).count() };
+    if found != Differences::default() {
+        tracing::error!(
+            unknown_to_the_ledger = found.unknown,
+            lost_by_the_warehouse = found.lost,
+            "ledger and warehouse do not belong together: `bedfeed status` says what to do"
+        );
+    }
+    Ok(found)
+}
+
+fn leads(snapshots: &BTreeSet<(DeliveryId, u32)>) -> BTreeSet<DeliveryId> {
+    snapshots.iter().map(|(id, _)| *id).collect()
+}
+
+/// What the warehouse has: the delivery that leads each snapshot, with its version. `None` where it is not there or cannot be read.
+fn snapshots(settings: &Settings) -> Option<BTreeSet<(DeliveryId, u32)>> {
     let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
+    if !file.is_file() {
+        return None;
+    }
     let read = WarehouseMoment::hold(&file).and_then(|held| held.snapshots());
-    let read = read.inspect_err(|error| tracing::warn!(error = error_chain(error), "whether ledger and warehouse fit was not looked at"));
-    read.unwrap_or_default().into_iter().map(|(id, _)| id).collect()
+    read.inspect_err(|error| tracing::warn!(error = error_chain(error), "whether ledger and warehouse fit was not looked at")).ok()
 }

@@ -2,13 +2,13 @@
 //!
 //! Owns what is remembered between two looks, so that a disk at the edge of its reserve is one stretch of trouble.
 
+use super::doubt::Differences;
 use super::jumps::Jumps;
 use crate::alerts::{HouseProblem, HouseTrouble};
 use crate::feed::Clock;
 use crate::intake::{Counters, Room};
 use crate::quarantine::UNKNOWN;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -20,8 +20,6 @@ pub(super) struct House {
     clock: Arc<dyn Clock>,
     started: Instant,
     seen: Mutex<Seen>,
-    /// Snapshots that the warehouse had at the start, and the ledger had not.
-    unknown_snapshots: AtomicUsize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,19 +28,13 @@ struct Seen {
     /// Uploads refused for want of room, at the last look.
     refused: u64,
     jumps: Jumps,
+    /// What only one of ledger and warehouse had when they were compared last.
+    differences: Differences,
 }
 
 impl House {
     pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            state_dir,
-            reserve,
-            counters,
-            clock,
-            started: Instant::now(),
-            seen: Mutex::default(),
-            unknown_snapshots: AtomicUsize::new(0),
-        }
+        Self { state_dir, reserve, counters, clock, started: Instant::now(), seen: Mutex::default() }
     }
 
     /// What is left on the disk; `None` where the system does not tell.
@@ -53,7 +45,7 @@ impl House {
     /// What is wrong now.
     pub(super) fn troubles(&self) -> Vec<HouseTrouble> {
         let shortage = self.room().and_then(|room| self.shortage(room));
-        shortage.into_iter().chain(self.jump()).chain(self.doubt()).collect()
+        shortage.into_iter().chain(self.jump()).chain(self.doubt()).chain(self.lost()).collect()
     }
 
     /// The same in a sentence each.
@@ -95,7 +87,7 @@ impl House {
     fn doubt(&self) -> Option<HouseTrouble> {
         let unknown = self.state_dir.join(UNKNOWN);
         let files = std::fs::read_dir(&unknown).map_or(0, Iterator::count);
-        let snapshots = self.unknown_snapshots.load(Ordering::Relaxed);
+        let snapshots = self.seen().differences.unknown;
         (files > 0 || snapshots > 0).then(|| HouseTrouble {
             problem: HouseProblem::Ledger,
             text: format!(
@@ -103,9 +95,11 @@ impl House {
                  received files, which were kept and set aside in {}, and {snapshots} snapshots that the warehouse has.",
                 unknown.display(),
             ),
-            what_to_do: "Stop bedfeed and move the whole state folder, and the warehouse, out of the way; keep them. Then run `bedfeed \
+            what_to_do: "Where the newer ledger is still there, stop bedfeed and put it back with the files beside it: the next start takes \
+                         back what it knows. Otherwise stop bedfeed and move the whole state folder, and the warehouse, out of the way; keep them. Then run `bedfeed \
                          restore` with the newest backup, and ask the senders for the files since then (docs/reliability.md). Where this \
-                         ledger is right and the files have come again, remove what was set aside, and start bedfeed again."
+                         ledger is right and the files have come again, remove what was set aside, and have `bedfeed settle` drop \
+                         from the warehouse what it does not know."
                 .to_owned(),
         })
     }
@@ -115,9 +109,30 @@ impl House {
         self.doubt().is_some()
     }
 
-    /// Takes note of how many snapshots the warehouse has that the ledger does not know.
-    pub(super) fn note_unknown_snapshots(&self, count: usize) {
-        self.unknown_snapshots.store(count, Ordering::Relaxed);
+    fn lost(&self) -> Option<HouseTrouble> {
+        let lost = self.seen().differences.lost;
+        (lost > 0).then(|| HouseTrouble {
+            problem: HouseProblem::Lost,
+            text: format!(
+                "The warehouse is not the one that belongs to the ledger: it does not have {lost} snapshots that the ledger says are loaded. \
+                 Pages and views show nothing of them, though they count as current here and in receipts, and the same files sent again \
+                 count as duplicates."
+            ),
+            what_to_do: "Stop bedfeed, put the warehouse back where it was moved away, and start bedfeed again. Where it is lost, move the \
+                         whole state folder, and the warehouse, out of the way; keep them. Then run `bedfeed restore` with the newest \
+                         backup, and ask the senders for the files since then (docs/reliability.md)."
+                .to_owned(),
+        })
+    }
+
+    /// Takes note of what only one of ledger and warehouse has.
+    pub(super) fn note_differences(&self, differences: Differences) {
+        self.seen().differences = differences;
+    }
+
+    /// Takes note of how many deliveries are left in the warehouse that the ledger does not know.
+    pub(super) fn note_unknown(&self, unknown: usize) {
+        self.seen().differences.unknown = unknown;
     }
 
     /// A lock whose holder panicked is still good: what it guards is set in one step.

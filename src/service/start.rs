@@ -166,9 +166,11 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         endpoint: Box::default(),
     };
     let ping = ping(answer, Arc::clone(&counters), Arc::clone(&books.refusals), Arc::clone(&books.house));
+    let house = Arc::clone(&books.house);
+    let left: control::Left = Arc::new(move |unknown| house.note_unknown(unknown));
     let mut tasks = JoinSet::new();
     books.run_inside(settings, &mut tasks, &rest_stops);
-    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, rest_stops.clone()));
+    tasks.spawn(control::serve(doors.control, books.pipeline.clone(), ping, left, rest_stops.clone()));
     tasks.spawn(health::serve(doors.web, books.health_sources(settings, &counters), rest_stops));
     let context = intake::Context { next: next.map(|(next, _)| next), ..books.intake_context(settings, host_keys, counters, past) };
     let intake = tokio::spawn(async move {
@@ -232,7 +234,8 @@ impl Books {
         }
         // One look at the ledger for all of them: a year's originals are hundreds of thousands.
         let known = self.ledger.read(|reader| reader.all_ids()).await?;
-        self.house.note_unknown_snapshots(doubt::unknown_snapshots(settings, &known));
+        self.pipeline.take_back_known(&known).await?;
+        self.house.note_differences(doubt::differences(settings, &known)?);
         // What another ledger began to delete may be held in the one that is not here.
         if self.house.in_doubt() || !self.pipeline.knows_its_originals(&known)? {
             tracing::warn!("no disposal is gone on with: the ledger does not know all that is here");

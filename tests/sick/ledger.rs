@@ -195,7 +195,7 @@ fn p1_a_start_without_its_ledger_is_refused_and_takes_nothing_away() {
 }
 
 #[test]
-fn p1_what_an_older_ledger_does_not_know_is_kept_and_told() {
+fn p1_p2_what_only_one_of_ledger_folders_and_warehouse_has_is_kept_told_and_fits_again_once_the_right_one_is_back() {
     let (mut service, desk) = house("[sftp]", "[sftp]");
     let mut sent = Sent::default();
     service.start();
@@ -234,6 +234,74 @@ fn p1_what_an_older_ledger_does_not_know_is_kept_and_told() {
     assert_eq!(rows[0]["outcome"], "loaded", "{rows:?}");
     let counts = service.query("SELECT version, snapshot_id AS id FROM ingest_snapshot WHERE is_current = 1");
     assert_eq!(counts, [serde_json::json!({"version": 2, "id": id(&rows[0])})]);
+    service.stop();
+
+    // The right ledger is put back, and finds what is its own.
+    take_ledger(&service, &service.dir().join("used"));
+    for name in names(&service.dir().join("newer")) {
+        run("mv", &[service.dir().join("newer").join(name), service.state()], b"").fine();
+    }
+    service.start();
+    assert_eq!(names(&service.state().join("deliveries")), loaded);
+    assert_eq!(names(&service.state().join("quarantine")), rejected);
+    assert!(names(&unknown).is_empty() && service.log().contains("took back an original"), "{}", service.log());
+    let status = service.bedfeed(&["status"]).fine().stdout;
+    assert!(!status.contains("The ledger is older"), "{status}");
+    let begun = |what: &str, when: &str| desk.taken().iter().any(|key| key.starts_with(what) && key.ends_with(when));
+    let backups = service.dir().join("backups");
+    service.bedfeed(&["backup", backups.to_str().unwrap()]).fine();
+    reconcile(&service, &sent);
+    service.stop();
+
+    // The other way round: a warehouse that lacks what its ledger calls loaded.
+    let moved = service.dir().join("moved");
+    let move_warehouse = |from: &Path, to: &Path| {
+        std::fs::create_dir_all(to).unwrap();
+        for name in names(from).iter().filter(|name| name.starts_with("warehouse.db")) {
+            run("mv", &[from.join(name).as_os_str(), to.as_os_str()], b"").fine();
+        }
+    };
+    move_warehouse(&service.state(), &moved);
+    service.start();
+    let status = service.bedfeed(&["status"]).fine().stdout;
+    assert!(status.contains("it does not have 1 snapshots that the ledger says are loaded"), "{status}");
+    assert!(service.log().contains("ledger and warehouse do not belong together"), "{}", service.log());
+    wait_until("the desk is told", || begun("house/lost/", "/begin"));
+    service.stop();
+    move_warehouse(&service.state(), &service.dir().join("empty"));
+    move_warehouse(&moved, &service.state());
+    service.start();
+    assert!(!service.bedfeed(&["status"]).fine().stdout.contains("it does not have"));
+    wait_until("the desk is told that it is over", || begun("house/lost/", "/end"));
+    reconcile(&service, &sent);
+    service.stop();
+
+    // Once more the older one, for good this time: a person says so, and the files come again.
+    take_ledger(&service, &service.dir().join("lost"));
+    for name in names(&service.dir().join("used")) {
+        run("mv", &[service.dir().join("used").join(name), service.state()], b"").fine();
+    }
+    service.start();
+    let said = ["--by", "Ann Lee", "--reason", "the newer ledger is lost"];
+    service.bedfeed(&[&["hold", "add", "--provider", "RZZ"], &said[..]].concat()).fine();
+    let held = service.bedfeed(&[&["settle"], &said[..]].concat());
+    assert!(held.code == Some(1) && held.stderr.contains("legal hold 1 stands"), "{held:?}");
+    service.bedfeed(&[&["hold", "end", "1"], &said[..]].concat()).fine();
+    let settled = service.bedfeed(&[&["settle"], &said[..]].concat()).fine().stdout;
+    assert!(settled.starts_with("2 deliveries, which the ledger does not know") && settled.contains(&loaded[0]), "{settled}");
+    let status = service.bedfeed(&["status"]).fine().stdout;
+    assert!(status.contains("it does not know 2 received files") && status.contains("and 0 snapshots"), "{status}");
+    names(&unknown).iter().for_each(|name| drop(run("rm", &["-r".as_ref(), unknown.join(name).as_os_str()], b"").fine()));
+    let mut again = Sent::default();
+    assert!(send(&service, &mut again, (&good_name, &good_text), "loaded"));
+    wait_until("nothing is pending", || nothing_pending(&service));
+    assert!(!service.bedfeed(&["status"]).fine().stdout.contains("The ledger is older"));
+    service.bedfeed(&["backup", backups.to_str().unwrap()]).fine();
+    let none = service.bedfeed(&["settle", "--by", "Ann Lee", "--reason", "once more"]).fine().stdout;
+    assert!(none.contains("knows all that the warehouse has"), "{none}");
+    let settled = service.ledger("SELECT body FROM entry WHERE body LIKE '%\"settled\"%'");
+    assert!(settled.len() == 1 && settled[0]["body"].as_str().unwrap().contains("Ann Lee"), "{settled:?}");
+    reconcile(&service, &again);
     service.stop();
 }
 

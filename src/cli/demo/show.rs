@@ -79,6 +79,7 @@ impl<'a> Show<'a> {
             | Event::ViewedRaw { .. }
             | Event::HoldPlaced { .. }
             | Event::HoldEnded { .. }
+            | Event::Settled { .. }
             | Event::Disposing { .. }
             | Event::Spared { .. }
             | Event::Disposed { .. }

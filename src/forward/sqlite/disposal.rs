@@ -1,4 +1,5 @@
-//! Letting go: lines, and later sums and findings, of snapshots that retention says are old enough.
+//! Letting go: lines, and later sums and findings, of snapshots that retention says are old enough; and all of deliveries that
+//! never belonged here.
 //!
 //! Owns finding them and deleting them for good: SQLite overwrites what it frees, and the write-ahead log is emptied afterwards.
 //! Refuses to decide what goes. The load ledger (`ingest_snapshot`), the deliveries, the sums of a whole provider and the
@@ -11,7 +12,8 @@ use super::read::needed;
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Slot};
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::BTreeSet;
 
 /// Most that one look gives: a year of two dozen feeds. The oldest come first, so a backlog is worked off from there.
 const MOST: u32 = 500_000;
@@ -159,6 +161,56 @@ fn delete(connection: &mut Connection, leads: &[DeliveryId], statements: &[&str]
     fault::around(Step::DisposalCommit, || transaction.commit().map_err(sql(doing)))?;
     fault::around(Step::DisposalLog, || empty_log(connection))?;
     Ok(rows)
+}
+
+/// All deliveries that are told of, loaded or not.
+pub(super) fn deliveries(connection: &Connection) -> rusqlite::Result<BTreeSet<DeliveryId>> {
+    let mut statement = connection.prepare("SELECT delivery_id FROM ingest_file UNION SELECT snapshot_id FROM ingest_snapshot")?;
+    let ids = statement.query_map([], |row| load::lead(&row.get::<_, String>(0)?))?;
+    ids.collect()
+}
+
+/// Drops these deliveries with all that is told of them; gives how many snapshots there were. Fine where they are gone.
+pub(super) fn drop_deliveries(connection: &mut Connection, leads: &[DeliveryId]) -> Result<u64, ForwardError> {
+    let doing = "dropping deliveries";
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(doing))?;
+    let mut gone = 0_u64;
+    for lead in leads {
+        gone = gone.saturating_add(drop_one(&transaction, &lead.to_string()).map_err(sql(doing))?);
+    }
+    fault::around(Step::DisposalCommit, || transaction.commit().map_err(sql(doing)))?;
+    fault::around(Step::DisposalLog, || empty_log(connection))?;
+    Ok(gone)
+}
+
+fn drop_one(transaction: &Transaction<'_>, lead: &str) -> rusqlite::Result<u64> {
+    let slots = format!("SELECT DISTINCT provider_code, slot_utc FROM ingest_snapshot WHERE snapshot_key IN {VERSIONS}");
+    let mut slots = transaction.prepare_cached(&slots)?;
+    let slots = slots.query_map([lead], |row| Ok((row.get::<_, String>(0)?, needed::<Slot>(row, "slot_utc")?)))?;
+    let slots = slots.collect::<rusqlite::Result<Vec<_>>>()?;
+    transaction
+        .prepare_cached(&format!("UPDATE ingest_snapshot SET superseded_by = NULL WHERE superseded_by IN {VERSIONS}"))?
+        .execute([lead])?;
+    for table in ["census_daily", "fact_bed_line", "fact_demand_line", "agg_ward_slot", "agg_org_slot"] {
+        transaction.prepare_cached(&format!("DELETE FROM {table} WHERE snapshot_key IN {VERSIONS}"))?.execute([lead])?;
+    }
+    for table in ["ingest_issue", "ingest_row_reject", "ingest_file"] {
+        transaction.prepare_cached(&format!("DELETE FROM {table} WHERE delivery_id = ?1"))?.execute([lead])?;
+    }
+    let gone = transaction.prepare_cached(&format!("DELETE FROM ingest_snapshot WHERE snapshot_key IN {VERSIONS}"))?.execute([lead])?;
+    for (provider, slot) in slots {
+        let left = "SELECT max(snapshot_key) FROM ingest_snapshot WHERE provider_code = ?1 AND slot_utc = ?2";
+        let left = transaction.prepare_cached(left)?.query_row([&provider, &utc(slot.start())], |row| row.get::<_, Option<i64>>(0))?;
+        if let Some(key) = left {
+            load::switch_current(transaction, key, slot)?;
+            let behind = "
+                UPDATE ingest_snapshot AS s SET superseded_by = (SELECT c.snapshot_key FROM ingest_snapshot AS c
+                  WHERE c.provider_code = s.provider_code AND c.slot_utc = s.slot_utc AND c.is_current = 1)
+                WHERE s.provider_code = ?1 AND s.slot_utc = ?2 AND s.is_current = 0 AND s.superseded_by IS NULL";
+            transaction.prepare_cached(behind)?.execute([&provider, &utc(slot.start())])?;
+        }
+    }
+    Ok(u64::try_from(gone).unwrap_or(u64::MAX))
 }
 
 /// Empties the write-ahead log, which still holds the pages as they were: until that is done, what was deleted is not gone. SQLite

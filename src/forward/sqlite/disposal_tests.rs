@@ -93,3 +93,38 @@ async fn what_somebody_still_reads_from_the_log_is_not_called_gone() {
     assert_eq!(world.warehouse.dispose_lines(vec![id]).await.unwrap(), 0, "the rows were gone; now the log is too");
     assert_eq!(log(), 0);
 }
+
+#[tokio::test]
+async fn p2_what_never_belonged_here_is_dropped_with_all_that_is_told_of_it_as_if_it_had_not_been_loaded() {
+    // Midnight, so that the census is taken; the middle one is there, or is loaded and dropped.
+    let midnight = "2018-12-03T00:00Z";
+    let lines = |quantity| vec![occupied("MEN", "1", "A80", quantity), empty("MEN", "RDY", 2), demand("MED", false, None)];
+    let facts = |world: &World| {
+        let tables = ["fact_bed_line", "fact_demand_line", "agg_ward_slot", "agg_org_slot", "census_daily", "ingest_file", "ingest_issue"];
+        let columns =
+            "snapshot_id, version, is_current, (SELECT n.snapshot_id FROM ingest_snapshot n WHERE n.snapshot_key = s.superseded_by)";
+        let snapshots = world.rows(&format!("SELECT {columns} FROM ingest_snapshot s ORDER BY 1"));
+        let counts = tables.map(|table| world.rows(&format!("SELECT count(*) FROM {table}")));
+        (snapshots, counts, world.rows("SELECT sum(occupied) FROM census_daily"))
+    };
+    // The last one drops the version that counts, those before it one that does not, and the only one of its slot.
+    for (versions, dropped) in [([1, 2, 3], 2), ([1, 2, 3], 3), ([1, 2, 2], 2), ([2, 2, 2], 2)] {
+        let (with, without) = (World::new().await, World::new().await);
+        for version in std::collections::BTreeSet::from(versions) {
+            let snapshot = snapshot("RM1", midnight, lines(version + 4));
+            if version != dropped {
+                without.load(snapshot.clone(), version).await;
+            }
+            with.load(snapshot, version).await;
+        }
+        let gone = lead(&snapshot("RM1", midnight, lines(1)), dropped);
+        for expected in [1, 0] {
+            assert_eq!(with.warehouse.drop_deliveries(vec![gone]).await.unwrap(), expected, "again is fine");
+        }
+        assert_eq!(facts(&with), facts(&without), "{versions:?} without {dropped}");
+        assert!(!with.warehouse.deliveries().await.unwrap().contains(&gone));
+        assert!(with.rows("PRAGMA foreign_key_check").is_empty());
+        // It can come again.
+        with.load(snapshot("RM1", midnight, lines(dropped + 4)), dropped).await;
+    }
+}

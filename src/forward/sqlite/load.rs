@@ -277,7 +277,7 @@ fn sums_agree(transaction: &Transaction<'_>, key: i64) -> rusqlite::Result<bool>
 
 /// Points the slot at the version that counts among all it has. Says whether that is the new one. Other slots are not
 /// touched, so a late file leaves "now" alone (P4).
-fn switch_current(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite::Result<bool> {
+pub(super) fn switch_current(transaction: &Transaction<'_>, key: i64, slot: Slot) -> rusqlite::Result<bool> {
     let mut statement = transaction.prepare_cached(
         "SELECT v.snapshot_key, v.snapshot_id, v.version, v.sequence, v.snapshot_at, v.is_current,
            coalesce(v.place, v.version) AS place

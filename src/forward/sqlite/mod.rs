@@ -30,6 +30,7 @@ use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use database::{sql, utc};
 use jiff::Timestamp;
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -141,6 +142,15 @@ impl Writer {
 
     pub(super) async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         self.write("deleting old sums", move |connection| disposal::dispose_sums(connection, &leads)).await
+    }
+
+    pub(super) async fn deliveries(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
+        let doing = "listing deliveries";
+        self.write(doing, move |connection| disposal::deliveries(connection).map_err(sql(doing))).await
+    }
+
+    pub(super) async fn drop_deliveries(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
+        self.write("dropping deliveries", move |connection| disposal::drop_deliveries(connection, &leads)).await
     }
 
     pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {

@@ -173,13 +173,21 @@ fn form(stage: &Stage) -> Option<Form> {
 /// crash that a restored copy wakes up from lies between the two commits. So may another version of what is loaded, where it was
 /// read again. Pure.
 fn contradictions(loads: &BTreeMap<DeliveryId, (u32, bool)>, snapshots: &BTreeSet<(DeliveryId, u32)>) -> Vec<String> {
-    let lost = loads.iter().filter(|(id, (version, loaded))| *loaded && !snapshots.contains(&(**id, *version)));
-    let lost = lost.map(|(id, (version, _))| {
+    let lost = lost(loads, snapshots).map(|(id, version)| {
         format!("the ledger says that {id} is loaded as version {version} of its slot, and the warehouse does not have it")
     });
     let unknown: BTreeSet<&DeliveryId> = snapshots.iter().map(|(id, _)| id).filter(|id| !loads.contains_key(id)).collect();
     let unknown = unknown.into_iter().map(|id| format!("the warehouse has {id}, which the ledger does not know as accepted"));
     lost.chain(unknown).take(MOST_NAMED).collect()
+}
+
+/// What the ledger calls loaded, by the version of its slot, and the warehouse does not have. Pure.
+pub(super) fn lost(
+    loads: &BTreeMap<DeliveryId, (u32, bool)>,
+    snapshots: &BTreeSet<(DeliveryId, u32)>,
+) -> impl Iterator<Item = (DeliveryId, u32)> {
+    let lost = loads.iter().filter(|(id, (version, loaded))| *loaded && !snapshots.contains(&(**id, *version)));
+    lost.map(|(id, (version, _))| (*id, *version))
 }
 
 #[cfg(test)]

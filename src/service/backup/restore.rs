@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::fault::{self, Step};
 use crate::feed::Digest;
 use crate::forward::WarehouseMoment;
-use crate::ledger::{self, Event, Ledger, Reader};
+use crate::ledger::{self, Event, Ledger, Moment, Reader};
 use jiff::Timestamp;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +28,8 @@ pub struct Restored {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// What its list names and could not be read: each file with why. Only where that was asked for in spite of it.
+    /// What its list names and could not be read, or the ledger wants and the backup has not: each file with why. Only where that was
+    /// asked for in spite of it.
     pub left_out: Vec<String>,
 }
 
@@ -43,7 +44,8 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
     if !from.problems.is_empty() && !in_spite {
         return Err(BackupError::Problems(from.problems.len()));
     }
-    Reader::open(&from.path.join(LEDGER))?.head()?;
+    let book = from.path.join(LEDGER);
+    Reader::open(&book)?.head()?;
     let state = &settings.state_dir;
     let places = Places {
         state,
@@ -63,7 +65,13 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
         tree::sync_folder(state)
     })?;
     let sums = tree::read_sums(&from.path)?;
-    let copies = copy_all(&from.path, &sums, &places, in_spite)?;
+    let mut copies = copy_all(&from.path, &sums, &places, in_spite)?;
+    if !sums.contains_key(WAREHOUSE) {
+        let loaded = Moment::hold(&book)?.loads()?.values().filter(|(_, loaded)| *loaded).count();
+        let without =
+            (loaded > 0).then(|| format!("{WAREHOUSE}: the backup has none, and its ledger says that {loaded} snapshots are loaded"));
+        copies.left_out.extend(without);
+    }
     fault::around(Step::RestoreFolders, || {
         tree::sync_folders(state)?;
         // The settings may want these elsewhere.

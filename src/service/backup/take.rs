@@ -98,7 +98,7 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
     }
     tree::make_folder(target)?;
     let lock = own(target)?;
-    let mut tree = Tree::begin(target, &now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string())?;
+    let mut tree = Tree::begin(target, now)?;
     let mut doubts = Doubts::default();
     let (head, wrong, originals) = loop {
         let ledger = Moment::hold(&path)?;

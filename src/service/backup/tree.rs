@@ -3,6 +3,8 @@
 use super::{BackupError, MANIFEST, SUMS};
 use crate::fault::{self, Step};
 use crate::feed::Digest;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -35,8 +37,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Begins a backup below a folder. What an earlier one left unfinished is removed, and nothing else.
-    pub(super) fn begin(target: &Path, name: &str) -> Result<Self, BackupError> {
+    /// Begins a backup below a folder, named after its time. What an earlier one left unfinished is removed, and nothing else.
+    pub(super) fn begin(target: &Path, now: Timestamp) -> Result<Self, BackupError> {
         for old in names(target)?.iter().filter(|name| name.strip_suffix(UNFINISHED).is_some_and(is_name)) {
             let path = target.join(old);
             if !is_folder(&path)? {
@@ -45,8 +47,10 @@ impl Tree {
             fault::around(Step::BackupClear, || fs::remove_dir_all(&path)).map_err(BackupError::io("remove what is left of", &path))?;
         }
         // Where its list cannot be read nothing is shared with it; `backup verify` says what is wrong with it.
-        let previous = newest(target)?.and_then(|root| Some((root.clone(), read_sums(&root).ok()?)));
-        let (unfinished, finished) = (target.join(format!("{name}{UNFINISHED}")), target.join(name));
+        let newest = newest(target)?;
+        let name = next_name(newest.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()), now);
+        let previous = newest.and_then(|root| Some((root.clone(), read_sums(&root).ok()?)));
+        let (unfinished, finished) = (target.join(format!("{name}{UNFINISHED}")), target.join(&name));
         fault::around(Step::BackupFolder, || make_folder(&unfinished))?;
         let (sums, spoilt, damaged_before) = (Sums::new(), Sums::new(), BTreeSet::new());
         Ok(Self { unfinished, finished, sums, previous, spoilt, damaged_before, copied: 0, copied_bytes: 0, shared: 0 })
@@ -349,7 +353,7 @@ fn newest(target: &Path) -> Result<Option<PathBuf>, BackupError> {
     Ok(complete(target)?.pop())
 }
 
-/// The complete backups below a folder, the oldest first: their names are times. A folder of another name is none, whatever it has.
+/// The complete backups below a folder, the oldest first, as [`next_name`] has them. A folder of another name is none, whatever it has.
 fn complete(target: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let mut found = Vec::new();
     for name in names(target)?.iter().filter(|name| is_name(name)) {
@@ -359,6 +363,17 @@ fn complete(target: &Path) -> Result<Vec<PathBuf>, BackupError> {
         }
     }
     Ok(found)
+}
+
+/// The name of a backup that is begun now: its time, and where the newest one's is not before it, a millisecond after that. So names
+/// are in the order of the backups, also where the clock was ahead for a while. Pure.
+fn next_name(newest: Option<&str>, now: Timestamp) -> String {
+    const FORMAT: &str = "%Y%m%dT%H%M%S.%3fZ";
+    let named = now.strftime(FORMAT).to_string();
+    let Some(newest) = newest.filter(|newest| **newest >= *named) else { return named };
+    let time = DateTime::strptime("%Y%m%dT%H%M%S.%fZ", newest).and_then(|time| time.checked_add(SignedDuration::from_millis(1)));
+    // A name that is no time is after all times; it cannot be gone past.
+    time.map_or(named, |time| time.strftime(FORMAT).to_string())
 }
 
 /// Whether a name is one that a backup is given: `20181203T101500.123Z`. Pure.
@@ -409,5 +424,27 @@ impl<W: Write> Write for Hashing<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_named_after_its_time_and_never_before_the_one_that_was_taken_last() {
+        //    the newest, the time, the name
+        let rows = [
+            (None, "2018-12-03T10:15:00Z", "20181203T101500.000Z"),
+            (Some("20181203T101459.999Z"), "2018-12-03T10:15:00.0009Z", "20181203T101500.000Z"),
+            (Some("20181203T101500.000Z"), "2018-12-03T10:15:00Z", "20181203T101500.001Z"),
+            (Some("20181231T235959.999Z"), "2018-12-03T10:15:00Z", "20190101T000000.000Z"),
+            (Some("99991231T235959.999Z"), "2018-12-03T10:15:00Z", "20181203T101500.000Z"),
+            (Some("20189903T101459.999Z"), "2018-12-03T10:15:00Z", "20181203T101500.000Z"),
+        ];
+        for (newest, now, expected) in rows {
+            assert_eq!(next_name(newest, now.parse().unwrap()), expected, "{newest:?} {now}");
+            assert!(is_name(expected));
+        }
     }
 }

@@ -153,6 +153,8 @@ pub(crate) struct World<'a> {
     /// Connections that only read, for this life of the house.
     ledger: OnceCell<Connection>,
     warehouse: OnceCell<Connection>,
+    /// The ledger file's version, as that connection counts, when it was audited last.
+    pub(crate) audited: Option<i64>,
 }
 
 impl<'a> World<'a> {
@@ -163,7 +165,21 @@ impl<'a> World<'a> {
         let state = places.root.path().join(format!("{seed}.0"));
         let (variant, house) = (Variant::Whole, None);
         let (ledger, warehouse) = (OnceCell::new(), OnceCell::new());
-        let world = Self { places, clock, faults, variant, house, introduced: false, state, lives: 0, seed, crashes: 0, ledger, warehouse };
+        let world = Self {
+            places,
+            clock,
+            faults,
+            variant,
+            house,
+            introduced: false,
+            state,
+            lives: 0,
+            seed,
+            crashes: 0,
+            ledger,
+            warehouse,
+            audited: None,
+        };
         world.faults.lives_in(&world.state, &world.path_of(1));
         world
     }
@@ -195,7 +211,7 @@ impl<'a> World<'a> {
 
     /// Nobody reads while the house changes hands.
     fn look_away(&mut self) {
-        (self.ledger, self.warehouse) = (OnceCell::new(), OnceCell::new());
+        (self.ledger, self.warehouse, self.audited) = (OnceCell::new(), OnceCell::new(), None);
     }
 
     /// Opens the house, and again where it ended or failed on the way: systemd would. In the end nothing is wrong any more.

@@ -228,12 +228,6 @@ fn p1_p2_what_only_one_of_ledger_folders_and_warehouse_has_is_kept_told_and_fits
     assert!(status.contains("it does not know 2 received files") && status.contains("and 1 snapshots"), "{status}");
     let told = || desk.taken().iter().any(|key| key.starts_with("house/ledger/") && key.ends_with("/begin"));
     wait_until("the desk is told", told);
-    // What is sent again is loaded beside what the warehouse has, and counts.
-    service.send("RZZ", "inbox", [(good_name.as_str(), &good_text)]);
-    let rows = service.settled(1);
-    assert_eq!(rows[0]["outcome"], "loaded", "{rows:?}");
-    let counts = service.query("SELECT version, snapshot_id AS id FROM ingest_snapshot WHERE is_current = 1");
-    assert_eq!(counts, [serde_json::json!({"version": 2, "id": id(&rows[0])})]);
     service.stop();
 
     // The right ledger is put back, and finds what is its own.
@@ -302,6 +296,36 @@ fn p1_p2_what_only_one_of_ledger_folders_and_warehouse_has_is_kept_told_and_fits
     let settled = service.ledger("SELECT body FROM entry WHERE body LIKE '%\"settled\"%'");
     assert!(settled.len() == 1 && settled[0]["body"].as_str().unwrap().contains("Ann Lee"), "{settled:?}");
     reconcile(&service, &again);
+    service.stop();
+}
+
+#[test]
+fn p2_what_comes_again_beside_an_older_ledger_is_loaded_as_the_newest_version() {
+    let (mut service, _desk) = house("[sftp]", "[sftp]");
+    service.start();
+    service.stop();
+    let older = service.dir().join("older");
+    run("cp", &["-r".as_ref(), service.state().as_os_str(), older.as_os_str()], b"").fine();
+    service.start();
+    let at = now();
+    for pattern in [1, 2] {
+        let (name, text) = good("RZZ", at, pattern);
+        service.send("RZZ", "inbox", [(name.as_str(), &text)]);
+    }
+    service.settled(2);
+    service.stop();
+    take_ledger(&service, &service.dir().join("newer"));
+    for name in names(&older).iter().filter(|name| name.starts_with("ledger.db")) {
+        run("mv", &[older.join(name), service.state()], b"").fine();
+    }
+    service.start();
+    // The warehouse has versions 1 and 2 of the slot, and the ledger knows of none.
+    let (name, text) = good("RZZ", at, 1);
+    service.send("RZZ", "inbox", [(name.as_str(), &text)]);
+    let rows = service.settled(1);
+    assert_eq!(rows[0]["outcome"], "loaded", "{rows:?}");
+    let counts = service.query("SELECT version, snapshot_id AS id FROM ingest_snapshot WHERE is_current = 1");
+    assert_eq!(counts, [serde_json::json!({"version": 3, "id": id(&rows[0])})]);
     service.stop();
 }
 

@@ -209,7 +209,7 @@ impl<'a> TablePlan<'a> {
     /// Why a row is left out, by the first reason that applies; `None` where it is not. A reason that asks a column of which nobody
     /// knows what stands there, given by `unknown`, leaves nothing out.
     pub(super) fn skipped(&self, row: &Row<'_>, unknown: impl Fn(&str) -> bool) -> Option<&'a str> {
-        let applies = |(when, _): &&(Vec<Test<'a>>, &'a str)| when.iter().all(|test| test.holds(row) && !unknown(&test.column.name));
+        let applies = |(when, _): &&(Vec<Test<'a>>, &'a str)| when.iter().all(|test| test.holds(row) && !unknown(test.column.name));
         self.skips.iter().find(applies).map(|(_, because)| *because)
     }
 

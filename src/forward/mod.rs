@@ -3,11 +3,17 @@
 //! Owns the warehouse's tables and views, loading, and reading them back. Refuses raw bytes, and retries of its own: the
 //! pipeline decides when to try again.
 
+mod calendar;
 mod error;
 mod facts;
 mod figures;
 mod moment;
+mod postgres;
+mod reading;
+mod rows;
 mod sqlite;
+mod statements;
+mod wards;
 
 pub use error::{ForwardError, ForwardErrorKind};
 pub use facts::{
@@ -15,11 +21,13 @@ pub use facts::{
 };
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 pub use moment::WarehouseMoment;
+pub use postgres::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
 
 use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
 use facts::snapshot_id;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `[warehouse]` in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub enum Settings {
         /// The database file; relative to the state folder.
         path: PathBuf,
     },
+    /// `postgres://USER@HOST:PORT/DATABASE`: a database on a server.
+    Postgres(PostgresSettings),
 }
 
 /// A handle on the warehouse for writing and reading; clones share one writer.
@@ -49,11 +59,13 @@ pub struct WarehouseReader {
 #[derive(Clone, Debug)]
 enum Backend {
     Sqlite(sqlite::Writer),
+    Postgres(postgres::Writer),
 }
 
 #[derive(Clone, Debug)]
 enum ReadBackend {
     Sqlite(sqlite::Reader),
+    Postgres(postgres::Reader),
 }
 
 impl Warehouse {
@@ -65,6 +77,7 @@ impl Warehouse {
     pub async fn open(settings: &Settings, state_dir: &Path) -> Result<Self, ForwardError> {
         match settings {
             Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path)).await?) }),
+            Settings::Postgres(settings) => Ok(Self { backend: Backend::Postgres(postgres::Writer::open(settings.clone()).await?) }),
         }
     }
 
@@ -75,6 +88,7 @@ impl Warehouse {
     pub async fn load(&self, load: Load) -> Result<LoadOutcome, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.load(load).await,
+            Backend::Postgres(writer) => writer.load(load).await,
         }
     }
 
@@ -86,6 +100,7 @@ impl Warehouse {
     pub async fn is_loaded(&self, reference: SnapshotRef, replay: bool) -> Result<bool, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.is_loaded(snapshot_id(reference, replay)).await,
+            Backend::Postgres(writer) => writer.is_loaded(snapshot_id(reference, replay)).await,
         }
     }
 
@@ -96,6 +111,7 @@ impl Warehouse {
     pub async fn current_lead(&self, provider: &ProviderCode, slot: Slot) -> Result<Option<DeliveryId>, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.current_lead(provider.clone(), slot).await,
+            Backend::Postgres(writer) => writer.current_lead(provider.clone(), slot).await,
         }
     }
 
@@ -106,6 +122,7 @@ impl Warehouse {
     pub async fn publish(&self, control: Control) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.publish(control).await,
+            Backend::Postgres(writer) => writer.publish(control).await,
         }
     }
 
@@ -116,6 +133,7 @@ impl Warehouse {
     pub async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.dispose_lines(leads).await,
+            Backend::Postgres(writer) => writer.dispose_lines(leads).await,
         }
     }
 
@@ -126,6 +144,7 @@ impl Warehouse {
     pub async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.dispose_sums(leads).await,
+            Backend::Postgres(writer) => writer.dispose_sums(leads).await,
         }
     }
 
@@ -136,6 +155,7 @@ impl Warehouse {
     pub async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.set_reference(rows).await,
+            Backend::Postgres(writer) => writer.set_reference(rows).await,
         }
     }
 
@@ -147,6 +167,7 @@ impl Warehouse {
     pub async fn override_clock(&self, now: Option<Timestamp>) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.override_clock(now).await,
+            Backend::Postgres(writer) => writer.override_clock(now).await,
         }
     }
 
@@ -154,6 +175,7 @@ impl Warehouse {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite(writer) => writer.close().await,
+            Backend::Postgres(writer) => writer.close().await,
         }
     }
 
@@ -162,6 +184,7 @@ impl Warehouse {
     pub fn reader(&self) -> WarehouseReader {
         match &self.backend {
             Backend::Sqlite(writer) => WarehouseReader { backend: ReadBackend::Sqlite(writer.reader()) },
+            Backend::Postgres(writer) => WarehouseReader { backend: ReadBackend::Postgres(writer.reader()) },
         }
     }
 }
@@ -172,6 +195,7 @@ impl WarehouseReader {
     pub fn new(settings: &Settings, state_dir: &Path) -> Self {
         match settings {
             Settings::Sqlite { path } => Self { backend: ReadBackend::Sqlite(sqlite::Reader::new(state_dir.join(path))) },
+            Settings::Postgres(settings) => Self { backend: ReadBackend::Postgres(postgres::Reader::new(Arc::new(settings.clone()))) },
         }
     }
 
@@ -182,6 +206,7 @@ impl WarehouseReader {
     pub async fn system_now(&self) -> Result<SystemNow, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.system_now().await,
+            ReadBackend::Postgres(reader) => reader.system_now().await,
         }
     }
 
@@ -192,6 +217,7 @@ impl WarehouseReader {
     pub async fn provider_now(&self, provider: &ProviderCode) -> Result<Vec<WardFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.provider_now(provider.clone()).await,
+            ReadBackend::Postgres(reader) => reader.provider_now(provider.clone()).await,
         }
     }
 
@@ -202,6 +228,7 @@ impl WarehouseReader {
     pub async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.old_lines(before).await,
+            ReadBackend::Postgres(reader) => reader.old_lines(before).await,
         }
     }
 
@@ -212,6 +239,7 @@ impl WarehouseReader {
     pub async fn old_sums(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.old_sums(before).await,
+            ReadBackend::Postgres(reader) => reader.old_sums(before).await,
         }
     }
 
@@ -222,6 +250,7 @@ impl WarehouseReader {
     pub async fn count_lines(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.count_lines(leads).await,
+            ReadBackend::Postgres(reader) => reader.count_lines(leads).await,
         }
     }
 
@@ -232,6 +261,7 @@ impl WarehouseReader {
     pub async fn count_sums(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.count_sums(leads).await,
+            ReadBackend::Postgres(reader) => reader.count_sums(leads).await,
         }
     }
 
@@ -242,6 +272,7 @@ impl WarehouseReader {
     pub async fn feed_health(&self) -> Result<Vec<FeedHealth>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.feed_health().await,
+            ReadBackend::Postgres(reader) => reader.feed_health().await,
         }
     }
 }

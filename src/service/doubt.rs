@@ -39,9 +39,10 @@ pub(super) fn unknown_snapshots(settings: &Settings, known: &BTreeMap<DeliveryId
     snapshots(settings).iter().filter(|id| !known.contains_key(id)).count()
 }
 
-/// The deliveries that the warehouse has. One that cannot be read says nothing: that it is away is told elsewhere.
+/// The deliveries that the warehouse has. One that cannot be read says nothing: that it is away is told elsewhere. One on a server is
+/// not asked: `bedfeed warehouse check` compares it with the ledger.
 fn snapshots(settings: &Settings) -> BTreeSet<DeliveryId> {
-    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
+    let Some(file) = WarehouseMoment::file(&settings.warehouse, &settings.state_dir) else { return BTreeSet::new() };
     let read = WarehouseMoment::hold(&file).and_then(|held| held.snapshots());
     let read = read.inspect_err(|error| tracing::warn!(error = error_chain(error), "whether ledger and warehouse fit was not looked at"));
     read.unwrap_or_default().into_iter().map(|(id, _)| id).collect()

@@ -4,12 +4,11 @@
 //! Refuses to decide what goes. The load ledger (`ingest_snapshot`), the deliveries, the sums of a whole provider and the
 //! daily census stay.
 
-use super::super::{ForwardError, ForwardErrorKind, OldFigures};
+use super::super::{ForwardError, ForwardErrorKind, OldFigures, reading};
 use super::database::{sql, utc};
-use super::load;
-use super::read::needed;
+use super::read::Kept;
 use crate::fault::{self, Step};
-use crate::feed::{DeliveryId, Slot};
+use crate::feed::DeliveryId;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -48,7 +47,7 @@ pub(super) fn old_sums(connection: &Connection, before: Timestamp) -> rusqlite::
 fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
     let sql = format!(
         "{keys}
-         SELECT min(s.snapshot_id) AS snapshot_id, s.provider_code, s.slot_utc,
+         SELECT min(s.snapshot_id) AS id, s.provider_code, s.slot_utc AS about,
            max(s.is_current = 1 AND s.slot_utc =
              (SELECT max(n.slot_utc) FROM ingest_snapshot AS n WHERE n.provider_code = s.provider_code AND n.is_current = 1)) AS shown
          FROM keys JOIN ingest_snapshot AS s ON s.snapshot_key = keys.k
@@ -56,39 +55,19 @@ fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Resu
          GROUP BY substr(s.snapshot_id, 1, instr(s.snapshot_id || '/', '/') - 1)
          ORDER BY s.slot_utc, min(s.snapshot_key) LIMIT {MOST}"
     );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([utc(before)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let slot: Slot = needed(row, "slot_utc")?;
-        found.push(OldFigures {
-            lead: load::lead(&row.get::<_, String>("snapshot_id")?)?,
-            provider: needed(row, "provider_code")?,
-            about: slot.start(),
-            shown: row.get("shown")?,
-        });
-    }
-    Ok(found)
+    connection.prepare(&sql)?.query_map([utc(before)], |row| reading::old(&Kept::of(row)?))?.collect()
 }
 
 /// Deliveries that arrived before then, lead no snapshot, and whose findings are still here. Their ids sort by arrival.
 fn old_findings(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT DISTINCT f.delivery_id, f.provider_code, f.received_at FROM ingest_issue AS i JOIN ingest_file AS f USING (delivery_id)
+    let sql = format!(
+        "SELECT DISTINCT f.delivery_id AS id, f.provider_code, f.received_at AS about, 0 AS shown
+         FROM ingest_issue AS i JOIN ingest_file AS f USING (delivery_id)
          WHERE i.delivery_id < ?1 AND NOT EXISTS (SELECT 1 FROM ingest_snapshot AS s WHERE s.snapshot_id = f.delivery_id)
          ORDER BY f.delivery_id LIMIT {MOST}"
-    ))?;
-    let mut rows = statement.query([DeliveryId::new(before, [0; 10]).to_string()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(OldFigures {
-            lead: needed(row, "delivery_id")?,
-            provider: needed(row, "provider_code")?,
-            about: needed(row, "received_at")?,
-            shown: false,
-        });
-    }
-    Ok(found)
+    );
+    let first_since = DeliveryId::new(before, [0; 10]).to_string();
+    connection.prepare(&sql)?.query_map([first_since], |row| reading::old(&Kept::of(row)?))?.collect()
 }
 
 /// How many lines each of these snapshots has.

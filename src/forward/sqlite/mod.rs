@@ -213,11 +213,6 @@ fn keep(keeper: &mut Keeper, mut queue: mpsc::Receiver<Order>) {
     }
 }
 
-/// The delivery that leads a snapshot, by the snapshot's id: that is the delivery's, and may have more after a slash.
-fn lead_of(snapshot_id: &str) -> Option<DeliveryId> {
-    snapshot_id.split('/').next()?.parse().ok()
-}
-
 /// Names a database file in an error.
 fn shown(path: &Path) -> String {
     path.display().to_string()

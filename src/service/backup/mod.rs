@@ -118,6 +118,9 @@ pub struct Manifest {
     pub torn: Vec<DeliveryId>,
     /// Where ledger and warehouse contradicted each other, in words.
     pub contradictions: Vec<String>,
+    /// Whether the warehouse is on a server, whose backups are its own: then nothing of it is in here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warehouse_elsewhere: bool,
 }
 
 impl Manifest {

@@ -127,6 +127,7 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
         missing: originals.missing.clone(),
         torn: originals.torn.clone(),
         contradictions: wrong,
+        warehouse_elsewhere: WarehouseMoment::file(&settings.warehouse, &settings.state_dir).is_none(),
     };
     tree.write(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(BackupError::Manifest)?)?;
     let (copied, copied_bytes, shared) = (tree.copied, tree.copied_bytes, tree.shared);
@@ -140,9 +141,11 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
 }
 
 /// Holds the warehouse, and tells where it and the ledger contradict each other. What was acknowledged is in the ledger and among
-/// the originals: a warehouse that cannot be read keeps them from no backup.
+/// the originals: a warehouse that cannot be read keeps them from no backup. One on a server is neither held nor compared.
 fn compare(ledger: &Moment, settings: &Settings) -> Result<(WarehouseMoment, Vec<String>), BackupError> {
-    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
+    let Some(file) = WarehouseMoment::file(&settings.warehouse, &settings.state_dir) else {
+        return Ok((WarehouseMoment::absent(), Vec::new()));
+    };
     let held = WarehouseMoment::hold(&file).and_then(|warehouse| Ok((warehouse.snapshots()?, warehouse)));
     match held {
         Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots))),

@@ -15,6 +15,9 @@ mod sqlite;
 mod statements;
 mod wards;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{ForwardError, ForwardErrorKind};
 pub use facts::{
     AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, OldFigures, ProviderRow, ReferenceRows, SlotFact,

@@ -49,7 +49,7 @@ FROM (
      WHERE n.provider_code = p.provider_code AND n.is_current = 1 ORDER BY n.slot_utc DESC LIMIT 1)
   LEFT JOIN dim_slot AS d ON d.slot_utc = s.slot_utc
   WHERE p.registered = 1
-);
+) AS newest;
 
 -- Each registered provider's sums now. demand_in_bed: in another provider's bed, or in the wrong one.
 CREATE VIEW v_provider_org_now AS
@@ -90,7 +90,7 @@ FROM (
     demand_in_bed, waits_12h, snapshot_at, age_minutes, CASE WHEN state = 'current' THEN 1 ELSE 0 END, has_figures, 1, 1 - has_figures,
     CASE WHEN has_figures = 1 AND carries_demand = 1 THEN 1 ELSE 0 END, slot_utc, snapshot_id
   FROM v_provider_org_now
-);
+) AS rows_now;
 
 -- Beds now by provider, bed group and ward class; providers without data have no rows here: see v_current_snapshot.
 CREATE VIEW v_system_group_now AS
@@ -384,4 +384,4 @@ FROM (
   SELECT provider_code, provider_name, local_date, census, sum(open) AS open, sum(occupied) AS occupied, sum(empty) AS empty,
     sum(closed) AS closed
   FROM v_daily_census GROUP BY provider_code, provider_name, local_date, census
-);
+) AS whole;

@@ -22,13 +22,22 @@ folder=$1; bin=$2; port=$3; shift 3
 trap '' INT HUP TERM
 mkdir "$folder/socket"
 printf '%s\n' "$PGPASSWORD" > "$folder/password"
-openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=test -addext "subjectAltName=DNS:localhost,IP:127.0.0.1" \
-  -keyout "$folder/server.key" -out "$folder/server.crt" 2>/dev/null
+printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' > "$folder/names"
+{
+  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout "$folder/ca.key" -out "$folder/ca.crt"
+  openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout "$folder/server.key" -out "$folder/server.csr"
+  openssl x509 -req -in "$folder/server.csr" -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -CAcreateserial -days 30 \
+    -extfile "$folder/names" -out "$folder/server.crt"
+} 2>>"$folder/log"
 [ "$(id -u)" != 0 ] || chown -R postgres "$folder"
+# Where a machine leaves /dev/null to root alone, the server gets one of its own, in here only.
+if [ "$(id -u)" = 0 ] && [ -n "$OWN_NULL" ]; then
+  mknod "$folder/null" c 1 3; chmod 666 "$folder/null"; mount --bind "$folder/null" /dev/null
+fi
 as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi; }
 cd "$folder"
 as "$bin/initdb" --no-sync --no-instructions --username=owner --auth=scram-sha-256 --pwfile="$folder/password" --encoding=UTF8 \
-  --locale=C.UTF-8 "$folder/data" >"$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
+  --locale=C.UTF-8 "$folder/data" >>"$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 stop() { kill -QUIT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; }
 start() {
   as "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder/socket" -c listen_addresses=127.0.0.1 -c fsync=on -c ssl=on \
@@ -66,10 +75,13 @@ pub(crate) fn server() -> Option<&'static Server> {
 
 impl Server {
     fn start() -> Self {
-        let bin = binaries().expect("PostgreSQL is not installed (Debian: postgresql); BEDFEED_WITHOUT_POSTGRES=1 leaves out what needs it");
+        let bin =
+            binaries().expect("PostgreSQL is not installed (Debian: postgresql); BEDFEED_WITHOUT_POSTGRES=1 leaves out what needs it");
         let folder = tempfile::Builder::new().prefix("bedfeed-postgres-").tempdir().unwrap().keep();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new("setsid");
+        let own_null = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata("/dev/null").unwrap().permissions()) & 0o006 != 0o006;
+        let mut command = Command::new(if own_null { "unshare" } else { "setsid" });
+        command.args(if own_null { &["--mount", "setsid"][..] } else { &[] }).env("OWN_NULL", if own_null { "1" } else { "" });
         command.args(["sh", "-c", KEEPER, "keeper"]).arg(&folder).arg(bin).arg(port.to_string()).env("PGPASSWORD", PASSWORD);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
@@ -84,10 +96,10 @@ impl Server {
         Self { folder, port, keeper: Mutex::new((child, stdin, stdout)), databases: AtomicU32::new(0) }
     }
 
-    /// A new database, empty.
-    pub(crate) fn database(&self) -> String {
+    /// A new database: empty, or a copy of another that nobody uses.
+    pub(crate) fn database(&self, of: Option<&str>) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::SeqCst));
-        self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {}", of.unwrap_or("template1")));
         name
     }
 

@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement, Transaction};
@@ -51,6 +52,8 @@ pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 /// An open connection with what it has prepared.
 pub(super) struct Connection {
     pub(super) client: Client,
+    /// Ends when the connection has.
+    kept_up: JoinHandle<()>,
     statements: HashMap<&'static str, Statement>,
 }
 
@@ -66,19 +69,13 @@ impl Connection {
         let doing = format!("connecting to {}", shown(settings));
         let config = config(settings, &doing)?;
         let opened = match &settings.tls {
-            PostgresTls::Off => config.connect(NoTls).await.map(|(client, connection)| {
-                keep_up(connection);
-                client
-            }),
+            PostgresTls::Off => config.connect(NoTls).await.map(|(client, connection)| (client, keep_up(connection))),
             PostgresTls::Require { ca_file } => {
                 let tls = MakeRustlsConnect::new(client_config(ca_file.as_deref(), &doing)?);
-                config.connect(tls).await.map(|(client, connection)| {
-                    keep_up(connection);
-                    client
-                })
+                config.connect(tls).await.map(|(client, connection)| (client, keep_up(connection)))
             }
         };
-        let client = opened.map_err(sql(doing.clone()))?;
+        let (client, kept_up) = opened.map_err(sql(doing.clone()))?;
         let first = if purpose == Purpose::Writing { FOR_WRITING } else { FOR_READING };
         client.batch_execute(first).await.map_err(sql(doing.clone()))?;
         let fsync: String =
@@ -87,7 +84,15 @@ impl Connection {
             let doing = format!("{doing}: the server does not sync what it commits (fsync = {fsync})");
             return Err(ForwardError::new(ForwardErrorKind::Unusable, doing));
         }
-        Ok(Self { client, statements: HashMap::new() })
+        Ok(Self { client, kept_up, statements: HashMap::new() })
+    }
+
+    /// Takes leave of the server, and waits until it is gone.
+    pub(super) async fn close(self) {
+        let Self { client, kept_up, .. } = self;
+        drop(client);
+        // It was told why it ended, if not in peace.
+        kept_up.await.ok();
     }
 
     /// Begins a transaction.
@@ -143,7 +148,7 @@ pub(super) fn shown(settings: &PostgresSettings) -> String {
 }
 
 /// Moves bytes until either side ends the connection; whoever uses it is told by their next call.
-fn keep_up<S, T>(connection: tokio_postgres::Connection<S, T>)
+fn keep_up<S, T>(connection: tokio_postgres::Connection<S, T>) -> JoinHandle<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -152,7 +157,7 @@ where
         if let Err(error) = connection.await {
             tracing::info!(error = in_words(&error), "a connection to the warehouse ended");
         }
-    });
+    })
 }
 
 fn config(settings: &PostgresSettings, doing: &str) -> Result<Config, ForwardError> {

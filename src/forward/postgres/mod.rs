@@ -14,6 +14,13 @@ mod settings;
 mod trouble;
 mod views;
 
+#[cfg(test)]
+#[path = "../../../tests/common/postgres.rs"]
+#[expect(dead_code, reason = "the tests of a whole daemon stop and start it too")]
+pub(super) mod server;
+#[cfg(test)]
+mod trouble_tests;
+
 pub(super) use read::Reader;
 pub use settings::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
 
@@ -155,7 +162,9 @@ impl Writer {
         let close = async {
             let mut keeper = self.keeper.lock().await;
             keeper.closed = true;
-            keeper.connection = None;
+            if let Some(connection) = keeper.connection.take() {
+                connection.close().await;
+            }
         };
         if tokio::time::timeout(PATIENCE, close).await.is_err() {
             tracing::warn!("the warehouse did not finish in time; a load that was under way is looked for at the next start");

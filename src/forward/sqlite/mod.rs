@@ -16,11 +16,7 @@ mod wards;
 #[cfg(test)]
 mod disposal_tests;
 #[cfg(test)]
-mod fixture;
-#[cfg(test)]
 mod load_tests;
-#[cfg(test)]
-mod view_tests;
 
 pub(super) use moment::Moment;
 pub(super) use read::Reader;

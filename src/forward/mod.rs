@@ -29,6 +29,7 @@ pub use postgres::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, Pos
 use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
 use facts::snapshot_id;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +83,26 @@ impl Warehouse {
             Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path)).await?) }),
             Settings::Postgres(settings) => Ok(Self { backend: Backend::Postgres(postgres::Writer::open(settings.clone()).await?) }),
         }
+    }
+
+    /// Makes the tables and views, or brings them up to date, whoever does that otherwise.
+    ///
+    /// # Errors
+    /// As [`Warehouse::open`]; and where it is not available.
+    pub async fn migrate(settings: &Settings, state_dir: &Path) -> Result<(), ForwardError> {
+        let settings = match settings {
+            Settings::Postgres(settings) => Settings::Postgres(PostgresSettings { migrate: Migrate::AtStart, ..settings.clone() }),
+            Settings::Sqlite { .. } => settings.clone(),
+        };
+        let warehouse = Self::open(&settings, state_dir).await?;
+        // One that is away is opened by the first question, or says why it cannot be.
+        let nothing = String::new();
+        let asked = match &warehouse.backend {
+            Backend::Sqlite(writer) => writer.is_loaded(nothing).await,
+            Backend::Postgres(writer) => writer.is_loaded(nothing).await,
+        };
+        warehouse.close().await;
+        asked.map(drop)
     }
 
     /// Loads one snapshot with its facts, sums and control rows in one transaction, or finds that it was loaded before.
@@ -265,6 +286,17 @@ impl WarehouseReader {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.count_sums(leads).await,
             ReadBackend::Postgres(reader) => reader.count_sums(leads).await,
+        }
+    }
+
+    /// The loaded snapshots: the delivery that leads each, and which version of its slot it is.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.snapshots().await,
+            ReadBackend::Postgres(reader) => reader.snapshots().await,
         }
     }
 

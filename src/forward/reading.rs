@@ -2,7 +2,7 @@
 
 use super::rows::lead_of;
 use super::{FeedHealth, Figures, OldFigures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
-use crate::feed::Slot;
+use crate::feed::{DeliveryId, Slot};
 use jiff::Timestamp;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -162,6 +162,13 @@ pub(super) fn feed<C: Columns>(row: &C) -> Result<FeedHealth, C::Error> {
         quarantined: row.few("quarantined")?,
         pending_wards: row.few("pending_wards")?,
     })
+}
+
+/// A loaded snapshot, `id` and `version`: the delivery that leads it, and which version of its slot it is.
+pub(super) fn snapshot<C: Columns>(row: &C) -> Result<(DeliveryId, u32), C::Error> {
+    let id = row.said("id")?;
+    let lead = lead_of(&id).ok_or_else(|| C::unreadable(format!("{id} in the warehouse is no snapshot's id")))?;
+    Ok((lead, row.few("version")?))
 }
 
 /// An old snapshot, or an old delivery: `id`, `provider_code`, `about` and `shown`.

@@ -34,13 +34,13 @@ printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' > "$folder/names"
 if [ "$(id -u)" = 0 ] && [ -n "$OWN_NULL" ]; then
   mknod "$folder/null" c 1 3; chmod 666 "$folder/null"; mount --bind "$folder/null" /dev/null
 fi
-as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi; }
+as=; [ "$(id -u)" != 0 ] || as="setpriv --reuid=postgres --regid=postgres --clear-groups"
 cd "$folder"
-as "$bin/initdb" --no-sync --no-instructions --username=owner --auth=scram-sha-256 --pwfile="$folder/password" --encoding=UTF8 \
+$as "$bin/initdb" --no-sync --no-instructions --username=owner --auth=scram-sha-256 --pwfile="$folder/password" --encoding=UTF8 \
   --locale=C.UTF-8 "$folder/data" >>"$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 stop() { kill -QUIT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; }
 start() {
-  as "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder/socket" -c listen_addresses=127.0.0.1 -c fsync=on -c ssl=on \
+  $as "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder/socket" -c listen_addresses=127.0.0.1 -c fsync=on -c ssl=on \
     -c ssl_cert_file="$folder/server.crt" -c ssl_key_file="$folder/server.key" -c max_connections=200 -c shared_buffers=32MB \
     -c max_parallel_workers_per_gather=0 -c logging_collector=off >>"$folder/log" 2>&1 &
   server=$!

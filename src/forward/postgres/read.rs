@@ -3,7 +3,7 @@
 //! Owns one connection that can read and nothing else, opened by the first reading and again after it was lost.
 
 use super::super::reading::{self, Columns};
-use super::super::statements::{FEED_HEALTH, SYSTEM_NOW, WARDS_NOW};
+use super::super::statements::{FEED_HEALTH, SNAPSHOTS, SYSTEM_NOW, WARDS_NOW};
 use super::super::{FeedHealth, ForwardError, ForwardErrorKind, OldFigures, SystemNow, WardFigures};
 use super::connect::{Connection, Purpose, shown};
 use super::settings::PostgresSettings;
@@ -11,6 +11,7 @@ use super::trouble::sql;
 use super::{Answer, PATIENCE, database, disposal};
 use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -52,7 +53,7 @@ impl Reader {
     pub(in super::super) async fn system_now(&self) -> Result<SystemNow, ForwardError> {
         let doing = "reading the system's figures";
         // One statement, so one state of the database.
-        let now = self.read(doing, |it| Box::pin(async { Ok(reading::system_now(&kept(it.query(SYSTEM_NOW, &[]).await?))?) })).await?;
+        let now = self.read(doing, |it| Box::pin(async { reading::system_now(&kept(it.query(SYSTEM_NOW, &[]).await?)) })).await?;
         now.ok_or_else(|| ForwardError::new(ForwardErrorKind::Unavailable, format!("{doing}: there is no total")))
     }
 
@@ -62,6 +63,12 @@ impl Reader {
 
     pub(in super::super) async fn feed_health(&self) -> Result<Vec<FeedHealth>, ForwardError> {
         self.read("reading the feeds' health", |it| Box::pin(async { rows(it.query(FEED_HEALTH, &[]).await?, reading::feed) })).await
+    }
+
+    pub(in super::super) async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+        let doing = "listing the loaded snapshots";
+        let found = self.read(doing, |it| Box::pin(async { rows(it.query(SNAPSHOTS, &[]).await?, reading::snapshot) })).await?;
+        Ok(found.into_iter().collect())
     }
 
     pub(in super::super) async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {

@@ -62,6 +62,7 @@ fn meaning(code: &SqlState) -> &'static str {
         (SqlState::INSUFFICIENT_PRIVILEGE, "the user may not do this"),
         (SqlState::UNDEFINED_TABLE, "the tables or views are not there"),
         (SqlState::UNDEFINED_FUNCTION, "the tables or views are not there"),
+        (SqlState::DEPENDENT_OBJECTS_STILL_EXIST, "somebody's own views rest on ours, and have to be dropped first"),
         (SqlState::IO_ERROR, "the server cannot read or write its disk"),
         (SqlState::DATA_CORRUPTED, "the server finds its own data damaged"),
     ];

@@ -1,7 +1,7 @@
 //! Reading the warehouse back, through the views that analysts read.
 
 use super::super::reading::{self, Columns};
-use super::super::statements::{FEED_HEALTH, SYSTEM_NOW, WARDS_NOW};
+use super::super::statements::{FEED_HEALTH, SNAPSHOTS, SYSTEM_NOW, WARDS_NOW};
 use super::super::{FeedHealth, ForwardError, ForwardErrorKind, OldFigures, SystemNow, WardFigures};
 use super::database::{open_for_reading, sql};
 use super::disposal;
@@ -9,7 +9,7 @@ use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Row};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// Reads one warehouse file. Each reading opens a connection of its own that cannot write.
@@ -33,6 +33,13 @@ impl Reader {
 
     pub(in super::super) async fn feed_health(&self) -> Result<Vec<FeedHealth>, ForwardError> {
         self.read("reading the feeds' health", feed_health).await
+    }
+
+    pub(in super::super) async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+        self.read("listing the loaded snapshots", |connection| {
+            connection.prepare(SNAPSHOTS)?.query_map([], |row| reading::snapshot(&Kept::of(row)?))?.collect()
+        })
+        .await
     }
 
     pub(in super::super) async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
@@ -86,7 +93,7 @@ pub(super) struct Kept(HashMap<String, Value>);
 
 impl Kept {
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let names = row.as_ref().column_names().into_iter().enumerate();
+        let names = row.as_ref().column_names().enumerate();
         names.map(|(at, name)| Ok((name.to_owned(), row.get(at)?))).collect::<rusqlite::Result<_>>().map(Self)
     }
 }

@@ -143,6 +143,16 @@ async fn a_days_deliveries_give_the_same_rows_in_every_view() {
         }
         world.warehouse.publish(control.clone()).await.unwrap();
     }
+    embedded.clock("2018-12-03T10:40:00Z").await;
+    served.clock("2018-12-03T10:40:00Z").await;
+    let page = include_str!("../../../docs/warehouse.md").split("## Queries to begin with").nth(1).unwrap();
+    let queries: Vec<&str> = page.split("```sql").skip(1).map(|query| query.split("```").next().unwrap().trim()).collect();
+    assert!(queries.len() >= 7, "{queries:?}");
+    for query in queries {
+        let (expected, got) = (embedded.rows(query), served.rows(query));
+        assert!(!expected.is_empty(), "{query} gives nothing");
+        assert_eq!(got, expected, "{query}");
+    }
     let views = views(&embedded);
     assert_eq!(views.len(), 16);
     for now in ["2018-12-03T10:10:00Z", "2018-12-03T10:40:00Z", "2018-12-03T18:00:00Z"] {

@@ -8,7 +8,7 @@
 
 use super::check::read_manifest;
 use super::tree::{self, Pruning, Tree};
-use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
+use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, MOST_NAMED, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
 use crate::config::Settings;
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Stage, error_chain};
@@ -148,7 +148,7 @@ fn compare(ledger: &Moment, settings: &Settings) -> Result<(WarehouseMoment, Vec
     };
     let held = WarehouseMoment::hold(&file).and_then(|warehouse| Ok((warehouse.snapshots()?, warehouse)));
     match held {
-        Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots))),
+        Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots, MOST_NAMED))),
         Err(error) => Ok((WarehouseMoment::absent(), vec![format!("the warehouse is left out: {}", error_chain(&error))])),
     }
 }

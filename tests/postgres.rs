@@ -74,7 +74,8 @@ fn files_that_are_sent_show_in_the_views_and_nothing_secret_in_the_log() {
     let wards = server.psql(&database, "SELECT ward_code, occupied, open FROM v_provider_ward_now ORDER BY 1");
     assert_eq!(wards, [format!("NORTH|{north}|12"), format!("SOUTH|{south}|8")]);
     wait_until("control facts are published", || {
-        server.psql(&database, "SELECT state, on_time_24h + late_24h FROM v_feed_health") == ["current|1"]
+        let facts = "SELECT f.provider_code, h.state, h.last_file_state FROM feed AS f JOIN v_feed_health AS h USING (provider_code)";
+        server.psql(&database, facts) == ["RZA|current|loaded"]
     });
     let encrypted = "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'bedfeed'";
     assert_eq!(server.psql(&database, encrypted), ["t"]);

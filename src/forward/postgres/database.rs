@@ -49,6 +49,8 @@ pub(super) async fn prepare(connection: &mut Connection, migrate: Migrate) -> Re
     if changed || made_views(&mut work).await?.as_deref() != Some(&*views::fingerprint()) {
         let made = format!("{}\nCOMMENT ON VIEW v_clock IS '{}'", views::statements(), views::fingerprint());
         work.transaction.batch_execute(&made).await.map_err(sql("making the views"))?;
+        let roles = include_str!("roles.sql").replace("{schema}", &schema);
+        work.transaction.batch_execute(&roles).await.map_err(sql("giving roles their rights"))?;
         fill_code_lists(&mut work).await.map_err(sql("filling the code lists"))?;
     }
     // A clock that somebody stopped would show old figures as new.

@@ -19,6 +19,8 @@ mod views;
 #[expect(dead_code, reason = "the tests of a whole daemon stop and start it too")]
 pub(super) mod server;
 #[cfg(test)]
+mod role_tests;
+#[cfg(test)]
 mod trouble_tests;
 
 pub(super) use read::Reader;

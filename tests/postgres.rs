@@ -164,6 +164,13 @@ fn p2_a_server_that_is_stopped_at_once_in_the_middle_loses_and_doubles_nothing()
         }
         server.start_again();
     }
+    // However long the backlog takes, it gets shorter.
+    let there = || server.psql(&database, "SELECT count(*) FROM ingest_snapshot")[0].parse::<usize>().unwrap();
+    let mut loaded = there();
+    while loaded < sent {
+        wait_until("one more is loaded", || there() > loaded);
+        loaded = there();
+    }
     let rows = service.settled(sent);
     assert!(rows.iter().all(|row| row["outcome"] == "loaded"), "{:?}", rows.iter().find(|row| row["outcome"] != "loaded"));
     loaded_once(server, &database, &service);

@@ -135,6 +135,8 @@ const ONLY_HERE: &[(&str, &[&str], &str)] = &[
         "a rename is durable only with its folders synced",
     ),
     ("rusqlite", &["ledger", "forward/sqlite", "forward/error.rs"], "SQL belongs to the ledger and the warehouse"),
+    ("tokio_postgres", &["forward/postgres"], "SQL belongs to the ledger and the warehouse"),
+    ("rustls", &["forward/postgres/connect.rs"], "what is believed of a server is decided in one place"),
     ("russh", &["intake", "simulator/client.rs", "config"], "SSH belongs to the endpoint, the simulated client and key checking"),
     ("axum", &["health/web.rs", "alerts/channels.rs"], "pages are served in one place (and a test of the webhook serves one)"),
     ("ureq", &["alerts/channels.rs", "config/main_file.rs"], "nothing else calls out (the settings only check a web address)"),

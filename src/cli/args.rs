@@ -66,6 +66,9 @@ pub(super) enum Command {
     Restore(Restore),
     /// Take the ledger for the right one: drop from the warehouse what it does not know (docs/reliability.md).
     Settle(Settle),
+    /// The warehouse: make its tables, compare it with the ledger.
+    #[command(subcommand)]
+    Warehouse(Warehouse),
     /// Print the dataset's Table Schema (Frictionless JSON).
     Schema,
 }
@@ -135,6 +138,15 @@ pub(super) struct Listing {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `warehouse`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Warehouse {
+    /// Make the tables and views, or bring them up to date, as the user that the settings name.
+    Migrate(Config),
+    /// Compare what the ledger calls loaded with what the warehouse has, and name each difference.
+    Check(Listing),
 }
 
 /// `deliveries`.

@@ -44,6 +44,9 @@ pub(super) fn backup(arguments: &Backup, out: &mut dyn Write) -> Result<Ending, 
         for words in &manifest.contradictions {
             writeln!(out, "  CONTRADICTION: {words}")?;
         }
+        if manifest.warehouse_elsewhere {
+            writeln!(out, "  note: the warehouse is on a server and not in this backup; the ledger and the originals are")?;
+        }
     }
     Ok(if manifest.is_whole() && taken.damaged_before.is_empty() { Ending::Fine } else { Ending::NotFine })
 }

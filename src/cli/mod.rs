@@ -21,12 +21,13 @@ mod replay;
 mod run;
 mod status;
 mod table;
+mod warehouse;
 
 use crate::config::{self, Problems, Settings};
 use crate::feed::{ProviderCode, error_chain};
 use crate::ledger::{Filter, LedgerError, Reader};
 use crate::service::control::Answer;
-use args::{Arguments, Audit, Command, Hold, Mapping, Quarantine, Retention};
+use args::{Arguments, Audit, Command, Hold, Mapping, Quarantine, Retention, Warehouse};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -148,6 +149,8 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::Backup(backup) => backup::backup(&backup, out),
         Command::Restore(restore) => backup::restore(&restore, out),
         Command::Settle(settle) => acts::settle(&settle, out),
+        Command::Warehouse(Warehouse::Migrate(config)) => warehouse::migrate(&config.config, out),
+        Command::Warehouse(Warehouse::Check(listing)) => warehouse::check(&listing, out),
         Command::Schema => json(out, &crate::bedstate::table_schema()).map(|()| Ending::Fine),
     }
 }

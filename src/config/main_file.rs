@@ -3,7 +3,7 @@
 //! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
 
 use super::document::{Item, Section, Source};
-use super::{access, alerts, forward, health, intake};
+use super::{access, alerts, forward, health, intake, warehouse};
 use crate::quarantine::{Governance, Recipient, Retention};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
@@ -65,7 +65,7 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
         reference_dir: folder(root.get("reference_dir")),
         sftp,
         trust,
-        warehouse: root.section("warehouse").and_then(warehouse).unwrap_or(default.warehouse),
+        warehouse: root.section("warehouse").and_then(|section| warehouse::read(section, beside)).unwrap_or(default.warehouse),
         web: root.section("web").and_then(web).unwrap_or(default.web),
         alerts,
         retention: root.section("retention").map_or(default.retention, retention),
@@ -154,23 +154,6 @@ fn address(item: &Item<'_>) -> Option<SocketAddr> {
         item.problem(format!("\"{text}\" is not an address and port such as \"[::]:2222\" or \"192.0.2.1:2222\""));
     }
     address
-}
-
-fn warehouse(section: Section<'_>) -> Option<forward::Settings> {
-    let item = section.get("url");
-    section.finish();
-    let item = item?;
-    let url = item.filled()?;
-    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-        return Some(forward::Settings::Sqlite { path: PathBuf::from(path) });
-    }
-    match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some(scheme @ ("postgres" | "postgresql" | "parquet")) => {
-            item.problem(format!("a {scheme} warehouse is not in this build: use \"sqlite:warehouse.db\""));
-        }
-        _ => item.problem("must be \"sqlite:\" and a file name, such as \"sqlite:warehouse.db\""),
-    }
-    None
 }
 
 fn web(section: Section<'_>) -> Option<health::Settings> {

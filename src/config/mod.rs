@@ -14,6 +14,7 @@ mod provider;
 mod reference;
 mod sheet;
 mod values;
+mod warehouse;
 
 pub use load::load;
 #[cfg(any(test, fuzzing))]

@@ -146,6 +146,24 @@ fn several_problems_in_several_files_are_reported_at_once() {
 }
 
 #[test]
+fn the_commented_main_file_shows_a_warehouse_on_a_server_that_would_be_taken() {
+    let shown = std::fs::read_to_string(repository().join("config/bedfeed.toml")).unwrap();
+    let section = shown.split("# [warehouse]").nth(1).unwrap().split("# [web]").next().unwrap();
+    let keys: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let text = format!("state_dir = \"s\"\n[warehouse]\n{}", keys.join("\n"));
+    let dir = folder(&[("bedfeed.toml", &text), ("providers/RM1.toml", PROVIDER)]);
+    let settings = load(&dir.path().join("bedfeed.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+    let expected = forward::PostgresSettings {
+        address: forward::PostgresAddress::parse("postgres://bedfeed@db.example/beds").unwrap(),
+        password: forward::PostgresPassword::File(dir.path().join("warehouse.password")),
+        tls: forward::PostgresTls::Require { ca_file: Some(dir.path().join("warehouse-ca.pem")) },
+        migrate: forward::Migrate::AtStart,
+    };
+    assert_eq!(settings.warehouse, forward::Settings::Postgres(expected));
+    assert_eq!(keys.len(), 5, "one of each");
+}
+
+#[test]
 fn a_bad_main_file_is_reported_by_line_and_key() {
     let check = |text: &str, expected: &str| {
         let got = problems(&[("bedfeed.toml", &format!("state_dir = \"s\"\n{text}")), ("providers/RM1.toml", PROVIDER)]);
@@ -154,7 +172,30 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     };
     check("[web]\nlisten = \"0.0.0.0:8080\"", "3: web.listen: 0.0.0.0 can be reached from the network");
     check("[web]\nlisten = \"[::1]:8080\"\nuser = 1", "4: web.user: unknown key");
-    check("[warehouse]\nurl = \"postgres://db/beds\"", "3: warehouse.url: a postgres warehouse is not in this build");
+    check("[warehouse]\nurl = \"postgres://db/beds\"", "3: warehouse.url: names no user");
+    check("[warehouse]\nurl = \"postgres://u:secret@db/beds\"", "3: warehouse.url: must not hold a password");
+    check(
+        "[warehouse]\nurl = \"postgres://u@db/beds\"\ntls = \"off\"",
+        "2: warehouse: tls may be \"off\" only for a server on this machine",
+    );
+    check(
+        "[warehouse]\nurl = \"postgres://u@%2Frun/beds\"\ntls = \"require\"",
+        "2: warehouse: tls cannot be \"require\" with a Unix socket",
+    );
+    check("[warehouse]\nurl = \"postgres://u@%2Frun/beds\"\nca_file = \"ca\"", "2: warehouse: ca_file is of no use");
+    check("[warehouse]\nurl = \"postgres://u@db/beds\"\ntls = \"prefer\"", "4: warehouse.tls: must be \"require\" or \"off\"");
+    check("[warehouse]\nurl = \"postgres://u@db/beds\"\nmigrate = \"no\"", "4: warehouse.migrate: must be \"at_start\" or \"by_hand\"");
+    check(
+        "[warehouse]\nurl = \"postgres://u@db/beds\"\npassword_credential = \"a/b\"",
+        "4: warehouse.password_credential: must be the name",
+    );
+    check("[warehouse]\nurl = \"postgres://u@db/beds\"\npassword = \"x\"", "4: warehouse.password: unknown key");
+    check(
+        "[warehouse]\nurl = \"postgres://u@db/beds\"\npassword_file = \"x\"\npassword_credential = \"y\"",
+        "2: warehouse: password_file and password_credential cannot both be given",
+    );
+    check("[warehouse]\nca_file = \"x\"", "3: warehouse.ca_file: is only for a url that starts with postgres://");
+    check("[warehouse]\nurl = \"sqlite:x\"\ntls = \"off\"", "4: warehouse.tls: is only for a url that starts with postgres://");
     check("[warehouse]\nurl = \"parquet:file:///x\"", "3: warehouse.url: a parquet warehouse is not in this build");
     check("[warehouse]\nurl = \"sqlite:\"", "3: warehouse.url: must be \"sqlite:\" and a file name");
     check("[sftp]\nidle_timeout = \"1s\"", "3: sftp.idle_timeout: must be 10s to 24h");

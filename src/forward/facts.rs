@@ -176,6 +176,15 @@ pub struct ReferenceRows {
     pub agreements: Vec<AgreementRow>,
 }
 
+impl ReferenceRows {
+    /// Every provider that the rows name beside those expected. Reference data may name some whose feed is not set up yet: known,
+    /// not expected.
+    pub(super) fn mentioned(&self) -> impl Iterator<Item = &ProviderCode> {
+        let places = self.sites.iter().map(|row| &row.provider).chain(self.wards.iter().map(|row| &row.provider));
+        places.chain(self.mappings.iter().map(|row| &row.provider)).chain(self.agreements.iter().map(|row| &row.provider))
+    }
+}
+
 /// A provider that is expected to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderRow {

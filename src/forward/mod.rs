@@ -3,11 +3,20 @@
 //! Owns the warehouse's tables and views, loading, and reading them back. Refuses raw bytes, and retries of its own: the
 //! pipeline decides when to try again.
 
+mod calendar;
 mod error;
 mod facts;
 mod figures;
 mod moment;
+mod postgres;
+mod reading;
+mod rows;
 mod sqlite;
+mod statements;
+mod wards;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{ForwardError, ForwardErrorKind};
 pub use facts::{
@@ -15,12 +24,14 @@ pub use facts::{
 };
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
 pub use moment::WarehouseMoment;
+pub use postgres::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
 
 use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
 use facts::snapshot_id;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `[warehouse]` in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +41,8 @@ pub enum Settings {
         /// The database file; relative to the state folder.
         path: PathBuf,
     },
+    /// `postgres://USER@HOST:PORT/DATABASE`: a database on a server.
+    Postgres(PostgresSettings),
 }
 
 /// A handle on the warehouse for writing and reading; clones share one writer.
@@ -50,11 +63,13 @@ pub struct WarehouseReader {
 #[derive(Clone, Debug)]
 enum Backend {
     Sqlite(sqlite::Writer),
+    Postgres(postgres::Writer),
 }
 
 #[derive(Clone, Debug)]
 enum ReadBackend {
     Sqlite(sqlite::Reader),
+    Postgres(postgres::Reader),
 }
 
 impl Warehouse {
@@ -66,7 +81,28 @@ impl Warehouse {
     pub async fn open(settings: &Settings, state_dir: &Path) -> Result<Self, ForwardError> {
         match settings {
             Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path)).await?) }),
+            Settings::Postgres(settings) => Ok(Self { backend: Backend::Postgres(postgres::Writer::open(settings.clone()).await?) }),
         }
+    }
+
+    /// Makes the tables and views, or brings them up to date, whoever does that otherwise.
+    ///
+    /// # Errors
+    /// As [`Warehouse::open`]; and where it is not available.
+    pub async fn migrate(settings: &Settings, state_dir: &Path) -> Result<(), ForwardError> {
+        let settings = match settings {
+            Settings::Postgres(settings) => Settings::Postgres(PostgresSettings { migrate: Migrate::AtStart, ..settings.clone() }),
+            Settings::Sqlite { .. } => settings.clone(),
+        };
+        let warehouse = Self::open(&settings, state_dir).await?;
+        // One that is away is opened by the first question, or says why it cannot be.
+        let nothing = String::new();
+        let asked = match &warehouse.backend {
+            Backend::Sqlite(writer) => writer.is_loaded(nothing).await,
+            Backend::Postgres(writer) => writer.is_loaded(nothing).await,
+        };
+        warehouse.close().await;
+        asked.map(drop)
     }
 
     /// Loads one snapshot with its facts, sums and control rows in one transaction, or finds that it was loaded before.
@@ -76,6 +112,7 @@ impl Warehouse {
     pub async fn load(&self, load: Load) -> Result<LoadOutcome, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.load(load).await,
+            Backend::Postgres(writer) => writer.load(load).await,
         }
     }
 
@@ -87,6 +124,7 @@ impl Warehouse {
     pub async fn is_loaded(&self, reference: SnapshotRef, replay: bool) -> Result<bool, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.is_loaded(snapshot_id(reference, replay)).await,
+            Backend::Postgres(writer) => writer.is_loaded(snapshot_id(reference, replay)).await,
         }
     }
 
@@ -97,6 +135,7 @@ impl Warehouse {
     pub async fn current_lead(&self, provider: &ProviderCode, slot: Slot) -> Result<Option<DeliveryId>, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.current_lead(provider.clone(), slot).await,
+            Backend::Postgres(writer) => writer.current_lead(provider.clone(), slot).await,
         }
     }
 
@@ -107,6 +146,7 @@ impl Warehouse {
     pub async fn publish(&self, control: Control) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.publish(control).await,
+            Backend::Postgres(writer) => writer.publish(control).await,
         }
     }
 
@@ -117,6 +157,7 @@ impl Warehouse {
     pub async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.dispose_lines(leads).await,
+            Backend::Postgres(writer) => writer.dispose_lines(leads).await,
         }
     }
 
@@ -127,6 +168,7 @@ impl Warehouse {
     pub async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.dispose_sums(leads).await,
+            Backend::Postgres(writer) => writer.dispose_sums(leads).await,
         }
     }
 
@@ -137,6 +179,7 @@ impl Warehouse {
     pub async fn deliveries(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.deliveries().await,
+            Backend::Postgres(writer) => writer.deliveries().await,
         }
     }
 
@@ -148,6 +191,7 @@ impl Warehouse {
     pub async fn drop_deliveries(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.drop_deliveries(leads).await,
+            Backend::Postgres(writer) => writer.drop_deliveries(leads).await,
         }
     }
 
@@ -158,6 +202,7 @@ impl Warehouse {
     pub async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.set_reference(rows).await,
+            Backend::Postgres(writer) => writer.set_reference(rows).await,
         }
     }
 
@@ -169,6 +214,7 @@ impl Warehouse {
     pub async fn override_clock(&self, now: Option<Timestamp>) -> Result<(), ForwardError> {
         match &self.backend {
             Backend::Sqlite(writer) => writer.override_clock(now).await,
+            Backend::Postgres(writer) => writer.override_clock(now).await,
         }
     }
 
@@ -176,6 +222,7 @@ impl Warehouse {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite(writer) => writer.close().await,
+            Backend::Postgres(writer) => writer.close().await,
         }
     }
 
@@ -184,6 +231,7 @@ impl Warehouse {
     pub fn reader(&self) -> WarehouseReader {
         match &self.backend {
             Backend::Sqlite(writer) => WarehouseReader { backend: ReadBackend::Sqlite(writer.reader()) },
+            Backend::Postgres(writer) => WarehouseReader { backend: ReadBackend::Postgres(writer.reader()) },
         }
     }
 }
@@ -194,6 +242,7 @@ impl WarehouseReader {
     pub fn new(settings: &Settings, state_dir: &Path) -> Self {
         match settings {
             Settings::Sqlite { path } => Self { backend: ReadBackend::Sqlite(sqlite::Reader::new(state_dir.join(path))) },
+            Settings::Postgres(settings) => Self { backend: ReadBackend::Postgres(postgres::Reader::new(Arc::new(settings.clone()))) },
         }
     }
 
@@ -204,6 +253,7 @@ impl WarehouseReader {
     pub async fn system_now(&self) -> Result<SystemNow, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.system_now().await,
+            ReadBackend::Postgres(reader) => reader.system_now().await,
         }
     }
 
@@ -214,6 +264,7 @@ impl WarehouseReader {
     pub async fn provider_now(&self, provider: &ProviderCode) -> Result<Vec<WardFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.provider_now(provider.clone()).await,
+            ReadBackend::Postgres(reader) => reader.provider_now(provider.clone()).await,
         }
     }
 
@@ -224,6 +275,7 @@ impl WarehouseReader {
     pub async fn old_lines(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.old_lines(before).await,
+            ReadBackend::Postgres(reader) => reader.old_lines(before).await,
         }
     }
 
@@ -234,6 +286,7 @@ impl WarehouseReader {
     pub async fn old_sums(&self, before: Timestamp) -> Result<Vec<OldFigures>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.old_sums(before).await,
+            ReadBackend::Postgres(reader) => reader.old_sums(before).await,
         }
     }
 
@@ -244,6 +297,7 @@ impl WarehouseReader {
     pub async fn count_lines(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.count_lines(leads).await,
+            ReadBackend::Postgres(reader) => reader.count_lines(leads).await,
         }
     }
 
@@ -254,6 +308,18 @@ impl WarehouseReader {
     pub async fn count_sums(&self, leads: Vec<DeliveryId>) -> Result<Vec<u64>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.count_sums(leads).await,
+            ReadBackend::Postgres(reader) => reader.count_sums(leads).await,
+        }
+    }
+
+    /// The loaded snapshots: the delivery that leads each, and which version of its slot it is.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.snapshots().await,
+            ReadBackend::Postgres(reader) => reader.snapshots().await,
         }
     }
 
@@ -264,6 +330,7 @@ impl WarehouseReader {
     pub async fn feed_health(&self) -> Result<Vec<FeedHealth>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.feed_health().await,
+            ReadBackend::Postgres(reader) => reader.feed_health().await,
         }
     }
 }

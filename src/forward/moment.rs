@@ -12,15 +12,16 @@ pub struct WarehouseMoment {
 }
 
 impl WarehouseMoment {
-    /// The file that holds a warehouse, where one does.
+    /// The file that holds a warehouse; `None` where it is on a server, whose backups are its own.
     #[must_use]
-    pub fn file(settings: &Settings, state_dir: &Path) -> PathBuf {
+    pub fn file(settings: &Settings, state_dir: &Path) -> Option<PathBuf> {
         match settings {
-            Settings::Sqlite { path } => state_dir.join(path),
+            Settings::Sqlite { path } => Some(state_dir.join(path)),
+            Settings::Postgres(_) => None,
         }
     }
 
-    /// No warehouse: for where it cannot be read.
+    /// No warehouse: for where it cannot be read, or is on a server.
     #[must_use]
     pub const fn absent() -> Self {
         Self { held: None }

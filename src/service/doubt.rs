@@ -65,12 +65,10 @@ fn leads(snapshots: &BTreeSet<(DeliveryId, u32)>) -> BTreeSet<DeliveryId> {
     snapshots.iter().map(|(id, _)| *id).collect()
 }
 
-/// What the warehouse has: the delivery that leads each snapshot, with its version. `None` where it is not there or cannot be read.
+/// What the warehouse has: the delivery that leads each snapshot, with its version. `None` where it is not there or cannot be read. One
+/// on a server is not asked: `bedfeed warehouse check` compares it with the ledger.
 fn snapshots(settings: &Settings) -> Option<BTreeSet<(DeliveryId, u32)>> {
-    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
-    if !file.is_file() {
-        return None;
-    }
+    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir).filter(|file| file.is_file())?;
     let read = WarehouseMoment::hold(&file).and_then(|held| held.snapshots());
     read.inspect_err(|error| tracing::warn!(error = error_chain(error), "whether ledger and warehouse fit was not looked at")).ok()
 }

@@ -4,6 +4,7 @@
 //! and stop (no new uploads, open ones finish, then the rest). Refuses business rules.
 
 mod account;
+pub mod agreement;
 pub mod backup;
 #[doc(hidden)]
 pub mod by_hand;

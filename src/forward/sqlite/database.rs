@@ -1,19 +1,17 @@
 //! The database file: how it is opened, made, brought up to date, and how its errors are sorted.
 
+use super::super::rows::{SCHEMA_VERSION, age_bands, code_lists};
+use super::super::statements::{PUT_BAND, PUT_GENDER, PUT_SOURCE, PUT_UNKNOWN};
 use super::super::{ForwardError, ForwardErrorKind};
 use super::shown;
-use crate::bedstate::{AgeBand, DemandSource, Gender};
 use crate::fault::{self, Step};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 3;
 /// What brings a database up to the next version, each with the version it makes.
 const MIGRATIONS: &[(i64, &str)] =
     &[(2, "ALTER TABLE ingest_snapshot ADD COLUMN time_rule TEXT"), (3, "ALTER TABLE ingest_snapshot ADD COLUMN place INTEGER")];
@@ -79,7 +77,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), ForwardError> {
         transaction.execute_batch(include_str!("schema.sql")).map_err(sql(doing))?;
         transaction.execute("INSERT INTO schema_version (version) VALUES (?1)", [SCHEMA_VERSION]).map_err(sql(doing))?;
     }
-    transaction.execute_batch(include_str!("views.sql")).map_err(sql(doing))?;
+    transaction.execute_batch(include_str!("../views.sql")).map_err(sql(doing))?;
     fill_code_lists(&transaction).map_err(sql(doing))?;
     // A clock that somebody stopped would show old figures as new.
     override_clock(&transaction, None).map_err(sql(doing))?;
@@ -110,16 +108,6 @@ pub(super) fn sql(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> F
 /// An instant as the tables hold it.
 pub(super) fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// The first day of something effective-dated, as the tables hold it.
-pub(super) fn first_day(from: Option<Date>) -> String {
-    from.map_or_else(|| "0001-01-01".to_owned(), |day| day.to_string())
-}
-
-/// A count as the tables hold it. No count comes near the limit.
-pub(super) fn int(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -153,26 +141,18 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT max(version) FROM schema_version", [], |row| row.get(0))
 }
 
-/// The national and agreed code lists that the dataset itself fixes, and the UNKNOWN of the local ones.
+/// The code lists of the dataset, and the UNKNOWN of the local ones.
 fn fill_code_lists(connection: &Connection) -> rusqlite::Result<()> {
-    let mut genders = connection.prepare("INSERT OR REPLACE INTO dim_gender (gender, meaning) VALUES (?1, ?2)")?;
-    for code in Gender::ALL {
-        genders.execute([code.code(), code.meaning()])?;
+    let (genders, sources) = code_lists();
+    for (put, codes) in [(PUT_GENDER, genders), (PUT_SOURCE, sources)] {
+        let mut statement = connection.prepare(put)?;
+        for (code, meaning) in codes {
+            statement.execute([code, meaning])?;
+        }
     }
-    let mut sources = connection.prepare("INSERT OR REPLACE INTO dim_demand_source (demand_source, meaning) VALUES (?1, ?2)")?;
-    for code in DemandSource::ALL {
-        sources.execute([code.code(), code.meaning()])?;
+    let mut bands = connection.prepare(PUT_BAND)?;
+    for (code, meaning, low, high) in age_bands() {
+        bands.execute(params![code, meaning, low, high])?;
     }
-    let mut bands =
-        connection.prepare("INSERT OR REPLACE INTO dim_age_band (age_band, meaning, low_age, high_age) VALUES (?1, ?2, ?3, ?4)")?;
-    for band in AgeBand::ALL {
-        let low = band.lower_bound();
-        let high = low.map(|low| if *band == AgeBand::A90 { 130 } else { low + 4 });
-        bands.execute(params![band.code(), band.meaning(), low, high])?;
-    }
-    connection.execute_batch(
-        "INSERT OR IGNORE INTO dim_ward_type VALUES ('UNKNOWN', 'not registered yet');
-         INSERT OR IGNORE INTO dim_ward_class VALUES ('UNKNOWN', 'not registered yet');
-         INSERT OR IGNORE INTO dim_bed_group VALUES ('UNKNOWN', 'not registered yet, or not stated');",
-    )
+    connection.execute_batch(PUT_UNKNOWN)
 }

@@ -5,12 +5,13 @@
 //! Refuses to decide what goes. The load ledger (`ingest_snapshot`), the deliveries, the sums of a whole provider and the
 //! daily census stay.
 
-use super::super::{ForwardError, ForwardErrorKind, OldFigures};
+use super::super::statements::{BEHIND, DELIVERIES, LEFT_IN_SLOT};
+use super::super::{ForwardError, ForwardErrorKind, OldFigures, reading};
 use super::database::{sql, utc};
 use super::load;
-use super::read::needed;
+use super::read::Kept;
 use crate::fault::{self, Step};
-use crate::feed::{DeliveryId, Slot};
+use crate::feed::DeliveryId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
@@ -50,7 +51,7 @@ pub(super) fn old_sums(connection: &Connection, before: Timestamp) -> rusqlite::
 fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
     let sql = format!(
         "{keys}
-         SELECT min(s.snapshot_id) AS snapshot_id, s.provider_code, s.slot_utc,
+         SELECT min(s.snapshot_id) AS id, s.provider_code, s.slot_utc AS about,
            max(s.is_current = 1 AND s.slot_utc =
              (SELECT max(n.slot_utc) FROM ingest_snapshot AS n WHERE n.provider_code = s.provider_code AND n.is_current = 1)) AS shown
          FROM keys JOIN ingest_snapshot AS s ON s.snapshot_key = keys.k
@@ -58,39 +59,19 @@ fn old(connection: &Connection, keys: &str, before: Timestamp) -> rusqlite::Resu
          GROUP BY substr(s.snapshot_id, 1, instr(s.snapshot_id || '/', '/') - 1)
          ORDER BY s.slot_utc, min(s.snapshot_key) LIMIT {MOST}"
     );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([utc(before)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let slot: Slot = needed(row, "slot_utc")?;
-        found.push(OldFigures {
-            lead: load::lead(&row.get::<_, String>("snapshot_id")?)?,
-            provider: needed(row, "provider_code")?,
-            about: slot.start(),
-            shown: row.get("shown")?,
-        });
-    }
-    Ok(found)
+    connection.prepare(&sql)?.query_map([utc(before)], |row| reading::old(&Kept::of(row)?))?.collect()
 }
 
 /// Deliveries that arrived before then, lead no snapshot, and whose findings are still here. Their ids sort by arrival.
 fn old_findings(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<OldFigures>> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT DISTINCT f.delivery_id, f.provider_code, f.received_at FROM ingest_issue AS i JOIN ingest_file AS f USING (delivery_id)
+    let sql = format!(
+        "SELECT DISTINCT f.delivery_id AS id, f.provider_code, f.received_at AS about, 0 AS shown
+         FROM ingest_issue AS i JOIN ingest_file AS f USING (delivery_id)
          WHERE i.delivery_id < ?1 AND NOT EXISTS (SELECT 1 FROM ingest_snapshot AS s WHERE s.snapshot_id = f.delivery_id)
          ORDER BY f.delivery_id LIMIT {MOST}"
-    ))?;
-    let mut rows = statement.query([DeliveryId::new(before, [0; 10]).to_string()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(OldFigures {
-            lead: needed(row, "delivery_id")?,
-            provider: needed(row, "provider_code")?,
-            about: needed(row, "received_at")?,
-            shown: false,
-        });
-    }
-    Ok(found)
+    );
+    let first_since = DeliveryId::new(before, [0; 10]).to_string();
+    connection.prepare(&sql)?.query_map([first_since], |row| reading::old(&Kept::of(row)?))?.collect()
 }
 
 /// How many lines each of these snapshots has.
@@ -165,7 +146,7 @@ fn delete(connection: &mut Connection, leads: &[DeliveryId], statements: &[&str]
 
 /// All deliveries that are told of, loaded or not.
 pub(super) fn deliveries(connection: &Connection) -> rusqlite::Result<BTreeSet<DeliveryId>> {
-    let mut statement = connection.prepare("SELECT delivery_id FROM ingest_file UNION SELECT snapshot_id FROM ingest_snapshot")?;
+    let mut statement = connection.prepare(DELIVERIES)?;
     let ids = statement.query_map([], |row| load::lead(&row.get::<_, String>(0)?))?;
     ids.collect()
 }
@@ -186,7 +167,7 @@ pub(super) fn drop_deliveries(connection: &mut Connection, leads: &[DeliveryId])
 fn drop_one(transaction: &Transaction<'_>, lead: &str) -> rusqlite::Result<u64> {
     let slots = format!("SELECT DISTINCT provider_code, slot_utc FROM ingest_snapshot WHERE snapshot_key IN {VERSIONS}");
     let mut slots = transaction.prepare_cached(&slots)?;
-    let slots = slots.query_map([lead], |row| Ok((row.get::<_, String>(0)?, needed::<Slot>(row, "slot_utc")?)))?;
+    let slots = slots.query_map([lead], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     let slots = slots.collect::<rusqlite::Result<Vec<_>>>()?;
     transaction
         .prepare_cached(&format!("UPDATE ingest_snapshot SET superseded_by = NULL WHERE superseded_by IN {VERSIONS}"))?
@@ -199,15 +180,10 @@ fn drop_one(transaction: &Transaction<'_>, lead: &str) -> rusqlite::Result<u64> 
     }
     let gone = transaction.prepare_cached(&format!("DELETE FROM ingest_snapshot WHERE snapshot_key IN {VERSIONS}"))?.execute([lead])?;
     for (provider, slot) in slots {
-        let left = "SELECT max(snapshot_key) FROM ingest_snapshot WHERE provider_code = ?1 AND slot_utc = ?2";
-        let left = transaction.prepare_cached(left)?.query_row([&provider, &utc(slot.start())], |row| row.get::<_, Option<i64>>(0))?;
+        let left = transaction.prepare_cached(LEFT_IN_SLOT)?.query_row([&provider, &slot], |row| row.get::<_, Option<i64>>(0))?;
         if let Some(key) = left {
-            load::switch_current(transaction, key, slot)?;
-            let behind = "
-                UPDATE ingest_snapshot AS s SET superseded_by = (SELECT c.snapshot_key FROM ingest_snapshot AS c
-                  WHERE c.provider_code = s.provider_code AND c.slot_utc = s.slot_utc AND c.is_current = 1)
-                WHERE s.provider_code = ?1 AND s.slot_utc = ?2 AND s.is_current = 0 AND s.superseded_by IS NULL";
-            transaction.prepare_cached(behind)?.execute([&provider, &utc(slot.start())])?;
+            load::switch_current(transaction, key)?;
+            transaction.prepare_cached(BEHIND)?.execute([&provider, &slot])?;
         }
     }
     Ok(u64::try_from(gone).unwrap_or(u64::MAX))

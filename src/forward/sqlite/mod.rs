@@ -16,11 +16,7 @@ mod wards;
 #[cfg(test)]
 mod disposal_tests;
 #[cfg(test)]
-mod fixture;
-#[cfg(test)]
 mod load_tests;
-#[cfg(test)]
-mod view_tests;
 
 pub(super) use moment::Moment;
 pub(super) use read::Reader;
@@ -221,11 +217,6 @@ fn keep(keeper: &mut Keeper, mut queue: mpsc::Receiver<Order>) {
             }
         }
     }
-}
-
-/// The delivery that leads a snapshot, by the snapshot's id: that is the delivery's, and may have more after a slash.
-fn lead_of(snapshot_id: &str) -> Option<DeliveryId> {
-    snapshot_id.split('/').next()?.parse().ok()
 }
 
 /// Names a database file in an error.

@@ -1,8 +1,9 @@
 //! The warehouse's file at one moment, while loads go on: what a backup is made of.
 
 use super::super::ForwardError;
+use super::super::rows::lead_of;
 use super::database::{open_for_reading, sql};
-use super::{lead_of, shown};
+use super::shown;
 use crate::feed::DeliveryId;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};

@@ -92,9 +92,12 @@ fn check_books(root: &Path, manifest: &Manifest, sums: &Sums, problems: &mut Vec
         }
         Ok(())
     })?;
+    if manifest.warehouse_elsewhere {
+        return Ok(mended);
+    }
     let warehouse = WarehouseMoment::hold(&root.join(WAREHOUSE))?;
     problems.extend(warehouse.damage()?.map(|damage| format!("the warehouse is damaged: {damage}")));
-    problems.extend(contradictions(&ledger.loads()?, &warehouse.snapshots()?));
+    problems.extend(contradictions(&ledger.loads()?, &warehouse.snapshots()?, MOST_NAMED));
     Ok(mended)
 }
 

@@ -135,6 +135,9 @@ pub struct Manifest {
     pub torn: Vec<DeliveryId>,
     /// Where ledger and warehouse contradicted each other, in words.
     pub contradictions: Vec<String>,
+    /// Whether the warehouse is on a server, whose backups are its own: then nothing of it is in here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warehouse_elsewhere: bool,
 }
 
 impl Manifest {
@@ -171,14 +174,18 @@ fn form(stage: &Stage) -> Option<Form> {
 
 /// Where ledger and warehouse contradict each other, in words. What is accepted and not loaded yet may be there already: the
 /// crash that a restored copy wakes up from lies between the two commits. So may another version of what is loaded, where it was
-/// read again. Pure.
-fn contradictions(loads: &BTreeMap<DeliveryId, (u32, bool)>, snapshots: &BTreeSet<(DeliveryId, u32)>) -> Vec<String> {
+/// read again. So many are named at most. Pure.
+pub(super) fn contradictions(
+    loads: &BTreeMap<DeliveryId, (u32, bool)>,
+    snapshots: &BTreeSet<(DeliveryId, u32)>,
+    most: usize,
+) -> Vec<String> {
     let lost = lost(loads, snapshots).map(|(id, version)| {
         format!("the ledger says that {id} is loaded as version {version} of its slot, and the warehouse does not have it")
     });
     let unknown: BTreeSet<&DeliveryId> = snapshots.iter().map(|(id, _)| id).filter(|id| !loads.contains_key(id)).collect();
     let unknown = unknown.into_iter().map(|id| format!("the warehouse has {id}, which the ledger does not know as accepted"));
-    lost.chain(unknown).take(MOST_NAMED).collect()
+    lost.chain(unknown).take(most).collect()
 }
 
 /// What the ledger calls loaded, by the version of its slot, and the warehouse does not have. Pure.
@@ -214,7 +221,7 @@ mod tests {
         for (loads, snapshots, expected) in rows {
             let loads = loads.iter().map(|(number, version, loaded)| (id(*number), (*version, *loaded))).collect();
             let snapshots = snapshots.iter().map(|(number, version)| (id(*number), *version)).collect();
-            assert_eq!(contradictions(&loads, &snapshots).len(), expected, "{loads:?} {snapshots:?}");
+            assert_eq!(contradictions(&loads, &snapshots, MOST_NAMED).len(), expected, "{loads:?} {snapshots:?}");
         }
     }
 }

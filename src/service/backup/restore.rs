@@ -55,8 +55,10 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
     if !tree::names(state)?.is_empty() {
         return Err(BackupError::NotEmpty(state.clone()));
     }
-    if places.warehouse.try_exists().map_err(BackupError::io("read", &places.warehouse))? {
-        return Err(BackupError::NotEmpty(places.warehouse));
+    if let Some(warehouse) = &places.warehouse
+        && warehouse.try_exists().map_err(BackupError::io("read", warehouse))?
+    {
+        return Err(BackupError::NotEmpty(warehouse.clone()));
     }
     let marker = state.join(RESTORING);
     fault::around(Step::RestoreMark, || {
@@ -75,7 +77,7 @@ pub async fn restore(settings: &Settings, path: &Path, in_spite: bool, now: Time
     fault::around(Step::RestoreFolders, || {
         tree::sync_folders(state)?;
         // The settings may want these elsewhere.
-        let elsewhere = places.warehouse.parent().into_iter().chain(places.host_keys.iter().map(PathBuf::as_path));
+        let elsewhere = places.warehouse.iter().filter_map(|file| file.parent()).chain(places.host_keys.iter().map(PathBuf::as_path));
         elsewhere.filter(|folder| folder.is_dir()).try_for_each(tree::sync_folder)
     })?;
     fault::during(Step::RestoreRecord, record(state, &from, now)).await?;
@@ -120,7 +122,8 @@ fn copy_all(root: &Path, sums: &Sums, places: &Places<'_>, in_spite: bool) -> Re
 /// Where the settings say that things are.
 struct Places<'a> {
     state: &'a Path,
-    warehouse: PathBuf,
+    /// `None`: on a server, where nothing is restored by us.
+    warehouse: Option<PathBuf>,
     host_keys: [PathBuf; 2],
 }
 
@@ -129,7 +132,7 @@ impl Places<'_> {
     fn of(&self, name: &str) -> Option<PathBuf> {
         let [now, next] = &self.host_keys;
         match name.split_once('/') {
-            None if name == WAREHOUSE => Some(self.warehouse.clone()),
+            None if name == WAREHOUSE => self.warehouse.clone(),
             None if name == LEDGER => Some(self.state.join(ledger::FILE_NAME)),
             None | Some((SETTINGS, _)) => None,
             Some((folder, rest)) if folder == HOST_KEYS[0] => Some(now.join(rest)),
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn each_file_goes_where_the_settings_in_force_want_it() {
-        let places = Places { state: Path::new("/s"), warehouse: "/w/beds.db".into(), host_keys: ["/k".into(), "/s/next".into()] };
+        let places = Places { state: Path::new("/s"), warehouse: Some("/w/beds.db".into()), host_keys: ["/k".into(), "/s/next".into()] };
         let rows = [
             ("manifest.json", None),
             ("SHA256SUMS", None),

@@ -8,7 +8,7 @@
 
 use super::check::read_manifest;
 use super::tree::{self, Pruning, Tree};
-use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
+use super::{BackupError, FORMAT, Form, HOST_KEYS, LEDGER, MANIFEST, MOST_NAMED, Manifest, SETTINGS, WAREHOUSE, contradictions, form};
 use crate::config::Settings;
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Stage, error_chain};
@@ -127,6 +127,7 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
         missing: originals.missing.clone(),
         torn: originals.torn.clone(),
         contradictions: wrong,
+        warehouse_elsewhere: WarehouseMoment::file(&settings.warehouse, &settings.state_dir).is_none(),
     };
     tree.write(MANIFEST, &serde_json::to_vec_pretty(&manifest).map_err(BackupError::Manifest)?)?;
     let (copied, copied_bytes, shared) = (tree.copied, tree.copied_bytes, tree.shared);
@@ -140,12 +141,14 @@ pub fn take(settings: &Settings, target: &Path, keep: usize, now: Timestamp) -> 
 }
 
 /// Holds the warehouse, and tells where it and the ledger contradict each other. What was acknowledged is in the ledger and among
-/// the originals: a warehouse that cannot be read keeps them from no backup.
+/// the originals: a warehouse that cannot be read keeps them from no backup. One on a server is neither held nor compared.
 fn compare(ledger: &Moment, settings: &Settings) -> Result<(WarehouseMoment, Vec<String>), BackupError> {
-    let file = WarehouseMoment::file(&settings.warehouse, &settings.state_dir);
+    let Some(file) = WarehouseMoment::file(&settings.warehouse, &settings.state_dir) else {
+        return Ok((WarehouseMoment::absent(), Vec::new()));
+    };
     let held = WarehouseMoment::hold(&file).and_then(|warehouse| Ok((warehouse.snapshots()?, warehouse)));
     match held {
-        Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots))),
+        Ok((snapshots, warehouse)) => Ok((warehouse, contradictions(&ledger.loads()?, &snapshots, MOST_NAMED))),
         Err(error) => Ok((WarehouseMoment::absent(), vec![format!("the warehouse is left out: {}", error_chain(&error))])),
     }
 }

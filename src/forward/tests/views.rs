@@ -1,6 +1,7 @@
 //! The views: arithmetic, ages, gaps, and never a zero for what is not known.
 
 use super::fixture::*;
+use super::on_each_kind;
 use crate::bedstate::{BedSex, Coverage, Line, Snapshot};
 use crate::forward::{Control, SlotFact};
 
@@ -21,9 +22,8 @@ fn six_beds(code: &str, slot: &str) -> Snapshot {
     snapshot(code, slot, lines)
 }
 
-#[tokio::test]
-async fn the_filter_cube_counts_people_by_themselves_and_empty_beds_by_whom_they_suit() {
-    let world = World::new().await;
+async fn the_filter_cube_counts_people_by_themselves_and_empty_beds_by_whom_they_suit(kind: Kind) {
+    let world = World::new(kind).await;
     world.load(six_beds("RM1", TEN), 1).await;
     // gender, age band; occupied, suitable empty, of those available now, demand not in bed.
     let rows = [
@@ -54,9 +54,8 @@ async fn the_filter_cube_counts_people_by_themselves_and_empty_beds_by_whom_they
     assert_eq!(world.rows(demand), ["UNKNOWN|MED|1|0", "UNKNOWN|UNKNOWN|1|0", "PAED|WCH|0|1"]);
 }
 
-#[tokio::test]
-async fn p10_a_missing_provider_is_never_counted_as_zero() {
-    let world = World::new().await;
+async fn p10_a_missing_provider_is_never_counted_as_zero(kind: Kind) {
+    let world = World::new(kind).await;
     let total =
         "SELECT open, occupied, available_now, demand_not_in_bed, providers_current, providers_counted, providers_expected, partial,
         demand_providers_current FROM v_system_now WHERE scope = 'TOTAL'";
@@ -75,15 +74,14 @@ async fn p10_a_missing_provider_is_never_counted_as_zero() {
     assert_eq!(world.rows(total), ["21|13|4|4|3|3|3|0|2"]);
 }
 
-#[tokio::test]
-async fn p10_figures_age_are_labelled_and_then_leave_the_totals() {
+async fn p10_figures_age_are_labelled_and_then_leave_the_totals(kind: Kind) {
     let rows = [
         ("2018-12-03T10:30:00Z", "current|30|6|1|1|0"),
         ("2018-12-03T10:31:00Z", "stale|31|6|0|1|0"),
         ("2018-12-03T14:00:00Z", "stale|240|6|0|1|0"),
         ("2018-12-03T14:01:00Z", "no data|241|NULL|0|0|1"),
     ];
-    let world = World::new().await;
+    let world = World::new(kind).await;
     let mut only = reference();
     only.providers.truncate(1);
     world.warehouse.set_reference(only).await.unwrap();
@@ -98,22 +96,20 @@ async fn p10_figures_age_are_labelled_and_then_leave_the_totals() {
     }
 }
 
-#[tokio::test]
-async fn p10_a_slot_without_a_snapshot_is_a_gap_in_the_trend() {
-    let world = World::new().await;
+async fn p10_a_slot_without_a_snapshot_is_a_gap_in_the_trend(kind: Kind) {
+    let world = World::new(kind).await;
     world.load(six_beds("RM1", "2018-12-03T09:30Z"), 1).await;
     world.load(six_beds("RM1", TEN), 1).await;
-    let trend = "SELECT substr(slot_utc, 12, 5), open, providers_counted, providers_expected, partial FROM v_system_trend
+    let trend = "SELECT slot_utc, open, providers_counted, providers_expected, partial FROM v_system_trend
         WHERE scope = 'TOTAL' ORDER BY slot_utc DESC LIMIT 3";
-    assert_eq!(world.rows(trend), ["10:00|6|1|3|1", "09:45|NULL|0|3|1", "09:30|6|1|3|1"]);
+    assert_eq!(world.rows(trend), ["2018-12-03T10:00:00Z|6|1|3|1", "2018-12-03T09:45:00Z|NULL|0|3|1", "2018-12-03T09:30:00Z|6|1|3|1"]);
     // From the feeds' first slot, midnight of 1 December, to 10:00 on the 3rd.
     assert_eq!(world.rows("SELECT count(*) FROM v_system_trend WHERE scope = 'TOTAL'"), [(2 * 96 + 41).to_string()]);
     assert_eq!(world.rows("SELECT DISTINCT slot_utc FROM v_ward_trend").len(), 2);
 }
 
-#[tokio::test]
-async fn an_organisation_is_the_sum_of_its_wards_and_the_system_of_its_providers() {
-    let world = World::new().await;
+async fn an_organisation_is_the_sum_of_its_wards_and_the_system_of_its_providers(kind: Kind) {
+    let world = World::new(kind).await;
     let mut busy = six_beds("RM1", TEN);
     busy.lines.extend([occupied("ESC", "2", "A90", 4), empty("ESC", "RSV", 3), closed("MEN", "IPC", 2), closed("KIDS", "STF", 5)]);
     busy.totals = crate::bedstate::totals(&busy.lines);
@@ -137,9 +133,8 @@ async fn an_organisation_is_the_sum_of_its_wards_and_the_system_of_its_providers
     assert_eq!(world.rows(label), ["Ward 1|1"]);
 }
 
-#[tokio::test]
-async fn care_homes_show_the_age_of_the_row_and_not_of_the_file() {
-    let world = World::new().await;
+async fn care_homes_show_the_age_of_the_row_and_not_of_the_file(kind: Kind) {
+    let world = World::new(kind).await;
     let mut lines = vec![occupied("CHRES", "X", "AXX", 9), empty("CHRES", "RSV", 1), empty("CHRES", "RDY", 2)];
     for line in &mut lines {
         line.source_updated_at = Some(at("2018-11-24T16:40:00Z").into());
@@ -149,11 +144,10 @@ async fn care_homes_show_the_age_of_the_row_and_not_of_the_file() {
     assert_eq!(world.rows(query), ["Example Lodge|CHRES|12|9|1|2|0|8"]);
 }
 
-#[tokio::test]
-async fn small_numbers_are_hidden_from_a_wider_audience() {
+async fn small_numbers_are_hidden_from_a_wider_audience(kind: Kind) {
     let rows = [(0, "0"), (1, "*"), (7, "*"), (8, "10"), (12, "10"), (13, "15")];
     for (beds, shown) in rows {
-        let world = World::new().await;
+        let world = World::new(kind).await;
         let mut lines = vec![empty("MEN", "RDY", 100)];
         lines.extend((beds > 0).then(|| occupied("MEN", "1", "A80", beds)));
         world.load(snapshot("RM1", "2018-12-03T08:00Z", lines), 1).await;
@@ -161,9 +155,8 @@ async fn small_numbers_are_hidden_from_a_wider_audience() {
     }
 }
 
-#[tokio::test]
-async fn p5_feed_views_tell_late_missed_and_rejected_apart() {
-    let world = World::new().await;
+async fn p5_feed_views_tell_late_missed_and_rejected_apart(kind: Kind) {
+    let world = World::new(kind).await;
     world.load(six_beds("RM1", TEN), 1).await;
     let states = ["on_time", "late", "missed", "rejected", "planned"];
     let slots = states.iter().zip(0..).map(|(state, back)| SlotFact { provider: provider("RM1"), slot: slot(TEN).plus(-back), state });
@@ -188,9 +181,8 @@ async fn p5_feed_views_tell_late_missed_and_rejected_apart() {
     assert_eq!(world.rows(quality), ["4|25|2|50|4"]);
 }
 
-#[tokio::test]
-async fn the_typed_readers_say_what_the_views_say() {
-    let world = World::new().await;
+async fn the_typed_readers_say_what_the_views_say(kind: Kind) {
+    let world = World::new(kind).await;
     world.load(six_beds("RM1", TEN), 1).await;
     let now = world.warehouse.reader().system_now().await.unwrap();
     assert_eq!((now.system.figures.open, now.system.partial, now.system.providers_expected), (Some(6), true, 3));
@@ -201,4 +193,16 @@ async fn the_typed_readers_say_what_the_views_say() {
     let wards = world.warehouse.reader().provider_now(&provider("RM1")).await.unwrap();
     let open: Vec<(&str, i64)> = wards.iter().map(|ward| (ward.ward_code.as_str(), ward.open)).collect();
     assert_eq!(open, [("ADULT", 2), ("KIDS", 2), ("MEN", 2)]);
+}
+
+on_each_kind! {
+    the_filter_cube_counts_people_by_themselves_and_empty_beds_by_whom_they_suit,
+    p10_a_missing_provider_is_never_counted_as_zero,
+    p10_figures_age_are_labelled_and_then_leave_the_totals,
+    p10_a_slot_without_a_snapshot_is_a_gap_in_the_trend,
+    an_organisation_is_the_sum_of_its_wards_and_the_system_of_its_providers,
+    care_homes_show_the_age_of_the_row_and_not_of_the_file,
+    small_numbers_are_hidden_from_a_wider_audience,
+    p5_feed_views_tell_late_missed_and_rejected_apart,
+    the_typed_readers_say_what_the_views_say,
 }

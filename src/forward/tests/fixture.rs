@@ -1,32 +1,37 @@
 //! Small providers, snapshots and warehouses for this room's tests.
 
-use super::super::{FeedFact, FileFact, Load, LoadOutcome, ProviderRow, ReferenceRows, Settings, Warehouse};
 use crate::bedstate::{
     AgeBand, BedBase, BedSex, ClosedReason, Coverage, DemandSource, EmptyState, Gender, Line, LineType, Site, Snapshot, Ward, totals,
 };
 use crate::feed::{DeliveryId, Digest, ProviderCode, ProviderKind, Report, Slot, SnapshotRef};
-use crate::forward::Control;
+use crate::forward::postgres::server::{OWNER, Server, server};
+use crate::forward::{Control, ForwardError};
+use crate::forward::{
+    FeedFact, FileFact, Load, LoadOutcome, Migrate, PostgresAddress, PostgresPassword, PostgresSettings, PostgresTls, ProviderRow,
+    ReferenceRows, Settings, Warehouse,
+};
 use crate::verify::Verified;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use std::path::Path;
 
 /// The slot that most tests load.
-pub(super) const TEN: &str = "2018-12-03T10:00Z";
+pub(in crate::forward) const TEN: &str = "2018-12-03T10:00Z";
 
-pub(super) fn at(text: &str) -> Timestamp {
+pub(in crate::forward) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub(super) fn slot(text: &str) -> Slot {
+pub(in crate::forward) fn slot(text: &str) -> Slot {
     text.parse().unwrap()
 }
 
-pub(super) fn provider(code: &str) -> ProviderCode {
+pub(in crate::forward) fn provider(code: &str) -> ProviderCode {
     code.parse().unwrap()
 }
 
-pub(super) fn occupied(ward: &str, gender: &str, band: &str, quantity: u32) -> Line {
+pub(in crate::forward) fn occupied(ward: &str, gender: &str, band: &str, quantity: u32) -> Line {
     Line {
         ward_code: Some(ward.into()),
         quantity,
@@ -36,17 +41,17 @@ pub(super) fn occupied(ward: &str, gender: &str, band: &str, quantity: u32) -> L
     }
 }
 
-pub(super) fn empty(ward: &str, state: &str, quantity: u32) -> Line {
+pub(in crate::forward) fn empty(ward: &str, state: &str, quantity: u32) -> Line {
     let empty_state = Some(state.parse::<EmptyState>().unwrap());
     Line { ward_code: Some(ward.into()), quantity, empty_state, ..Line::new("SITE1", LineType::Empty) }
 }
 
-pub(super) fn closed(ward: &str, reason: &str, quantity: u32) -> Line {
+pub(in crate::forward) fn closed(ward: &str, reason: &str, quantity: u32) -> Line {
     let closed_reason = Some(reason.parse::<ClosedReason>().unwrap());
     Line { ward_code: Some(ward.into()), quantity, closed_reason, ..Line::new("SITE1", LineType::Closed) }
 }
 
-pub(super) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>) -> Line {
+pub(in crate::forward) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>) -> Line {
     Line {
         gender: Some(Gender::Female),
         age_band: Some(AgeBand::A65),
@@ -59,7 +64,7 @@ pub(super) fn demand(demand_for: &str, in_bed_now: bool, wait_from: Option<&str>
 }
 
 /// A snapshot of a provider, true at the start of its slot.
-pub(super) fn snapshot(code: &str, slot: &str, lines: Vec<Line>) -> Snapshot {
+pub(in crate::forward) fn snapshot(code: &str, slot: &str, lines: Vec<Line>) -> Snapshot {
     let slot: Slot = slot.parse().unwrap();
     Snapshot {
         provider: provider(code),
@@ -75,15 +80,20 @@ pub(super) fn snapshot(code: &str, slot: &str, lines: Vec<Line>) -> Snapshot {
     }
 }
 
+/// A snapshot of one ward and of one who waits.
+pub(in crate::forward) fn small(code: &str, slot: &str, occupied_beds: u32) -> Snapshot {
+    snapshot(code, slot, vec![occupied("MEN", "1", "A80", occupied_beds), empty("MEN", "RDY", 2), demand("MED", false, None)])
+}
+
 /// The id of the delivery that leads a version of a snapshot.
-pub(super) fn lead(snapshot: &Snapshot, version: u32) -> DeliveryId {
+pub(in crate::forward) fn lead(snapshot: &Snapshot, version: u32) -> DeliveryId {
     let mut random = [0; 10];
     random[0] = u8::try_from(version).unwrap();
     random[1..4].copy_from_slice(&snapshot.provider.as_str().as_bytes()[..3]);
     DeliveryId::new(snapshot.slot.start(), random)
 }
 
-pub(super) fn file(id: DeliveryId, code: &str, received_at: Timestamp, state: &str) -> FileFact {
+pub(in crate::forward) fn file(id: DeliveryId, code: &str, received_at: Timestamp, state: &str) -> FileFact {
     FileFact {
         id,
         provider: provider(code),
@@ -100,7 +110,7 @@ pub(super) fn file(id: DeliveryId, code: &str, received_at: Timestamp, state: &s
     }
 }
 
-pub(super) fn load_of(snapshot: Snapshot, version: u32) -> Load {
+pub(in crate::forward) fn load_of(snapshot: Snapshot, version: u32) -> Load {
     let lead = lead(&snapshot, version);
     let received_at = snapshot.slot.start() + SignedDuration::from_mins(4);
     Load {
@@ -135,7 +145,7 @@ fn ward(code: &str, ward: &str, (ward_type, ward_class, bed_group): (&str, &str,
     }
 }
 
-pub(super) fn reference() -> ReferenceRows {
+pub(in crate::forward) fn reference() -> ReferenceRows {
     let providers = [("RM1", ProviderKind::Acute), ("RGP", ProviderKind::Acute), ("NCC", ProviderKind::CareHomes)];
     let codes = |codes: &[&str]| codes.iter().map(|code| ((*code).to_owned(), format!("meaning of {code}"))).collect();
     let mut wards = vec![ward("NCC", "CHRES", ("CHRES", "SOC", "CHRES"))];
@@ -163,16 +173,28 @@ pub(super) fn reference() -> ReferenceRows {
     }
 }
 
-/// A warehouse in a folder of its own, with reference data and feeds.
-pub(super) struct World {
-    pub(super) folder: tempfile::TempDir,
-    pub(super) warehouse: Warehouse,
+/// A kind of warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::forward) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A warehouse in a folder or database of its own, with reference data and feeds.
+pub(in crate::forward) struct World {
+    pub(in crate::forward) folder: tempfile::TempDir,
+    pub(in crate::forward) settings: Settings,
+    pub(in crate::forward) warehouse: Warehouse,
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(in crate::forward) async fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let warehouse = Warehouse::open(&settings(), folder.path()).await.unwrap();
+        let settings = match kind {
+            Kind::Sqlite => Settings::Sqlite { path: "warehouse.db".into() },
+            Kind::Postgres => Settings::Postgres(made(folder.path()).await),
+        };
+        let warehouse = Warehouse::open(&settings, folder.path()).await.unwrap();
         warehouse.set_reference(reference()).await.unwrap();
         let feeds = reference().providers.into_iter().map(|row| FeedFact {
             provider: row.provider,
@@ -184,45 +206,122 @@ impl World {
             no_data_after: SignedDuration::from_hours(4),
         });
         warehouse.publish(Control { feeds: feeds.collect(), ..Control::default() }).await.unwrap();
-        let world = Self { folder, warehouse };
+        let world = Self { folder, settings, warehouse };
         world.clock("2018-12-03T10:10:00Z").await;
         world
     }
 
-    pub(super) async fn clock(&self, now: &str) {
+    /// Another handle on the same warehouse.
+    pub(in crate::forward) async fn open_again(&self) -> Result<Warehouse, ForwardError> {
+        Warehouse::open(&self.settings, self.folder.path()).await
+    }
+
+    pub(in crate::forward) async fn clock(&self, now: &str) {
         self.warehouse.override_clock(Some(at(now))).await.unwrap();
     }
 
-    pub(super) async fn load(&self, snapshot: Snapshot, version: u32) -> LoadOutcome {
+    pub(in crate::forward) async fn load(&self, snapshot: Snapshot, version: u32) -> LoadOutcome {
         self.warehouse.load(load_of(snapshot, version)).await.unwrap()
     }
 
-    pub(super) fn connection(&self) -> Connection {
+    /// A connection of another program, to an embedded warehouse.
+    pub(in crate::forward) fn connection(&self) -> Connection {
         Connection::open(self.folder.path().join("warehouse.db")).unwrap()
     }
 
+    /// The database, where it is on the server.
+    pub(in crate::forward) fn database(&self) -> Option<(&'static Server, &str)> {
+        match &self.settings {
+            Settings::Sqlite { .. } => None,
+            Settings::Postgres(settings) => Some((server().unwrap(), &settings.address.database)),
+        }
+    }
+
     /// The rows of a query, values parted by `|`, as the `sqlite3` command shows them, unknown as `NULL`.
-    pub(super) fn rows(&self, query: &str) -> Vec<String> {
-        rows(&self.connection(), query)
+    pub(in crate::forward) fn rows(&self, query: &str) -> Vec<String> {
+        match self.database() {
+            None => rows(&self.connection(), query),
+            Some((server, database)) => server.psql(database, query),
+        }
+    }
+
+    /// Runs statements that give no rows.
+    pub(in crate::forward) fn run(&self, statements: &str) {
+        match self.database() {
+            None => self.connection().execute_batch(statements).unwrap(),
+            Some((server, database)) => drop(server.psql(database, statements)),
+        }
+    }
+
+    /// Takes back all loads, as if the warehouse were new.
+    pub(in crate::forward) fn forget_loads(&self) {
+        let tables =
+            ["ingest_issue", "ingest_row_reject", "fact_bed_line", "fact_demand_line", "agg_ward_slot", "agg_org_slot", "census_daily"];
+        let all = tables.iter().chain(&["ingest_snapshot", "ingest_file"]).map(|table| format!("DELETE FROM {table};"));
+        self.run(&all.collect::<String>());
+    }
+
+    /// The names of all tables, in order.
+    pub(in crate::forward) fn tables(&self) -> Vec<String> {
+        self.rows(match self.database() {
+            None => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+            Some(_) => {
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+                 ORDER BY relname COLLATE \"C\""
+            }
+        })
     }
 
     /// Every row of every table.
-    pub(super) fn dump(&self) -> Vec<String> {
-        dump(&self.connection())
+    pub(in crate::forward) fn dump(&self) -> Vec<String> {
+        let tables = self.tables();
+        match self.database() {
+            None => dump(&self.connection()),
+            Some((server, database)) => {
+                let content = |table: &String| format!("SELECT '{table}|' || replace(t::text, chr(10), ' ') FROM {table} AS t");
+                let all = tables.iter().map(content).collect::<Vec<_>>().join(" UNION ALL ");
+                server.psql(database, &format!("SELECT * FROM ({all}) AS a ORDER BY 1"))
+            }
+        }
     }
 }
 
-pub(super) fn settings() -> Settings {
-    Settings::Sqlite { path: "warehouse.db".into() }
+/// A new, empty database on the server of this program.
+pub(in crate::forward) fn on_server(folder: &Path) -> PostgresSettings {
+    let server = server().unwrap();
+    settings_of(server, &server.database(None), OWNER, folder)
 }
 
-pub(super) fn dump(connection: &Connection) -> Vec<String> {
+/// A database whose tables are made already: a copy of one that was opened as any is.
+async fn made(folder: &Path) -> PostgresSettings {
+    static FIRST: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    let server = server().unwrap();
+    let make = async || {
+        let settings = on_server(folder);
+        Warehouse::open(&Settings::Postgres(settings.clone()), folder).await.unwrap().close().await;
+        settings.address.database
+    };
+    let first = FIRST.get_or_init(make).await;
+    settings_of(server, &server.database(Some(first)), OWNER, folder)
+}
+
+/// Settings of a database for a role whose password is its name, or the owner.
+pub(in crate::forward) fn settings_of(server: &Server, database: &str, user: &str, folder: &Path) -> PostgresSettings {
+    PostgresSettings {
+        address: PostgresAddress::parse(&server.url(user, database)).unwrap(),
+        password: PostgresPassword::File(server.password_file(folder, user)),
+        tls: PostgresTls::Off,
+        migrate: Migrate::AtStart,
+    }
+}
+
+pub(in crate::forward) fn dump(connection: &Connection) -> Vec<String> {
     let tables = rows(connection, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
     let content = |table: &String| rows(connection, &format!("SELECT '{table}', * FROM {table}"));
     tables.iter().flat_map(content).collect()
 }
 
-pub(super) fn rows(connection: &Connection, query: &str) -> Vec<String> {
+pub(in crate::forward) fn rows(connection: &Connection, query: &str) -> Vec<String> {
     let mut statement = connection.prepare(query).unwrap();
     let columns = statement.column_count();
     let shown = |value: ValueRef<'_>| match value {

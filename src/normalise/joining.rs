@@ -31,16 +31,16 @@ pub(super) struct Partner<'t> {
 }
 
 impl<'t> Partners<'t> {
-    /// Finds the rows that a table can join; `other` is the table that they are of, with the plan that leaves some of them out.
+    /// Finds the rows that a table can join; `other` is the table that they are of, with why each of its rows is left out ([`left_out`]).
     pub(super) fn new(
         described: &TableMapping,
         table: &RawTable,
-        other: Option<(&'t RawTable, &TablePlan<'_>)>,
+        other: Option<(&'t RawTable, &[Option<&str>])>,
         plan: &TablePlan<'t>,
     ) -> Self {
         let columns = &plan.columns;
         let mut partners = Self { key: Vec::new(), rows: HashMap::new(), keyless: Vec::new(), repeated: 0, table: "" };
-        let (Some(join), Some((other, its_plan))) = (&described.join, other) else { return partners };
+        let (Some(join), Some((other, left_out))) = (&described.join, other) else { return partners };
         let own: Option<Vec<usize>> = join.on.iter().map(|name| table.column(name)).collect();
         let its: Option<Vec<usize>> = join.on.iter().map(|name| other.column(name)).collect();
         let (Some(own), Some(its)) = (own, its) else { return partners };
@@ -49,8 +49,8 @@ impl<'t> Partners<'t> {
         // Only what a joined row says is asked, so any row of the table serves.
         let any = table.rows().next();
         let decided = |row: RawRow<'t>| any.map(|any| plan.decided(&columns.row(any, Some(row))));
-        let left_out = |row: &RawRow<'_>| its_plan.skipped(&its_plan.columns.row(*row, None), |_| false).is_some();
-        for row in other.rows().filter(|row| !left_out(row)) {
+        let stays = |place: usize| left_out.get(place).is_none_or(Option::is_none);
+        for (_, row) in other.rows().enumerate().filter(|(place, _)| stays(*place)) {
             let Some(key) = key(&its, |at| columns.joined_text(at, row)) else {
                 let blank = its.iter().find(|at| columns.joined_text(**at, row).is_empty()).and_then(|at| other.columns.get(*at));
                 partners.keyless.push((row.line, blank.map_or("", String::as_str)));
@@ -103,6 +103,15 @@ impl<'t> Partners<'t> {
             findings.push(Finding::new(Rule::Str08, said).with_severity(Severity::Warning).in_part(part));
         }
     }
+}
+
+/// Why each row of a table that is joined is left out, in its order; nothing at all where the mapping leaves none out.
+pub(super) fn left_out<'m>(table: &'m RawTable, its: &'m TableMapping) -> Vec<Option<&'m str>> {
+    if its.skip.is_empty() {
+        return Vec::new();
+    }
+    let plan = TablePlan::new(table, its, None);
+    table.rows().map(|row| plan.skipped(&plan.columns.row(row, None), |_| false)).collect()
 }
 
 /// A row's key, of its texts as rows have them; none where any column of it is blank or a null token: two rows that both do not

@@ -6,7 +6,7 @@
 use super::columns::Row;
 use super::counts::Count;
 use super::draft::{self, Made};
-use super::joining::Partners;
+use super::joining::{self, Partners};
 use super::mapping::{LinesPerRow, Mapping, TableMapping};
 use super::outcome::{Outcome, count};
 use super::places::Places;
@@ -143,11 +143,9 @@ impl Work<'_> {
         let part = described.map_or(&*table.name, part_of);
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
         let tidied = described.filter(|described| !described.skip.is_empty()).map(|described| (tidy::tidy(table, described), described));
-        if let Some((tidied, described)) = &tidied {
-            let plan = TablePlan::new(tidied.table.as_ref(), described, None);
-            for because in tidied.table.rows().filter_map(|row| plan.skipped(&plan.columns.row(row, None), |_| false)) {
-                *left_out.entry(because).or_default() += 1;
-            }
+        let reasons = tidied.as_ref().map_or_else(Vec::new, |(tidied, described)| joining::left_out(tidied.table.as_ref(), described));
+        for because in reasons.into_iter().flatten() {
+            *left_out.entry(because).or_default() += 1;
         }
         let adding = rows.saturating_sub(keyless).saturating_sub(left_out.values().sum());
         self.out.rows.read += rows;
@@ -178,8 +176,8 @@ impl Work<'_> {
         let tidied = tidy::tidy(table, described);
         let table = tidied.table.as_ref();
         let plan = TablePlan::new(table, described, joined);
-        let its_plan = joined.map(|(other, its)| TablePlan::new(other, its, None));
-        let mut partners = Partners::new(described, table, joined.map(|(other, _)| other).zip(its_plan.as_ref()), &plan);
+        let without = joined.map_or_else(Vec::new, |(other, its)| joining::left_out(other, its));
+        let mut partners = Partners::new(described, table, joined.map(|(other, _)| (other, without.as_slice())), &plan);
         let deciding = plan.deciding_joined();
         if let Some((other, its)) = joined {
             self.judge_joined(described, other, its, &partners);
@@ -225,15 +223,16 @@ impl Work<'_> {
     /// what other rows are.
     fn judge_joined(&mut self, described: &TableMapping, other: &RawTable, its: &TableMapping, partners: &Partners<'_>) {
         let mut lost = other.broken().len();
-        if its.lines.is_empty() && !self.keyless.contains_key(&other.name) {
-            for (line, column) in partners.keyless() {
-                let said = format!("{column} is blank: it says to which row this one belongs");
-                self.out.findings.push(Finding::new(Rule::Row01, said).in_column(column).at_line(*line).in_part(part_of(its)));
-            }
-            self.keyless.insert(other.name.clone(), u64::try_from(partners.keyless().len()).unwrap_or(u64::MAX));
-        }
         if its.lines.is_empty() {
             lost += partners.keyless().len();
+            // Said once, however many tables join it.
+            if !self.keyless.contains_key(&other.name) {
+                for (line, column) in partners.keyless() {
+                    let said = format!("{column} is blank: it says to which row this one belongs");
+                    self.out.findings.push(Finding::new(Rule::Row01, said).in_column(column).at_line(*line).in_part(part_of(its)));
+                }
+                self.keyless.insert(other.name.clone(), u64::try_from(partners.keyless().len()).unwrap_or(u64::MAX));
+            }
         }
         if settles(described, &format!("{}.", other.name)) {
             self.out.rejected_settling += u64::try_from(lost).unwrap_or(u64::MAX);

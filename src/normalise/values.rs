@@ -21,6 +21,14 @@ pub const MAX_DEMAND_REF: usize = 32;
 /// large for the type is the type's largest: it is above every bound.
 #[must_use]
 pub fn whole_number(text: &str) -> Option<u32> {
+    // Only digits are left.
+    digits(text).map(|digits| digits.parse().unwrap_or(u32::MAX))
+}
+
+/// The digits of a whole number, without noughts behind a point, and without separators between groups of three. A comma elsewhere
+/// may be a decimal one: such a number is none.
+#[must_use]
+pub fn digits(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     let whole = match text.split_once('.') {
         Some((whole, decimals)) if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') => whole,
@@ -35,26 +43,14 @@ pub fn whole_number(text: &str) -> Option<u32> {
     if !first_fits || !groups.all(|group| group.len() == 3 && digits(group)) {
         return None;
     }
-    // Only digits are left.
-    let number = if grouped { whole.replace(',', "").parse() } else { whole.parse() };
-    Some(number.unwrap_or(u32::MAX))
+    Some(if grouped { Cow::Owned(whole.replace(',', "")) } else { Cow::Borrowed(whole) })
 }
 
 /// A code that a spreadsheet took for a number, as it was written: `7.0` was `7`, `1,007` was `1007`, `007.0` was `007`. `None`
 /// where the text is nothing of that kind.
 #[must_use]
 pub fn undo_number(text: &str) -> Option<String> {
-    let grouped = text.contains(',');
-    let whole = match text.split_once('.') {
-        Some((whole, decimals)) if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') => whole,
-        Some(_) => return None,
-        None if grouped => text,
-        None => return None,
-    };
-    let mut groups = whole.split(',');
-    let digits = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
-    let first_fits = groups.next().is_some_and(|first| digits(first) && (!grouped || first.len() <= 3));
-    (first_fits && groups.all(|group| group.len() == 3 && digits(group))).then(|| whole.replace(',', ""))
+    digits(text).filter(|_| text.contains(['.', ','])).map(Cow::into_owned)
 }
 
 /// Puts back the zeros that a spreadsheet took from the front; only where the text is digits.

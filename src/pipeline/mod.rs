@@ -27,4 +27,4 @@ pub use replay::{MAX_PREVIEW_SLOTS, MAX_REPLAY_SLOTS, Preview, Reading};
 pub use settle::Settled;
 pub use step::{Step, next_step, retry_at};
 pub use support::{ActError, Acted, Asked, REQUEST_STANDS, allowed, held};
-pub use worker::{Pipeline, Rules};
+pub use worker::{Pipeline, Rules, Strangers};

@@ -22,6 +22,14 @@ use tokio::sync::{Notify, Semaphore, watch};
 /// How long a feed's worker pauses after our own machinery failed, before it tries the same step again.
 pub(super) const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
 
+/// Stored originals that the ledger does not know.
+#[derive(Clone, Debug)]
+pub struct Strangers {
+    ids: BTreeSet<DeliveryId>,
+    /// Whether each of them has the mark of one that no sender was told OK about; so where there are none.
+    pub never_acknowledged: bool,
+}
+
 /// What deliveries are judged by.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -118,24 +126,37 @@ impl Pipeline {
         self.inner.changed.subscribe()
     }
 
-    /// Puts stored originals where the ledger says they belong. What it does not know is removed only where every such original
+    /// The stored originals that the ledger does not know. `known`: what it knows.
+    ///
+    /// # Errors
+    /// The folders cannot be read.
+    pub fn strangers(&self, known: &BTreeMap<DeliveryId, bool>) -> Result<Strangers, PipelineError> {
+        let store = &self.inner.store;
+        let mut strangers = Strangers { ids: BTreeSet::new(), never_acknowledged: true };
+        for id in store.accepted_ids().map_err(PipelineError::Folders)?.into_iter().filter(|id| !known.contains_key(id)) {
+            strangers.never_acknowledged &= store.is_unrecorded(id).map_err(PipelineError::Folders)?;
+            strangers.ids.insert(id);
+        }
+        for id in store.quarantined_ids().map_err(PipelineError::Folders)?.into_iter().filter(|id| !known.contains_key(id)) {
+            // Nothing is set aside before the ledger has it.
+            strangers.never_acknowledged = false;
+            strangers.ids.insert(id);
+        }
+        Ok(strangers)
+    }
+
+    /// Puts stored originals where the ledger says they belong. Those that it does not know are removed only where every one of them
     /// has the mark of one that was never acknowledged; otherwise the ledger is not the one that was written here last, and all
     /// of them are set aside. What cannot be moved is tried again while the daemon runs. Run once, before the first upload is taken.
     /// `known`: what the ledger knows, and whether each is set aside.
     ///
     /// # Errors
     /// The ledger or the folders cannot be read, or what is unknown cannot be set aside.
-    pub async fn settle_originals(&self, known: &BTreeMap<DeliveryId, bool>) -> Result<(), PipelineError> {
+    pub async fn settle_originals(&self, known: &BTreeMap<DeliveryId, bool>, strangers: Strangers) -> Result<(), PipelineError> {
         let store = &self.inner.store;
-        let (mut unknown, mut never_acknowledged) = (BTreeSet::new(), true);
         for id in store.accepted_ids().map_err(PipelineError::Folders)? {
-            let unrecorded = store.is_unrecorded(id).map_err(PipelineError::Folders)?;
-            let Some(set_aside) = known.get(&id) else {
-                never_acknowledged &= unrecorded;
-                unknown.insert(id);
-                continue;
-            };
-            if unrecorded {
+            let Some(set_aside) = known.get(&id) else { continue };
+            if store.is_unrecorded(id).map_err(PipelineError::Folders)? {
                 store.recorded(id).map_err(PipelineError::Folders)?;
             }
             if *set_aside {
@@ -143,31 +164,11 @@ impl Pipeline {
             }
         }
         // Also those that were moved already: the crash may have come before their findings were written.
-        for id in store.quarantined_ids().map_err(PipelineError::Folders)? {
-            if known.contains_key(&id) {
-                self.settle_one(id).await?;
-            } else {
-                // Nothing is set aside before the ledger has it.
-                never_acknowledged = false;
-                unknown.insert(id);
-            }
+        for id in store.quarantined_ids().map_err(PipelineError::Folders)?.into_iter().filter(|id| known.contains_key(id)) {
+            self.settle_one(id).await?;
         }
-        self.clear_unknown(unknown, never_acknowledged)?;
+        self.clear(strangers)?;
         self.name_the_abandoned().await
-    }
-
-    /// Whether the ledger knows every original that may have been acknowledged.
-    ///
-    /// # Errors
-    /// The folders cannot be read.
-    pub fn knows_its_originals(&self, known: &BTreeMap<DeliveryId, bool>) -> Result<bool, PipelineError> {
-        let store = &self.inner.store;
-        for id in store.accepted_ids().map_err(PipelineError::Folders)? {
-            if !known.contains_key(&id) && !store.is_unrecorded(id).map_err(PipelineError::Folders)? {
-                return Ok(false);
-            }
-        }
-        Ok(store.quarantined_ids().map_err(PipelineError::Folders)?.iter().all(|id| known.contains_key(id)))
     }
 
     /// Puts back what an older ledger did not know and this one does: the right ledger was put back. What retention deleted by it stays
@@ -188,9 +189,9 @@ impl Pipeline {
         Ok(())
     }
 
-    fn clear_unknown(&self, unknown: BTreeSet<DeliveryId>, never_acknowledged: bool) -> Result<(), PipelineError> {
-        for id in unknown {
-            if !never_acknowledged {
+    fn clear(&self, strangers: Strangers) -> Result<(), PipelineError> {
+        for id in strangers.ids {
+            if !strangers.never_acknowledged {
                 self.inner.store.set_unknown_aside(id)?;
                 tracing::error!(delivery = %id, "set aside an original that the ledger does not know: is it an older ledger?");
             } else if let Err(error) = self.inner.store.forget(id) {

@@ -1,7 +1,7 @@
 //! Agreement: whether ledger and warehouse say the same about what is loaded.
 //!
-//! Owns the comparison, for whoever asks while the daemon may go on. Refuses to mend: what is missing is loaded by a replay, and what
-//! nobody knows is for a person to explain.
+//! Owns the comparison, for whoever asks while the daemon may go on. Refuses to mend: what is missing comes back from
+//! a backup, and what nobody knows is for a person to explain.
 
 use super::backup::contradictions;
 use crate::config::Settings;

@@ -237,12 +237,13 @@ impl Books {
         self.pipeline.take_back_known(&known).await?;
         self.house.note_differences(doubt::differences(settings, &known)?);
         // What another ledger began to delete may be held in the one that is not here.
-        if self.house.in_doubt() || !self.pipeline.knows_its_originals(&known)? {
+        let strangers = self.pipeline.strangers(&known)?;
+        if self.house.in_doubt() || !strangers.never_acknowledged {
             tracing::warn!("no disposal is gone on with: the ledger does not know all that is here");
         } else {
             self.pipeline.resume_disposals().await?;
         }
-        self.pipeline.settle_originals(&known).await?;
+        self.pipeline.settle_originals(&known, strangers).await?;
         Ok(self.watch.expect_feeds().await?)
     }
 

@@ -11,6 +11,7 @@ use super::{Limits, opening};
 use crate::feed::{Finding, Findings, Rule, Severity};
 use crate::normalise::mapping::{HeaderLine, TableMapping, TotalRow};
 use crate::normalise::table::{RawTable, trimmed};
+use crate::normalise::values;
 
 /// One table as read, and what its own first and last lines say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,21 +68,7 @@ pub fn read(text: &str, mapping: &TableMapping, limits: &Limits) -> TableRead {
 /// comma elsewhere may be a decimal one: such a number is none.
 #[must_use]
 pub fn announced_number(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let text = match text.split_once('.') {
-        Some((whole, decimals)) if !decimals.is_empty() && decimals.bytes().all(|b| b == b'0') => whole,
-        Some(_) => return None,
-        None => text,
-    };
-    if !text.bytes().all(|b| b.is_ascii_digit() || b == b',') {
-        return None;
-    }
-    let (first, groups) = text.split_once(',').map_or((text, None), |(first, groups)| (first, Some(groups)));
-    let grouped = (1..=3).contains(&first.len()) && groups.is_none_or(|groups| groups.split(',').all(|group| group.len() == 3));
-    if groups.is_some() && !grouped {
-        return None;
-    }
-    text.chars().filter(|c| *c != ',').collect::<String>().parse().ok()
+    values::digits(text)?.parse().ok()
 }
 
 mod ending;

@@ -19,6 +19,8 @@ pub enum HouseProblem {
     Ledger,
     /// The warehouse lacks what the ledger calls loaded.
     Lost,
+    /// A warehouse beside the first takes nothing.
+    Further,
 }
 
 impl HouseProblem {
@@ -31,6 +33,7 @@ impl HouseProblem {
             Self::Clock => "clock",
             Self::Ledger => "ledger",
             Self::Lost => "lost",
+            Self::Further => "further",
         }
     }
 }
@@ -93,6 +96,23 @@ pub fn warehouse_trouble(queue: &Queue, was: bool) -> Option<HouseTrouble> {
         what_to_do: "Mend the warehouse (its disk, its locks, its rights). Nothing has to be done here: one snapshot is tried again each \
                      minute, and when it is taken all that wait are loaded."
             .to_owned(),
+    })
+}
+
+/// What is wrong with warehouses beside the first: each with its name and its own queue. One episode for all of them: somebody looks at
+/// `bedfeed status` either way.
+#[must_use]
+pub fn further_trouble(further: &[(String, Queue)]) -> Option<HouseTrouble> {
+    let away: Vec<&(String, Queue)> = further.iter().filter(|(_, queue)| queue.failures >= FAILURES).collect();
+    let one =
+        |(name, queue): &&(String, Queue)| format!("{name} takes nothing: {}. {}.", queue.error, snapshots(queue.waiting, "waits", "wait"));
+    (!away.is_empty()).then(|| HouseTrouble {
+        problem: HouseProblem::Further,
+        text: format!("Of the further warehouses {} The others, and the pages, go on.", away.iter().map(one).collect::<Vec<_>>().join(" ")),
+        what_to_do:
+            "Mend that warehouse (its disk, its locks, its rights). Nothing has to be done here: it is tried again each minute, and \
+                     what it lacks is loaded from the kept originals, the newest first."
+                .to_owned(),
     })
 }
 

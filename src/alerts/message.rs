@@ -245,6 +245,8 @@ impl AlertMessage {
             (HouseProblem::Clock, AlertKind::End) => "bedfeed itself: the clock has not jumped for an hour",
             (HouseProblem::Ledger, AlertKind::Begin) => "bedfeed itself: the ledger is older than what lies beside it",
             (HouseProblem::Ledger, AlertKind::End) => "bedfeed itself: the ledger knows of all that lies beside it",
+            (HouseProblem::Further, AlertKind::Begin) => "bedfeed itself: a further warehouse takes nothing",
+            (HouseProblem::Further, AlertKind::End) => "bedfeed itself: every further warehouse takes snapshots again",
             (HouseProblem::Lost, AlertKind::Begin) => "bedfeed itself: the warehouse lacks what the ledger calls loaded",
             (HouseProblem::Lost, AlertKind::End) => "bedfeed itself: the warehouse has all that the ledger calls loaded",
             (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",

@@ -6,6 +6,7 @@ use super::{Ending, Failure, json, reader, settings};
 use crate::config::Settings;
 use crate::feed::{ClientSeen, Clock, LONDON, local_text, printed};
 use crate::health::{feed_summary, summary::SummaryPage};
+use crate::pipeline::FurtherStanding;
 use crate::service::control::{Answer, AskError, Endpoint, NextEntrance, RefusedUpload, Request, ask};
 use crate::service::{SystemClock, health_feeds};
 use jiff::Timestamp;
@@ -59,6 +60,9 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     writeln!(out, "\ndeliveries: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })?;
     writeln!(out, "{}", sealing(&settings))?;
     if let Some(daemon) = &daemon {
+        for standing in &daemon.endpoint.further_warehouses {
+            writeln!(out, "further warehouse {}: {}", standing.name, further(standing))?;
+        }
         write_endpoint(out, daemon, &zone)?;
     }
     if !summary.clients.is_empty() {
@@ -75,6 +79,28 @@ fn sealing(settings: &Settings) -> String {
         1 => "sealed files: encrypted to the governance role's key".to_owned(),
         keys => format!("sealed files: encrypted to the governance role's {keys} keys"),
     }
+}
+
+/// How a further warehouse stands, in a line.
+fn further(standing: &FurtherStanding) -> String {
+    let oldest = standing.oldest.map(|slot| format!(", the oldest of slot {slot}")).unwrap_or_default();
+    let mut words = match (standing.compared, standing.waiting) {
+        (false, _) => "not compared with the ledger yet".to_owned(),
+        (true, 0) => "has all that it can have".to_owned(),
+        (true, 1) => format!("1 snapshot waits{oldest}"),
+        (true, many) => format!("{many} snapshots wait{oldest}"),
+    };
+    if let Some(error) = &standing.error {
+        let next = standing.next_try.map(|at| format!("; the next try is at {}", at.strftime("%H:%M:%S UTC"))).unwrap_or_default();
+        words.push_str(&format!("; tried in vain {} times ({}){next}", standing.failures, printed(error)));
+    }
+    if let Some(why) = &standing.left_out_why {
+        words.push_str(&format!("; {} left out, such as: {}", standing.left_out, printed(why)));
+    }
+    if standing.unknown > 0 {
+        words.push_str(&format!("; {} that the ledger does not know: `bedfeed warehouse check` names them", standing.unknown));
+    }
+    words
 }
 
 fn table(summary: &SummaryPage, zone: &TimeZone) -> Table {

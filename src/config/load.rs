@@ -48,6 +48,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         sftp: main.sftp,
         trust: main.trust,
         warehouse: main.warehouse,
+        further_warehouses: main.further_warehouses,
         web: main.web,
         alerts: main.alerts,
         retention: main.retention,

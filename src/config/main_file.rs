@@ -24,6 +24,7 @@ pub(super) struct Main {
     pub(super) sftp: intake::Settings,
     pub(super) trust: intake::Trust,
     pub(super) warehouse: forward::Settings,
+    pub(super) further_warehouses: Vec<(String, forward::Settings)>,
     pub(super) web: health::Settings,
     pub(super) alerts: alerts::Settings,
     pub(super) retention: Retention,
@@ -39,7 +40,8 @@ impl Main {
             reference_dir: None,
             sftp: intake::Settings::default(),
             trust: intake::Trust::default(),
-            warehouse: forward::Settings::Sqlite { path: PathBuf::from("warehouse.db") },
+            warehouse: warehouse::embedded(),
+            further_warehouses: Vec::new(),
             web: health::Settings::default(),
             alerts: alerts::Settings::default(),
             retention: Retention::default(),
@@ -59,13 +61,15 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     if let Some(section) = root.section("audit") {
         audit(section, &mut alerts);
     }
+    let warehouses = root.section("warehouse").map(|section| warehouse::read(section, beside)).unwrap_or_default();
     let main = Main {
         state_dir: folder(root.need("state_dir")),
         providers_dir: folder(root.get("providers_dir")).unwrap_or(default.providers_dir),
         reference_dir: folder(root.get("reference_dir")),
         sftp,
         trust,
-        warehouse: root.section("warehouse").and_then(|section| warehouse::read(section, beside)).unwrap_or(default.warehouse),
+        warehouse: warehouses.first.unwrap_or(default.warehouse),
+        further_warehouses: warehouses.further,
         web: root.section("web").and_then(web).unwrap_or(default.web),
         alerts,
         retention: root.section("retention").map_or(default.retention, retention),

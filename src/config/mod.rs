@@ -41,6 +41,8 @@ pub struct Settings {
     pub trust: intake::Trust,
     /// `[warehouse]`.
     pub warehouse: forward::Settings,
+    /// `[warehouse.also.NAME]`: warehouses beside it, by name.
+    pub further_warehouses: Vec<(String, forward::Settings)>,
     /// `[web]`.
     pub web: health::Settings,
     /// `[alerts]`.

@@ -1,6 +1,7 @@
-//! `[warehouse]`: where snapshots are loaded.
+//! `[warehouse]`: where snapshots are loaded, and `[warehouse.also.NAME]`: where they are loaded, too.
 //!
-//! Owns its keys and their defaults. Refuses a password in the settings, and an unencrypted way over the network.
+//! Owns their keys and defaults. Refuses a password in the settings, an unencrypted way over the network, and one warehouse under two
+//! names.
 
 use super::document::{Item, Section};
 use super::forward::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls, Settings};
@@ -9,8 +10,77 @@ use std::path::{Path, PathBuf};
 /// Keys that say something about a server.
 const OF_A_SERVER: [&str; 5] = ["password_file", "password_credential", "tls", "ca_file", "migrate"];
 
-/// Reads the section; `None` where it says nothing that can be used. Paths in it are relative to `beside`.
-pub(super) fn read(section: Section<'_>, beside: &Path) -> Option<Settings> {
+/// Most warehouses beside the first: each costs a connection, and a second reading of what it lacks.
+const MOST_FURTHER: usize = 8;
+/// Longest name of one.
+const LONGEST_NAME: usize = 32;
+
+/// The file of the embedded warehouse where nothing is said, relative to the state folder.
+const EMBEDDED: &str = "warehouse.db";
+
+/// What the section says.
+#[derive(Debug, Default)]
+pub(super) struct Warehouses {
+    /// `None` where it says nothing that can be used.
+    pub(super) first: Option<Settings>,
+    /// Those beside it, by name, in the order of the file.
+    pub(super) further: Vec<(String, Settings)>,
+}
+
+/// Reads the section. Paths in it are relative to `beside`.
+pub(super) fn read(section: Section<'_>, beside: &Path) -> Warehouses {
+    let entries = section.get("also").map(|item| item.entries()).unwrap_or_default();
+    let first = one(section, beside);
+    // Two that write into one place would each find the other's snapshots.
+    let mut taken = vec![first.clone().unwrap_or_else(embedded)];
+    let mut further = Vec::new();
+    for entry in entries {
+        let name = entry.name().to_owned();
+        if further.len() >= MOST_FURTHER {
+            entry.problem(format!("is one too many: at most {MOST_FURTHER} warehouses beside the first"));
+            continue;
+        }
+        if !is_name(&name) {
+            entry.problem(format!("the name of a warehouse has small letters, digits and hyphens, at most {LONGEST_NAME}"));
+        }
+        let Some(section) = entry.section() else { continue };
+        if !section.has("url") {
+            entry.problem("needs a url: where snapshots are loaded, too");
+        }
+        let Some(settings) = one(section, beside) else { continue };
+        if taken.iter().any(|other| is_the_same(other, &settings)) {
+            entry.problem("is a warehouse that stands here already");
+            continue;
+        }
+        taken.push(settings.clone());
+        further.push((name, settings));
+    }
+    Warehouses { first, further }
+}
+
+/// What holds where nothing is said.
+pub(super) fn embedded() -> Settings {
+    Settings::Sqlite { path: PathBuf::from(EMBEDDED) }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// Whether two are one place, however it is logged in there.
+fn is_the_same(one: &Settings, other: &Settings) -> bool {
+    match (one, other) {
+        (Settings::Sqlite { path: one }, Settings::Sqlite { path: other }) => one == other,
+        (Settings::Postgres(one), Settings::Postgres(other)) => {
+            let (one, other) = (&one.address, &other.address);
+            (&one.host, one.port, &one.database) == (&other.host, other.port, &other.database)
+        }
+        _ => false,
+    }
+}
+
+/// Reads what one warehouse's section says; `None` where it says nothing that can be used.
+fn one(section: Section<'_>, beside: &Path) -> Option<Settings> {
     // Looked at whatever the url is, so that a mistake in it does not make these unknown keys.
     let server = Server::read(&section, beside);
     let item = section.get("url");

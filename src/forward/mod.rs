@@ -29,7 +29,7 @@ pub use postgres::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, Pos
 use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
 use facts::snapshot_id;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -312,11 +312,11 @@ impl WarehouseReader {
         }
     }
 
-    /// The loaded snapshots: the delivery that leads each, and which version of its slot it is.
+    /// The loaded snapshots: the delivery that leads each, and which version of its slot it is; with when it was judged, to the second.
     ///
     /// # Errors
     /// Where the warehouse cannot be read.
-    pub async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+    pub async fn snapshots(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.snapshots().await,
             ReadBackend::Postgres(reader) => reader.snapshots().await,

@@ -165,10 +165,10 @@ pub(super) fn feed<C: Columns>(row: &C) -> Result<FeedHealth, C::Error> {
 }
 
 /// A loaded snapshot, `id` and `version`: the delivery that leads it, and which version of its slot it is.
-pub(super) fn snapshot<C: Columns>(row: &C) -> Result<(DeliveryId, u32), C::Error> {
+pub(super) fn snapshot<C: Columns>(row: &C) -> Result<((DeliveryId, u32), Timestamp), C::Error> {
     let id = row.said("id")?;
     let lead = lead_of(&id).ok_or_else(|| C::unreadable(format!("{id} in the warehouse is no snapshot's id")))?;
-    Ok((lead, row.few("version")?))
+    Ok(((lead, row.few("version")?), row.needed("assessed_at", row.instant("assessed_at")?)?))
 }
 
 /// An old snapshot, or an old delivery: `id`, `provider_code`, `about` and `shown`.

@@ -221,7 +221,7 @@ pub(super) const TAKE_CENSUS: &str = "INSERT INTO census_daily
      GROUP BY s.provider_code, d.local_date, d.local_time, w.ward_class, s.snapshot_key";
 
 /// The loaded snapshots.
-pub(super) const SNAPSHOTS: &str = "SELECT snapshot_id AS id, version FROM ingest_snapshot";
+pub(super) const SNAPSHOTS: &str = "SELECT snapshot_id AS id, version, assessed_at FROM ingest_snapshot";
 /// The views that are read back.
 pub(super) const SYSTEM_NOW: &str = "SELECT * FROM v_system_now ORDER BY scope DESC, provider_code";
 /// One provider's wards.

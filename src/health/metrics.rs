@@ -52,6 +52,20 @@ impl Family {
         Self { name, help, kind, samples: vec![Sample { labels: Vec::new(), value: value.into() }] }
     }
 
+    /// A gauge for each of some things that have names; none where there are no such things.
+    #[must_use]
+    pub fn by_name(
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: impl Iterator<Item = (String, usize)>,
+    ) -> Option<Self> {
+        let sample =
+            |(named, value): (String, usize)| Sample { labels: vec![(label, named)], value: i128::try_from(value).unwrap_or(i128::MAX) };
+        let samples: Vec<Sample> = values.map(sample).collect();
+        (!samples.is_empty()).then_some(Self { name, help, kind: FamilyKind::Gauge, samples })
+    }
+
     /// A counter for each reason of a closed list.
     #[must_use]
     pub fn by_reason(name: &'static str, help: &'static str, counts: &[(&'static str, u64)]) -> Self {

@@ -6,6 +6,7 @@
 //!
 //! The ledger is the only memory: start-up and recovery read it the same way as normal running does.
 
+mod accepted;
 mod audit;
 mod chain;
 mod entries;
@@ -29,6 +30,7 @@ mod plans;
 #[cfg(test)]
 mod tests;
 
+pub use accepted::{Accepted, AcceptedSnapshot};
 pub use audit::Audit;
 pub use chain::{Broken, ChainHead, Checkpoint, Held, Link, Walk};
 pub use entries::{Act, AlertToSend, Entry, Event, FileChange};

@@ -45,6 +45,11 @@ impl Moment {
         Ok(Self { reader, head })
     }
 
+    /// Reads it.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// The newest entry.
     #[must_use]
     pub fn head(&self) -> ChainHead {

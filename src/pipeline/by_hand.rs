@@ -3,6 +3,7 @@
 //! Owns what a run keeps in memory beside the pipeline. Refuses to wait: what is to be tried later is left for a later round.
 
 use super::carry_out::PipelineError;
+use super::further::Following;
 use super::queue::Door;
 use super::replay::Unchanged;
 use super::worker::Pipeline;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 pub struct ByHand {
     pipeline: Pipeline,
     door: Door,
+    following: Vec<Following>,
     stop: watch::Receiver<bool>,
     unchanged: Unchanged,
     _never: watch::Sender<bool>,
@@ -22,8 +24,9 @@ impl ByHand {
     #[must_use]
     pub fn new(pipeline: Pipeline) -> Self {
         let (never, stop) = watch::channel(false);
-        let door = Door::new(pipeline.inner.clock.now());
-        Self { pipeline, door, stop, unchanged: Unchanged::new(), _never: never }
+        let now = pipeline.inner.clock.now();
+        let (door, following) = (Door::new(now), pipeline.inner.further.iter().map(|_| Following::new(now)).collect());
+        Self { pipeline, door, following, stop, unchanged: Unchanged::new(), _never: never }
     }
 
     /// Judges all that can be judged now, feed by feed. One feed's fault leaves the others alone.
@@ -46,6 +49,19 @@ impl ByHand {
     /// Loading could not go on; the next round tries again.
     pub async fn load(&mut self) -> Result<(), PipelineError> {
         self.pipeline.inner.load_what_waits(&mut self.door, &self.stop).await.map(|_| ())
+    }
+
+    /// Brings every further warehouse as far as it can be brought now.
+    ///
+    /// # Errors
+    /// The first that could not be followed; the next round tries again.
+    pub async fn follow(&mut self) -> Result<(), PipelineError> {
+        let inner = &self.pipeline.inner;
+        let mut went = Ok(());
+        for (further, following) in inner.further.iter().zip(&mut self.following) {
+            went = went.and(inner.follow_once(further, following, &self.stop).await.map(|_| ()));
+        }
+        went
     }
 
     /// Reads originals again for replays that are under way, as far as the queue before the warehouse allows.

@@ -126,8 +126,7 @@ impl Inner {
             Verdict::Sealed => self.set_aside(&rows, report, true).await,
             Verdict::Accepted(verified) => {
                 if let Some(prepared) = self.accept(feed, rows, verified, report, None).await? {
-                    self.shelf.put(prepared);
-                    self.queue();
+                    self.shelve(prepared);
                 }
                 Ok(())
             }

@@ -24,13 +24,14 @@ const SHELF_LINES: usize = 100_000;
 const SHELF_PLACES: usize = 64;
 
 /// How soon the queue is read again while something joins it all the time.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(250);
+pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(250);
 
 /// How long the queue is not looked at where nobody says that something joined it: a record can be made while the word that
 /// it was made is lost.
-const LOOK_ANYWAY: Duration = Duration::from_secs(30);
+pub(super) const LOOK_ANYWAY: Duration = Duration::from_secs(30);
 
 /// A judged snapshot, ready to be loaded.
+#[derive(Clone)]
 pub(super) struct Prepared {
     /// What it becomes.
     pub(super) snapshot: SnapshotRef,
@@ -59,7 +60,8 @@ impl Shelf {
         }
     }
 
-    fn take(&self, snapshot: SnapshotRef) -> Option<Prepared> {
+    /// Takes a snapshot, where it is there as just this version.
+    pub(super) fn take(&self, snapshot: SnapshotRef) -> Option<Prepared> {
         self.kept().remove(&snapshot.lead).filter(|prepared| prepared.snapshot == snapshot)
     }
 
@@ -105,6 +107,13 @@ pub(super) async fn load_all(inner: Arc<Inner>, mut stop: watch::Receiver<bool>)
 }
 
 impl Inner {
+    /// Keeps what was judged just now for every warehouse, so that none needs to judge it again.
+    pub(super) fn shelve(&self, prepared: Prepared) {
+        self.further.iter().for_each(|further| further.shelf.put(prepared.clone()));
+        self.shelf.put(prepared);
+        self.queue();
+    }
+
     /// Says that something waits for the warehouse.
     pub(super) fn queue(&self) {
         self.queued_count.fetch_add(1, Ordering::SeqCst);
@@ -349,6 +358,6 @@ fn superseded(lead: DeliveryId, current: DeliveryId, standing: &[DeliveryId]) ->
 }
 
 /// Whether two judgements of one delivery conclude the same, whenever they were made.
-fn says_the_same(report: &Report, decided: &Report) -> bool {
+pub(super) fn says_the_same(report: &Report, decided: &Report) -> bool {
     *decided == Report { assessed_at: decided.assessed_at, ..report.clone() }
 }

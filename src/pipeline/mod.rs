@@ -9,6 +9,7 @@ pub mod assess;
 #[doc(hidden)]
 pub mod by_hand;
 mod carry_out;
+mod further;
 mod gather;
 mod loading;
 mod notes;
@@ -23,8 +24,9 @@ mod trouble;
 mod worker;
 
 pub use carry_out::PipelineError;
+pub use further::FurtherStanding;
 pub use replay::{MAX_PREVIEW_SLOTS, MAX_REPLAY_SLOTS, Preview, Reading};
 pub use settle::Settled;
 pub use step::{Step, next_step, retry_at};
 pub use support::{ActError, Acted, Asked, REQUEST_STANDS, allowed, held};
-pub use worker::{Pipeline, Rules, Strangers};
+pub use worker::{Pipeline, Rules, Strangers, Warehouses};

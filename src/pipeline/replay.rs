@@ -56,7 +56,7 @@ pub struct Preview {
 }
 
 /// Decides what a second reading means. Pure.
-fn compare(slot: Slot, before: Option<&Report>, again: &Assessment) -> Reading {
+pub(super) fn compare(slot: Slot, before: Option<&Report>, again: &Assessment) -> Reading {
     let kept = |why: String| Reading::Kept { why };
     let snapshot = match &again.verdict {
         Verdict::Accepted(verified) => verified.snapshot(),
@@ -196,8 +196,7 @@ impl Inner {
                 let again = Event::Replayed { replay, delivery: lead, provider, snapshot, report: Box::new(report.clone()) };
                 self.record(vec![again]).await?;
                 tracing::info!(provider = %feed.provider, delivery = %lead, %slot, version, "read again: a new version");
-                self.shelf.put(Prepared { snapshot, replay: true, rows, verified, report });
-                self.queue();
+                self.shelve(Prepared { snapshot, replay: true, rows, verified, report });
             }
             (Reading::Kept { why }, _) => self.keep(key, lead, why).await?,
             (Reading::New, None) => tracing::error!(delivery = %row.delivery.id, "a new version without a snapshot"),

@@ -1,4 +1,4 @@
-//! Settling: the ledger is the right one, so what the warehouse has and the ledger does not know goes.
+//! Settling: the ledger is the right one, so what a warehouse has and the ledger does not know goes.
 //!
 //! Owns the order: the ledger says first what goes, and by whose word. Refuses to decide which of two ledgers is right, to touch
 //! what this one knows, and to drop anything while a legal hold stands: it may cover what is not known.
@@ -6,6 +6,7 @@
 use super::support::{ActError, Asked, are_words};
 use super::worker::Pipeline;
 use crate::feed::DeliveryId;
+use crate::forward::Warehouse;
 use crate::ledger::Event;
 use std::collections::BTreeSet;
 
@@ -22,7 +23,7 @@ pub struct Settled {
 }
 
 impl Pipeline {
-    /// Drops deliveries from the warehouse that the ledger does not know, so many at most.
+    /// Drops deliveries from every warehouse that the ledger does not know, so many at most.
     ///
     /// # Errors
     /// Nobody says who and why, a legal hold stands, or ledger or warehouse cannot be read or written. What was recorded can be asked for again.
@@ -32,7 +33,12 @@ impl Pipeline {
         }
         let _acting = self.inner.acting.lock().await;
         // In this order: whatever the warehouse has was in the ledger before.
-        let there = self.inner.warehouse.deliveries().await?;
+        let warehouses: Vec<&Warehouse> =
+            std::iter::once(&self.inner.warehouse).chain(self.inner.further.iter().map(|further| &further.warehouse)).collect();
+        let mut there = BTreeSet::new();
+        for warehouse in &warehouses {
+            there.extend(warehouse.deliveries().await?);
+        }
         let known = self.inner.ledger.read(|reader| reader.all_ids()).await?;
         let unknown: BTreeSet<DeliveryId> = there.into_iter().filter(|id| !known.contains_key(id)).collect();
         let dropped: Vec<DeliveryId> = unknown.iter().copied().take(MOST).collect();
@@ -42,7 +48,9 @@ impl Pipeline {
             }
             let (by, reason, account) = (asked.by.clone(), asked.reason.clone(), asked.account.clone());
             self.inner.record(vec![Event::Settled { dropped: dropped.clone(), by, reason, account }]).await?;
-            self.inner.warehouse.drop_deliveries(dropped.clone()).await?;
+            for warehouse in &warehouses {
+                warehouse.drop_deliveries(dropped.clone()).await?;
+            }
             tracing::warn!(
                 deliveries = dropped.len(),
                 by = asked.by,

@@ -1,6 +1,7 @@
 //! Workers: one a feed, each judging what is pending, then waiting for news or for the next deadline; and one that loads.
 
 use super::carry_out::{PipelineError, settle};
+use super::further::{Further, FurtherStanding, follow_all};
 use super::loading::{Shelf, load_all};
 use super::replay::replay_all;
 use super::step::{Step, next_step};
@@ -43,6 +44,29 @@ pub struct Rules {
     pub retention: Retention,
 }
 
+/// The warehouses that a pipeline loads into.
+#[derive(Clone, Debug)]
+pub struct Warehouses {
+    /// The one that pages read.
+    pub first: Warehouse,
+    /// Those beside it, by the settings' names.
+    pub further: Vec<(String, Warehouse)>,
+}
+
+impl Warehouses {
+    /// Each of them, the first one first.
+    pub fn all(&self) -> impl Iterator<Item = &Warehouse> {
+        std::iter::once(&self.first).chain(self.further.iter().map(|(_, warehouse)| warehouse))
+    }
+
+    /// Waits for writes that were asked for, then lets go of all of them.
+    pub async fn close(&self) {
+        for warehouse in self.all() {
+            warehouse.close().await;
+        }
+    }
+}
+
 /// The pipeline. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -51,7 +75,10 @@ pub struct Pipeline {
 
 pub(super) struct Inner {
     pub(super) ledger: Ledger,
+    /// The warehouse that pages read, and that decides where a delivery stands.
     pub(super) warehouse: Warehouse,
+    /// Those beside it.
+    pub(super) further: Vec<Arc<Further>>,
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rules: Arc<Rules>,
@@ -85,7 +112,9 @@ pub(super) struct Wake {
 impl Pipeline {
     /// A pipeline over opened stores. `judges` bounds the files assessed at once.
     #[must_use]
-    pub fn new(ledger: Ledger, warehouse: Warehouse, store: Store, clock: Arc<dyn Clock>, rules: Rules, judges: usize) -> Self {
+    pub fn new(ledger: Ledger, warehouses: Warehouses, store: Store, clock: Arc<dyn Clock>, rules: Rules, judges: usize) -> Self {
+        let Warehouses { first: warehouse, further } = warehouses;
+        let further = further.into_iter().map(|(name, warehouse)| Arc::new(Further::new(name, warehouse))).collect();
         let wakes = rules.feeds.iter().map(|feed| (feed.provider.clone(), Wake::default())).collect();
         let (changed, _) = watch::channel(0);
         let judges = Semaphore::new(judges.max(1));
@@ -95,6 +124,7 @@ impl Pipeline {
         let inner = Inner {
             ledger,
             warehouse,
+            further,
             store,
             clock,
             rules,
@@ -118,6 +148,12 @@ impl Pipeline {
             wake.notify.notify_one();
         }
         self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How the further warehouses stand.
+    #[must_use]
+    pub fn further(&self) -> Vec<FurtherStanding> {
+        self.inner.further.iter().map(|further| further.standing()).collect()
     }
 
     /// A number that changes whenever something was recorded.
@@ -231,6 +267,9 @@ impl Pipeline {
         }
         workers.spawn(load_all(Arc::clone(&self.inner), stop.clone()));
         workers.spawn(replay_all(Arc::clone(&self.inner), stop.clone()));
+        for further in &self.inner.further {
+            workers.spawn(follow_all(Arc::clone(&self.inner), Arc::clone(further), stop.clone()));
+        }
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a worker of the pipeline broke off; restart bedfeed");

@@ -3,9 +3,10 @@
 //! Owns the comparison, for whoever asks while the daemon may go on. Refuses to mend: what is missing comes back from
 //! a backup, and what nobody knows is for a person to explain.
 
-use super::backup::contradictions;
+use super::backup::{contradictions, lost};
 use crate::config::Settings;
-use crate::forward::{ForwardError, WarehouseReader};
+use crate::feed::{DeliveryId, error_chain};
+use crate::forward::{self, ForwardError, WarehouseReader};
 use crate::ledger::{self, LedgerError, Moment};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,6 +18,24 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Most differences that are named.
 const MOST_NAMED: usize = 1000;
 
+/// What the comparisons found, of each warehouse.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Agreements {
+    /// Of the one that pages read.
+    pub warehouse: Agreement,
+    /// Of those beside it, by name; in words where one cannot be read.
+    pub further: Vec<(String, Result<Agreement, String>)>,
+}
+
+impl Agreements {
+    /// Whether nothing differs, and all could be read.
+    #[must_use]
+    pub fn are_fine(&self) -> bool {
+        let fine = |agreement: &Agreement| agreement.differences.is_empty();
+        fine(&self.warehouse) && self.further.iter().all(|(_, found)| found.as_ref().is_ok_and(fine))
+    }
+}
+
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Agreement {
@@ -24,6 +43,8 @@ pub struct Agreement {
     pub loaded: usize,
     /// Snapshots in the warehouse, all versions.
     pub snapshots: usize,
+    /// Of those that the ledger calls loaded, how many are not there because they were deleted before: only of a further warehouse.
+    pub deleted_before: usize,
     /// Each difference in words, up to a thousand.
     pub differences: Vec<String>,
 }
@@ -39,27 +60,46 @@ pub enum AgreementError {
     Warehouse(#[from] ForwardError),
 }
 
-/// Compares the two; what differs is looked at again before it is told.
+/// Compares every warehouse with the ledger; what differs is looked at again before it is told.
 ///
 /// # Errors
-/// One of them cannot be read.
-pub async fn compare(settings: &Settings) -> Result<Agreement, AgreementError> {
-    let warehouse = WarehouseReader::new(&settings.warehouse, &settings.state_dir);
+/// The ledger, or the warehouse that pages read, cannot be read.
+pub async fn compare_all(settings: &Settings) -> Result<Agreements, AgreementError> {
+    let warehouse = compare(settings, &settings.warehouse, false).await?;
+    let mut further = Vec::new();
+    for (name, place) in &settings.further_warehouses {
+        let found = match compare(settings, place, true).await {
+            Err(AgreementError::Warehouse(error)) => Err(error_chain(&error)),
+            found => Ok(found?),
+        };
+        further.push((name.clone(), found));
+    }
+    Ok(Agreements { warehouse, further })
+}
+
+/// Compares one of them. A further one may lack what was deleted before it was there.
+async fn compare(settings: &Settings, place: &forward::Settings, further: bool) -> Result<Agreement, AgreementError> {
+    let warehouse = WarehouseReader::new(place, &settings.state_dir);
     let mut lasting: Option<BTreeSet<String>> = None;
     let mut round = 0;
     loop {
         round += 1;
         // The ledger first: what it calls loaded then is in the warehouse.
-        let loads = Moment::hold(&settings.state_dir.join(ledger::FILE_NAME))?.loads()?;
-        let snapshots = warehouse.snapshots().await?;
+        let moment = Moment::hold(&settings.state_dir.join(ledger::FILE_NAME))?;
+        let (mut loads, gone) = (moment.loads()?, if further { moment.not_loadable()? } else { BTreeSet::new() });
+        drop(moment);
+        let snapshots = warehouse.snapshots().await?.into_keys().collect();
+        let deleted: BTreeSet<DeliveryId> = lost(&loads, &snapshots).map(|(id, _)| id).filter(|id| gone.contains(id)).collect();
+        let loaded = loads.values().filter(|(_, loaded)| *loaded).count();
+        loads.retain(|id, _| !deleted.contains(id));
         let found: BTreeSet<String> = contradictions(&loads, &snapshots, MOST_NAMED).into_iter().collect();
         let lasts = match lasting {
             None => found,
             Some(before) => before.intersection(&found).cloned().collect(),
         };
         if lasts.is_empty() || round >= ROUNDS {
-            let loaded = loads.values().filter(|(_, loaded)| *loaded).count();
-            return Ok(Agreement { loaded, snapshots: snapshots.len(), differences: lasts.into_iter().collect() });
+            let differences = lasts.into_iter().collect();
+            return Ok(Agreement { loaded, snapshots: snapshots.len(), deleted_before: deleted.len(), differences });
         }
         lasting = Some(lasts);
         tokio::time::sleep(PAUSE).await;

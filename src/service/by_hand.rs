@@ -24,8 +24,7 @@ use std::sync::Arc;
 pub struct ByHand {
     books: Books,
     gate: HouseGate,
-    publisher: Publisher,
-    published: Published,
+    publishers: Vec<(Publisher, Published)>,
     workers: Workers,
     state_dir: PathBuf,
     limit: u64,
@@ -42,8 +41,7 @@ impl ByHand {
         let limit = settings.providers.iter().map(|provider| provider.account.max_file_bytes).max().unwrap_or(0);
         Ok(Self {
             gate: books.gate(settings),
-            publisher: books.publisher(settings),
-            published: Published::default(),
+            publishers: books.publishers(settings).into_iter().map(|publisher| (publisher, Published::default())).collect(),
             workers: Workers::new(books.pipeline.clone()),
             state_dir: settings.state_dir.clone(),
             limit,
@@ -85,12 +83,24 @@ impl ByHand {
         self.books.watch.run_by_hand().await.map_err(|error| error_chain(&error))
     }
 
-    /// Brings the warehouse's control tables up to date.
+    /// Brings every warehouse's control tables up to date.
+    ///
+    /// # Errors
+    /// What the daemon would log of the first that failed, before it tries again.
+    pub async fn publish(&mut self) -> Result<(), String> {
+        let mut went = Ok(());
+        for (publisher, published) in &mut self.publishers {
+            went = went.and(publisher.round(published).await);
+        }
+        went
+    }
+
+    /// Brings every further warehouse as far as it can be brought now.
     ///
     /// # Errors
     /// What the daemon would log before it tries again.
-    pub async fn publish(&mut self) -> Result<(), String> {
-        self.publisher.round(&mut self.published).await
+    pub async fn follow(&mut self) -> Result<(), String> {
+        self.workers.follow().await.map_err(|error| error_chain(&error))
     }
 
     /// Does to a quarantined delivery what support asks for; gives all that it was done to.
@@ -161,8 +171,8 @@ impl ByHand {
     /// # Errors
     /// The warehouse cannot be written.
     pub async fn warehouse_at(&self, now: Timestamp) -> Result<WarehouseReader, ForwardError> {
-        self.books.warehouse.override_clock(Some(now)).await?;
-        Ok(self.books.warehouse.reader())
+        self.books.warehouses.first.override_clock(Some(now)).await?;
+        Ok(self.books.warehouses.first.reader())
     }
 
     /// Stops in good order.
@@ -179,10 +189,10 @@ impl ByHand {
     /// Lets go of everything without a word. Not what a crash leaves: SQLite folds its logs in. Who wants that has copied
     /// the folder before.
     pub async fn abandon(self) {
-        let Self { books, gate, publisher, workers, .. } = self;
-        drop((gate, publisher, workers));
-        let Books { ledger, writer, warehouse, pipeline, watch, .. } = books;
-        warehouse.close().await;
+        let Self { books, gate, publishers, workers, .. } = self;
+        drop((gate, publishers, workers));
+        let Books { ledger, writer, warehouses, pipeline, watch, .. } = books;
+        warehouses.close().await;
         // The writer ends when nobody can append any more.
         drop((ledger, pipeline, watch));
         if writer.join().is_err() {

@@ -8,7 +8,7 @@ use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use crate::intake::{Counts, Refused};
 use crate::ledger::{Act, HoldScope};
 use crate::pipeline::retention::Went;
-use crate::pipeline::{Asked, Pipeline};
+use crate::pipeline::{Asked, FurtherStanding, Pipeline};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -226,6 +226,8 @@ pub struct Endpoint {
     pub refused_uploads: Vec<RefusedUpload>,
     /// What is wrong on our own side now, in a sentence each.
     pub notices: Vec<String>,
+    /// How the warehouses beside the first stand.
+    pub further_warehouses: Vec<FurtherStanding>,
 }
 
 /// An upload that was not taken.
@@ -265,6 +267,7 @@ impl From<Counts> for Endpoint {
             no_room: counts.no_room,
             refused_uploads: Vec::new(),
             notices: Vec::new(),
+            further_warehouses: Vec::new(),
         }
     }
 }

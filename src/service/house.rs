@@ -4,13 +4,17 @@
 
 use super::doubt::Differences;
 use super::jumps::Jumps;
-use crate::alerts::{HouseProblem, HouseTrouble};
+use crate::alerts::{HouseProblem, HouseTrouble, Queue, further_trouble};
 use crate::feed::Clock;
 use crate::intake::{Counters, Room};
+use crate::pipeline::FurtherStanding;
 use crate::quarantine::UNKNOWN;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// Tells how the further warehouses stand.
+type Further = Arc<dyn Fn() -> Vec<FurtherStanding> + Send + Sync>;
 
 /// Looks at our own side.
 pub(super) struct House {
@@ -18,6 +22,7 @@ pub(super) struct House {
     reserve: u64,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
+    further: Further,
     started: Instant,
     seen: Mutex<Seen>,
 }
@@ -33,8 +38,8 @@ struct Seen {
 }
 
 impl House {
-    pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self { state_dir, reserve, counters, clock, started: Instant::now(), seen: Mutex::default() }
+    pub(super) fn new(state_dir: PathBuf, reserve: u64, counters: Arc<Counters>, clock: Arc<dyn Clock>, further: Further) -> Self {
+        Self { state_dir, reserve, counters, clock, further, started: Instant::now(), seen: Mutex::default() }
     }
 
     /// What is left on the disk; `None` where the system does not tell.
@@ -45,7 +50,20 @@ impl House {
     /// What is wrong now.
     pub(super) fn troubles(&self) -> Vec<HouseTrouble> {
         let shortage = self.room().and_then(|room| self.shortage(room));
-        shortage.into_iter().chain(self.jump()).chain(self.doubt()).chain(self.lost()).collect()
+        shortage.into_iter().chain(self.jump()).chain(self.doubt()).chain(self.lost()).chain(self.further_trouble()).collect()
+    }
+
+    /// How the further warehouses stand.
+    pub(super) fn further(&self) -> Vec<FurtherStanding> {
+        (self.further)()
+    }
+
+    fn further_trouble(&self) -> Option<HouseTrouble> {
+        let queue = |standing: FurtherStanding| {
+            let (waiting, failures) = (u64::try_from(standing.waiting).unwrap_or(u64::MAX), u64::from(standing.failures));
+            (standing.name, Queue { waiting, failures, error: standing.error.unwrap_or_default() })
+        };
+        further_trouble(&self.further().into_iter().map(queue).collect::<Vec<_>>())
     }
 
     /// The same in a sentence each.

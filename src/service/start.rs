@@ -14,11 +14,11 @@ use crate::alerts::{Channel, Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
 use crate::fault::{self, Step};
 use crate::feed::{Clock, LONDON, error_chain};
-use crate::forward::{ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
+use crate::forward::{self, ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
 use crate::health::{self, Counted, Family, FamilyKind, HealthFeed, Sources};
 use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
 use crate::ledger::{self, DeliveryRow, Event, Filter, Ledger, LedgerError};
-use crate::pipeline::{Pipeline, PipelineError, Rules};
+use crate::pipeline::{Pipeline, PipelineError, Rules, Warehouses};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -114,7 +114,7 @@ pub struct Running {
 pub(super) struct Books {
     pub(super) ledger: Ledger,
     pub(super) writer: std::thread::JoinHandle<()>,
-    pub(super) warehouse: Warehouse,
+    pub(super) warehouses: Warehouses,
     pub(super) pipeline: Pipeline,
     pub(super) watch: Watch,
     pub(super) clock: Arc<dyn Clock>,
@@ -203,27 +203,28 @@ impl Books {
         let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
         let changed = changed(&before, from, settings);
         fault::during(Step::StartRecord, ledger.append(clock.now(), std::iter::once(started).chain(changed).collect())).await?;
-        let warehouse = Warehouse::open(&settings.warehouse, &settings.state_dir).await?;
-        match warehouse.set_reference(reference_rows(settings)).await {
-            // It was reported by `open`; the rows are set before anything is loaded.
-            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {}
-            set => set?,
+        let mut further = Vec::new();
+        for (name, place) in &settings.further_warehouses {
+            further.push((name.clone(), open_warehouse(place, settings).await?));
         }
+        let warehouses = Warehouses { first: open_warehouse(&settings.warehouse, settings).await?, further };
         let store = Store::new(&settings.state_dir).sealing_to(settings.governance.recipients.clone());
         let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
         let two_people = settings.providers.iter().filter(|provider| provider.release_needs_two).map(|provider| provider.code.clone());
         let rules = Rules { feeds, reference: settings.reference.clone(), two_people: two_people.collect(), retention: settings.retention };
         let judges = std::thread::available_parallelism().map_or(1, usize::from);
-        let pipeline = Pipeline::new(ledger.clone(), warehouse.clone(), store, Arc::clone(&clock), rules, judges);
+        let pipeline = Pipeline::new(ledger.clone(), warehouses.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
         let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
         let counters = Arc::new(Counters::default());
-        let house =
-            Arc::new(House::new(settings.state_dir.clone(), settings.sftp.reserve_bytes, Arc::clone(&counters), Arc::clone(&clock)));
+        let followed = pipeline.clone();
+        let (state_dir, reserve) = (settings.state_dir.clone(), settings.sftp.reserve_bytes);
+        let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), Arc::new(move || followed.further()));
+        let house = Arc::new(house);
         let probed = Arc::clone(&house);
         let watch = watch.over_house(Arc::new(move || probed.troubles()));
-        Ok(Self { ledger, writer, warehouse, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
+        Ok(Self { ledger, writer, warehouses, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -254,16 +255,20 @@ impl Books {
         tasks.spawn(async move { pipeline.run(pipeline_stops).await });
         tasks.spawn(async move { watch.run(news, watch_stops).await });
         tasks.spawn(keeping::run(self.pipeline.clone(), Arc::clone(&self.clock), Arc::clone(&self.house), stop.clone()));
-        tasks.spawn(self.publisher(settings).run(self.pipeline.news(), stop.clone()));
+        for publisher in self.publishers(settings) {
+            tasks.spawn(publisher.run(self.pipeline.news(), stop.clone()));
+        }
     }
 
-    pub(super) fn publisher(&self, settings: &Settings) -> Publisher {
-        Publisher {
+    /// One for each warehouse: one that is away keeps no other from the news.
+    pub(super) fn publishers(&self, settings: &Settings) -> Vec<Publisher> {
+        let publisher = |warehouse: &Warehouse| Publisher {
             ledger: self.ledger.clone(),
-            warehouse: self.warehouse.clone(),
+            warehouse: warehouse.clone(),
             clock: Arc::clone(&self.clock),
             feeds: health_feeds(settings),
-        }
+        };
+        self.warehouses.all().map(publisher).collect()
     }
 
     pub(super) fn gate(&self, settings: &Settings) -> HouseGate {
@@ -282,7 +287,7 @@ impl Books {
         Sources {
             feeds: Arc::new(health_feeds(settings)),
             ledger: self.ledger.clone(),
-            warehouse: self.warehouse.reader(),
+            warehouse: self.warehouses.first.reader(),
             clock: Arc::clone(&self.clock),
             zone: self.zone.clone(),
             counted: counted(Arc::clone(counters), Arc::clone(&self.house)),
@@ -367,7 +372,16 @@ impl Running {
     /// Reads the warehouse.
     #[must_use]
     pub fn warehouse_reader(&self) -> WarehouseReader {
-        self.books.warehouse.reader()
+        self.books.warehouses.first.reader()
+    }
+}
+
+/// Opens a warehouse. One that is away is reported by `open`, and gets the reference data before anything is loaded.
+async fn open_warehouse(place: &forward::Settings, settings: &Settings) -> Result<Warehouse, ForwardError> {
+    let warehouse = Warehouse::open(place, &settings.state_dir).await?;
+    match warehouse.set_reference(reference_rows(settings)).await {
+        Err(error) if error.kind() == ForwardErrorKind::Unavailable => Ok(warehouse),
+        set => set.map(|()| warehouse),
     }
 }
 
@@ -429,6 +443,7 @@ fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals
             **endpoint = counters.read().into();
             endpoint.refused_uploads = refusals.newest().into_iter().map(Into::into).collect();
             endpoint.notices = house.notices();
+            endpoint.further_warehouses = house.further();
         }
         answer
     })
@@ -469,6 +484,12 @@ fn counted(counters: Arc<Counters>, house: Arc<House>) -> Counted {
             counter("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
         ];
         families.extend(room.into_iter().flatten());
+        families.extend(Family::by_name(
+            "bedfeed_further_warehouse_waiting",
+            "Snapshots that wait for a warehouse beside the first.",
+            "warehouse",
+            house.further().into_iter().filter(|further| further.compared).map(|further| (further.name, further.waiting)),
+        ));
         families
     })
 }

@@ -57,7 +57,7 @@ impl Running {
     pub async fn stop(self) {
         tracing::info!("stopping: no new connections, open uploads may finish");
         let Self { stop_intake, stop_rest, intake, mut tasks, books, .. } = self;
-        let Books { ledger, writer, warehouse, pipeline, watch, clock, lock, .. } = books;
+        let Books { ledger, writer, warehouses, pipeline, watch, clock, lock, .. } = books;
         stop_intake.send_replace(true);
         if tokio::time::timeout(PATIENCE, intake).await.is_err() {
             tracing::warn!("some uploads did not finish in time; their senders were not told OK and will send again");
@@ -73,7 +73,7 @@ impl Running {
         } else if let Err(error) = fault::during(Step::StopRecord, ledger.append(clock.now(), vec![Event::Stopped])).await {
             tracing::error!(error = crate::feed::error_chain(&error), "the stop could not be recorded");
         }
-        warehouse.close().await;
+        warehouses.close().await;
         // The writer ends when nobody can append any more.
         drop((ledger, pipeline, watch));
         let closed = tokio::task::spawn_blocking(move || writer.join());

@@ -398,7 +398,8 @@ impl Service {
         self.sqlite("ledger.db", sql)
     }
 
-    fn sqlite(&self, file: &str, sql: &str) -> Vec<Value> {
+    /// The same about a database of the state folder.
+    pub(crate) fn sqlite(&self, file: &str, sql: &str) -> Vec<Value> {
         let path = self.state().join(file);
         let path = path.to_str().unwrap();
         let ran = run("sqlite3", &["-readonly", "-json", "-cmd", ".timeout 20000", path, sql], b"").fine();

@@ -6,7 +6,7 @@ use bedfeed::config::{self, Settings};
 use bedfeed::feed::{Clock, Delivery, DeliveryId, Digest, FileName, Folder, Sender};
 use bedfeed::forward::{ProviderRow, ReferenceRows, Warehouse};
 use bedfeed::ledger::{Event, FILE_NAME, Ledger};
-use bedfeed::pipeline::{Pipeline, Rules};
+use bedfeed::pipeline::{Pipeline, Rules, Warehouses};
 use bedfeed::quarantine::{DELIVERIES, QUARANTINE, Store};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -78,7 +78,8 @@ impl Past {
             Rules { feeds, reference: self.settings.reference.clone(), two_people: BTreeSet::new(), retention: self.settings.retention };
         let store = Store::new(&self.settings.state_dir);
         let clock: Arc<dyn Clock> = Arc::<Standing>::clone(&self.clock);
-        let pipeline = Pipeline::new(self.ledger.clone(), self.warehouse.clone(), store, clock, rules, 1);
+        let pipeline =
+            Pipeline::new(self.ledger.clone(), Warehouses { first: self.warehouse.clone(), further: Vec::new() }, store, clock, rules, 1);
         self.runtime.block_on(async {
             let (stop, stops) = watch::channel(false);
             let running = tokio::spawn({

@@ -11,7 +11,7 @@ use super::trouble::sql;
 use super::{Answer, PATIENCE, database, disposal};
 use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -65,7 +65,7 @@ impl Reader {
         self.read("reading the feeds' health", |it| Box::pin(async { rows(it.query(FEED_HEALTH, &[]).await?, reading::feed) })).await
     }
 
-    pub(in super::super) async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+    pub(in super::super) async fn snapshots(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
         let doing = "listing the loaded snapshots";
         let found = self.read(doing, |it| Box::pin(async { rows(it.query(SNAPSHOTS, &[]).await?, reading::snapshot) })).await?;
         Ok(found.into_iter().collect())

@@ -9,7 +9,7 @@ use crate::feed::{DeliveryId, ProviderCode};
 use jiff::Timestamp;
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Row};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 /// Reads one warehouse file. Each reading opens a connection of its own that cannot write.
@@ -35,7 +35,7 @@ impl Reader {
         self.read("reading the feeds' health", feed_health).await
     }
 
-    pub(in super::super) async fn snapshots(&self) -> Result<BTreeSet<(DeliveryId, u32)>, ForwardError> {
+    pub(in super::super) async fn snapshots(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
         self.read("listing the loaded snapshots", |connection| {
             connection.prepare(SNAPSHOTS)?.query_map([], |row| reading::snapshot(&Kept::of(row)?))?.collect()
         })

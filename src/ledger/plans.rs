@@ -97,7 +97,9 @@ fn of_replay(reader: &Reader, provider: &ProviderCode, slot: Slot, id: DeliveryI
 /// What is wrong with a line of a plan. An index that holds only what is unfinished may be walked through.
 fn walks(sql: &str, step: &str) -> bool {
     // All that one feed ever sent, or all that was ever loaded, is as good as all; little is pending or set aside.
-    if step.ends_with("delivery_by_time (provider=?)") || step.ends_with("delivery_by_outcome (outcome=?)") && sql.contains("'loaded'") {
+    if step.starts_with("SEARCH delivery ") && step.ends_with(" (provider=?)") && !step.contains("delivery_pending")
+        || step.ends_with("delivery_by_outcome (outcome=?)") && sql.contains("'loaded'")
+    {
         return true;
     }
     let small = [

@@ -95,7 +95,13 @@ fn of_replay(reader: &Reader, provider: &ProviderCode, slot: Slot, id: DeliveryI
 }
 
 /// What is wrong with a line of a plan. An index that holds only what is unfinished may be walked through.
-fn walks(step: &str) -> bool {
+fn walks(sql: &str, step: &str) -> bool {
+    // All that one feed ever sent, or all that was ever loaded, is as good as all; little is pending or set aside.
+    if step.starts_with("SEARCH delivery ") && step.ends_with(" (provider=?)") && !step.contains("delivery_pending")
+        || step.ends_with("delivery_by_outcome (outcome=?)") && sql.contains("'loaded'")
+    {
+        return true;
+    }
     let small = [
         "USING INDEX delivery_pending",
         "USING COVERING INDEX delivery_pending",
@@ -115,7 +121,8 @@ fn walks(step: &str) -> bool {
 /// Walking an index in the order that is asked for ends at the limit.
 fn ends_early(sql: &str, plan: &[String]) -> bool {
     let sorted = plan.iter().any(|step| step.contains("USE TEMP B-TREE FOR ORDER BY"));
-    !sorted && sql.contains("LIMIT") && !sql.contains("outcome = ") && !sql.contains("provider = ")
+    let scanned = plan.iter().any(|step| step.starts_with("SCAN"));
+    !sorted && sql.contains("LIMIT") && !(scanned && (sql.contains("outcome = ") || sql.contains("provider = ")))
 }
 
 #[tokio::test]
@@ -142,7 +149,7 @@ async fn no_query_walks_through_all_that_was_ever_recorded() {
         let rows = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>(3)).unwrap();
         let plan: Vec<String> = rows.collect::<Result<_, _>>().unwrap();
         let named = MAY_SCAN.iter().any(|(text, _)| sql.contains(text));
-        if !named && plan.iter().any(|step| walks(step)) && !ends_early(sql, &plan) {
+        if !named && plan.iter().any(|step| walks(sql, step)) && !ends_early(sql, &plan) {
             wrong.push(format!("{sql}\n    {}", plan.join("\n    ")));
         }
     }

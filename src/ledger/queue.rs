@@ -104,9 +104,12 @@ impl Reader {
     /// The query failed.
     pub fn queued_since(&self, since: Timestamp) -> Result<u64, LedgerError> {
         let read = |row: &Row<'_>| row.get(0).map_err(LedgerError::Read);
-        let sql = "SELECT (SELECT count(*) FROM delivery WHERE outcome = 'pending' AND lead = id)
-             + (SELECT count(*) FROM delivery WHERE moved_at >= ?1 AND outcome = 'loaded' AND lead = id)";
-        Ok(rows(self, sql, params![stamp(since)], read)?.into_iter().next().unwrap_or(0))
+        // With the sign: by the time of the move, not through all that was ever loaded.
+        let count =
+            |sql, values: &[&dyn rusqlite::ToSql]| Ok::<u64, LedgerError>(rows(self, sql, values, read)?.into_iter().next().unwrap_or(0));
+        let waiting = count("SELECT count(*) FROM delivery WHERE outcome = 'pending' AND lead = id", &[])?;
+        let moved = "SELECT count(*) FROM delivery WHERE moved_at >= ?1 AND +outcome = 'loaded' AND lead = id";
+        Ok(waiting.saturating_add(count(moved, params![stamp(since)])?))
     }
 }
 

@@ -238,7 +238,8 @@ impl Reader {
     pub fn newest_version(&self, provider: &ProviderCode, slot: Slot) -> Result<u32, LedgerError> {
         self.connection
             .query_row(
-                "SELECT max(coalesce((SELECT max(version) FROM delivery WHERE provider = ?1 AND slot = ?2), 0),
+                // By what leads a snapshot: only these are found by their slot, and of years of a feed's deliveries no other is looked at.
+                "SELECT max(coalesce((SELECT max(version) FROM delivery WHERE provider = ?1 AND slot = ?2 AND lead = id), 0),
                    coalesce((SELECT max(version) FROM replayed WHERE provider = ?1 AND slot = ?2 AND version IS NOT NULL AND loaded = 0), 0))",
                 params![provider.as_str(), slot.to_string()],
                 |row| row.get(0),

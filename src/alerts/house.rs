@@ -49,6 +49,15 @@ pub struct HouseTrouble {
     pub what_to_do: String,
 }
 
+/// What is found at one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HouseLook {
+    /// What is wrong.
+    pub troubles: Vec<HouseTrouble>,
+    /// Of what nobody can say now whether it is wrong: it is taken to be as it was.
+    pub undecided: Vec<HouseProblem>,
+}
+
 /// One continuous stretch of one problem.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HouseEpisode {
@@ -137,16 +146,22 @@ pub enum HouseChange {
 
 /// What has changed, given the open episodes and what is wrong at `now`. Applying the changes and asking again gives nothing.
 #[must_use]
-pub fn house_step(open: &[HouseEpisode], troubles: &[HouseTrouble], now: Timestamp) -> Vec<HouseChange> {
+pub fn house_step(open: &[HouseEpisode], look: &HouseLook, now: Timestamp) -> Vec<HouseChange> {
+    let HouseLook { troubles, undecided } = look;
     let begun = troubles.iter().filter(|trouble| !open.iter().any(|episode| episode.problem == trouble.problem));
     let begun = begun.map(|trouble| HouseChange::Began(HouseEpisode { problem: trouble.problem, opened_at: now }, trouble.clone()));
-    let ended = open.iter().filter(|episode| !troubles.iter().any(|trouble| trouble.problem == episode.problem));
+    let goes_on = |problem| troubles.iter().any(|trouble| trouble.problem == problem) || undecided.contains(&problem);
+    let ended = open.iter().filter(|episode| !goes_on(episode.problem));
     begun.chain(ended.cloned().map(HouseChange::Ended)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn look(troubles: Vec<HouseTrouble>) -> HouseLook {
+        HouseLook { troubles, undecided: Vec::new() }
+    }
 
     #[test]
     fn the_warehouse_is_told_of_once_when_it_takes_nothing_and_once_when_it_does_again() {
@@ -159,7 +174,7 @@ mod tests {
             let queue = Queue { waiting, failures, error: "it is locked".to_owned() };
             let trouble = warehouse_trouble(&queue, !open.is_empty());
             let mut told = String::new();
-            for change in house_step(&open, &trouble.into_iter().collect::<Vec<_>>(), now) {
+            for change in house_step(&open, &look(trouble.into_iter().collect()), now) {
                 match change {
                     HouseChange::Began(episode, trouble) => {
                         assert!(trouble.text.contains("it is locked. 2 snapshots wait for it"), "{}", trouble.text);
@@ -181,12 +196,14 @@ mod tests {
     fn a_problem_begins_once_and_ends_once() {
         let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
         let trouble = HouseTrouble { problem: HouseProblem::Disk, text: "no room".into(), what_to_do: "make some".into() };
-        let changes = house_step(&[], std::slice::from_ref(&trouble), at(1));
+        let changes = house_step(&[], &look(vec![trouble.clone()]), at(1));
         let [HouseChange::Began(episode, told)] = changes.as_slice() else { panic!("it begins: {changes:?}") };
         assert_eq!((episode.key().as_str(), told), ("house/disk/1970-01-01T00:01:00Z", &trouble));
         let open = [episode.clone()];
-        assert_eq!(house_step(&open, &[trouble], at(2)), []);
-        assert_eq!(house_step(&open, &[], at(3)), [HouseChange::Ended(open[0].clone())]);
-        assert_eq!(house_step(&[], &[], at(4)), []);
+        assert_eq!(house_step(&open, &look(vec![trouble]), at(2)), []);
+        let nobody_knows = HouseLook { undecided: vec![HouseProblem::Disk], ..HouseLook::default() };
+        assert_eq!((house_step(&open, &nobody_knows, at(3)), house_step(&[], &nobody_knows, at(3))), (vec![], vec![]));
+        assert_eq!(house_step(&open, &look(vec![]), at(3)), [HouseChange::Ended(open[0].clone())]);
+        assert_eq!(house_step(&[], &look(vec![]), at(4)), []);
     }
 }

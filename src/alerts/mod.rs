@@ -11,7 +11,9 @@ mod watch;
 
 pub use channels::{SendError, send};
 pub use episodes::{Change, Ending, Episode, Problem, step};
-pub use house::{HouseChange, HouseEpisode, HouseProblem, HouseTrouble, Queue, further_trouble, house_step, waited, warehouse_trouble};
+pub use house::{
+    HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, Queue, further_trouble, house_step, waited, warehouse_trouble,
+};
 pub use message::{About, AlertKind, AlertMessage, AlertSeverity, Concern, MESSAGE_VERSION, RecordConcern, TermConcern};
 pub use outbox::{Channel, MAX_WAIT, next_attempt};
 pub use watch::{Probe, Watch, WatchedFeed};

@@ -5,7 +5,7 @@
 
 use super::episodes::AGAIN_AFTER;
 use super::{
-    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, MAX_WAIT, Queue, house_step,
+    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseLook, HouseProblem, MAX_WAIT, Queue, house_step,
     next_attempt, send, step, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
@@ -41,7 +41,7 @@ pub struct WatchedFeed {
 }
 
 /// Says what is wrong on our own side now.
-pub type Probe = Arc<dyn Fn() -> Vec<HouseTrouble> + Send + Sync>;
+pub type Probe = Arc<dyn Fn() -> HouseLook + Send + Sync>;
 
 /// The watch over all feeds.
 #[derive(Clone)]
@@ -178,10 +178,10 @@ impl Watch {
             open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
         let was_away = open.iter().any(|episode| episode.problem == HouseProblem::Warehouse);
         let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
-        let mut troubles = self.house.as_ref().map(|house| house()).unwrap_or_default();
-        troubles.extend(warehouse_trouble(&queue, was_away));
+        let mut look = self.house.as_ref().map(|house| house()).unwrap_or_default();
+        look.troubles.extend(warehouse_trouble(&queue, was_away));
         let now = self.clock.now();
-        for change in house_step(&open, &troubles, now) {
+        for change in house_step(&open, &look, now) {
             let mut message = AlertMessage::of_house(&change, &self.zone, now);
             if let HouseChange::Ended(HouseEpisode { problem: HouseProblem::Warehouse, opened_at }) = change {
                 let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;

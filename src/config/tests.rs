@@ -173,6 +173,16 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
     check("[web]\nlisten = \"0.0.0.0:8080\"", "3: web.listen: 0.0.0.0 can be reached from the network");
     check("[web]\nlisten = \"[::1]:8080\"\nuser = 1", "4: web.user: unknown key");
     check("[warehouse]\nurl = \"postgres://db/beds\"", "3: warehouse.url: names no user");
+    check("[warehouse.also.spare]", "2: warehouse.also.spare: needs a url");
+    check("[warehouse.also.Spare]\nurl = \"sqlite:spare.db\"", "2: warehouse.also.Spare: the name of a warehouse has small letters");
+    check("[warehouse.also.spare]\nurl = \"sqlite:warehouse.db\"", "2: warehouse.also.spare: is a warehouse that stands here already");
+    check("[warehouse.also.spare]\nurl = \"sqlite:spare.db\"\nalso = 1", "4: warehouse.also.spare.also: unknown key");
+    check(
+        "[warehouse.also.a]\nurl = \"postgres://u@db/beds\"\n[warehouse.also.b]\nurl = \"postgres://v@db:5432/beds\"",
+        "4: warehouse.also.b: is a warehouse that stands here already",
+    );
+    let nine: String = (1..=9).map(|number| format!("[warehouse.also.w{number}]\nurl = \"sqlite:{number}.db\"\n")).collect();
+    check(&nine, "18: warehouse.also.w9: is one too many");
     check("[warehouse]\nurl = \"postgres://u:secret@db/beds\"", "3: warehouse.url: must not hold a password");
     check(
         "[warehouse]\nurl = \"postgres://u@db/beds\"\ntls = \"off\"",

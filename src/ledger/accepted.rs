@@ -50,18 +50,21 @@ impl Reader {
     /// The query failed, or something stored cannot be read.
     pub fn accepted_after(&self, seq: Option<u64>) -> Result<Accepted, LedgerError> {
         let through = self.head()?.seq;
-        let gone = if self.keeps_disposals()? { format!("id IN (SELECT delivery FROM disposed WHERE {NEEDED})") } else { "0".to_owned() };
+        let gone = format!("EXISTS (SELECT 1 FROM disposed AS x WHERE x.delivery = d.id AND x.{NEEDED})");
+        let gone = if self.keeps_disposals()? { gone.as_str() } else { "0" };
         let again = "EXISTS (SELECT 1 FROM replayed AS r WHERE r.lead = d.id AND r.version = d.version)";
         let sql = format!(
-            "SELECT id, provider, slot, version, {again}, {gone}, moved_at, json_extract(report, '$.assessed_at') FROM delivery AS d WHERE lead = id"
+            "SELECT id, provider, slot, version, {again}, {gone}, moved_at, json_extract(report, '$.assessed_at') FROM delivery AS d WHERE"
         );
+        // With the sign: by the ids of what moved, not through all that was ever loaded.
+        let stands = "lead = id AND +outcome IN ('pending', 'loaded')";
         let moved = "id IN (SELECT delivery FROM entry WHERE seq > ?1 AND delivery IS NOT NULL)";
         let Some(seq) = seq else {
-            let snapshots = rows(self, &format!("{sql} AND outcome IN ('pending', 'loaded')"), [], accepted)?;
+            let snapshots = rows(self, &format!("{sql} {stands}"), [], accepted)?;
             return Ok(Accepted { through, snapshots, taken_back: Vec::new() });
         };
-        let snapshots = rows(self, &format!("{sql} AND outcome IN ('pending', 'loaded') AND {moved}"), params![seq], accepted)?;
-        let refused = format!("SELECT id FROM delivery WHERE outcome = 'quarantined' AND slot IS NOT NULL AND {moved}");
+        let snapshots = rows(self, &format!("{sql} {moved} AND {stands}"), params![seq], accepted)?;
+        let refused = format!("SELECT id FROM delivery WHERE {moved} AND +outcome = 'quarantined' AND slot IS NOT NULL");
         Ok(Accepted { through, snapshots, taken_back: rows(self, &refused, params![seq], |row| text(row, 0))? })
     }
 }

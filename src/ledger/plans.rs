@@ -12,6 +12,7 @@ const MAY_SCAN: &[(&str, &str)] = &[
     ("SELECT id, outcome = 'quarantined' FROM delivery", "the sweep at the start compares all with the folders"),
     ("SELECT outcome, count(*) FROM delivery", "a count of all, over an index alone"),
     ("FROM delivery WHERE id LIKE", "a part of an id that a person typed, over an index alone"),
+    ("FROM delivery AS d WHERE lead = id", "a further warehouse is compared with all at the start"),
     ("FROM client WHERE ?1 IS NULL", "a few clients a provider are kept"),
     ("FROM feed WHERE newest IS NOT NULL", "one row a feed"),
     ("FROM sqlite_master", "one row a table"),
@@ -65,6 +66,8 @@ fn ask_all(reader: &Reader) {
     reader.newest_loaded().unwrap();
     reader.queue_state().unwrap();
     reader.queued_since(at).unwrap();
+    reader.accepted_after(None).unwrap();
+    reader.accepted_after(Some(7)).unwrap();
     of_retention(reader, id, at);
     of_replay(reader, &provider, slot, id);
 }

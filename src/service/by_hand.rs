@@ -14,8 +14,8 @@ use crate::forward::{ForwardError, WarehouseReader};
 use crate::intake::Gate;
 use crate::intake::by_hand::{Sent, land};
 use crate::ledger::{Act, Event, HoldScope, LedgerError, Reader};
-use crate::pipeline::Asked;
 use crate::pipeline::by_hand::ByHand as Workers;
+use crate::pipeline::{Asked, FurtherStanding};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +101,12 @@ impl ByHand {
     /// What the daemon would log before it tries again.
     pub async fn follow(&mut self) -> Result<(), String> {
         self.workers.follow().await.map_err(|error| error_chain(&error))
+    }
+
+    /// How the further warehouses stand.
+    #[must_use]
+    pub fn further(&self) -> Vec<FurtherStanding> {
+        self.books.pipeline.further()
     }
 
     /// Does to a quarantined delivery what support asks for; gives all that it was done to.

@@ -4,7 +4,7 @@
 
 use super::doubt::Differences;
 use super::jumps::Jumps;
-use crate::alerts::{HouseProblem, HouseTrouble, Queue, further_trouble};
+use crate::alerts::{HouseLook, HouseProblem, HouseTrouble, Queue, further_trouble};
 use crate::feed::Clock;
 use crate::intake::{Counters, Room};
 use crate::pipeline::FurtherStanding;
@@ -66,7 +66,14 @@ impl House {
         further_trouble(&self.further().into_iter().map(queue).collect::<Vec<_>>())
     }
 
-    /// The same in a sentence each.
+    /// The same, with what cannot be said yet.
+    pub(super) fn look(&self) -> HouseLook {
+        let settled = |further: &FurtherStanding| further.compared && further.failures == 0;
+        let undecided = if self.further().iter().all(settled) { Vec::new() } else { vec![HouseProblem::Further] };
+        HouseLook { troubles: self.troubles(), undecided }
+    }
+
+    /// What is wrong in a sentence each.
     pub(super) fn notices(&self) -> Vec<String> {
         self.troubles().into_iter().map(|trouble| trouble.text).collect()
     }

@@ -223,7 +223,7 @@ impl Books {
         let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), Arc::new(move || followed.further()));
         let house = Arc::new(house);
         let probed = Arc::clone(&house);
-        let watch = watch.over_house(Arc::new(move || probed.troubles()));
+        let watch = watch.over_house(Arc::new(move || probed.look()));
         Ok(Self { ledger, writer, warehouses, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
     }
 

@@ -53,6 +53,9 @@ pub(crate) async fn check(world: &mut World<'_>, model: &mut Model, seen: &mut S
     originals(world.state(), &rows, look.settled);
     chain(world, seen).await;
     let loaded = warehouse(world, model, &rows);
+    if world.has_further() {
+        further(world, &rows, &loaded, look.settled);
+    }
     // Nothing but loading, time and settings changes what pages show.
     if look.figures {
         figures(world, model, &rows, &loaded).await;
@@ -160,6 +163,40 @@ fn warehouse(world: &World<'_>, model: &Model, rows: &[DeliveryRow]) -> Vec<Load
         assert_eq!(currents, [(wanted.id, wanted.version)], "P4: what counts of {slot} of {provider}");
     }
     loaded
+}
+
+/// P2 and P4: a second warehouse has nothing twice, and in the end just what the first has: of each delivery the newest version, unless
+/// it is told to be left out; and what counts in the first counts there.
+fn further(world: &World<'_>, rows: &[DeliveryRow], first: &[Loaded], settled: bool) {
+    let sql = "SELECT snapshot_id, version, is_current, occupied, mapping, lines = (SELECT count(*) FROM fact_bed_line AS f
+           WHERE f.snapshot_key = s.snapshot_key) FROM ingest_snapshot AS s";
+    let mut statement = world.further().prepare_cached(sql).unwrap();
+    let read = |row: &rusqlite::Row<'_>| {
+        let id: String = row.get(0)?;
+        assert!(row.get::<_, bool>(5)?, "P2: a part of a snapshot in the second warehouse");
+        let key: (DeliveryId, u32) = (id.split('/').next().unwrap().parse().unwrap(), row.get(1)?);
+        Ok((key, (row.get::<_, bool>(2)?, row.get::<_, i64>(3)?, row.get::<_, String>(4)?)))
+    };
+    let there: Vec<_> = statement.query_map([], read).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+    let second: BTreeMap<(DeliveryId, u32), (bool, i64, String)> = there.iter().cloned().collect();
+    assert_eq!(second.len(), there.len(), "P2: loaded twice into the second warehouse");
+    if !settled {
+        return;
+    }
+    let standing = world.house.as_ref().unwrap().further().remove(0);
+    assert_eq!((standing.waiting, standing.error.as_deref(), standing.unknown), (0, None, 0), "P2: {standing:?}");
+    let mut left_out = 0;
+    for row in rows {
+        let Some(snapshot) = row.stage.snapshot().filter(|snapshot| snapshot.lead == row.delivery.id) else { continue };
+        let of_first = first.iter().find(|it| (it.id, it.version) == (snapshot.lead, snapshot.version)).unwrap();
+        match second.get(&(snapshot.lead, snapshot.version)) {
+            Some(said) => assert_eq!(*said, (of_first.current, of_first.occupied, of_first.mapping.clone()), "P2, P4: {row:?}"),
+            None => left_out += 1,
+        }
+    }
+    assert_eq!(left_out, standing.left_out, "P2: what is not there is told: {standing:?}");
+    let extra: Vec<_> = second.keys().filter(|(id, version)| !first.iter().any(|it| (it.id, it.version) == (*id, *version))).collect();
+    assert!(extra.is_empty(), "P2: only the second warehouse has {extra:?}");
 }
 
 /// The entry by which the last part of a snapshot came, or was released by a person.

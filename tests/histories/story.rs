@@ -299,11 +299,15 @@ impl Player<'_> {
             Op::Work => {
                 let house = self.world.house();
                 let (judged, again, loaded) = (house.judge().await, house.read_again().await, house.load().await);
-                let (told, published) = (house.tell().await, house.publish().await);
-                judged.and(again).and(loaded).and(told).and(published)
+                let (followed, told, published) = (house.follow().await, house.tell().await, house.publish().await);
+                judged.and(again).and(loaded).and(followed).and(told).and(published)
             }
             Op::Judge => self.world.house().judge().await,
-            Op::Load => self.world.house().load().await,
+            Op::Load => {
+                let house = self.world.house();
+                let (followed, loaded) = (house.follow().await, house.load().await);
+                followed.and(loaded)
+            }
             Op::Tell => self.world.house().tell().await,
             Op::Publish => self.world.house().publish().await,
             Op::Replay => self.replay().await,

@@ -5,6 +5,7 @@ use crate::faults::Shared;
 use crate::told;
 use bedfeed::config::{Settings, load};
 use bedfeed::feed::Clock;
+use bedfeed::forward::Settings as Place;
 use bedfeed::ledger::FILE_NAME;
 use bedfeed::service::by_hand::ByHand;
 use jiff::{SignedDuration, Timestamp};
@@ -63,6 +64,9 @@ pub(crate) enum Variant {
     /// The mapping of the first has another version, by which empty beds are cleaned first.
     Mended,
 }
+
+/// The file of the second warehouse.
+const FURTHER: &str = "spare.db";
 
 /// What all histories of a process share: settings, and a place on the disk.
 pub(crate) struct Places {
@@ -153,6 +157,7 @@ pub(crate) struct World<'a> {
     /// Connections that only read, for this life of the house.
     ledger: OnceCell<Connection>,
     warehouse: OnceCell<Connection>,
+    further: OnceCell<Connection>,
     /// The ledger file's version, as that connection counts, when it was audited last.
     pub(crate) audited: Option<i64>,
 }
@@ -164,7 +169,7 @@ impl<'a> World<'a> {
         let faults = Shared::watch(Arc::clone(&clock));
         let state = places.root.path().join(format!("{seed}.0"));
         let (variant, house) = (Variant::Whole, None);
-        let (ledger, warehouse) = (OnceCell::new(), OnceCell::new());
+        let (ledger, warehouse, further) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let world = Self {
             places,
             clock,
@@ -178,6 +183,7 @@ impl<'a> World<'a> {
             crashes: 0,
             ledger,
             warehouse,
+            further,
             audited: None,
         };
         world.faults.lives_in(&world.state, &world.path_of(1));
@@ -209,9 +215,18 @@ impl<'a> World<'a> {
         self.warehouse.get_or_init(|| self.look("warehouse.db"))
     }
 
+    /// Whether a second warehouse stands beside the first: in every other history.
+    pub(crate) fn has_further(&self) -> bool {
+        self.seed % 2 == 0
+    }
+
+    pub(crate) fn further(&self) -> &Connection {
+        self.further.get_or_init(|| self.look(FURTHER))
+    }
+
     /// Nobody reads while the house changes hands.
     fn look_away(&mut self) {
-        (self.ledger, self.warehouse, self.audited) = (OnceCell::new(), OnceCell::new(), None);
+        (self.ledger, self.warehouse, self.further, self.audited) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), None);
     }
 
     /// Opens the house, and again where it ended or failed on the way: systemd would. In the end nothing is wrong any more.
@@ -221,7 +236,10 @@ impl<'a> World<'a> {
             if attempt == 6 {
                 self.faults.heal();
             }
-            let settings = self.places.settings(self.variant, &self.state);
+            let mut settings = self.places.settings(self.variant, &self.state);
+            if self.has_further() {
+                settings.further_warehouses = vec![("spare".to_owned(), Place::Sqlite { path: FURTHER.into() })];
+            }
             let clock: Arc<dyn Clock> = self.clock.clone();
             self.faults.lock().fired = false;
             let opened = ByHand::open(&settings, clock).await;

@@ -153,7 +153,14 @@ impl Pipeline {
     /// How the further warehouses stand.
     #[must_use]
     pub fn further(&self) -> Vec<FurtherStanding> {
-        self.inner.further.iter().map(|further| further.standing()).collect()
+        self.further_asked()()
+    }
+
+    /// What tells that whenever it is asked. It holds neither the pipeline nor the ledger, whose writer ends with who can append.
+    #[must_use]
+    pub fn further_asked(&self) -> Arc<dyn Fn() -> Vec<FurtherStanding> + Send + Sync> {
+        let further = self.inner.further.clone();
+        Arc::new(move || further.iter().map(|further| further.standing()).collect())
     }
 
     /// A number that changes whenever something was recorded.

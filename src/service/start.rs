@@ -218,9 +218,8 @@ impl Books {
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
         let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
         let counters = Arc::new(Counters::default());
-        let followed = pipeline.clone();
         let (state_dir, reserve) = (settings.state_dir.clone(), settings.sftp.reserve_bytes);
-        let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), Arc::new(move || followed.further()));
+        let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), pipeline.further_asked());
         let house = Arc::new(house);
         let probed = Arc::clone(&house);
         let watch = watch.over_house(Arc::new(move || probed.look()));

@@ -6,7 +6,7 @@ use crate::feed::{Finding, Findings, Rule};
 use crate::forward::{Control, Load, SlotFact};
 use jiff::SignedDuration;
 
-/// Each table or view with its columns, in order.
+/// Each table or view with its columns, in order; but for the one about logins, which only a server has.
 fn columns(world: &World) -> Vec<String> {
     world.rows(match world.database() {
         None => {
@@ -16,7 +16,7 @@ fn columns(world: &World) -> Vec<String> {
         Some(_) => {
             "SELECT o.relname || '.' || c.attname FROM pg_class AS o JOIN pg_attribute AS c ON c.attrelid = o.oid
              WHERE o.relnamespace = 'public'::regnamespace AND o.relkind IN ('r', 'p', 'v') AND NOT o.relispartition
-               AND c.attnum > 0 AND NOT c.attisdropped ORDER BY o.relname COLLATE \"C\", c.attnum"
+               AND c.attnum > 0 AND NOT c.attisdropped AND o.relname <> 'access_provider' ORDER BY o.relname COLLATE \"C\", c.attnum"
         }
     })
 }

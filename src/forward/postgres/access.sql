@@ -1,0 +1,9 @@
+-- Version 4: which logins are a provider's own. Filled by the tables' owner, by hand.
+--
+-- role_name: a login, or a role that logins are members of, by its number in the server: a name that nobody has is refused, and whoever
+-- gets the name of one that was dropped is tied to nothing.
+CREATE TABLE access_provider (
+  role_name REGROLE NOT NULL,
+  provider_code TEXT COLLATE "C" NOT NULL REFERENCES dim_provider,
+  PRIMARY KEY (role_name, provider_code)
+);

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 /// The version that `schema.sql` makes: the first on PostgreSQL, and the third of all.
 const FIRST: i64 = 3;
 /// What brings a database up to the next version, each with the version it makes; a new one goes the same way.
-const MIGRATIONS: &[(i64, &str)] = &[(4, include_str!("access.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[(4, include_str!("to_4.sql"))];
 /// The version of the tables here.
 const SCHEMA_VERSION: i64 = 4;
 

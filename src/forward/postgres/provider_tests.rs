@@ -226,7 +226,9 @@ async fn tables_of_the_version_before_get_it_all_and_keep_their_ties_from_then_o
         return;
     }
     let world = world().await;
-    world.run("DROP SCHEMA bedfeed_provider CASCADE; DROP TABLE access_provider; UPDATE schema_version SET version = 3");
+    let before = "DROP SCHEMA bedfeed_provider CASCADE; DROP TABLE access_provider; UPDATE schema_version SET version = 3;
+        ALTER TABLE agg_ward_slot ADD FOREIGN KEY (snapshot_key) REFERENCES ingest_snapshot, ADD FOREIGN KEY (ward_key) REFERENCES dim_ward";
+    world.run(before);
     let opened = world.open_again().await.unwrap();
     let slots = vec![SlotFact { provider: provider("RM1"), slot: slot(TEN), state: "late" }];
     opened.publish(Control { slots, ..Control::default() }).await.unwrap();

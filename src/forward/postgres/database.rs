@@ -23,11 +23,13 @@ const SCHEMA_VERSION: i64 = 4;
 /// The lock that whoever changes tables holds, and the one that whoever loads holds. Any two numbers that nobody else uses.
 const MIGRATING: i64 = 0x0062_6564_6665_6501;
 /// See [`MIGRATING`].
-const LOADING: i64 = 0x0062_6564_6665_6502;
+pub(super) const LOADING: i64 = 0x0062_6564_6665_6502;
+/// Waits for a lock, which is then held until the transaction ends.
+pub(super) const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock($1)::text";
 
 /// Takes the turn of those that write: one at a time, as on SQLite, so that two daemons never decide about one slot at once.
 pub(super) async fn take_turn(work: &mut Work<'_>) -> Result<(), tokio_postgres::Error> {
-    work.query("SELECT pg_advisory_xact_lock($1)::text", &[&LOADING]).await.map(drop)
+    work.query(TAKE_LOCK, &[&LOADING]).await.map(drop)
 }
 
 /// Makes tables where there are none, brings older ones up to date, and makes views and code lists as this version has them; or,
@@ -38,7 +40,7 @@ pub(super) async fn prepare(connection: &mut Connection, migrate: Migrate) -> Re
     if migrate == Migrate::ByHand {
         return is_ready(&mut work).await;
     }
-    work.query("SELECT pg_advisory_xact_lock($1)::text", &[&MIGRATING]).await.map_err(sql(doing))?;
+    work.query(TAKE_LOCK, &[&MIGRATING]).await.map_err(sql(doing))?;
     let schema = schema(&mut work).await?;
     let changed = match version(&mut work).await? {
         Some(version) => {

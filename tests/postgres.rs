@@ -15,6 +15,8 @@
 mod common;
 #[path = "common/postgres.rs"]
 mod server;
+#[path = "postgres/trouble.rs"]
+mod trouble;
 
 use common::extract::{BEDS, good, truth};
 use common::{Service, id, now, run, wait_until};
@@ -34,18 +36,23 @@ static TURN: Mutex<()> = Mutex::new(());
 fn service(server: &Server, codes: &[&str]) -> (Service, String) {
     let service = Service::cottage(codes);
     let database = server.database(None);
-    let password = server.password_file(service.dir(), OWNER);
+    load_into(&service, server, OWNER, &database);
+    (service, database)
+}
+
+/// Makes a database the warehouse of a service that is not started yet.
+fn load_into(service: &Service, server: &Server, user: &str, database: &str) {
+    let password = server.password_file(service.dir(), user);
     let ca = server.folder.join("ca.crt");
     service.append(
         "bedfeed.toml",
         &format!(
             "\n[warehouse]\nurl = \"{}\"\npassword_file = \"{}\"\nca_file = \"{}\"\n",
-            server.url(OWNER, &database),
+            server.url(user, database),
             password.display(),
             ca.display()
         ),
     );
-    (service, database)
 }
 
 /// Every loaded delivery is in the warehouse once with all its lines, and nothing else is; each slot has one current version.

@@ -8,9 +8,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 
-/// The version of the tables. Each kind of warehouse has its own way from one to the next.
-pub(super) const SCHEMA_VERSION: i64 = 3;
-
 /// A row of `fact_bed_line`.
 pub(super) struct BedRow<'a> {
     pub(super) number: i64,

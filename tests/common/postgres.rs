@@ -3,7 +3,7 @@
 //!
 //! `BEDFEED_WITHOUT_POSTGRES=1` leaves out what needs it, where it is not installed.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -23,12 +23,14 @@ trap '' INT HUP TERM
 mkdir "$folder/socket"
 printf '%s\n' "$PGPASSWORD" > "$folder/password"
 printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' > "$folder/names"
-{
+if [ -n "$BASE" ]; then
+  cp "$BASE/ca.crt" "$BASE/server.crt" "$BASE/server.key" "$folder"
+else
   openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout "$folder/ca.key" -out "$folder/ca.crt"
   openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout "$folder/server.key" -out "$folder/server.csr"
   openssl x509 -req -in "$folder/server.csr" -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -CAcreateserial -days 30 \
     -extfile "$folder/names" -out "$folder/server.crt"
-} 2>>"$folder/log"
+fi 2>>"$folder/log"
 [ "$(id -u)" != 0 ] || chown -R postgres "$folder"
 # Where a machine leaves /dev/null to root alone, the server gets one of its own, in here only.
 if [ "$(id -u)" = 0 ] && [ -n "$OWN_NULL" ]; then
@@ -36,8 +38,22 @@ if [ "$(id -u)" = 0 ] && [ -n "$OWN_NULL" ]; then
 fi
 as=; [ "$(id -u)" != 0 ] || as="setpriv --reuid=postgres --regid=postgres --clear-groups"
 cd "$folder"
-$as "$bin/initdb" --no-sync --no-instructions --username=owner --auth=scram-sha-256 --pwfile="$folder/password" --encoding=UTF8 \
-  --locale=C.UTF-8 "$folder/data" >>"$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
+make() {
+  if [ -n "$BASE" ]; then
+    $as "$bin/pg_basebackup" --host="$BASE/socket" --port="$BASE_PORT" --username=owner --pgdata="$folder/data" --no-sync \
+      --checkpoint=fast --wal-method=stream --write-recovery-conf
+  else
+    $as "$bin/initdb" --no-sync --no-instructions --username=owner --auth=scram-sha-256 --pwfile="$folder/password" --encoding=UTF8 \
+      --locale=C.UTF-8 "$folder/data"
+  fi
+}
+make >>"$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
+# A small file system, that a database may be put on; mounted here, for the server may see other mounts than the test.
+small_disk() {
+  mkdir "$folder/disk"
+  mount -t tmpfs -o size=32m none "$folder/disk" || return 1
+  mkdir "$folder/disk/space"; [ "$(id -u)" != 0 ] || chown postgres "$folder/disk/space"
+}
 stop() { kill -QUIT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; }
 start() {
   $as "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder/socket" -c listen_addresses=127.0.0.1 -c fsync=on -c ssl=on \
@@ -52,10 +68,18 @@ start() {
 start
 echo ready
 while read -r order; do
-  case $order in stop) stop ;; start) start ;; esac
-  echo "$order"
+  said=$order
+  case $order in
+    stop) stop ;;
+    start) start ;;
+    disk) small_disk 2>>"$folder/log" || said=refused ;;
+    fill) cat /dev/zero >"$folder/disk/filler" 2>/dev/null || true ;;
+    room) rm "$folder/disk/filler" ;;
+  esac
+  echo "$said"
 done
 [ -z "$server" ] || stop
+umount -l "$folder/disk" 2>/dev/null || true
 rm -rf "$folder"
 "#;
 
@@ -70,11 +94,12 @@ pub(crate) struct Server {
 /// The server of this program; `None` where it is left out.
 pub(crate) fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    SERVER.get_or_init(|| (std::env::var_os("BEDFEED_WITHOUT_POSTGRES").is_none()).then(Server::start)).as_ref()
+    SERVER.get_or_init(|| (std::env::var_os("BEDFEED_WITHOUT_POSTGRES").is_none()).then(|| Server::start(None))).as_ref()
 }
 
 impl Server {
-    fn start() -> Self {
+    /// Another server; of one that is there already it is a hot standby, which follows that one.
+    pub(crate) fn start(of: Option<&Self>) -> Self {
         let bin =
             binaries().expect("PostgreSQL is not installed (Debian: postgresql); BEDFEED_WITHOUT_POSTGRES=1 leaves out what needs it");
         let folder = tempfile::Builder::new().prefix("bedfeed-postgres-").tempdir().unwrap().keep();
@@ -83,6 +108,8 @@ impl Server {
         let mut command = Command::new(if own_null { "unshare" } else { "setsid" });
         command.args(if own_null { &["--mount", "setsid"][..] } else { &[] }).env("OWN_NULL", if own_null { "1" } else { "" });
         command.args(["sh", "-c", KEEPER, "keeper"]).arg(&folder).arg(bin).arg(port.to_string()).env("PGPASSWORD", PASSWORD);
+        command.env("BASE", of.map_or("".as_ref(), |base| base.folder.as_os_str()));
+        command.env("BASE_PORT", of.map_or_else(String::new, |base| base.port.to_string()));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -141,13 +168,61 @@ impl Server {
         self.order("start");
     }
 
+    /// Mounts a small file system for it, as a tablespace `small`; whether that is allowed here. Whoever runs the tests has to have said
+    /// so where it is not.
+    pub(crate) fn mount_small_disk(&self) -> bool {
+        let mounted = self.ordered("disk") == "disk";
+        let without = std::env::var_os("BEDFEED_WITHOUT_MOUNT").is_some();
+        assert!(mounted || without, "a small disk cannot be mounted here; BEDFEED_WITHOUT_MOUNT=1 leaves this out");
+        if mounted {
+            self.psql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", self.folder.join("disk/space").display()));
+        }
+        mounted
+    }
+
+    /// Fills that file system to the last byte.
+    pub(crate) fn fill_disk(&self) {
+        self.order("fill");
+    }
+
+    /// Frees what filled it.
+    pub(crate) fn make_room(&self) {
+        self.order("room");
+    }
+
     fn order(&self, order: &str) {
-        use std::io::Write as _;
+        assert_eq!(self.ordered(order), order, "the server's keeper has ended");
+    }
+
+    fn ordered(&self, order: &str) -> String {
         let mut keeper = self.keeper.lock().unwrap();
         writeln!(keeper.1, "{order}").unwrap();
         let mut said = String::new();
         keeper.2.read_line(&mut said).unwrap();
-        assert_eq!(said.trim(), order, "the server's keeper has ended");
+        said.trim().to_owned()
+    }
+}
+
+/// Another program's transaction, open until it is dropped.
+pub(crate) struct Session(Child);
+
+impl Session {
+    /// Begins one, and does something in it.
+    pub(crate) fn begin(server: &Server, database: &str, sql: &str) -> Self {
+        let mut command = Command::new("psql");
+        command.args(["-XAtq", "-h"]).arg(server.folder.join("socket")).args(["-p", &server.port.to_string(), "-U", OWNER, "-d", database]);
+        let mut child = command.env("PGPASSWORD", PASSWORD).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "BEGIN; {sql}; SELECT 'begun';").unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "begun"), "{sql}");
+        Self(child)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

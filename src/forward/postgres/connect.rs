@@ -10,10 +10,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
@@ -29,10 +32,12 @@ const SILENCE: Duration = Duration::from_secs(15);
 const MAX_FILE: u64 = 1 << 20;
 
 /// What a session that writes is told: how long it waits for a lock and for a statement, and what a commit means here. A server
-/// whose own default promises more than `on` keeps it.
+/// whose own default promises more than `on` keeps it. Its statements are always the same: they are planned once, for any key. Planned
+/// for one key, which is newer than what the server has counted, they are planned for a row where there are a thousand.
 const FOR_WRITING: &str = "
     SET lock_timeout = '5s'; SET statement_timeout = '20s'; SET idle_in_transaction_session_timeout = '60s';
     SET default_transaction_isolation = 'read committed'; SET TimeZone = 'UTC'; SET client_min_messages = 'error';
+    SET plan_cache_mode = force_generic_plan;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
 /// The same for one that reads.
 const FOR_READING: &str = "
@@ -48,6 +53,9 @@ pub(super) enum Purpose {
 
 /// A parameter of a statement.
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// A statement and its parameters.
+pub(super) type Asked<'a> = (&'static str, &'a [Parameter<'a>]);
 
 /// An open connection with what it has prepared.
 pub(super) struct Connection {
@@ -127,6 +135,37 @@ impl Work<'_> {
         self.transaction.query(&statement, parameters).await
     }
 
+    /// Runs statements one after the other without waiting for the answers in between; gives the rows of each. After one that fails
+    /// none is run.
+    pub(super) async fn together<const N: usize>(&mut self, asked: [Asked<'_>; N]) -> Result<[Vec<Row>; N], tokio_postgres::Error> {
+        for (sql, _) in asked {
+            self.prepared(sql).await?;
+        }
+        let (transaction, statements) = (&self.transaction, &*self.statements);
+        let mut answers = asked.map(|(sql, parameters)| {
+            Answer::Awaited(Box::pin(async move {
+                match statements.get(sql) {
+                    Some(statement) => transaction.query(statement, parameters).await,
+                    None => transaction.query(sql, parameters).await,
+                }
+            }))
+        });
+        // Each is sent when it is looked at for the first time, so they are in order.
+        poll_fn(|context| {
+            let mut all = Poll::Ready(Ok(()));
+            for answer in &mut answers {
+                match answer.look(context) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => all = Poll::Pending,
+                }
+            }
+            all
+        })
+        .await?;
+        Ok(answers.map(Answer::rows))
+    }
+
     async fn prepared(&mut self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
@@ -134,6 +173,31 @@ impl Work<'_> {
         let statement = self.transaction.prepare(sql).await?;
         self.statements.insert(sql, statement.clone());
         Ok(statement)
+    }
+}
+
+/// What came back of a statement, or will.
+enum Answer<'a> {
+    Awaited(Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send + 'a>>),
+    Here(Vec<Row>),
+}
+
+impl Answer<'_> {
+    fn look(&mut self, context: &mut Context<'_>) -> Poll<Result<(), tokio_postgres::Error>> {
+        if let Self::Awaited(answer) = self {
+            match ready!(answer.as_mut().poll(context)) {
+                Ok(rows) => *self = Self::Here(rows),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn rows(self) -> Vec<Row> {
+        match self {
+            Self::Here(rows) => rows,
+            Self::Awaited(_) => Vec::new(),
+        }
     }
 }
 

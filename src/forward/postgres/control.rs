@@ -5,13 +5,16 @@ use super::super::statements::{
     FORGET_ISSUES, FORGET_REJECTS, MENTION, PUT_DAY, PUT_FEED, PUT_FILE, PUT_ISSUE, PUT_PROVIDER, PUT_REJECT, PUT_SLOT,
 };
 use super::super::{Control, FeedFact, FileFact, ForwardError, SlotFact, calendar};
-use super::connect::{Connection, Work};
+use super::connect::{Connection, Parameter, Work};
 use super::database::take_turn;
 use super::trouble::sql;
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, Findings, ProviderCode, Slot};
 use jiff::tz::TimeZone;
 use tokio_postgres::Error;
+
+/// Whether the calendar has a slot.
+pub(super) const KNOWN_SLOT: &str = "SELECT 1 FROM dim_slot WHERE slot_utc = $1";
 
 /// Records all facts, or none.
 pub(super) async fn publish(connection: &mut Connection, facts: &Control) -> Result<(), ForwardError> {
@@ -34,25 +37,21 @@ pub(super) async fn publish(connection: &mut Connection, facts: &Control) -> Res
 
 /// Records a delivery, and its findings where it brings any.
 pub(super) async fn put_file(work: &mut Work<'_>, file: &FileFact) -> Result<(), Error> {
-    mention(work, &file.provider).await?;
-    work.execute(
-        PUT_FILE,
-        &[
-            &file.id.to_string(),
-            &file.provider.as_str(),
-            &file.name,
-            &file.sha256.to_string(),
-            &int(file.bytes),
-            &file.key_owner,
-            &to_the_second(file.received_at),
-            &file.state,
-            &file.mapping,
-            &file.snapshot.map(|lead| lead.to_string()),
-            &file.rows.map(|(read, _)| int(read)),
-            &file.rows.map(|(_, rejected)| int(rejected)),
-        ],
-    )
-    .await?;
+    let facts: [Parameter<'_>; 12] = [
+        &file.id.to_string(),
+        &file.provider.as_str(),
+        &file.name,
+        &file.sha256.to_string(),
+        &int(file.bytes),
+        &file.key_owner,
+        &to_the_second(file.received_at),
+        &file.state,
+        &file.mapping,
+        &file.snapshot.map(|lead| lead.to_string()),
+        &file.rows.map(|(read, _)| int(read)),
+        &file.rows.map(|(_, rejected)| int(rejected)),
+    ];
+    work.together([(MENTION, &[&file.provider.as_str()]), (PUT_FILE, &facts)]).await?;
     match &file.findings {
         Some(findings) => put_findings(work, file.id, findings).await,
         None => Ok(()),
@@ -62,8 +61,7 @@ pub(super) async fn put_file(work: &mut Work<'_>, file: &FileFact) -> Result<(),
 /// Replaces the findings of a delivery.
 pub(super) async fn put_findings(work: &mut Work<'_>, delivery: DeliveryId, findings: &Findings) -> Result<(), Error> {
     let delivery = delivery.to_string();
-    work.execute(FORGET_ISSUES, &[&delivery]).await?;
-    work.execute(FORGET_REJECTS, &[&delivery]).await?;
+    work.together([(FORGET_ISSUES, &[&delivery]), (FORGET_REJECTS, &[&delivery])]).await?;
     for row in issues(findings) {
         work.execute(
             PUT_ISSUE,
@@ -85,7 +83,7 @@ pub(super) async fn mention(work: &mut Work<'_>, provider: &ProviderCode) -> Res
 /// Makes sure that the slot's local day is in `dim_slot`.
 pub(super) async fn ensure_day(work: &mut Work<'_>, slot: Slot, zone: &TimeZone) -> Result<(), ForwardError> {
     let doing = || format!("filling the calendar around {slot}");
-    let known = work.query("SELECT 1 FROM dim_slot WHERE slot_utc = $1", &[&slot.start()]).await.map_err(sql(doing()))?;
+    let known = work.query(KNOWN_SLOT, &[&slot.start()]).await.map_err(sql(doing()))?;
     if !known.is_empty() {
         return Ok(());
     }

@@ -3,27 +3,33 @@
 //! Owns the order of that: one at a time, under a lock of its own, in one transaction. Refuses a database that a newer bedfeed
 //! made, and a schema in which something else lies.
 
-use super::super::rows::{SCHEMA_VERSION, age_bands, code_lists, to_the_second};
+use super::super::rows::{age_bands, code_lists, to_the_second};
 use super::super::statements::{PUT_BAND, PUT_GENDER, PUT_SOURCE, PUT_UNKNOWN};
 use super::super::{ForwardError, ForwardErrorKind};
 use super::connect::{Connection, Work};
 use super::settings::Migrate;
 use super::trouble::sql;
-use super::views;
+use super::{provider, views};
 use crate::fault::{self, Step};
 use jiff::Timestamp;
 
-/// What brings a database up to the next version, each with the version it makes. The first version on PostgreSQL was the third of all.
-const MIGRATIONS: &[(i64, &str)] = &[];
+/// The version that `schema.sql` makes: the first on PostgreSQL, and the third of all.
+const FIRST: i64 = 3;
+/// What brings a database up to the next version, each with the version it makes; a new one goes the same way.
+const MIGRATIONS: &[(i64, &str)] = &[(4, include_str!("to_4.sql"))];
+/// The version of the tables here.
+const SCHEMA_VERSION: i64 = 4;
 
 /// The lock that whoever changes tables holds, and the one that whoever loads holds. Any two numbers that nobody else uses.
 const MIGRATING: i64 = 0x0062_6564_6665_6501;
 /// See [`MIGRATING`].
-const LOADING: i64 = 0x0062_6564_6665_6502;
+pub(super) const LOADING: i64 = 0x0062_6564_6665_6502;
+/// Waits for a lock, which is then held until the transaction ends.
+pub(super) const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock($1)::text";
 
 /// Takes the turn of those that write: one at a time, as on SQLite, so that two daemons never decide about one slot at once.
 pub(super) async fn take_turn(work: &mut Work<'_>) -> Result<(), tokio_postgres::Error> {
-    work.query("SELECT pg_advisory_xact_lock($1)::text", &[&LOADING]).await.map(drop)
+    work.query(TAKE_LOCK, &[&LOADING]).await.map(drop)
 }
 
 /// Makes tables where there are none, brings older ones up to date, and makes views and code lists as this version has them; or,
@@ -34,7 +40,7 @@ pub(super) async fn prepare(connection: &mut Connection, migrate: Migrate) -> Re
     if migrate == Migrate::ByHand {
         return is_ready(&mut work).await;
     }
-    work.query("SELECT pg_advisory_xact_lock($1)::text", &[&MIGRATING]).await.map_err(sql(doing))?;
+    work.query(TAKE_LOCK, &[&MIGRATING]).await.map_err(sql(doing))?;
     let schema = schema(&mut work).await?;
     let changed = match version(&mut work).await? {
         Some(version) => {
@@ -47,12 +53,10 @@ pub(super) async fn prepare(connection: &mut Connection, migrate: Migrate) -> Re
         }
     };
     if changed || made_views(&mut work).await?.as_deref() != Some(&*views::fingerprint()) {
-        let made = format!("{}\nCOMMENT ON VIEW v_clock IS '{}'", views::statements(), views::fingerprint());
-        work.transaction.batch_execute(&made).await.map_err(sql("making the views"))?;
-        let roles = include_str!("roles.sql").replace("{schema}", &schema);
-        work.transaction.batch_execute(&roles).await.map_err(sql("giving roles their rights"))?;
+        make_views(&mut work, &schema).await?;
         fill_code_lists(&mut work).await.map_err(sql("filling the code lists"))?;
     }
+    make_own_views(&mut work, &schema).await?;
     // A clock that somebody stopped would show old figures as new.
     override_clock(&mut work, None).await.map_err(sql(doing))?;
     fault::during(Step::WarehousePrepare, async { work.transaction.commit().await.map_err(sql(doing)) }).await
@@ -89,9 +93,14 @@ async fn is_ready(work: &mut Work<'_>) -> Result<(), ForwardError> {
 /// The schema that unqualified names mean.
 async fn schema(work: &mut Work<'_>) -> Result<String, ForwardError> {
     let doing = "looking for a schema";
-    let rows = work.query("SELECT quote_ident(current_schema())", &[]).await.map_err(sql(doing))?;
-    let schema: Option<String> = rows.first().map(|row| row.try_get(0)).transpose().map_err(sql(doing))?.flatten();
+    let schema = text(work, "SELECT quote_ident(current_schema())").await.map_err(sql(doing))?;
     schema.ok_or_else(|| ForwardError::new(ForwardErrorKind::Unusable, format!("{doing}: the user's search_path names none that exists")))
+}
+
+/// The one text that a question is answered with.
+async fn text(work: &mut Work<'_>, question: &'static str) -> Result<Option<String>, tokio_postgres::Error> {
+    let rows = work.query(question, &[]).await?;
+    rows.first().map_or(Ok(None), |row| row.try_get(0))
 }
 
 async fn version(work: &mut Work<'_>) -> Result<Option<i64>, ForwardError> {
@@ -126,7 +135,7 @@ async fn bring_up(work: &mut Work<'_>, version: i64) -> Result<bool, ForwardErro
 async fn make(work: &mut Work<'_>, schema: &str) -> Result<(), ForwardError> {
     let doing = "making the warehouse's tables";
     let other = "SELECT relname::text FROM pg_class
-         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') LIMIT 1";
+         WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') LIMIT 1";
     if let Some(row) = work.query(other, &[]).await.map_err(sql(doing))?.first() {
         let name: String = row.try_get(0).map_err(sql(doing))?;
         let why = format!(
@@ -135,15 +144,39 @@ async fn make(work: &mut Work<'_>, schema: &str) -> Result<(), ForwardError> {
         return Err(ForwardError::refused(why));
     }
     work.transaction.batch_execute(&include_str!("schema.sql").replace("{schema}", schema)).await.map_err(sql(doing))?;
-    work.execute("INSERT INTO schema_version (version) VALUES ($1)", &[&SCHEMA_VERSION]).await.map_err(sql(doing))?;
-    Ok(())
+    work.execute("INSERT INTO schema_version (version) VALUES ($1)", &[&FIRST]).await.map_err(sql(doing))?;
+    bring_up(work, FIRST).await.map(drop)
+}
+
+/// Makes the views and gives roles their rights on them.
+async fn make_views(work: &mut Work<'_>, schema: &str) -> Result<(), ForwardError> {
+    let doing = "giving roles their rights";
+    let own = own_schema(work).await.map_err(sql(doing))?;
+    let made = format!("{}\n{}\nCOMMENT ON VIEW v_clock IS '{}'", provider::gone(&own), views::statements(), views::fingerprint());
+    work.transaction.batch_execute(&made).await.map_err(sql("making the views"))?;
+    let roles = include_str!("roles.sql").replace("{schema}", schema).replace("{provider}", &own);
+    work.transaction.batch_execute(&roles).await.map_err(sql(doing))
+}
+
+/// Makes the views of providers' own people where they are not there, once somebody has made what the user may not: their role and schema.
+async fn make_own_views(work: &mut Work<'_>, schema: &str) -> Result<(), ForwardError> {
+    let doing = "making the views of providers' own people";
+    let own = own_schema(work).await.map_err(sql(doing))?;
+    let missing = "SELECT 1 WHERE to_regrole('bedfeed_provider') IS NOT NULL AND to_regnamespace($1) IS NOT NULL
+           AND to_regclass($1 || '.v_access') IS NULL AND has_schema_privilege(to_regnamespace($1)::oid, 'CREATE')";
+    if work.query(missing, &[&own]).await.map_err(sql(doing))?.is_empty() {
+        return Ok(());
+    }
+    work.transaction.batch_execute(&provider::made(schema, &own)).await.map_err(sql(doing))
+}
+
+async fn own_schema(work: &mut Work<'_>) -> Result<String, tokio_postgres::Error> {
+    text(work, provider::SCHEMA).await.map(Option::unwrap_or_default)
 }
 
 /// The fingerprint of the views that are there.
 async fn made_views(work: &mut Work<'_>) -> Result<Option<String>, ForwardError> {
-    let doing = "looking which views there are";
-    let rows = work.query("SELECT obj_description(to_regclass('v_clock'), 'pg_class')", &[]).await.map_err(sql(doing))?;
-    rows.first().map_or(Ok(None), |row| row.try_get(0)).map_err(sql(doing))
+    text(work, "SELECT obj_description(to_regclass('v_clock'), 'pg_class')").await.map_err(sql("looking which views there are"))
 }
 
 /// The code lists of the dataset, and the UNKNOWN of the local ones.

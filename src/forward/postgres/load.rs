@@ -6,14 +6,14 @@
 use super::super::facts::snapshot_id;
 use super::super::rows::{BedRow, DemandRow, Held, agree, int, lead_of, lines, switch, to_the_second};
 use super::super::statements::{
-    BEATEN, COUNTS, CURRENT, FORGET_BEDS, FORGET_CENSUS, FORGET_DEMAND, IS_LOADED, NUMBER_TAKEN, PUT_PENDING, SUM_PROVIDER, SUM_WARDS,
-    SUMS_AGREE, TAKE_CENSUS, VERSIONS_OF_SLOT, WARDS_IN_FORCE,
+    BEATEN, COUNTS, CURRENT, FORGET_BEDS, FORGET_CENSUS, FORGET_DEMAND, IS_LOADED, MENTION, NUMBER_TAKEN, PUT_PENDING, SUM_PROVIDER,
+    SUM_WARDS, SUMS_AGREE, TAKE_CENSUS, VERSIONS_OF_SLOT, WARDS_IN_FORCE,
 };
 use super::super::wards::Wards;
 use super::super::{ForwardError, ForwardErrorKind, Load, LoadOutcome, calendar};
-use super::connect::{Connection, Work};
-use super::control::{ensure_day, mention, put_file, put_findings};
-use super::database::take_turn;
+use super::connect::{Connection, Parameter, Work};
+use super::control::{KNOWN_SLOT, ensure_day, put_file, put_findings};
+use super::database::{LOADING, TAKE_LOCK};
 use super::trouble::sql;
 use crate::bedstate::{ShortCode, Snapshot};
 use crate::fault::{self, Step};
@@ -39,31 +39,21 @@ pub(super) async fn load(connection: &mut Connection, load: &Load) -> Result<Loa
     let doing = format!("loading {} for {} of {}", load.reference.lead, load.reference.slot, load.verified.snapshot().provider);
     agree(load, &doing)?;
     let mut work = connection.begin().await.map_err(sql(&*doing))?;
-    take_turn(&mut work).await.map_err(sql(&*doing))?;
-    let id = snapshot_id(load.reference, load.replay);
-    if !work.query(IS_LOADED, &[&id]).await.map_err(sql(&*doing))?.is_empty() {
-        return Ok(LoadOutcome::AlreadyLoaded);
-    }
-    if let Some(newest) = number_taken(&mut work, load).await.map_err(sql(&*doing))? {
-        return Ok(LoadOutcome::NumberTaken { newest });
-    }
-    let (key, unknown_wards) = write_facts(&mut work, load, &doing).await?;
+    let wards = match look(&mut work, load, &doing).await? {
+        Look::Same => return Ok(LoadOutcome::AlreadyLoaded),
+        Look::Other { newest } => return Ok(LoadOutcome::NumberTaken { newest }),
+        Look::Neither(wards) => wards,
+    };
+    let (key, wards) = write_facts(&mut work, load, wards, &doing).await?;
     let current = switch_current(&mut work, key, &doing).await?;
     fault::during(Step::WarehouseCommit, async { work.transaction.commit().await.map_err(sql(&*doing)) }).await?;
-    Ok(LoadOutcome::Loaded { current, unknown_wards })
+    Ok(LoadOutcome::Loaded { current, unknown_wards: wards.unknown() })
 }
 
 /// Whether a snapshot is there.
 pub(super) async fn is_loaded(connection: &mut Connection, snapshot_id: &str) -> Result<bool, ForwardError> {
     let rows = connection.query(IS_LOADED, &[&snapshot_id]).await.map_err(sql(format!("looking whether {snapshot_id} is loaded")))?;
     Ok(!rows.is_empty())
-}
-
-/// The highest version of a snapshot's slot, where another snapshot has its number.
-async fn number_taken(work: &mut Work<'_>, load: &Load) -> Result<Option<u32>, Error> {
-    let snapshot = load.verified.snapshot();
-    let rows = work.query(NUMBER_TAKEN, &[&snapshot.provider.as_str(), &snapshot.slot.start(), &small(load.reference.version)]).await?;
-    rows.first().map(|row| row.try_get::<_, i32>(0).map(i32::unsigned_abs)).transpose()
 }
 
 /// The delivery that leads the current snapshot of a feed's slot.
@@ -84,15 +74,67 @@ pub(super) fn day_of_keys(day: Date) -> i64 {
     number * KEYS_OF_A_DAY
 }
 
-/// Writes everything but the pointer: nothing of it shows before [`switch_current`].
-async fn write_facts(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<(i64, Vec<(String, String)>), ForwardError> {
+/// What is there before a load.
+enum Look {
+    /// The snapshot itself.
+    Same,
+    /// Another one with its version's number; the highest that its slot has.
+    Other { newest: u32 },
+    /// Neither; the provider's wards.
+    Neither(Wards),
+}
+
+/// Takes the turn and asks all that a load has to know, in one go. The partitions of its day are there then, and its calendar.
+async fn look(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<Look, ForwardError> {
     let snapshot = load.verified.snapshot();
     let zone = calendar::london()?;
-    let day = snapshot.slot.start().to_zoned(TimeZone::UTC).date();
-    ensure_day(work, snapshot.slot, &zone).await?;
-    work.query("SELECT bedfeed_make_day($1)::text", &[&day]).await.map_err(sql(format!("{doing}: making the partitions of {day}")))?;
-    let mut wards = read_wards(work, &snapshot.provider, calendar::local_day(snapshot.snapshot_at, &zone)).await.map_err(sql(doing))?;
-    let key = insert_snapshot(work, load, day_of_keys(day)).await.map_err(sql(doing))?;
+    let (provider, start) = (snapshot.provider.as_str(), snapshot.slot.start());
+    let (id, number) = (snapshot_id(load.reference, load.replay), small(load.reference.version));
+    let (day, wards_on) = (day_of(snapshot.slot), calendar::local_day(snapshot.snapshot_at, &zone));
+    let answers = work
+        .together([
+            (TAKE_LOCK, &[&LOADING]),
+            (IS_LOADED, &[&id]),
+            (NUMBER_TAKEN, &[&provider, &start, &number]),
+            (KNOWN_SLOT, &[&start]),
+            ("SELECT bedfeed_make_day($1)::text", &[&day]),
+            ("SELECT bed_group FROM dim_bed_group", &[]),
+            ("SELECT ward_type FROM dim_ward_type", &[]),
+            (WARDS_IN_FORCE, &[&provider, &wards_on]),
+        ])
+        .await;
+    let [_, loaded, taken, known, _, groups, types, wards] = answers.map_err(sql(doing))?;
+    if !loaded.is_empty() {
+        return Ok(Look::Same);
+    }
+    let newest = taken.first().map(|row| row.try_get::<_, i32>(0).map(i32::unsigned_abs)).transpose().map_err(sql(doing))?;
+    if let Some(newest) = newest {
+        return Ok(Look::Other { newest });
+    }
+    if known.is_empty() {
+        ensure_day(work, snapshot.slot, &zone).await?;
+    }
+    wards_in(&groups, &types, &wards).map(Look::Neither).map_err(sql(doing))
+}
+
+/// The day (UTC) whose partitions hold a slot's lines.
+fn day_of(slot: Slot) -> Date {
+    slot.start().to_zoned(TimeZone::UTC).date()
+}
+
+fn wards_in(groups: &[Row], types: &[Row], rows: &[Row]) -> Result<Wards, Error> {
+    let codes = |rows: &[Row]| rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, Error>>();
+    let mut wards = Wards::new(codes(groups)?, codes(types)?);
+    for row in rows {
+        wards.add((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+    }
+    Ok(wards)
+}
+
+/// Writes everything but the pointer: nothing of it shows before [`switch_current`].
+async fn write_facts(work: &mut Work<'_>, load: &Load, mut wards: Wards, doing: &str) -> Result<(i64, Wards), ForwardError> {
+    let snapshot = load.verified.snapshot();
+    let key = insert_snapshot(work, load, day_of_keys(day_of(snapshot.slot))).await.map_err(sql(doing))?;
     for file in &load.files {
         put_file(work, file).await.map_err(sql(doing))?;
     }
@@ -104,25 +146,10 @@ async fn write_facts(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<(i
     let (beds, demands) = lines(snapshot, &wards, doing)?;
     copy_beds(work, key, &beds).await.map_err(sql(doing))?;
     copy_demand(work, key, &demands).await.map_err(sql(doing))?;
-    sum_up(work, key, snapshot).await.map_err(sql(doing))?;
-    if work.query(SUMS_AGREE, &[&key]).await.map_err(sql(doing))?.is_empty() {
+    if !sum_up(work, key, snapshot).await.map_err(sql(doing))? {
         return Err(ForwardError::refused(format!("{doing}: its lines do not add up to the totals that were checked")));
     }
-    Ok((key, wards.unknown()))
-}
-
-async fn read_wards(work: &mut Work<'_>, provider: &ProviderCode, day: Date) -> Result<Wards, Error> {
-    let groups = codes(work, "SELECT bed_group FROM dim_bed_group").await?;
-    let types = codes(work, "SELECT ward_type FROM dim_ward_type").await?;
-    let mut wards = Wards::new(groups, types);
-    for row in work.query(WARDS_IN_FORCE, &[&provider.as_str(), &day]).await? {
-        wards.add((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-    }
-    Ok(wards)
-}
-
-async fn codes(work: &mut Work<'_>, select: &'static str) -> Result<HashSet<String>, Error> {
-    work.query(select, &[]).await?.iter().map(|row| row.try_get(0)).collect()
+    Ok((key, wards))
 }
 
 /// Puts down a ward as pending, which is found from then on: its beds count, its type is not known.
@@ -147,44 +174,39 @@ fn only(rows: Vec<Row>) -> Result<i64, Error> {
 async fn insert_snapshot(work: &mut Work<'_>, load: &Load, first_key: i64) -> Result<i64, Error> {
     let snapshot = load.verified.snapshot();
     let totals = &snapshot.totals;
-    mention(work, &snapshot.provider).await?;
     let insert = "INSERT INTO ingest_snapshot (snapshot_key, snapshot_id, provider_code, slot_utc, version, snapshot_at, sequence,
            content_hash, mapping, mapping_hash, carries_beds, carries_demand, lines, rows_read, rows_rejected, occupied, empty,
            available_now, closed, demand, demand_not_in_bed, assessed_at, time_rule, place)
          VALUES ($1 + nextval('snapshot_number'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
            $21, $22, $23, $24)
          RETURNING snapshot_key";
-    let rows = work
-        .query(
-            insert,
-            &[
-                &first_key,
-                &snapshot_id(load.reference, load.replay),
-                &snapshot.provider.as_str(),
-                &snapshot.slot.start(),
-                &small(load.reference.version),
-                &to_the_second(snapshot.snapshot_at),
-                &snapshot.sequence.map(small),
-                &snapshot.content.to_string(),
-                &snapshot.mapping,
-                &snapshot.mapping_hash.to_string(),
-                &i32::from(snapshot.coverage.beds),
-                &i32::from(snapshot.coverage.demand),
-                &i64::try_from(snapshot.lines.len()).unwrap_or(i64::MAX),
-                &int(load.report.rows.read),
-                &int(load.report.rows.rejected),
-                &int(totals.occupied),
-                &int(totals.empty),
-                &int(totals.available_now),
-                &int(totals.closed),
-                &int(totals.demand),
-                &int(totals.demand_not_in_bed),
-                &to_the_second(load.report.assessed_at),
-                &load.report.time_rule.map(|rule| rule.to_string()),
-                &load.report.first_version.map(small),
-            ],
-        )
-        .await?;
+    let values: [Parameter<'_>; 24] = [
+        &first_key,
+        &snapshot_id(load.reference, load.replay),
+        &snapshot.provider.as_str(),
+        &snapshot.slot.start(),
+        &small(load.reference.version),
+        &to_the_second(snapshot.snapshot_at),
+        &snapshot.sequence.map(small),
+        &snapshot.content.to_string(),
+        &snapshot.mapping,
+        &snapshot.mapping_hash.to_string(),
+        &i32::from(snapshot.coverage.beds),
+        &i32::from(snapshot.coverage.demand),
+        &i64::try_from(snapshot.lines.len()).unwrap_or(i64::MAX),
+        &int(load.report.rows.read),
+        &int(load.report.rows.rejected),
+        &int(totals.occupied),
+        &int(totals.empty),
+        &int(totals.available_now),
+        &int(totals.closed),
+        &int(totals.demand),
+        &int(totals.demand_not_in_bed),
+        &to_the_second(load.report.assessed_at),
+        &load.report.time_rule.map(|rule| rule.to_string()),
+        &load.report.first_version.map(small),
+    ];
+    let [_, rows] = work.together([(MENTION, &[&snapshot.provider.as_str()]), (insert, &values)]).await?;
     only(rows)
 }
 
@@ -267,13 +289,16 @@ async fn copy_demand(work: &Work<'_>, key: i64, rows: &[DemandRow<'_>]) -> Resul
     writer.finish().await.map(drop)
 }
 
-async fn sum_up(work: &mut Work<'_>, key: i64, snapshot: &Snapshot) -> Result<(), Error> {
-    let untold = [(snapshot.coverage.beds, FORGET_BEDS), (snapshot.coverage.demand, FORGET_DEMAND)];
-    let untold = untold.into_iter().filter(|(told, _)| !told).map(|(_, forget)| forget);
-    for statement in [SUM_WARDS, SUM_PROVIDER].into_iter().chain(untold) {
-        work.execute(statement, &[&key]).await?;
+/// Adds up what was written; says whether the sums are the totals that were checked.
+async fn sum_up(work: &mut Work<'_>, key: i64, snapshot: &Snapshot) -> Result<bool, Error> {
+    let key: &[Parameter<'_>] = &[&key];
+    work.together([(SUM_WARDS, key), (SUM_PROVIDER, key)]).await?;
+    for (told, forget) in [(snapshot.coverage.beds, FORGET_BEDS), (snapshot.coverage.demand, FORGET_DEMAND)] {
+        if !told {
+            work.execute(forget, key).await?;
+        }
     }
-    Ok(())
+    Ok(!work.query(SUMS_AGREE, key).await?.is_empty())
 }
 
 /// Points the slot at the version that counts among all it has. Says whether that is the new one. Other slots are not
@@ -294,9 +319,8 @@ pub(super) async fn switch_current(work: &mut Work<'_>, key: i64, doing: &str) -
     if switch.counted {
         return Ok(false);
     }
-    for statement in [FORGET_CENSUS, TAKE_CENSUS, COUNTS] {
-        work.execute(statement, &[&switch.winner]).await.map_err(sql(doing))?;
-    }
+    let winner: &[Parameter<'_>] = &[&switch.winner];
+    work.together([(FORGET_CENSUS, winner), (TAKE_CENSUS, winner), (COUNTS, winner)]).await.map_err(sql(doing))?;
     Ok(switch.winner == key)
 }
 

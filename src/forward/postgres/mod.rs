@@ -8,6 +8,7 @@ mod control;
 mod database;
 mod disposal;
 mod load;
+mod provider;
 mod read;
 mod reference;
 mod settings;
@@ -18,6 +19,8 @@ mod views;
 #[path = "../../../tests/common/postgres.rs"]
 #[expect(dead_code, reason = "the tests of a whole daemon stop and start it too")]
 pub(super) mod server;
+#[cfg(test)]
+mod provider_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]

@@ -82,6 +82,8 @@ async fn analysts_see_figures_and_support_sees_feeds_and_neither_sees_a_table_of
         let (may, may_not) = (looks(sees), [looks(not), looks(&never)].concat());
         check(&world, &user, &may.iter().map(|sql| (sql.as_str(), true)).collect::<Vec<_>>());
         check(&world, &user, &may_not.iter().map(|sql| (sql.as_str(), false)).collect::<Vec<_>>());
+        let [examples, others] = example_queries().map(|queries| queries.into_iter().map(|sql| (sql, role == "analyst")));
+        check(&world, &user, &examples.chain(others.map(|(sql, may)| (sql, !may))).collect::<Vec<_>>());
         let acts = ["INSERT INTO clock_override VALUES (1, now())", "SELECT bedfeed_drop_day('2018-12-03')", "DROP VIEW v_clock"];
         for act in acts {
             let (server, database) = world.database().unwrap();

@@ -1,21 +1,27 @@
 -- Who may do what. Run whenever tables or views were made, for a view that is made anew has lost the rights that were given on it.
 --
 -- Roles belong to the whole server: another database may have made them already. Where the user may not make roles, somebody who may
--- makes the three by hand, and `bedfeed warehouse migrate` gives them their rights. Nobody logs in as one of them: grant it to who does.
+-- makes the four by hand, and `bedfeed warehouse migrate` gives them their rights. Nobody logs in as one of them: grant it to who does.
 --
--- {schema} stands for the schema that all this is made in.
+-- {schema} stands for the schema that all this is made in, {provider} for the one with the views of providers' own people: where the user
+-- may not make it, somebody who may does, and makes the user its owner. Without it there are no such views.
 
 DO $$
 DECLARE
   role TEXT;
 BEGIN
-  FOREACH role IN ARRAY ARRAY['bedfeed_loader', 'bedfeed_analyst', 'bedfeed_support'] LOOP
+  FOREACH role IN ARRAY ARRAY['bedfeed_loader', 'bedfeed_analyst', 'bedfeed_support', 'bedfeed_provider'] LOOP
     BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', role);
     EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN
       NULL;
     END;
   END LOOP;
+  BEGIN
+    CREATE SCHEMA IF NOT EXISTS {provider};
+  EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
+  END;
 END $$;
 
 -- These two run with the rights of whoever made the tables.

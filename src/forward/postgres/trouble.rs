@@ -64,6 +64,7 @@ fn meaning(code: &SqlState) -> &'static str {
         (SqlState::UNDEFINED_FUNCTION, "the tables or views are not there"),
         (SqlState::DEPENDENT_OBJECTS_STILL_EXIST, "somebody's own views rest on ours, and have to be dropped first"),
         (SqlState::IO_ERROR, "the server cannot read or write its disk"),
+        (SqlState::INTERNAL_ERROR, "the server failed in itself, as it may when its disk is full"),
         (SqlState::DATA_CORRUPTED, "the server finds its own data damaged"),
     ];
     rows.into_iter().find(|(known, _)| known == code).map_or("", |(_, words)| words)
@@ -85,6 +86,7 @@ mod tests {
             ("55P03", ForwardErrorKind::Unavailable, "lock"),
             ("53100", ForwardErrorKind::Unavailable, "disk is full"),
             ("42501", ForwardErrorKind::Unavailable, "may not"),
+            ("XX000", ForwardErrorKind::Unavailable, "disk"),
             ("40001", ForwardErrorKind::Unavailable, ""),
         ];
         for (code, expected, words) in rows {

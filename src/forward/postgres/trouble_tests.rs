@@ -1,14 +1,14 @@
 //! What only a server can do, or have done to it: vanish, hang, refuse, and lose its answer on the way.
 
 use super::super::tests::fixture::*;
-use super::server::{OWNER, Server, server};
+use super::server::{OWNER, Server, Session, server};
 use super::{Migrate, PostgresSettings, PostgresTls};
 use crate::forward::{ForwardErrorKind, Load, LoadOutcome, Settings, Warehouse};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,28 +32,6 @@ fn settings(world: &World) -> PostgresSettings {
 /// Ends all connections to a database.
 fn cut(server: &Server, database: &str) {
     server.psql("postgres", &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"));
-}
-
-/// Another program's transaction, open until it is dropped.
-struct Session(Child);
-
-impl Session {
-    fn begin(server: &Server, database: &str, sql: &str) -> Self {
-        let mut command = Command::new("psql");
-        command.args(["-XAtq", "-h"]).arg(server.folder.join("socket")).args(["-p", &server.port.to_string(), "-U", OWNER, "-d", database]);
-        let mut child = command.env("PGPASSWORD", super::server::PASSWORD).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        writeln!(child.stdin.as_mut().unwrap(), "BEGIN; {sql}; SELECT 'begun';").unwrap();
-        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap() == "begun"), "{sql}");
-        Self(child)
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 /// A way to the server on which, once armed, a COMMIT is the last thing that passes, or the first that does not.

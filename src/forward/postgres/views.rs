@@ -3,6 +3,7 @@
 //! Owns the few phrases that it says otherwise than SQLite, in which the one text of the views is written. Views that nothing has
 //! changed in are left alone: somebody's own views may rest on them.
 
+use super::provider;
 use crate::feed::Digest;
 
 const VIEWS: &str = include_str!("../views.sql");
@@ -25,7 +26,8 @@ pub(super) fn statements() -> String {
 
 /// Tells these views from those of another version.
 pub(super) fn fingerprint() -> String {
-    Digest::of(statements().as_bytes()).to_string()
+    let own = provider::made("{schema}", "{provider}");
+    Digest::of(format!("{}{own}", statements()).as_bytes()).to_string()
 }
 
 #[cfg(test)]

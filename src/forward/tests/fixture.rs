@@ -315,6 +315,13 @@ pub(in crate::forward) fn settings_of(server: &Server, database: &str, user: &st
     }
 }
 
+/// The queries that docs/warehouse.md shows: those of figures, and those for support.
+pub(in crate::forward) fn example_queries() -> [Vec<&'static str>; 2] {
+    let page = include_str!("../../../docs/warehouse.md").split("## Queries to begin with").nth(1).unwrap();
+    let (figures, support) = page.split_once("### For support").unwrap();
+    [figures, support].map(|part| part.split("```sql").skip(1).map(|query| query.split("```").next().unwrap().trim()).collect())
+}
+
 pub(in crate::forward) fn dump(connection: &Connection) -> Vec<String> {
     let tables = rows(connection, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
     let content = |table: &String| rows(connection, &format!("SELECT '{table}', * FROM {table}"));

@@ -11,6 +11,7 @@
 )]
 
 mod common;
+#[allow(dead_code, reason = "the server's other troubles are for tests/postgres.rs")]
 #[path = "common/postgres.rs"]
 mod server;
 

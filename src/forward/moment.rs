@@ -1,6 +1,6 @@
 //! The warehouse at one moment, for a backup.
 
-use super::{ForwardError, Settings, sqlite};
+use super::{ForwardError, Settings, lake, sqlite};
 use crate::feed::DeliveryId;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,13 @@ pub struct WarehouseMoment {
 }
 
 impl WarehouseMoment {
-    /// The file that holds a warehouse; `None` where it is on a server, whose backups are its own.
+    /// The file that holds a warehouse, or a lake's index; `None` where it is on a server, whose backups are its own.
     #[must_use]
     pub fn file(settings: &Settings, state_dir: &Path) -> Option<PathBuf> {
         match settings {
             Settings::Sqlite { path } => Some(state_dir.join(path)),
             Settings::Postgres(_) => None,
+            Settings::Lake(_) => Some(state_dir.join(lake::INDEX)),
         }
     }
 

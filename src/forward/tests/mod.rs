@@ -18,6 +18,13 @@ macro_rules! on_each_kind {
                 super::$case(crate::forward::tests::fixture::Kind::Sqlite).await;
             })+
         }
+        #[cfg(feature = "lake")]
+        mod on_a_lake {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::forward::tests::fixture::Kind::Lake).await;
+            })+
+        }
         mod on_postgres {
             $(#[tokio::test]
             async fn $case() {

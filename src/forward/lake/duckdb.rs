@@ -7,19 +7,33 @@ use super::tables::{CENSUS, Column, FACTS, Kind, REFERENCE, SNAPSHOT, SUMS, Tabl
 const HEAD: &str = include_str!("duckdb.sql");
 const VIEWS: &str = include_str!("../views.sql");
 
-/// Views of what is not in a lake: deliveries, findings, and how slots were filled.
-const LEFT_OUT: [&str; 3] = ["v_feed_health", "v_feed_grid", "v_quality_28d"];
+/// What depends on a ward's key.
+macro_rules! of_the_ward {
+    () => {
+        "w.site_code, w.ward_code, w.alias, w.name, w.ward_type, w.ward_class, w.bed_group, w.bed_sex, w.registered_beds"
+    };
+}
 
-/// SQLite's phrases, and DuckDB's. A stroke between whole numbers leaves no fraction there, and two are needed here.
-const PHRASES: [(&str, &str); 9] = [
+/// Views of what is not in a lake: deliveries, findings, and how slots were filled.
+pub(super) const LEFT_OUT: [&str; 3] = ["v_feed_health", "v_feed_grid", "v_quality_28d"];
+
+/// SQLite's phrases, and DuckDB's. There one stroke between whole numbers keeps the fraction and two do not, "at" is no name, and what
+/// depends on a key is grouped by too.
+const PHRASES: [(&str, &str); 15] = [
     ("strftime('%Y-%m-%dT%H:%M:%SZ', 'now')", "date_trunc('second', now())"),
     ("strftime('%Y-%m-%dT%H:%M:%SZ', v_clock.now_utc, '-28 days')", "v_clock.now_utc - INTERVAL 28 DAYS"),
-    ("strftime('%Y-%m-%dT%H:%M:%SZ', slots.at, 'unixepoch')", "to_timestamp(slots.at)"),
+    ("strftime('%Y-%m-%dT%H:%M:%SZ', slots.at, 'unixepoch')", "to_timestamp(slots.moment)"),
+    ("<= slots.at)", "<= slots.moment)"),
+    ("slots (at)", "slots (moment)"),
+    ("SELECT at - 900 FROM slots WHERE at >", "SELECT moment - 900 FROM slots WHERE moment >"),
     ("unixepoch(", "lake_seconds("),
     ("age_s / 60", "age_s // 60"),
     (" / 900 * 900", " // 900 * 900"),
     (") / 86400", ") // 86400"),
     (" + 2) / 5 * 5", " + 2) // 5 * 5"),
+    ("state, w.ward_key;", concat!("state, w.ward_key, ", of_the_ward!(), ";")),
+    ("d.local_time, w.ward_key;", concat!("d.local_time, w.ward_key, ", of_the_ward!(), ";")),
+    ("c.provider_code, w.ward_key, n.name", concat!("c.provider_code, w.ward_key, ", of_the_ward!(), ", n.name")),
     ("CREATE VIEW", "CREATE OR REPLACE TEMP VIEW"),
 ];
 

@@ -14,4 +14,4 @@ SET VARIABLE lake_manifests = (SELECT list(file) FROM
 
 -- "Now" is the machine's clock; one row here stops it: INSERT INTO clock_override VALUES ('2018-12-03T10:10:00Z');
 CREATE TEMP TABLE IF NOT EXISTS clock_override (now_utc TIMESTAMPTZ);
-CREATE OR REPLACE TEMP MACRO lake_seconds(at) AS CAST(epoch(at) AS BIGINT);
+CREATE OR REPLACE TEMP MACRO lake_seconds(moment) AS CAST(epoch(moment) AS BIGINT);

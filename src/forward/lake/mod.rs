@@ -32,6 +32,10 @@ mod store;
 mod tables;
 
 #[cfg(all(test, feature = "lake"))]
+mod bucket_tests;
+#[cfg(all(test, feature = "lake"))]
+mod duckdb_tests;
+#[cfg(all(test, feature = "lake"))]
 mod tests;
 
 pub use settings::{LakeAddress, LakeBucket, LakeSettings};

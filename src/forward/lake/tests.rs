@@ -53,20 +53,20 @@ async fn open(state: &Path, store: Box<dyn Store>) -> Warehouse {
 
 /// A lake as a reader finds it: every part's newest manifest without its number, after each object was found as it is named.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    parts: BTreeMap<String, Value>,
+pub(super) struct Seen {
+    pub(super) parts: BTreeMap<String, Value>,
     /// The files of facts that no manifest names.
-    unnamed: BTreeSet<String>,
-    snapshots: BTreeSet<String>,
+    pub(super) unnamed: BTreeSet<String>,
+    pub(super) snapshots: BTreeSet<String>,
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// Reads the lake, which must make sense whenever it is read.
-fn seen(lake: &Path) -> Seen {
+pub(super) fn seen(lake: &Path) -> Seen {
     let mut newest: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for file in files(&lake.join("manifest")) {
         let newest = newest.entry(file.parent().unwrap().to_owned()).or_default();

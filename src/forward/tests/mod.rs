@@ -4,7 +4,7 @@
 
 pub(super) mod fixture;
 
-mod alike;
+pub(super) mod alike;
 mod disposal;
 mod loading;
 mod views;

@@ -175,13 +175,11 @@ async fn trouble_is_told_in_plain_words_and_waited_for() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = |port: u16| Some(format!("http://127.0.0.1:{port}"));
-    let elsewhere = LakeAddress::parse("parquet:s3://elsewhere/lake").unwrap();
     let rows = [
         (LakeBucket { secret: file("wrong", "Geheim", 0o600), ..good.clone() }, "does not accept the secret"),
         (LakeBucket { secret: file("open", SECRET, 0o604), ..good.clone() }, "everybody on this machine"),
         (LakeBucket { secret: file("empty", "", 0o600), ..good.clone() }, "there is no password in"),
         (LakeBucket { access_key_id: "who".to_owned(), ..good.clone() }, "access key"),
-        (LakeBucket { address: elsewhere, ..good.clone() }, "no such bucket"),
         (LakeBucket { endpoint: at(nobody), ..good.clone() }, "refused"),
         (LakeBucket { endpoint: at(silent.local_addr().unwrap().port()), ..good.clone() }, "timeout"),
         (LakeBucket { ca_file: Some(folder.path().join("no such file")), ..good.clone() }, "reading the authorities"),
@@ -197,10 +195,31 @@ async fn trouble_is_told_in_plain_words_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_store_that_writes_over_what_it_was_asked_to_leave_is_not_used() {
-    // It says yes to everything.
+async fn what_a_server_answers_is_told_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [
+        ("404 Not Found", "NoSuchBucket", "no such bucket"),
+        ("403 Forbidden", "RequestTimeTooSkewed", "the clocks of this machine"),
+        ("403 Forbidden", "Else", "may not do this"),
+        ("409 Conflict", "ConditionalRequestConflict", "somebody else is writing"),
+        ("301 Moved Permanently", "PermanentRedirect", "another region"),
+        ("501 Not Implemented", "NotImplemented", "If-None-Match"),
+        ("503 Slow Down", "SlowDown", "fewer requests"),
+        ("507 Insufficient Storage", "XMinioStorageFull", "disk is full"),
+        ("500 Internal Server Error", "", "in trouble (500)"),
+    ];
+    for (status, code, expected) in rows {
+        let (kind, told) = told(settings(folder.path(), answering(status, &format!("<Error><Code>{code}</Code></Error>")))).await;
+        assert_eq!(kind, ForwardErrorKind::Unavailable, "{told}");
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+}
+
+/// The port of a server that gives one answer to everything.
+fn answering(status: &str, body: &str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -213,11 +232,16 @@ async fn a_store_that_writes_over_what_it_was_asked_to_leave_is_not_used() {
                     Ok(read) => length += read,
                 }
             }
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok();
+            stream.write_all(answer.as_bytes()).ok();
         }
     });
+    port
+}
+
+#[tokio::test]
+async fn a_store_that_writes_over_what_it_was_asked_to_leave_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
-    let (kind, told) = told(settings(folder.path(), port)).await;
+    let (kind, told) = told(settings(folder.path(), answering("200 OK", ""))).await;
     assert_eq!(kind, ForwardErrorKind::Unusable, "{told}");
     assert!(told.contains("writes over objects"), "{told}");
 }

@@ -10,7 +10,7 @@ const VIEWS: &str = include_str!("../views.sql");
 /// What depends on a ward's key.
 macro_rules! of_the_ward {
     () => {
-        "w.site_code, w.ward_code, w.alias, w.name, w.ward_type, w.ward_class, w.bed_group, w.bed_sex, w.registered_beds"
+        "w.site_code, w.ward_code, w.alias, w.name, w.ward_type, w.ward_class, w.bed_group, w.bed_sex, w.min_age, w.max_age, w.registered_beds, w.state"
     };
 }
 

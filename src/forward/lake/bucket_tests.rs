@@ -35,7 +35,7 @@ impl Server {
 
     fn start_again(&mut self) {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools/s3/bin/s3s-fs");
-        assert!(program.exists(), "{} is made by tests/run", program.display());
+        assert!(program.try_exists().unwrap(), "{} is made by tests/run", program.display());
         // However this thread ends, so does the server.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
@@ -191,7 +191,7 @@ async fn trouble_is_told_in_plain_words_and_waited_for() {
         assert!(told.contains(expected), "{expected}: {told}");
         assert!(begun.elapsed() < Duration::from_secs(30), "{told}");
     }
-    assert_eq!(files(&server.lake()), [PathBuf::new(); 0]);
+    assert!(files(&server.lake()).is_empty());
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ fn manifests() -> String {
         "CREATE OR REPLACE TEMP TABLE lake_manifest AS SELECT * FROM read_json(getvariable('lake_manifests'),
   maximum_object_size = 268435456, columns = {{format: 'BIGINT', part: 'VARCHAR', number: 'BIGINT',
   snapshots: 'STRUCT({snapshot})[]', census: 'STRUCT({})[]', objects: 'STRUCT({objects})[]'}});
-CREATE OR REPLACE TEMP TABLE lake_object AS SELECT o.* FROM (SELECT unnest(objects) AS o FROM lake_manifest);
+CREATE OR REPLACE TEMP TABLE lake_object AS SELECT day, o.*
+FROM (SELECT TRY_CAST(part AS DATE) AS day, unnest(objects) AS o FROM lake_manifest);
 CREATE OR REPLACE TEMP TABLE ingest_snapshot AS SELECT s.snapshot_id AS snapshot_key, {}
 FROM (SELECT unnest(snapshots) AS s FROM lake_manifest);
 CREATE OR REPLACE TEMP TABLE agg_org_slot AS SELECT s.snapshot_id AS snapshot_key, {}
@@ -104,7 +105,9 @@ fn typed<'c>(of: &str, columns: impl Iterator<Item = &'c Column>) -> String {
 fn objects_of(table: &Table) -> String {
     let name = table.name;
     format!(
-        "SET VARIABLE lake_{name} = (SELECT list(getvariable('lake') || '/' || name ORDER BY name) FROM lake_object WHERE \"table\" = '{name}');\n"
+        "SET VARIABLE lake_{name} = (SELECT list(getvariable('lake') || '/' || name ORDER BY name) FROM lake_object
+  WHERE \"table\" = '{name}'
+    AND (day IS NULL OR day > (SELECT max(day) FROM lake_object) - CAST(getvariable('lake_days') AS INTEGER)));\n"
     )
 }
 

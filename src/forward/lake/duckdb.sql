@@ -5,6 +5,8 @@
 -- The tables show one moment of the lake: read this file again to see a newer one. In place of the numbers of a database a snapshot_key is
 -- the snapshot's id and a ward_key says provider, site, ward and the first day that its description holds.
 
+-- Of so many days, up to the newest that is there, lines and sums by ward are read: the views look back over 28. Fewer are quicker.
+SET VARIABLE lake_days = coalesce(getvariable('lake_days'), 35);
 SET VARIABLE lake = coalesce(getvariable('lake'), '.');
 SET TimeZone = 'UTC';
 

@@ -31,11 +31,14 @@ mod store;
 #[cfg(feature = "lake")]
 mod tables;
 
-#[cfg(all(test, feature = "lake"))]
+#[cfg(feature = "lake")]
+#[cfg(test)]
 mod bucket_tests;
-#[cfg(all(test, feature = "lake"))]
+#[cfg(feature = "lake")]
+#[cfg(test)]
 mod duckdb_tests;
-#[cfg(all(test, feature = "lake"))]
+#[cfg(feature = "lake")]
+#[cfg(test)]
 mod tests;
 
 pub use settings::{LakeAddress, LakeBucket, LakeSettings};
@@ -52,7 +55,6 @@ pub(super) const SNAPSHOTS: &str = "SELECT snapshot_id AS id, version FROM inges
 
 /// The lake that is to be beside an index.
 #[cfg(feature = "lake")]
-#[expect(clippy::unnecessary_wraps, reason = "a build without the feature has none")]
 pub(super) fn beside(settings: &LakeSettings) -> Result<Arc<dyn Beside>, ForwardError> {
     Ok(Arc::new(settle::Lake::new(settings)))
 }

@@ -127,19 +127,27 @@ const IMPURE: &[&str] = &[
 
 /// Words that only some files may use, with the reason.
 const ONLY_HERE: &[(&str, &[&str], &str)] = &[
-    ("Timestamp::now", &["service/clock.rs"], "time is an argument"),
+    (
+        "Timestamp::now",
+        &["service/clock.rs", "forward/lake/bucket.rs"],
+        "time is an argument (a request to S3 is signed with the time it is sent)",
+    ),
     ("SystemTime::now", &[], "time is an argument"),
     (
         "fs::rename",
-        &["intake/landing.rs", "quarantine/mod.rs", "service/backup/tree.rs"],
+        &["intake/landing.rs", "quarantine/mod.rs", "service/backup/tree.rs", "forward/lake/folder.rs"],
         "a rename is durable only with its folders synced",
     ),
-    ("rusqlite", &["ledger", "forward/sqlite", "forward/error.rs"], "SQL belongs to the ledger and the warehouse"),
+    ("rusqlite", &["ledger", "forward/sqlite", "forward/lake", "forward/error.rs"], "SQL belongs to the ledger and the warehouse"),
     ("tokio_postgres", &["forward/postgres"], "SQL belongs to the ledger and the warehouse"),
     ("rustls", &["forward/postgres/connect.rs"], "what is believed of a server is decided in one place"),
     ("russh", &["intake", "simulator/client.rs", "config"], "SSH belongs to the endpoint, the simulated client and key checking"),
     ("axum", &["health/web.rs", "alerts/channels.rs"], "pages are served in one place (and a test of the webhook serves one)"),
-    ("ureq", &["alerts/channels.rs", "config/main_file.rs"], "nothing else calls out (the settings only check a web address)"),
+    (
+        "ureq",
+        &["alerts/channels.rs", "config/main_file.rs", "forward/lake/bucket.rs"],
+        "nothing else calls out (the settings only check a web address)",
+    ),
     ("process::exit", &[], "destructors must run"),
 ];
 

@@ -148,7 +148,7 @@ fn several_problems_in_several_files_are_reported_at_once() {
 #[test]
 fn the_commented_main_file_shows_a_warehouse_on_a_server_that_would_be_taken() {
     let shown = std::fs::read_to_string(repository().join("config/bedfeed.toml")).unwrap();
-    let section = shown.split("# [warehouse]").nth(1).unwrap().split("# [web]").next().unwrap();
+    let section = shown.split("# [warehouse]").nth(1).unwrap().split("# A lake").next().unwrap();
     let keys: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
     let text = format!("state_dir = \"s\"\n[warehouse]\n{}", keys.join("\n"));
     let dir = folder(&[("bedfeed.toml", &text), ("providers/RM1.toml", PROVIDER)]);
@@ -161,6 +161,33 @@ fn the_commented_main_file_shows_a_warehouse_on_a_server_that_would_be_taken() {
     };
     assert_eq!(settings.warehouse, forward::Settings::Postgres(expected));
     assert_eq!(keys.len(), 5, "one of each");
+}
+
+#[cfg(feature = "lake")]
+#[test]
+fn the_commented_main_file_shows_a_lake_that_would_be_taken() {
+    let shown = std::fs::read_to_string(repository().join("config/bedfeed.toml")).unwrap();
+    let section = shown.split("# A lake").nth(1).unwrap().split("# [web]").next().unwrap();
+    let keys: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("#    ")).collect();
+    assert_eq!(keys.len(), 6, "one of each, and the folder's url");
+    let taken = |keys: &[&str]| {
+        let text = format!("state_dir = \"s\"\n[warehouse]\n{}", keys.join("\n"));
+        let dir = folder(&[("bedfeed.toml", &text), ("providers/RM1.toml", PROVIDER)]);
+        let settings = load(&dir.path().join("bedfeed.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+        (settings.warehouse, dir.path().join("lake.secret"))
+    };
+    let (in_a_folder, _) = taken(&keys[..1]);
+    assert_eq!(in_a_folder, forward::Settings::Lake { place: forward::LakeSettings::Folder("/srv/lake".into()), index: "lake.db".into() });
+    let (in_a_bucket, secret) = taken(&keys[1..]);
+    let bucket = forward::LakeBucket {
+        address: forward::LakeAddress { bucket: "beds".to_owned(), prefix: "lake".to_owned() },
+        endpoint: Some("https://minio.example:9000".to_owned()),
+        region: "us-east-1".to_owned(),
+        access_key_id: "bedfeed".to_owned(),
+        secret: forward::Secret::File(secret),
+        ca_file: None,
+    };
+    assert_eq!(in_a_bucket, forward::Settings::Lake { place: forward::LakeSettings::Bucket(bucket), index: "lake.db".into() });
 }
 
 #[test]
@@ -204,9 +231,25 @@ fn a_bad_main_file_is_reported_by_line_and_key() {
         "[warehouse]\nurl = \"postgres://u@db/beds\"\npassword_file = \"x\"\npassword_credential = \"y\"",
         "2: warehouse: password_file and password_credential cannot both be given",
     );
-    check("[warehouse]\nca_file = \"x\"", "3: warehouse.ca_file: is only for a url that starts with postgres://");
+    check("[warehouse]\nca_file = \"x\"", "3: warehouse.ca_file: is only for a url that starts with postgres:// or parquet:s3://");
     check("[warehouse]\nurl = \"sqlite:x\"\ntls = \"off\"", "4: warehouse.tls: is only for a url that starts with postgres://");
-    check("[warehouse]\nurl = \"parquet:file:///x\"", "3: warehouse.url: a parquet warehouse is not in this build");
+    if cfg!(feature = "lake") {
+        check("[warehouse]\nurl = \"parquet:file://x\"", "3: warehouse.url: must be \"parquet:file://\" and a folder's whole path");
+        check("[warehouse]\nurl = \"parquet:gs://x\"", "3: warehouse.url: must be \"parquet:file:///FOLDER\" or");
+        check("[warehouse]\nurl = \"parquet:s3://beds/lake\"", "2: warehouse: a bucket needs access_key_id, and secret_file");
+        let bucket = "[warehouse]\nurl = \"parquet:s3://beds/lake\"\naccess_key_id = \"k\"\nsecret_credential = \"s\"\n";
+        check(&format!("{bucket}secret = \"Geheim\""), "6: warehouse.secret: unknown key");
+        check(&format!("{bucket}tls = \"off\""), "6: warehouse.tls: is only for a url that starts with postgres://");
+        check(&format!("{bucket}endpoint = \"http://minio.example\""), "6: warehouse.endpoint: may start with http:// only for");
+        check(&format!("{bucket}region = \"a b\""), "6: warehouse.region: must be a word");
+        check(&format!("{bucket}secret_file = \"s\""), "2: warehouse: secret_file and secret_credential cannot both be given");
+        check(
+            "[warehouse]\nurl = \"parquet:file:///x\"\nregion = \"x\"",
+            "4: warehouse.region: is only for a url that starts with parquet:s3://",
+        );
+    } else {
+        check("[warehouse]\nurl = \"parquet:file:///x\"", "3: warehouse.url: a lake is not in this build");
+    }
     check("[warehouse]\nurl = \"sqlite:\"", "3: warehouse.url: must be \"sqlite:\" and a file name");
     check("[sftp]\nidle_timeout = \"1s\"", "3: sftp.idle_timeout: must be 10s to 24h");
     check("[sftp]\nidle_timeout = \"10\"", "3: sftp.idle_timeout: \"10\" is not a duration");

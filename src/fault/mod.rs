@@ -7,6 +7,7 @@
 //!   socket, a file in a backup that has no name yet. A kill there is one before or after the step beside it;
 //! - modes of files: each start sets them again; what must be nobody else's is made so;
 //! - SQLite's write-ahead logs being folded in, where nothing was deleted: the next start does it;
+//! - objects of a lake, which may be on another machine: its own tests stop it at each (`src/forward/lake/tests.rs`);
 //! - files that a person asks a command for (`audit export`, `audit checkpoint`, `quarantine show`, `sample`, the demo's folder): the
 //!   command says whether it ended, and is asked again.
 //!

@@ -7,10 +7,12 @@ mod calendar;
 mod error;
 mod facts;
 mod figures;
+mod lake;
 mod moment;
 mod postgres;
 mod reading;
 mod rows;
+mod secret;
 mod sqlite;
 mod statements;
 mod wards;
@@ -23,8 +25,10 @@ pub use facts::{
     AgreementRow, Control, FeedFact, FileFact, Load, LoadOutcome, MappingRow, OldFigures, ProviderRow, ReferenceRows, SlotFact,
 };
 pub use figures::{FeedHealth, Figures, ProviderFigures, SystemFigures, SystemNow, WardFigures};
+pub use lake::{LakeAddress, LakeBucket, LakeSettings};
 pub use moment::WarehouseMoment;
 pub use postgres::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
+pub use secret::Secret;
 
 use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
 use facts::snapshot_id;
@@ -43,6 +47,13 @@ pub enum Settings {
     },
     /// `postgres://USER@HOST:PORT/DATABASE`: a database on a server.
     Postgres(PostgresSettings),
+    /// `parquet:…`: objects in a folder or a bucket, in a build with the feature `lake`.
+    Lake {
+        /// Where the objects are.
+        place: LakeSettings,
+        /// The index's file; relative to the state folder.
+        index: PathBuf,
+    },
 }
 
 /// A handle on the warehouse for writing and reading; clones share one writer.
@@ -80,8 +91,12 @@ impl Warehouse {
     /// Where it was made by a newer bedfeed or is not a warehouse.
     pub async fn open(settings: &Settings, state_dir: &Path) -> Result<Self, ForwardError> {
         match settings {
-            Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path)).await?) }),
+            Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path), None).await?) }),
             Settings::Postgres(settings) => Ok(Self { backend: Backend::Postgres(postgres::Writer::open(settings.clone()).await?) }),
+            Settings::Lake { place, index } => {
+                let beside = lake::beside(place)?;
+                Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(index), Some(beside)).await?) })
+            }
         }
     }
 
@@ -92,13 +107,13 @@ impl Warehouse {
     pub async fn migrate(settings: &Settings, state_dir: &Path) -> Result<(), ForwardError> {
         let settings = match settings {
             Settings::Postgres(settings) => Settings::Postgres(PostgresSettings { migrate: Migrate::AtStart, ..settings.clone() }),
-            Settings::Sqlite { .. } => settings.clone(),
+            Settings::Sqlite { .. } | Settings::Lake { .. } => settings.clone(),
         };
         let warehouse = Self::open(&settings, state_dir).await?;
         // One that is away is opened by the first question, or says why it cannot be.
         let nothing = String::new();
         let asked = match &warehouse.backend {
-            Backend::Sqlite(writer) => writer.is_loaded(nothing).await,
+            Backend::Sqlite(writer) => writer.settle().await.map(|()| false),
             Backend::Postgres(writer) => writer.is_loaded(nothing).await,
         };
         warehouse.close().await;
@@ -241,7 +256,12 @@ impl WarehouseReader {
     #[must_use]
     pub fn new(settings: &Settings, state_dir: &Path) -> Self {
         match settings {
-            Settings::Sqlite { path } => Self { backend: ReadBackend::Sqlite(sqlite::Reader::new(state_dir.join(path))) },
+            Settings::Sqlite { path } => {
+                Self { backend: ReadBackend::Sqlite(sqlite::Reader::new(state_dir.join(path), statements::SNAPSHOTS)) }
+            }
+            Settings::Lake { index, .. } => {
+                Self { backend: ReadBackend::Sqlite(sqlite::Reader::new(state_dir.join(index), lake::SNAPSHOTS)) }
+            }
             Settings::Postgres(settings) => Self { backend: ReadBackend::Postgres(postgres::Reader::new(Arc::new(settings.clone()))) },
         }
     }

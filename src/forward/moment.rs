@@ -12,12 +12,13 @@ pub struct WarehouseMoment {
 }
 
 impl WarehouseMoment {
-    /// The file that holds a warehouse; `None` where it is on a server, whose backups are its own.
+    /// The file that holds a warehouse, or a lake's index; `None` where it is on a server, whose backups are its own.
     #[must_use]
     pub fn file(settings: &Settings, state_dir: &Path) -> Option<PathBuf> {
         match settings {
             Settings::Sqlite { path } => Some(state_dir.join(path)),
             Settings::Postgres(_) => None,
+            Settings::Lake { index, .. } => Some(state_dir.join(index)),
         }
     }
 

@@ -1,19 +1,16 @@
 //! One connection: how it is protected, how we say who we are, and what every session is told at first.
 //!
-//! Owns the password from its file to the server. Refuses one that everybody can read, an unencrypted way to another machine, and
-//! a server that does not sync what it commits.
+//! Refuses an unencrypted way to another machine, and a server that does not sync what it commits.
 
-use super::super::{ForwardError, ForwardErrorKind};
-use super::settings::{PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
+use super::super::{ForwardError, ForwardErrorKind, secret};
+use super::settings::{PostgresHost, PostgresSettings, PostgresTls};
 use super::trouble::{in_words, sql};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -28,8 +25,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection may give no sign before it counts as gone; well below the patience of whoever waits for an answer.
 const SILENCE: Duration = Duration::from_secs(15);
-/// Longest file of a password or of certificates, in bytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// What a session that writes is told: how long it waits for a lock and for a statement, and what a commit means here. A server
 /// whose own default promises more than `on` keeps it. Its statements are always the same: they are planned once, for any key. Planned
@@ -234,37 +229,10 @@ fn config(settings: &PostgresSettings, doing: &str) -> Result<Config, ForwardErr
     config.port(address.port).user(&address.user).dbname(&address.database).application_name("bedfeed");
     config.connect_timeout(CONNECT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
     config.ssl_mode(if settings.tls == PostgresTls::Off { SslMode::Disable } else { SslMode::Require });
-    if let Some(path) = password_file(&settings.password, doing)? {
-        config.password(password(&path, doing)?);
+    if let Some(password) = secret::read(&settings.password, doing)? {
+        config.password(password);
     }
     Ok(config)
-}
-
-fn password_file(password: &PostgresPassword, doing: &str) -> Result<Option<PathBuf>, ForwardError> {
-    match password {
-        PostgresPassword::None => Ok(None),
-        PostgresPassword::File(path) => Ok(Some(path.clone())),
-        PostgresPassword::Credential(name) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
-            Some(folder) => Ok(Some(Path::new(&folder).join(name))),
-            None => {
-                let why = format!("{doing}: there are no systemd credentials here (CREDENTIALS_DIRECTORY is not set)");
-                Err(ForwardError::new(ForwardErrorKind::Unavailable, why))
-            }
-        },
-    }
-}
-
-/// Reads a password: the file's first line.
-fn password(path: &Path, doing: &str) -> Result<String, ForwardError> {
-    let bytes = read(path, &format!("{doing}: reading the password in {}", path.display()), true)?;
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    match text.lines().next().filter(|line| !line.is_empty()) {
-        Some(line) => Ok(line.to_owned()),
-        None => {
-            let why = format!("{doing}: there is no password in {}", path.display());
-            Err(ForwardError::new(ForwardErrorKind::Unavailable, why))
-        }
-    }
 }
 
 /// Which certificates are believed: those that the file's authorities vouch for, or the system's.
@@ -273,7 +241,7 @@ fn client_config(ca_file: Option<&Path>, doing: &str) -> Result<ClientConfig, Fo
     match ca_file {
         Some(path) => {
             let doing = format!("{doing}: reading the authorities in {}", path.display());
-            for certificate in CertificateDer::pem_slice_iter(&read(path, &doing, false)?) {
+            for certificate in CertificateDer::pem_slice_iter(&secret::read_file(path, &doing, false)?) {
                 let certificate = certificate.map_err(|error| ForwardError::unavailable(doing.as_str(), error))?;
                 roots.add(certificate).map_err(|error| ForwardError::unavailable(doing.as_str(), error))?;
             }
@@ -287,16 +255,4 @@ fn client_config(ca_file: Option<&Path>, doing: &str) -> Result<ClientConfig, Fo
         .with_safe_default_protocol_versions()
         .map_err(|error| ForwardError::unavailable(format!("{doing}: preparing encryption"), error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn read(path: &Path, doing: &str, secret: bool) -> Result<Vec<u8>, ForwardError> {
-    let failed = |error| ForwardError::unavailable(doing, error);
-    let file = std::fs::File::open(path).map_err(failed)?;
-    if secret && file.metadata().map_err(failed)?.mode() & 0o007 != 0 {
-        let why = format!("{doing}: everybody on this machine can get at it; take their rights away (chmod o= FILE)");
-        return Err(ForwardError::new(ForwardErrorKind::Unavailable, why));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns reading the address. Refuses a password in it: settings files are copied, mailed and printed.
 
+use super::super::secret::Secret;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -43,16 +44,8 @@ pub enum PostgresHost {
     Socket(PathBuf),
 }
 
-/// Where a password is. It is read anew for each connection, so that a changed one needs no restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PostgresPassword {
-    /// The server asks for none.
-    None,
-    /// In a file that nobody else can read.
-    File(PathBuf),
-    /// A systemd credential of this name.
-    Credential(String),
-}
+/// Where the password is.
+pub type PostgresPassword = Secret;
 
 /// How a connection is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ async fn open(settings: &PostgresSettings) -> Result<Warehouse, crate::forward::
 fn settings(world: &World) -> PostgresSettings {
     match &world.settings {
         Settings::Postgres(settings) => settings.clone(),
-        Settings::Sqlite { .. } => panic!("a world on the server"),
+        Settings::Sqlite { .. } | Settings::Lake { .. } => panic!("a world on the server"),
     }
 }
 

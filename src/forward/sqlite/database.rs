@@ -97,7 +97,7 @@ pub(super) fn override_clock(connection: &Connection, now: Option<String>) -> ru
 
 /// Sorts an error of SQLite by whether trying again can help: only what is said about the values themselves is final. A
 /// table that is gone, a disk that is full or a file that cannot be read is the warehouse's trouble, and will be mended.
-pub(super) fn sql(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> ForwardError {
+pub(in super::super) fn sql(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> ForwardError {
     move |error| {
         let kind = match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => ForwardErrorKind::Refused,

@@ -1,7 +1,7 @@
 //! The embedded warehouse: one SQLite file, one writing thread, any number of readers.
 //!
 //! Owns the thread that holds the only writing connection. A write waits in a bounded queue, so a slow disk slows its
-//! callers down instead of filling memory.
+//! callers down instead of filling memory. Another kind of warehouse may keep more beside the file ([`Beside`]).
 
 mod control;
 mod database;
@@ -18,9 +18,12 @@ mod disposal_tests;
 #[cfg(test)]
 mod load_tests;
 
+#[cfg(feature = "lake")]
+pub(super) use database::sql as trouble;
 pub(super) use moment::Moment;
 pub(super) use read::Reader;
 
+use super::statements::SNAPSHOTS;
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
 use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use database::{sql, utc};
@@ -29,6 +32,7 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,11 +42,35 @@ const QUEUE: usize = 16;
 /// How long an answer is waited for. What was asked for may still be done: who asks again is told so.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a warehouse of another kind keeps beside its file, and brings up to date before a write counts as done.
+pub(super) trait Beside: Send + Sync {
+    /// Makes its own tables in the file where they are missing.
+    fn prepare(&self, connection: &mut Connection) -> Result<(), ForwardError>;
+    /// Brings up to date what is due. The outer error is about the file, the inner one about what is beside it.
+    fn settle(&self, connection: &mut Connection, due: Due) -> Result<Result<(), ForwardError>, ForwardError>;
+    /// Whether a snapshot is there too.
+    fn holds(&self, connection: &Connection, snapshot_id: &str) -> rusqlite::Result<bool>;
+    /// Lists the snapshots that are there too, as the statement of the file alone does.
+    fn snapshots(&self) -> &'static str;
+}
+
+/// What a write is not done without; whatever else waits is brought up to date as far as time allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The reference data.
+    Reference,
+    /// That and the day of a slot.
+    Slot(Slot),
+    /// All that waits.
+    All,
+}
+
 /// A handle on the writing thread.
 #[derive(Clone)]
 pub(super) struct Writer {
     path: PathBuf,
     orders: mpsc::Sender<Order>,
+    snapshots: &'static str,
 }
 
 enum Order {
@@ -56,6 +84,7 @@ struct Keeper {
     connection: Option<Connection>,
     /// Set at each opening: the warehouse may have been away, or restored from a backup, since they were last set.
     reference: Option<ReferenceRows>,
+    beside: Option<Arc<dyn Beside>>,
 }
 
 impl Keeper {
@@ -71,10 +100,21 @@ impl Keeper {
         result
     }
 
+    /// Brings up to date what is kept beside the file. What goes wrong there is not the connection's fault.
+    fn settle(&mut self, due: Due) -> Result<(), ForwardError> {
+        match self.beside.clone() {
+            Some(beside) => self.with(|connection| beside.settle(connection, due))?,
+            None => Ok(()),
+        }
+    }
+
     /// Opens the database, brings its tables and views up to date, and sets the reference data, where there are any yet.
     fn open(&self) -> Result<Connection, ForwardError> {
         let mut connection = database::open_for_writing(&self.path)?;
         database::prepare(&mut connection)?;
+        if let Some(beside) = &self.beside {
+            beside.prepare(&mut connection)?;
+        }
         if let Some(rows) = &self.reference {
             reference::set(&mut connection, rows)?;
         }
@@ -89,14 +129,15 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) async fn open(path: PathBuf) -> Result<Self, ForwardError> {
+    pub(super) async fn open(path: PathBuf, beside: Option<Arc<dyn Beside>>) -> Result<Self, ForwardError> {
         let (orders, queue) = mpsc::channel(QUEUE);
-        let mut keeper = Keeper { path: path.clone(), connection: None, reference: None };
+        let snapshots = beside.as_ref().map_or(SNAPSHOTS, |beside| beside.snapshots());
+        let mut keeper = Keeper { path: path.clone(), connection: None, reference: None, beside };
         std::thread::Builder::new()
             .name("warehouse".to_owned())
             .spawn(move || keep(&mut keeper, queue))
             .map_err(|error| ForwardError::unavailable("starting the warehouse's thread", error))?;
-        let writer = Self { path, orders };
+        let writer = Self { path, orders, snapshots };
         match writer.write("opening", |_| Ok(())).await {
             Err(error) if error.kind() == ForwardErrorKind::Unavailable => {
                 tracing::error!(error = error_chain(&error), "the warehouse is not available; deliveries wait in the ledger until it is");
@@ -107,16 +148,23 @@ impl Writer {
     }
 
     pub(super) fn reader(&self) -> Reader {
-        Reader::new(self.path.clone())
+        Reader::new(self.path.clone(), self.snapshots)
     }
 
     pub(super) async fn load(&self, load: Load) -> Result<LoadOutcome, ForwardError> {
-        self.write("loading a snapshot", move |connection| load::load(connection, &load)).await
+        let due = Due::Slot(load.reference.slot);
+        self.settled("loading a snapshot", due, move |connection| load::load(connection, &load)).await
     }
 
     pub(super) async fn is_loaded(&self, snapshot_id: String) -> Result<bool, ForwardError> {
-        self.write("looking for a snapshot", move |connection| {
-            load::is_loaded(connection, &snapshot_id).map_err(sql(format!("looking whether {snapshot_id} is loaded")))
+        let doing = "looking for a snapshot";
+        self.order(doing, move |keeper| {
+            let beside = keeper.beside.clone();
+            keeper.with(|connection| {
+                let holds = |connection: &Connection| beside.as_ref().map_or(Ok(true), |beside| beside.holds(connection, &snapshot_id));
+                let found = load::is_loaded(connection, &snapshot_id).and_then(|found| Ok(found && holds(connection)?));
+                found.map_err(sql(format!("looking whether {snapshot_id} is loaded")))
+            })
         })
         .await
     }
@@ -133,11 +181,11 @@ impl Writer {
     }
 
     pub(super) async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
-        self.write("deleting old lines", move |connection| disposal::dispose_lines(connection, &leads)).await
+        self.settled("deleting old lines", Due::All, move |connection| disposal::dispose_lines(connection, &leads)).await
     }
 
     pub(super) async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
-        self.write("deleting old sums", move |connection| disposal::dispose_sums(connection, &leads)).await
+        self.settled("deleting old sums", Due::All, move |connection| disposal::dispose_sums(connection, &leads)).await
     }
 
     pub(super) async fn deliveries(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
@@ -146,16 +194,22 @@ impl Writer {
     }
 
     pub(super) async fn drop_deliveries(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
-        self.write("dropping deliveries", move |connection| disposal::drop_deliveries(connection, &leads)).await
+        self.settled("dropping deliveries", Due::All, move |connection| disposal::drop_deliveries(connection, &leads)).await
     }
 
     pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
         let doing = "setting reference data";
         self.order(doing, move |keeper| {
             keeper.reference = Some(rows.clone());
-            keeper.with(|connection| reference::set(connection, &rows))
+            keeper.with(|connection| reference::set(connection, &rows))?;
+            keeper.settle(Due::Reference)
         })
         .await
+    }
+
+    /// Makes tables and views where they are missing, and brings all up to date that is kept beside the file.
+    pub(super) async fn settle(&self) -> Result<(), ForwardError> {
+        self.settled("bringing the warehouse up to date", Due::All, |_| Ok(())).await
     }
 
     pub(super) async fn override_clock(&self, now: Option<Timestamp>) -> Result<(), ForwardError> {
@@ -176,6 +230,21 @@ impl Writer {
         if tokio::time::timeout(PATIENCE, close).await.is_err() {
             tracing::warn!("the warehouse did not finish in time; a load that was under way is looked for at the next start");
         }
+    }
+
+    /// A write that is done only when what is due beside the file is too.
+    async fn settled<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        due: Due,
+        work: impl FnOnce(&mut Connection) -> Result<T, ForwardError> + Send + 'static,
+    ) -> Result<T, ForwardError> {
+        self.order(doing, move |keeper| {
+            let done = keeper.with(work)?;
+            keeper.settle(due)?;
+            Ok(done)
+        })
+        .await
     }
 
     async fn write<T: Send + 'static>(

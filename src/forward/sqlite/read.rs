@@ -1,7 +1,7 @@
 //! Reading the warehouse back, through the views that analysts read.
 
 use super::super::reading::{self, Columns};
-use super::super::statements::{FEED_HEALTH, SNAPSHOTS, SYSTEM_NOW, WARDS_NOW};
+use super::super::statements::{FEED_HEALTH, SYSTEM_NOW, WARDS_NOW};
 use super::super::{FeedHealth, ForwardError, ForwardErrorKind, OldFigures, SystemNow, WardFigures};
 use super::database::{open_for_reading, sql};
 use super::disposal;
@@ -16,11 +16,13 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 pub(in super::super) struct Reader {
     path: PathBuf,
+    /// Lists the snapshots that count as loaded.
+    snapshots: &'static str,
 }
 
 impl Reader {
-    pub(in super::super) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(in super::super) fn new(path: PathBuf, snapshots: &'static str) -> Self {
+        Self { path, snapshots }
     }
 
     pub(in super::super) async fn system_now(&self) -> Result<SystemNow, ForwardError> {
@@ -36,8 +38,9 @@ impl Reader {
     }
 
     pub(in super::super) async fn snapshots(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
-        self.read("listing the loaded snapshots", |connection| {
-            connection.prepare(SNAPSHOTS)?.query_map([], |row| reading::snapshot(&Kept::of(row)?))?.collect()
+        let statement = self.snapshots;
+        self.read("listing the loaded snapshots", move |connection| {
+            connection.prepare(statement)?.query_map([], |row| reading::snapshot(&Kept::of(row)?))?.collect()
         })
         .await
     }

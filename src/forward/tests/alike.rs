@@ -79,7 +79,7 @@ fn sent(code: &str, at: &str, seed: u32) -> Snapshot {
 }
 
 /// Everything that comes on a day: most slots of each provider, some late, some corrected, some read again, some rejected.
-fn day() -> (Vec<Load>, Control) {
+pub(in crate::forward) fn day() -> (Vec<Load>, Control) {
     let (mut loads, mut control) = (Vec::new(), Control::default());
     let first = slot("2018-12-02T10:15Z");
     for number in 0..96_u32 {
@@ -122,7 +122,7 @@ fn day() -> (Vec<Load>, Control) {
 }
 
 /// Each view with those of its columns that are the same everywhere: the keys inside a database are not.
-fn views(world: &World) -> Vec<(String, String)> {
+pub(in crate::forward) fn views(world: &World) -> Vec<(String, String)> {
     let mut views: Vec<(String, Vec<String>)> = Vec::new();
     for column in columns(world).iter().filter(|column| column.starts_with("v_") && !column.ends_with(".snapshot_key")) {
         let (view, column) = column.split_once('.').unwrap();

@@ -178,6 +178,8 @@ pub(in crate::forward) fn reference() -> ReferenceRows {
 pub(in crate::forward) enum Kind {
     Sqlite,
     Postgres,
+    #[cfg(feature = "lake")]
+    Lake,
 }
 
 /// A warehouse in a folder or database of its own, with reference data and feeds.
@@ -193,8 +195,19 @@ impl World {
         let settings = match kind {
             Kind::Sqlite => Settings::Sqlite { path: "warehouse.db".into() },
             Kind::Postgres => Settings::Postgres(made(folder.path()).await),
+            #[cfg(feature = "lake")]
+            Kind::Lake => {
+                let lake = folder.path().join("lake");
+                std::fs::create_dir(&lake).unwrap();
+                Settings::Lake { place: crate::forward::LakeSettings::Folder(lake), index: "lake.db".into() }
+            }
         };
         let warehouse = Warehouse::open(&settings, folder.path()).await.unwrap();
+        Self::with(folder, settings, warehouse).await
+    }
+
+    /// A warehouse that is open, with reference data and feeds.
+    pub(in crate::forward) async fn with(folder: tempfile::TempDir, settings: Settings, warehouse: Warehouse) -> Self {
         warehouse.set_reference(reference()).await.unwrap();
         let feeds = reference().providers.into_iter().map(|row| FeedFact {
             provider: row.provider,
@@ -224,15 +237,16 @@ impl World {
         self.warehouse.load(load_of(snapshot, version)).await.unwrap()
     }
 
-    /// A connection of another program, to an embedded warehouse.
+    /// A connection of another program, to an embedded warehouse or a lake's index.
     pub(in crate::forward) fn connection(&self) -> Connection {
-        Connection::open(self.folder.path().join("warehouse.db")).unwrap()
+        let file = if matches!(self.settings, Settings::Lake { .. }) { "lake.db" } else { "warehouse.db" };
+        Connection::open(self.folder.path().join(file)).unwrap()
     }
 
     /// The database, where it is on the server.
     pub(in crate::forward) fn database(&self) -> Option<(&'static Server, &str)> {
         match &self.settings {
-            Settings::Sqlite { .. } => None,
+            Settings::Sqlite { .. } | Settings::Lake { .. } => None,
             Settings::Postgres(settings) => Some((server().unwrap(), &settings.address.database)),
         }
     }
@@ -323,7 +337,8 @@ pub(in crate::forward) fn example_queries() -> [Vec<&'static str>; 2] {
 }
 
 pub(in crate::forward) fn dump(connection: &Connection) -> Vec<String> {
-    let tables = rows(connection, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+    // What a lake notes beside them is its own affair.
+    let tables = rows(connection, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'lake_%' ORDER BY name");
     let content = |table: &String| rows(connection, &format!("SELECT '{table}', * FROM {table}"));
     tables.iter().flat_map(content).collect()
 }

@@ -4,7 +4,7 @@
 
 pub(super) mod fixture;
 
-mod alike;
+pub(super) mod alike;
 mod disposal;
 mod loading;
 mod views;
@@ -16,6 +16,13 @@ macro_rules! on_each_kind {
             $(#[tokio::test]
             async fn $case() {
                 super::$case(crate::forward::tests::fixture::Kind::Sqlite).await;
+            })+
+        }
+        #[cfg(feature = "lake")]
+        mod on_a_lake {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::forward::tests::fixture::Kind::Lake).await;
             })+
         }
         mod on_postgres {

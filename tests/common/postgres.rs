@@ -58,7 +58,7 @@ stop() { kill -QUIT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null ||
 start() {
   $as "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder/socket" -c listen_addresses=127.0.0.1 -c fsync=on -c ssl=on \
     -c ssl_cert_file="$folder/server.crt" -c ssl_key_file="$folder/server.key" -c max_connections=200 -c shared_buffers=32MB \
-    -c max_parallel_workers_per_gather=0 -c logging_collector=off >>"$folder/log" 2>&1 &
+    -c max_parallel_workers_per_gather=0 -c jit=off -c logging_collector=off >>"$folder/log" 2>&1 &
   server=$!
   until "$bin/pg_isready" -q -h "$folder/socket" -p "$port"; do
     kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }

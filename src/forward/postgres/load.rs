@@ -21,6 +21,7 @@ use crate::feed::{DeliveryId, ProviderCode, Slot, Version};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row};
@@ -40,9 +41,8 @@ pub(super) async fn load(connection: &mut Connection, load: &Load) -> Result<Loa
     agree(load, &doing)?;
     let mut work = connection.begin().await.map_err(sql(&*doing))?;
     let wards = match look(&mut work, load, &doing).await? {
-        Look::Same => return Ok(LoadOutcome::AlreadyLoaded),
-        Look::Other { newest } => return Ok(LoadOutcome::NumberTaken { newest }),
-        Look::Neither(wards) => wards,
+        ControlFlow::Break(outcome) => return Ok(outcome),
+        ControlFlow::Continue(wards) => wards,
     };
     let (key, wards) = write_facts(&mut work, load, wards, &doing).await?;
     let current = switch_current(&mut work, key, &doing).await?;
@@ -74,18 +74,9 @@ pub(super) fn day_of_keys(day: Date) -> i64 {
     number * KEYS_OF_A_DAY
 }
 
-/// What is there before a load.
-enum Look {
-    /// The snapshot itself.
-    Same,
-    /// Another one with its version's number; the highest that its slot has.
-    Other { newest: u32 },
-    /// Neither; the provider's wards.
-    Neither(Wards),
-}
-
-/// Takes the turn and asks all that a load has to know, in one go. The partitions of its day are there then, and its calendar.
-async fn look(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<Look, ForwardError> {
+/// Takes the turn and asks all that a load has to know, in one go: the provider's wards; or that there is nothing to load, and why. The
+/// partitions of its day are there then, and its calendar.
+async fn look(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<ControlFlow<LoadOutcome, Wards>, ForwardError> {
     let snapshot = load.verified.snapshot();
     let zone = calendar::london()?;
     let (provider, start) = (snapshot.provider.as_str(), snapshot.slot.start());
@@ -105,16 +96,16 @@ async fn look(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<Look, For
         .await;
     let [_, loaded, taken, known, _, groups, types, wards] = answers.map_err(sql(doing))?;
     if !loaded.is_empty() {
-        return Ok(Look::Same);
+        return Ok(ControlFlow::Break(LoadOutcome::AlreadyLoaded));
     }
     let newest = taken.first().map(|row| row.try_get::<_, i32>(0).map(i32::unsigned_abs)).transpose().map_err(sql(doing))?;
     if let Some(newest) = newest {
-        return Ok(Look::Other { newest });
+        return Ok(ControlFlow::Break(LoadOutcome::NumberTaken { newest }));
     }
     if known.is_empty() {
         ensure_day(work, snapshot.slot, &zone).await?;
     }
-    wards_in(&groups, &types, &wards).map(Look::Neither).map_err(sql(doing))
+    wards_in(&groups, &types, &wards).map(ControlFlow::Continue).map_err(sql(doing))
 }
 
 /// The day (UTC) whose partitions hold a slot's lines.

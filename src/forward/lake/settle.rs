@@ -242,11 +242,11 @@ impl Lake {
     /// Puts an object, or finds it there with the same bytes.
     fn put(&self, name: &str, bytes: &[u8], until: Until) -> Result<(), Stop> {
         match self.store.put_new(name, bytes, until)? {
-            Put::There(other) if other != bytes => Err(StoreError::refused(format!(
-                "{}: {name} is there already with other rows: somebody else has written it",
-                self.store.place()
-            ))
-            .into()),
+            // Nobody's snapshot is to blame: it waits, and whatever else belongs to its day.
+            Put::There(other) if other != bytes => {
+                let why = "is there already with other bytes: somebody else has written it; if nobody should have, delete it";
+                Err(StoreError::unusable(format!("{}: {name} {why}", self.store.place())).into())
+            }
             Put::There(_) | Put::Made => Ok(()),
         }
     }

@@ -68,11 +68,6 @@ impl StoreError {
         Self { kind: ForwardErrorKind::Unusable, words: words.into() }
     }
 
-    /// What was to be put contradicts what is there.
-    pub(super) fn refused(words: impl Into<String>) -> Self {
-        Self { kind: ForwardErrorKind::Refused, words: words.into() }
-    }
-
     /// As whoever asked the warehouse is told.
     pub(super) fn told(self, doing: &str) -> ForwardError {
         ForwardError::new(self.kind, doing).caused_by(self)

@@ -258,17 +258,23 @@ async fn another_index_is_refused_and_nothing_is_written_over() {
 }
 
 #[tokio::test]
-async fn a_name_that_has_other_bytes_is_refused() {
+async fn a_name_that_has_other_bytes_is_left_alone_and_waited_for() {
     let world = World::new(Kind::Lake).await;
     let load = load_of(small("RM1", TEN, 5), 1);
     let path = settings_of(&world).join(format!("fact_bed_line/day=2018-12-03/{}.parquet", load.reference.lead));
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, "somebody else's").unwrap();
     let told = world.warehouse.load(load.clone()).await.unwrap_err();
-    assert_eq!(told.kind(), ForwardErrorKind::Refused);
+    assert_eq!(told.kind(), ForwardErrorKind::Unusable, "no delivery is set aside for it");
+    assert!(crate::feed::error_chain(&told).contains("somebody else has written it"), "{}", crate::feed::error_chain(&told));
     assert_eq!(std::fs::read(&path).unwrap(), b"somebody else's");
     assert!(!world.warehouse.is_loaded(load.reference, false).await.unwrap());
     assert!(world.warehouse.reader().snapshots().await.unwrap().is_empty());
+    // Another day goes on meanwhile; and so does this one when the name is free.
+    world.load(small("RM1", "2018-12-02T10:00Z", 4), 1).await;
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(world.warehouse.load(load).await.unwrap(), LoadOutcome::AlreadyLoaded);
+    assert_eq!(seen(&settings_of(&world)).snapshots.len(), 2);
 }
 
 #[tokio::test]

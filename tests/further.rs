@@ -76,7 +76,11 @@ fn one_that_is_away_holds_back_nobody_and_has_everything_once_it_is_back() {
         ca.display()
     );
     let desk = format!("\n[[alerts.webhook]]\nname = \"desk\"\nurl = \"{}\"\n", webhook.url());
-    service.append("bedfeed.toml", &[SPARE, &council, &desk].concat());
+    let folder = service.dir().join("lake");
+    std::fs::create_dir(&folder).unwrap();
+    let lake = format!("\n[warehouse.also.lake]\nurl = \"parquet:file://{}\"\n", folder.display());
+    let lake = if cfg!(feature = "lake") { lake } else { String::new() };
+    service.append("bedfeed.toml", &[SPARE, &council, &lake, &desk].concat());
     service.start();
     let there = || server.psql(&database, "SELECT snapshot_id FROM ingest_snapshot ORDER BY 1");
     send(&service, 6, 1);
@@ -109,12 +113,22 @@ fn one_that_is_away_holds_back_nobody_and_has_everything_once_it_is_back() {
     send(&service, 0, 7);
     service.settled(7);
     server.start_again();
-    wait_until("it has caught up", || there().len() == 6);
+    wait_until("it has caught up", || there().len() == 6 && standing(&service, "council")["waiting"] == 0);
+    wait_until("so have the others", || {
+        let all = service.status()["daemon"]["endpoint"]["further_warehouses"].as_array().unwrap().clone();
+        all.iter().all(|one| one["compared"] == true && one["waiting"] == 0)
+    });
     wait_until("the end is told", || told() == 2);
     let fine = checked(&service);
     assert_eq!((&fine["fine"], &fine["further"]["council"]["snapshots"]), (&true.into(), &6.into()), "{fine}");
     let first: Vec<Value> = service.query(SNAPSHOTS);
     assert_eq!(spare(&service), first);
+    if !lake.is_empty() {
+        assert_eq!(fine["further"]["lake"]["snapshots"], 6, "{fine}");
+        let objects = service.sqlite("lake-lake.db", "SELECT count(*) AS written FROM lake_snapshot");
+        assert_eq!(objects[0]["written"], 6);
+        assert!(folder.join("manifest").is_dir());
+    }
     let ids: BTreeSet<String> = first.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(there().into_iter().collect::<BTreeSet<_>>(), ids);
     wait_until("control facts are published everywhere", || {

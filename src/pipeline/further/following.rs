@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// So many failures in a row are an outage: what the warehouse has is asked anew when it is over.
+const AWAY: u32 = 3;
 /// The pause after deleting did not work: an analyst's long look at the warehouse is over in the meantime. Loading goes on.
 const PAUSE_OF_TIDYING: SignedDuration = SignedDuration::from_mins(15);
 
@@ -188,14 +190,21 @@ impl Inner {
                 following.door.hold(snapshot.lead, self.clock.now());
                 return Ok(Some(waiting));
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                following.queue.push(waiting);
+                return Err(error);
+            }
         };
         let now = self.clock.now();
         match went {
             Went::Took(judged) => {
                 following.door.took(snapshot.lead, now);
-                following.answered();
                 following.left_out.remove(&snapshot.lead);
+                if following.failures >= AWAY {
+                    // It may have come back as it was at an earlier time.
+                    following.place = None;
+                }
+                following.answered();
                 if let Some(place) = &mut following.place {
                     place.there.insert((snapshot.lead, snapshot.version), judged);
                     place.newest.entry(waiting.provider).and_modify(|newest| *newest = snapshot.slot.max(*newest)).or_insert(snapshot.slot);

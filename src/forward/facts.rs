@@ -103,6 +103,18 @@ pub struct OldFigures {
     pub shown: bool,
 }
 
+impl Control {
+    /// The same facts in the same order, so many deliveries or slots at a time: recorded all at once, those of a long outage would take
+    /// longer than anybody waits for an answer, again and again.
+    pub(super) fn pieces(self, most: usize) -> Vec<Self> {
+        let Self { feeds, files, slots } = self;
+        let mut pieces = vec![Self { feeds, ..Self::default() }];
+        pieces.extend(files.chunks(most).map(|files| Self { files: files.to_vec(), ..Self::default() }));
+        pieces.extend(slots.chunks(most).map(|slots| Self { slots: slots.to_vec(), ..Self::default() }));
+        pieces
+    }
+}
+
 impl FileFact {
     /// A delivery in a stage, with what its assessment concluded.
     #[must_use]

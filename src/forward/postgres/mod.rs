@@ -44,6 +44,9 @@ use trouble::sql;
 /// Writes that may wait for the connection; more wait in their callers.
 const QUEUE: usize = 16;
 
+/// Most deliveries, or slots, that are recorded in one transaction: a fraction of what can be done while an answer is waited for.
+const PIECE: usize = 100;
+
 /// How long an answer is waited for, and how long a write may have the connection. What was asked for may still be done: who asks
 /// again is told so.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -137,8 +140,12 @@ impl Writer {
         self.write(doing, move |it| Box::pin(async move { load::current_lead(it, &provider, slot).await })).await
     }
 
+    /// Piece by piece; loads may come in between. After an error what was recorded stays, and recording it again changes nothing.
     pub(super) async fn publish(&self, facts: Control) -> Result<(), ForwardError> {
-        self.write("recording control facts", move |it| Box::pin(async move { control::publish(it, &facts).await })).await
+        for piece in facts.pieces(PIECE) {
+            self.write("recording control facts", move |it| Box::pin(async move { control::publish(it, &piece).await })).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {

@@ -50,7 +50,12 @@ impl Folder {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        fs::set_permissions(folder, Permissions::from_mode(rights & 0o7777))?;
+        let permit = |rights| fs::set_permissions(folder, Permissions::from_mode(rights));
+        match permit(rights & 0o7777) {
+            // Under systemd nobody may hand on a group (RestrictSUIDSGID=): then it is the daemon's own.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => permit(rights & 0o777)?,
+            permitted => permitted?,
+        }
         sync(above)
     }
 
@@ -153,14 +158,14 @@ mod tests {
     #[test]
     fn an_object_is_put_once_and_goes_for_good() {
         let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o2750)).unwrap();
         let store = Folder::new(dir.path().to_owned());
         let name = "fact_bed_line/day=2018-12-03/a.parquet";
         assert_eq!(store.put_new(name, b"one", soon()).unwrap(), Put::Made);
         assert_eq!(store.put_new(name, b"two", soon()).unwrap(), Put::There(b"one".to_vec()));
         let there = |path: &str| dir.path().join(path).try_exists().unwrap();
-        let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(name), mode("fact_bed_line/day=2018-12-03")), (0o640, 0o750), "as the lake's own folder");
+        let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(name), mode("fact_bed_line/day=2018-12-03")), (0o640, 0o2750), "as the lake's own folder");
         assert_eq!(fs::read_dir(dir.path().join(DRAFTS)).unwrap().count(), 0, "no draft is left");
         store.replace("reading.sql", b"one", soon()).unwrap();
         store.replace("reading.sql", b"two", soon()).unwrap();

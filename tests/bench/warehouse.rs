@@ -9,13 +9,14 @@
 //! another connection to the warehouse sees the snapshot.
 
 use bedfeed::config;
-use bedfeed::feed::{DeliveryId, Digest, FileName, ProviderCode, Report, Slot, SnapshotRef};
+use bedfeed::feed::{Clock as _, DeliveryId, Digest, FileName, ProviderCode, Report, Slot, SnapshotRef};
 use bedfeed::forward::{
     FileFact, Load, LoadOutcome, Migrate, PostgresAddress, PostgresPassword, PostgresSettings, PostgresTls, ProviderRow, ReferenceRows,
     Settings, Warehouse,
 };
 use bedfeed::normalise::reference::Reference;
 use bedfeed::pipeline::assess::{Context, Part, assess};
+use bedfeed::service::SystemClock;
 use bedfeed::simulator::{ExtractFile, HostKey, Layout, Options, Uploader, World, extract, load_key, resized};
 use bedfeed::verify::{History, Verdict, Verified};
 use jiff::{SignedDuration, Timestamp};
@@ -203,7 +204,7 @@ async fn visible(sender: &Sender<'_>, url: &str, password: &Path, times: u32) ->
     let count = async || -> Result<i64, Failure> { Ok(warehouse.query_one(&there, &[]).await?.try_get(0)?) };
 
     // One slot after the other, up to the one before the current one: nothing is too old and nothing comes twice.
-    let now = Slot::containing(Timestamp::now());
+    let now = Slot::containing(SystemClock.now());
     let mut slot = now.plus(-i32::try_from(times)?);
     let mut world = World::with_layouts(&settings.reference, SEED, slot.start(), &[(provider()?, Layout::Rm1)])?;
     let mut seconds = Vec::new();

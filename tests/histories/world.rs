@@ -217,7 +217,7 @@ impl<'a> World<'a> {
 
     /// Whether a second warehouse stands beside the first: in every other history.
     pub(crate) fn has_further(&self) -> bool {
-        self.seed % 2 == 0
+        self.seed.is_multiple_of(2)
     }
 
     pub(crate) fn further(&self) -> &Connection {

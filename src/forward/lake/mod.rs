@@ -48,7 +48,7 @@ use super::sqlite::Beside;
 use std::sync::Arc;
 
 /// The index's file, in the state folder.
-#[cfg(test)]
+#[cfg(all(test, feature = "lake"))]
 pub(super) const INDEX: &str = "lake.db";
 
 /// Lists the snapshots that are in a manifest that stands.

@@ -431,6 +431,11 @@ fn p1_p2_whatever_step_fails_the_daemon_lives_and_goes_on_by_itself() {
                 _ => {
                     // Nobody is refused a receipt because that cannot be recorded.
                     house.fetch_receipt(&parcel).fine();
+                    if job == Damaged {
+                        // A good file that comes at once would leave nothing to tell.
+                        let told = format!("step=\"{}\"", AlertRecord.name());
+                        wait_until("somebody was to be told", || house.service.log().contains(&told));
+                    }
                     continue;
                 }
             };

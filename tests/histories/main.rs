@@ -2,7 +2,7 @@
 //! process on the daemon's own books and workers, over a real ledger, a real warehouse and real folders. After each step the
 //! promises are held against a small model.
 //!
-//! `BEDFEED_HISTORIES=10000` plays so many (200 otherwise), `BEDFEED_HISTORY_MINUTES=10` plays until time is up, from the
+//! `BEDFEED_HISTORIES=10000` plays so many (120 otherwise), `BEDFEED_HISTORY_MINUTES=10` plays until time is up, from the
 //! seed `BEDFEED_SEED` (1 otherwise). One history in a process at a time: a fault belongs to the process. Folders lie on
 //! `/dev/shm` where it is there: a crash here is that of the process, which what is not synced survives; power cuts are not
 //! this test's matter.
@@ -39,7 +39,7 @@ const ONCE_FAILED: &[(Plot, &str)] =
     &[(CLOCK_AHEAD, "a clock that was ahead told of silence, took it back, and the same silence, once true, was told nobody")];
 
 /// Histories that are played where nobody says how many.
-const USUALLY: u64 = 200;
+const USUALLY: u64 = 120;
 
 /// A hook on the durable steps sees the whole process, so one history is played at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -245,8 +245,11 @@ impl Inner {
         let Some(place) = &mut following.place else { return Ok(Ok(())) };
         // What was taken back is known, and is to be dropped where it is there.
         let known = if fresh { known } else { accepted.taken_back.iter().map(|id| (*id, true)).collect() };
-        let about: There = if fresh { place.there.clone() } else { touched(&place.there, &accepted.snapshots, &accepted.taken_back) };
-        let plan = compare(&accepted.snapshots, &about, &known);
+        let plan = if fresh {
+            compare(&accepted.snapshots, &place.there, &known)
+        } else {
+            compare(&accepted.snapshots, &touched(&place.there, &accepted.snapshots, &accepted.taken_back), &known)
+        };
         if !plan.dropped.is_empty() {
             if let Err(error) = further.warehouse.drop_deliveries(plan.dropped.clone()).await {
                 if fresh {
@@ -351,7 +354,7 @@ impl Inner {
             },
         };
         let Prepared { snapshot, replay, rows, verified, report } = prepared;
-        let judged = Timestamp::from_second(report.assessed_at.as_second()).unwrap_or(report.assessed_at);
+        let judged = report.assessed_at;
         let loaded = Stage::Loaded { snapshot };
         let files = rows.iter().map(|row| FileFact::new(&row.delivery, &loaded, row.report.as_ref())).collect();
         match further.warehouse.load(Load { verified, reference: snapshot, replay, files, report }).await {

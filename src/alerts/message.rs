@@ -12,12 +12,16 @@ use jiff::{SignedDuration, Timestamp};
 /// The version of the JSON's keys.
 pub const MESSAGE_VERSION: u32 = 1;
 
-/// Whether an episode began or ended.
+/// What a message says of its episode: that it began, that it goes on, or that it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
     /// It began.
     Begin,
+    /// It goes on: told again to whom it was told before.
+    Reminder,
+    /// It goes on, and nobody has acknowledged it: told to others too.
+    Escalation,
     /// It ended.
     End,
 }
@@ -28,6 +32,8 @@ impl AlertKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Begin => "begin",
+            Self::Reminder => "reminder",
+            Self::Escalation => "escalation",
             Self::End => "end",
         }
     }
@@ -110,9 +116,9 @@ pub struct AlertMessage {
     pub version: u32,
     /// The episode's key, the same in its beginning and its end: what a receiver groups or resolves by.
     pub episode: String,
-    /// The episode's key and `/begin` or `/end`: what a receiver that got a message twice folds by.
+    /// The episode's key and `/begin`, `/reminder/N`, `/escalation` or `/end`: what a receiver that got a message twice folds by.
     pub key: String,
-    /// Whether the episode began or ended.
+    /// Whether the episode began, goes on or ended.
     pub kind: AlertKind,
     /// How urgent it is.
     pub severity: AlertSeverity,
@@ -239,19 +245,20 @@ impl AlertMessage {
             HouseChange::Began(..) => (AlertKind::Begin, AlertSeverity::Error),
             HouseChange::Ended(_) => (AlertKind::End, AlertSeverity::Info),
         };
-        let title = match (problem, kind) {
-            (HouseProblem::Disk, AlertKind::Begin) => "bedfeed itself: the disk is short of room",
-            (HouseProblem::Clock, AlertKind::Begin) => "bedfeed itself: the clock of this machine jumped",
-            (HouseProblem::Clock, AlertKind::End) => "bedfeed itself: the clock has not jumped for an hour",
-            (HouseProblem::Ledger, AlertKind::Begin) => "bedfeed itself: the ledger is older than what lies beside it",
-            (HouseProblem::Ledger, AlertKind::End) => "bedfeed itself: the ledger knows of all that lies beside it",
-            (HouseProblem::Further, AlertKind::Begin) => "bedfeed itself: a further warehouse takes nothing",
-            (HouseProblem::Further, AlertKind::End) => "bedfeed itself: every further warehouse takes snapshots again",
-            (HouseProblem::Lost, AlertKind::Begin) => "bedfeed itself: the warehouse lacks what the ledger calls loaded",
-            (HouseProblem::Lost, AlertKind::End) => "bedfeed itself: the warehouse has all that the ledger calls loaded",
-            (HouseProblem::Disk, AlertKind::End) => "bedfeed itself: there is room on the disk again",
-            (HouseProblem::Warehouse, AlertKind::Begin) => "bedfeed itself: the warehouse takes nothing",
-            (HouseProblem::Warehouse, AlertKind::End) => "bedfeed itself: the warehouse takes snapshots again",
+        let over = kind == AlertKind::End;
+        let title = match (problem, over) {
+            (HouseProblem::Disk, false) => "bedfeed itself: the disk is short of room",
+            (HouseProblem::Clock, false) => "bedfeed itself: the clock of this machine jumped",
+            (HouseProblem::Clock, true) => "bedfeed itself: the clock has not jumped for an hour",
+            (HouseProblem::Ledger, false) => "bedfeed itself: the ledger is older than what lies beside it",
+            (HouseProblem::Ledger, true) => "bedfeed itself: the ledger knows of all that lies beside it",
+            (HouseProblem::Further, false) => "bedfeed itself: a further warehouse takes nothing",
+            (HouseProblem::Further, true) => "bedfeed itself: every further warehouse takes snapshots again",
+            (HouseProblem::Lost, false) => "bedfeed itself: the warehouse lacks what the ledger calls loaded",
+            (HouseProblem::Lost, true) => "bedfeed itself: the warehouse has all that the ledger calls loaded",
+            (HouseProblem::Disk, true) => "bedfeed itself: there is room on the disk again",
+            (HouseProblem::Warehouse, false) => "bedfeed itself: the warehouse takes nothing",
+            (HouseProblem::Warehouse, true) => "bedfeed itself: the warehouse takes snapshots again",
         };
         let (text, what_to_do) = match change {
             HouseChange::Began(_, trouble) => (trouble.text.clone(), trouble.what_to_do.clone()),
@@ -260,7 +267,6 @@ impl AlertMessage {
                 (format!("It had been so since {}: {lasted}.", local_text(opened_at, zone)), String::new())
             }
         };
-        let ended = matches!(kind, AlertKind::End);
         Self {
             version: MESSAGE_VERSION,
             key: format!("{}/{}", episode.key(), kind.as_str()),
@@ -275,8 +281,8 @@ impl AlertMessage {
             slot: Slot::containing(opened_at),
             since: opened_at,
             since_local: local_text(opened_at, zone),
-            ended: ended.then_some(now),
-            ending: ended.then_some(Ending::Recovered),
+            ended: over.then_some(now),
+            ending: over.then_some(Ending::Recovered),
             slots: None,
             last_good: None,
             what_to_do,
@@ -373,8 +379,8 @@ fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage 
 fn severity(kind: AlertKind, problem: Problem) -> AlertSeverity {
     match (kind, problem) {
         (AlertKind::End, _) => AlertSeverity::Info,
-        (AlertKind::Begin, Problem::Late) => AlertSeverity::Warning,
-        (AlertKind::Begin, Problem::Missed | Problem::Rejected) => AlertSeverity::Error,
+        (_, Problem::Late) => AlertSeverity::Warning,
+        (_, Problem::Missed | Problem::Rejected) => AlertSeverity::Error,
     }
 }
 

@@ -95,7 +95,7 @@ fn post(webhook: &Webhook, message: &AlertMessage) -> Result<(), SendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::{About, Change, Episode, Problem};
+    use crate::alerts::{About, Change, Episode, Evidence, Problem};
     use jiff::tz::TimeZone;
     use std::io::{Read, Write};
     use std::net::TcpListener;
@@ -110,7 +110,9 @@ mod tests {
             opened_at: "2018-12-03T10:20:00Z".parse().unwrap(),
             again: 0,
         };
-        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "", zone: &TimeZone::UTC };
+        let evidence = Evidence::default();
+        let about =
+            About { provider_name: "Norfolk and Norwich", last_good: None, never_sent: true, evidence, contact: "", zone: &TimeZone::UTC };
         AlertMessage::of(&Change::Opened(episode), &about)
     }
 

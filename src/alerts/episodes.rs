@@ -4,7 +4,8 @@
 //! restart, or judging the same instant twice, says nothing new. Refuses clocks, the ledger and wording.
 //!
 //! Each problem has its own episodes: a feed that goes from late to missed has two open ones, and both end on recovery.
-//! While planned silence covers the instant nothing begins; when it ends and the feed is still silent, it does.
+//! While planned silence covers the instant nothing begins; when it ends and the feed is still silent, it does. A feed whose
+//! trouble comes and goes is unstable: that is one episode, and while it lasts no stretch of the trouble begins another.
 
 use crate::feed::{ProviderCode, Slot};
 use crate::schedule::{FeedSchedule, Since, Standing};
@@ -20,11 +21,19 @@ pub enum Problem {
     Missed,
     /// What comes is set aside.
     Rejected,
+    /// Files come in time, with old figures.
+    Stale,
+    /// The figures do not move.
+    Frozen,
+    /// A slot at a key time has no figures.
+    KeyTime,
+    /// Trouble comes and goes.
+    Unstable,
 }
 
 impl Problem {
     /// Every problem, in the order in which episodes are looked at.
-    pub const ALL: [Self; 3] = [Self::Late, Self::Missed, Self::Rejected];
+    pub const ALL: [Self; 7] = [Self::Late, Self::Missed, Self::Rejected, Self::Stale, Self::Frozen, Self::KeyTime, Self::Unstable];
 
     /// The word used in keys, tables and JSON.
     #[must_use]
@@ -33,6 +42,36 @@ impl Problem {
             Self::Late => "late",
             Self::Missed => "missed",
             Self::Rejected => "rejected",
+            Self::Stale => "stale",
+            Self::Frozen => "frozen",
+            Self::KeyTime => "key_time",
+            Self::Unstable => "unstable",
+        }
+    }
+
+    /// Whether it means that nothing comes: what our own network or host could be the cause of.
+    #[must_use]
+    pub fn is_silence(self) -> bool {
+        match self {
+            Self::Late | Self::Missed | Self::KeyTime => true,
+            Self::Rejected | Self::Stale | Self::Frozen | Self::Unstable => false,
+        }
+    }
+
+    /// Whether somebody has to act: then, if nobody acknowledges it, others are told.
+    #[must_use]
+    pub fn is_urgent(self) -> bool {
+        match self {
+            Self::Missed | Self::Rejected | Self::Stale | Self::KeyTime => true,
+            Self::Late | Self::Frozen | Self::Unstable => false,
+        }
+    }
+
+    /// Whether an unstable feed's stretches of it begin no episodes.
+    fn comes_and_goes(self) -> bool {
+        match self {
+            Self::Late | Self::Missed | Self::Rejected | Self::Stale => true,
+            Self::Frozen | Self::KeyTime | Self::Unstable => false,
         }
     }
 
@@ -41,6 +80,10 @@ impl Problem {
             Self::Late => standing.late_since,
             Self::Missed => standing.missed_since,
             Self::Rejected => standing.rejected_since,
+            Self::Stale => standing.stale_since,
+            Self::Frozen => standing.frozen_since,
+            Self::KeyTime => standing.key_time_since,
+            Self::Unstable => standing.unstable_since,
         }
     }
 }
@@ -86,7 +129,9 @@ impl Episode {
     pub fn key(&self) -> String {
         let (provider, problem) = (&self.provider, self.problem.as_str());
         let key = match self.problem {
-            Problem::Late | Problem::Missed => format!("{provider}/{problem}/{}", self.since_slot),
+            Problem::Late | Problem::Missed | Problem::Stale | Problem::Frozen | Problem::KeyTime | Problem::Unstable => {
+                format!("{provider}/{problem}/{}", self.since_slot)
+            }
             Problem::Rejected => format!("{provider}/{problem}/{}", self.opened_at),
         };
         if self.again == 0 { key } else { format!("{key}/{}", self.again.saturating_add(1)) }
@@ -99,8 +144,8 @@ impl Episode {
 pub enum Ending {
     /// An accepted file came.
     Recovered,
-    /// It no longer counts: silence was planned for that time, the file had come in time after all, or a file that was set
-    /// aside was released.
+    /// It no longer counts: silence was planned for that time, the file had come in time after all, a file that was set aside was
+    /// released, the next key time has come, or an unstable feed is steadily wrong.
     Withdrawn,
 }
 
@@ -127,35 +172,88 @@ pub enum Change {
 /// Applying the changes to `open` and asking again at the same instant gives nothing.
 #[must_use]
 pub fn step(schedule: &FeedSchedule, open: &[Episode], standing: &Standing, now: Timestamp) -> Vec<Change> {
-    Problem::ALL.into_iter().filter_map(|problem| step_one(schedule, open, standing, problem, now)).collect()
+    let open: Vec<&Episode> = open.iter().filter(|episode| episode.provider == schedule.provider).collect();
+    let of = |problem| open.iter().copied().find(|episode| episode.problem == problem);
+    let unstable = is_unstable(of(Problem::Unstable).is_some(), standing);
+    let feed = Feed { schedule, standing, unstable, now };
+    Problem::ALL.into_iter().flat_map(|problem| feed.step(problem, of(problem))).collect()
 }
 
-fn step_one(schedule: &FeedSchedule, open: &[Episode], standing: &Standing, problem: Problem, now: Timestamp) -> Option<Change> {
-    let current = open.iter().find(|episode| episode.provider == schedule.provider && episode.problem == problem);
-    match (current, problem.since(standing)) {
-        (None, None) | (Some(_), Some(_)) => None,
-        (None, Some(_)) if standing.silence.is_some() => None,
-        (None, Some(since)) => {
-            let provider = schedule.provider.clone();
-            Some(Change::Opened(Episode { provider, problem, since_slot: since.slot, opened_at: since.at, again: 0 }))
+/// Whether the feed counts as unstable: once it does, until it has been the same for an hour.
+fn is_unstable(was: bool, standing: &Standing) -> bool {
+    if was { !standing.steady } else { standing.unstable_since.is_some() && !standing.steady }
+}
+
+struct Feed<'a> {
+    schedule: &'a FeedSchedule,
+    standing: &'a Standing,
+    unstable: bool,
+    now: Timestamp,
+}
+
+impl Feed<'_> {
+    fn step(&self, problem: Problem, open: Option<&Episode>) -> Vec<Change> {
+        let since = match problem {
+            Problem::Unstable if self.unstable => {
+                let known = open.map(|episode| Since { slot: episode.since_slot, at: episode.opened_at });
+                known.or(self.standing.unstable_since)
+            }
+            Problem::Unstable => None,
+            _ => problem.since(self.standing),
+        };
+        match (open, since) {
+            (None, None) => Vec::new(),
+            (None, Some(since)) => self.begin(problem, since).into_iter().collect(),
+            // The next key time is a stretch of its own.
+            (Some(episode), Some(since)) if problem == Problem::KeyTime && episode.since_slot != since.slot => {
+                let ended = self.ended(episode, self.now, Ending::Withdrawn);
+                std::iter::once(ended).chain(self.begin(problem, since)).collect()
+            }
+            (Some(_), Some(_)) => Vec::new(),
+            (Some(episode), None) => self.end(episode).into_iter().collect(),
         }
-        (Some(episode), None) => close(schedule, episode, standing, now),
     }
-}
 
-fn close(schedule: &FeedSchedule, episode: &Episode, standing: &Standing, now: Timestamp) -> Option<Change> {
-    // A late file that is set aside, or one that fills an old slot, is no recovery while newer slots are still empty: a feed
-    // that is always half an hour late would otherwise begin and end an episode with every file.
-    if episode.problem != Problem::Rejected && standing.behind > 0 {
-        return None;
+    fn begin(&self, problem: Problem, since: Since) -> Option<Change> {
+        if self.standing.silence.is_some() || (self.unstable && problem.comes_and_goes()) {
+            return None;
+        }
+        let provider = self.schedule.provider.clone();
+        Some(Change::Opened(Episode { provider, problem, since_slot: since.slot, opened_at: since.at, again: 0 }))
     }
-    let recovered_at = standing.last_accepted_at.filter(|at| episode.opened_at < *at);
-    let (at, ending) = recovered_at.map_or((now, Ending::Withdrawn), |at| (at, Ending::Recovered));
-    Some(Change::Closed { episode: episode.clone(), at, slots: slots_due(schedule, episode.since_slot, at), ending })
+
+    fn end(&self, episode: &Episode) -> Option<Change> {
+        let (standing, now) = (self.standing, self.now);
+        match episode.problem {
+            // A late file that is set aside, or one that fills an old slot, is no recovery while newer slots are still empty: a
+            // feed that is always half an hour late would otherwise begin and end an episode with every file.
+            Problem::Late | Problem::Missed | Problem::Stale if standing.behind > 0 => return None,
+            Problem::Unstable if standing.behind > 0 || standing.rejected_since.is_some() => {
+                return Some(self.ended(episode, now, Ending::Withdrawn));
+            }
+            Problem::KeyTime if !self.is_filled(episode.since_slot) => return Some(self.ended(episode, now, Ending::Withdrawn)),
+            _ => {}
+        }
+        let recovered_at = standing.last_accepted_at.filter(|at| episode.opened_at < *at);
+        let (at, ending) = recovered_at.map_or((now, Ending::Withdrawn), |at| (at, Ending::Recovered));
+        Some(self.ended(episode, at, ending))
+    }
+
+    fn is_filled(&self, slot: Slot) -> bool {
+        self.standing.slots.iter().any(|standing| standing.slot == slot && standing.filled_at.is_some())
+    }
+
+    fn ended(&self, episode: &Episode, at: Timestamp, ending: Ending) -> Change {
+        let slots = match episode.problem {
+            Problem::KeyTime => 1,
+            _ => slots_due(self.schedule, episode.since_slot, at),
+        };
+        Change::Closed { episode: episode.clone(), at, slots, ending }
+    }
 }
 
 fn slots_due(schedule: &FeedSchedule, since: Slot, at: Timestamp) -> u32 {
-    let newest_due = at.saturating_sub(schedule.due_after).map_or(since, Slot::containing);
+    let newest_due = at.saturating_sub(schedule.terms(since).due_after).map_or(since, Slot::containing);
     u32::try_from(newest_due.slots_after(since).saturating_add(1)).unwrap_or(1).max(1)
 }
 
@@ -165,20 +263,27 @@ mod tests {
     use crate::schedule::{Arrival, Silence, SilenceKind, judge};
 
     fn at(clock: &str) -> Timestamp {
-        format!("2018-12-03T{clock}:00Z").parse().unwrap()
+        let text = if clock.contains('T') { clock.to_owned() } else { format!("2018-12-03T{clock}:00Z") };
+        text.parse().unwrap()
     }
 
-    /// A feed from 10:00 on; `10:00@10:03` was accepted, `10:00!10:03` set aside.
+    fn schedule() -> FeedSchedule {
+        FeedSchedule::new("RM1".parse().unwrap())
+    }
+
+    /// A feed from 10:00 on; `10:00@10:03` was accepted, `10:00!10:03` set aside, `10:00*10:03` has figures that did not move.
     fn arrivals(text: &str) -> Vec<Arrival> {
         let one = |word: &str| {
-            let (slot, received) = word.split_once(['@', '!']).unwrap();
+            let (slot, received) = word.split_once(['@', '!', '*']).unwrap();
             let slot = Slot::containing(at(slot));
             Arrival {
                 slot: Some(slot),
                 snapshot_at: Some(slot.start()),
                 received_at: at(received),
-                accepted: word.contains('@'),
+                accepted: !word.contains('!'),
                 superseded: false,
+                repeated: false,
+                frozen: word.contains('*'),
             }
         };
         text.split_whitespace().map(one).collect()
@@ -195,14 +300,17 @@ mod tests {
 
     /// Judges at each time, and twice each time, as after a restart: the second judging must say nothing.
     fn check(silences: &[Silence], came: &str, rows: &[(&str, &[&str])]) {
-        let schedule = FeedSchedule::new("RM1".parse().unwrap());
+        check_by(&schedule(), silences, came, rows);
+    }
+
+    fn check_by(schedule: &FeedSchedule, silences: &[Silence], came: &str, rows: &[(&str, &[&str])]) {
         let all = arrivals(came);
         let mut open: Vec<Episode> = Vec::new();
         for (now, expected) in rows {
             let now = at(now);
             let known: Vec<Arrival> = all.iter().filter(|arrival| arrival.received_at <= now).cloned().collect();
-            let standing = judge(&schedule, Slot::containing(at("10:00")), silences, &known, now);
-            let changes = step(&schedule, &open, &standing, now);
+            let standing = judge(schedule, Slot::containing(at("10:00")), silences, &known, now);
+            let changes = step(schedule, &open, &standing, now);
             assert_eq!(changes.iter().map(show).collect::<Vec<_>>(), *expected, "came {came:?}, seen at {now}");
             for change in changes {
                 match change {
@@ -210,7 +318,7 @@ mod tests {
                     Change::Closed { episode, .. } => open.retain(|it| *it != episode),
                 }
             }
-            assert_eq!(step(&schedule, &open, &standing, now), Vec::new(), "again at {now}");
+            assert_eq!(step(schedule, &open, &standing, now), Vec::new(), "again at {now}");
         }
     }
 
@@ -311,6 +419,93 @@ mod tests {
         let standing = judge(&schedule, first, &[], &arrivals("10:00@10:02"), at("10:09"));
         let shown: Vec<String> = step(&schedule, &open, &standing, at("10:09")).iter().map(show).collect();
         assert_eq!(shown, ["-RM1/rejected/2018-12-03T10:02:00Z at 10:09 after 1 Withdrawn"]);
+    }
+
+    #[test]
+    fn old_figures_and_figures_that_do_not_move_are_told_of_apart() {
+        check(
+            &[],
+            "10:00@10:01 10:00@10:16 10:00@10:31 10:45@10:46 11:00*11:01 11:15*11:16 11:30@11:31",
+            &[
+                ("10:20", &[]),
+                ("10:21", &["+RM1/stale/2018-12-03T10:15Z"]),
+                ("10:36", &[]),
+                ("10:46", &["-RM1/stale/2018-12-03T10:15Z at 10:46 after 2 Recovered"]),
+                ("11:02", &["+RM1/frozen/2018-12-03T11:00Z"]),
+                ("11:17", &[]),
+                ("11:32", &["-RM1/frozen/2018-12-03T11:00Z at 11:31 after 2 Recovered"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_key_time_without_figures_is_told_of_until_they_come_or_the_next_key_time() {
+        let schedule = FeedSchedule {
+            key_times: vec![jiff::civil::time(10, 15, 0, 0), jiff::civil::time(11, 0, 0, 0), jiff::civil::time(11, 30, 0, 0)],
+            ..schedule()
+        };
+        check_by(
+            &schedule,
+            &[],
+            "10:00@10:01 10:30@10:31 10:45@10:46 11:15@11:16 11:00@11:20 11:30@11:31",
+            &[
+                ("10:21", &["+RM1/late/2018-12-03T10:15Z", "+RM1/key_time/2018-12-03T10:15Z"]),
+                ("10:32", &["-RM1/late/2018-12-03T10:15Z at 10:31 after 1 Recovered"]),
+                ("11:06", &[
+                    "+RM1/late/2018-12-03T11:00Z",
+                    "-RM1/key_time/2018-12-03T10:15Z at 11:06 after 1 Withdrawn",
+                    "+RM1/key_time/2018-12-03T11:00Z",
+                ]),
+                ("11:17", &["-RM1/late/2018-12-03T11:00Z at 11:16 after 1 Recovered"]),
+                ("11:21", &["-RM1/key_time/2018-12-03T11:00Z at 11:20 after 1 Recovered"]),
+                ("11:36", &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn trouble_that_comes_and_goes_is_one_episode_until_the_feed_is_steady() {
+        check(
+            &[],
+            "10:00@10:06 10:15@10:21 10:30@10:36 10:45@10:51 11:00@11:01 11:15@11:16 11:30@11:31 11:45@11:46",
+            &[
+                // What was late from the first slot on: a stretch begins where one before it had been filled.
+                ("10:05", &[]),
+                ("2018-12-03T10:05:01Z", &["+RM1/late/2018-12-03T10:00Z"]),
+                ("10:06", &["-RM1/late/2018-12-03T10:00Z at 10:06 after 1 Recovered"]),
+                ("2018-12-03T10:20:01Z", &["+RM1/late/2018-12-03T10:15Z"]),
+                ("10:21", &["-RM1/late/2018-12-03T10:15Z at 10:21 after 1 Recovered"]),
+                ("2018-12-03T10:35:01Z", &["+RM1/late/2018-12-03T10:30Z"]),
+                ("10:36", &["-RM1/late/2018-12-03T10:30Z at 10:36 after 1 Recovered"]),
+                ("2018-12-03T10:50:01Z", &["+RM1/unstable/2018-12-03T10:45Z"]),
+                ("10:51", &[]),
+                ("11:06", &[]),
+                ("11:36", &[]),
+                ("2018-12-03T11:50:01Z", &["-RM1/unstable/2018-12-03T10:45Z at 11:46 after 4 Recovered"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unstable_feed_that_falls_silent_is_late_again() {
+        check(
+            &[],
+            "10:00@10:01 10:15@10:21 10:30@10:36 10:45@10:51",
+            &[
+                ("10:51", &["+RM1/unstable/2018-12-03T10:45Z"]),
+                ("2018-12-03T11:05:01Z", &[]),
+                ("11:36", &[]),
+                ("11:50", &[]),
+                (
+                    "11:51",
+                    &[
+                        "+RM1/late/2018-12-03T11:00Z",
+                        "+RM1/missed/2018-12-03T11:00Z",
+                        "-RM1/unstable/2018-12-03T10:45Z at 11:51 after 5 Withdrawn",
+                    ],
+                ),
+            ],
+        );
     }
 
     #[test]

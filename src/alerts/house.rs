@@ -3,7 +3,10 @@
 //! Owns when such an episode begins and ends: one for each problem, told once, however many feeds suffer from it. Refuses to
 //! find out what is wrong: whoever knows says so at each round.
 
-use jiff::Timestamp;
+use super::Common;
+use crate::feed::local_text;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// What can be wrong on our own side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -21,6 +24,10 @@ pub enum HouseProblem {
     Lost,
     /// A warehouse beside the first takes nothing.
     Further,
+    /// Most feeds fell silent together.
+    Silent,
+    /// bedfeed was not running a short while ago.
+    Away,
 }
 
 impl HouseProblem {
@@ -34,6 +41,8 @@ impl HouseProblem {
             Self::Ledger => "ledger",
             Self::Lost => "lost",
             Self::Further => "further",
+            Self::Silent => "silent",
+            Self::Away => "away",
         }
     }
 }
@@ -122,6 +131,44 @@ pub fn further_trouble(further: &[(String, Queue)]) -> Option<HouseTrouble> {
             "Mend that warehouse (its disk, its locks, its rights). Nothing has to be done here: it is tried again each minute, and \
                      what it lacks is loaded from the kept originals, the newest first."
                 .to_owned(),
+    })
+}
+
+/// What is said when most feeds fell silent together: how many, and which.
+#[must_use]
+pub fn silent_trouble(common: Common, providers: &[String]) -> HouseTrouble {
+    let Common { silent, of } = common;
+    HouseTrouble {
+        problem: HouseProblem::Silent,
+        text: format!(
+            "{silent} of {of} feeds fell silent within half an hour: {}. So many at once are rarely silent each for a reason of its own. The \
+             silence of single feeds is not told meanwhile; pages show older figures, with their age.",
+            providers.join(", ")
+        ),
+        what_to_do: "Look at our side first: this machine's network, the firewall before it, its name and address, its clock. `bedfeed status` \
+                     tells when somebody last logged in. If our side is well, ring the providers."
+            .to_owned(),
+    }
+}
+
+/// For how long after it runs again it is told that bedfeed was not running: until the slot after that is due.
+const TOLD_AWAY: SignedDuration = SignedDuration::from_mins(20);
+
+/// What is said after a stretch in which bedfeed was not running, where `slots` of `feeds` feeds may have been missed for it.
+#[must_use]
+pub fn away_trouble(from: Timestamp, until: Timestamp, (slots, feeds): (usize, usize), now: Timestamp, zone: &TimeZone) -> Option<HouseTrouble> {
+    let goes_on = now < until.saturating_add(TOLD_AWAY).unwrap_or(until);
+    (goes_on && slots > 0).then(|| HouseTrouble {
+        problem: HouseProblem::Away,
+        text: format!(
+            "bedfeed was not running from {} to {}. {slots} slots of {feeds} feeds had no file and may have been missed for that: they are \
+             \"unknown\", not late, and fill when their files come.",
+            local_text(from, zone),
+            local_text(until, zone),
+        ),
+        what_to_do: "Find out why it stopped (journalctl -u bedfeed). Senders that try again have filled their slots; ask the others to send \
+                     what is missing."
+            .to_owned(),
     })
 }
 

@@ -3,7 +3,7 @@
 //! Owns the wording and the JSON keys. Names in the JSON are stable: receivers match on them; a change that breaks a
 //! receiver raises [`MESSAGE_VERSION`]. Refuses anything but feed-level facts: no file contents, no person's value.
 
-use super::{Change, Ending, Episode, HouseChange, HouseEpisode, HouseProblem, Problem};
+use super::{Change, Ending, Episode, Evidence, HouseChange, HouseEpisode, HouseProblem, HouseTrouble, Problem, likely_cause};
 use crate::feed::{Expiry, ProviderCode, Slot, WARN_DAYS, local_text};
 use crate::ledger::Checkpoint;
 use jiff::tz::TimeZone;
@@ -146,8 +146,14 @@ pub struct AlertMessage {
     pub slots: Option<u32>,
     /// When the newest good figures were true, in UTC; `null` where there are none.
     pub last_good: Option<Timestamp>,
+    /// What was seen that points to a cause; empty where nothing was.
+    #[serde(default)]
+    pub cause: String,
     /// What support should do; empty where there is nothing to do.
     pub what_to_do: String,
+    /// Where the handbook tells more; empty where it does not.
+    #[serde(default)]
+    pub runbook: String,
     /// The head of the ledger's chain; only in a message that brings it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub checkpoint: Option<Checkpoint>,
@@ -160,6 +166,10 @@ pub struct About<'a> {
     pub provider_name: &'a str,
     /// When the newest good figures were true.
     pub last_good: Option<Timestamp>,
+    /// Whether nothing of the feed was ever accepted.
+    pub never_sent: bool,
+    /// What of the provider was seen last.
+    pub evidence: Evidence,
     /// Whom to ring, in one line; empty where nobody is named.
     pub contact: &'a str,
     /// The zone in which local times are shown.
@@ -174,6 +184,12 @@ impl AlertMessage {
             Change::Opened(episode) => begin(episode, about),
             Change::Closed { episode, at, slots, ending } => end(episode, about, *at, *slots, *ending),
         }
+    }
+
+    /// What is said of an episode that goes on: `number` is that of the reminder, and `None` where others are told.
+    #[must_use]
+    pub fn of_again(episode: &Episode, number: Option<u32>, about: &About<'_>, now: Timestamp) -> Self {
+        begin(episode, about).again(number, about.zone, now)
     }
 
     /// What is said about a key or an agreement that ends. It has no end of its own: the next warning, or none, follows.
@@ -202,7 +218,9 @@ impl AlertMessage {
             ending: None,
             slots: None,
             last_good: about.last_good,
+            cause: String::new(),
             what_to_do: format!("Agree a new end with the provider before {}.{contact}", expiry.ends.strftime("%-d %B %Y")),
+            runbook: runbook(if ended { "expired" } else { "expires" }),
             checkpoint: None,
         }
     }
@@ -231,7 +249,9 @@ impl AlertMessage {
             ending: None,
             slots: None,
             last_good: None,
+            cause: String::new(),
             what_to_do: String::new(),
+            runbook: runbook("checkpoint"),
             checkpoint: Some(checkpoint),
         }
     }
@@ -256,6 +276,10 @@ impl AlertMessage {
             (HouseProblem::Further, true) => "bedfeed itself: every further warehouse takes snapshots again",
             (HouseProblem::Lost, false) => "bedfeed itself: the warehouse lacks what the ledger calls loaded",
             (HouseProblem::Lost, true) => "bedfeed itself: the warehouse has all that the ledger calls loaded",
+            (HouseProblem::Silent, false) => "bedfeed itself: most feeds fell silent together, look at our side first",
+            (HouseProblem::Silent, true) => "bedfeed itself: most feeds are heard again",
+            (HouseProblem::Away, false) => "bedfeed itself: it was not running, files may have been missed",
+            (HouseProblem::Away, true) => "bedfeed itself: it has been running again for a slot",
             (HouseProblem::Disk, true) => "bedfeed itself: there is room on the disk again",
             (HouseProblem::Warehouse, false) => "bedfeed itself: the warehouse takes nothing",
             (HouseProblem::Warehouse, true) => "bedfeed itself: the warehouse takes snapshots again",
@@ -285,17 +309,43 @@ impl AlertMessage {
             ending: over.then_some(Ending::Recovered),
             slots: None,
             last_good: None,
+            cause: String::new(),
             what_to_do,
+            runbook: runbook(&format!("house-{}", problem.as_str())),
             checkpoint: None,
         }
     }
 
-    /// The message as plain text, for a mail or a terminal: the title, then the text, then what to do.
+    /// What is said of our own side when a problem goes on: `number` is that of the reminder, and `None` where others are told.
+    #[must_use]
+    pub fn of_house_again(episode: &HouseEpisode, trouble: &HouseTrouble, number: Option<u32>, zone: &TimeZone, now: Timestamp) -> Self {
+        let began = Self::of_house(&HouseChange::Began(episode.clone(), trouble.clone()), zone, now);
+        began.again(number, zone, now)
+    }
+
+    /// The message of a beginning, told again.
+    fn again(self, number: Option<u32>, zone: &TimeZone, now: Timestamp) -> Self {
+        let kind = if number.is_some() { AlertKind::Reminder } else { AlertKind::Escalation };
+        let lasted = in_words(now.duration_since(self.since).max(SignedDuration::ZERO));
+        let suffix = number.map(|number| format!("/{number}")).unwrap_or_default();
+        let nobody = if number.is_some() { "" } else { ", and nobody has acknowledged it" };
+        Self {
+            key: format!("{}/{}{suffix}", self.episode, kind.as_str()),
+            kind,
+            title: format!("{} (still so after {lasted})", self.title),
+            text: format!("{} It has been so since {}: {lasted}{nobody}.", self.text, local_text(self.since, zone)),
+            ..self
+        }
+    }
+
+    /// The message as plain text, for a mail or a terminal: the title, then the text, the likely cause, and what to do.
     #[must_use]
     pub fn plain_text(&self) -> String {
         let mut text = format!("{}\n\n{}\n", self.title, self.text);
-        if !self.what_to_do.is_empty() {
-            text.push_str(&format!("\nWhat to do: {}\n", self.what_to_do));
+        for (heading, said) in [("Likely cause", &self.cause), ("What to do", &self.what_to_do), ("Handbook", &self.runbook)] {
+            if !said.is_empty() {
+                text.push_str(&format!("\n{heading}: {said}\n"));
+            }
         }
         text.push_str(&format!("\nReference: {}\n", self.key));
         text
@@ -310,9 +360,15 @@ impl AlertMessage {
     }
 }
 
+/// The page of the handbook that has a heading for every alert.
+fn runbook(anchor: &str) -> String {
+    format!("docs/alerts.md#{anchor}")
+}
+
 fn begin(episode: &Episode, about: &About<'_>) -> AlertMessage {
     let who = who(episode, about);
     let slot = local_text(episode.since_slot.start(), about.zone);
+    let opened = local_text(episode.opened_at, about.zone);
     let (title, what) = match episode.problem {
         Problem::Late => (format!("{who}: a file is late"), format!("No file for the slot {slot} has come by the time it was due.")),
         Problem::Missed => {
@@ -320,34 +376,76 @@ fn begin(episode: &Episode, about: &About<'_>) -> AlertMessage {
         }
         Problem::Rejected => (
             format!("{who}: files are set aside"),
-            format!("The file that came at {} could not be used and was set aside.", local_text(episode.opened_at, about.zone)),
+            format!("The file that came at {opened} could not be used and was set aside."),
+        ),
+        Problem::Stale => (
+            format!("{who}: files come with old figures"),
+            format!("Files come in time, and none has figures of the slot {slot} or a later one."),
+        ),
+        Problem::Frozen => (
+            format!("{who}: the figures do not move"),
+            format!("The file that came at {opened} has the same figures as many before it, and so has every one since."),
+        ),
+        Problem::KeyTime => (
+            format!("{who}: no figures for {slot}, a key time"),
+            format!("The slot {slot} is one that returns are made from, and no usable file for it has come by the time it was due. A late file still fills it."),
+        ),
+        Problem::Unstable => (
+            format!("{who}: trouble comes and goes"),
+            format!(
+                "Again and again within two hours a file was not there in time and the next one was, the last time for the slot {slot}. \
+                 Single slots are not told of until the feed has been the same for an hour."
+            ),
         ),
     };
-    let text = format!("{what} {}", last_good(about));
-    AlertMessage { title, text, what_to_do: what_to_do(episode.problem, about.contact), ..frame(episode, AlertKind::Begin, about) }
+    AlertMessage {
+        title,
+        text: format!("{what} {}", last_good(about)),
+        cause: likely_cause(episode, &about.evidence, about.zone),
+        what_to_do: what_to_do(episode.problem, about.contact),
+        ..frame(episode, AlertKind::Begin, about)
+    }
 }
 
 fn end(episode: &Episode, about: &About<'_>, at: Timestamp, slots: u32, ending: Ending) -> AlertMessage {
     let who = who(episode, about);
+    let slot = local_text(episode.since_slot.start(), about.zone);
     let title = match (ending, episode.problem) {
+        (Ending::Withdrawn, Problem::KeyTime) => format!("{who}: the figures for {slot} never came"),
+        (Ending::Withdrawn, Problem::Unstable) => format!("{who}: trouble no longer comes and goes, it stays"),
         (Ending::Withdrawn, problem) => format!("{who}: no longer counted as {}", problem.as_str()),
         (Ending::Recovered, Problem::Late) => format!("{who}: no longer late"),
         (Ending::Recovered, Problem::Missed) => format!("{who}: files come again"),
         (Ending::Recovered, Problem::Rejected) => format!("{who}: files are accepted again"),
+        (Ending::Recovered, Problem::Stale) => format!("{who}: files have new figures again"),
+        (Ending::Recovered, Problem::Frozen) => format!("{who}: the figures move again"),
+        (Ending::Recovered, Problem::KeyTime) => format!("{who}: the figures for {slot} have come"),
+        (Ending::Recovered, Problem::Unstable) => format!("{who}: steady again"),
     };
     let what = match (ending, episode.problem) {
+        (Ending::Recovered, Problem::Unstable) => "Every file of the last hour came in time.".to_owned(),
         (Ending::Recovered, _) => format!("A file was accepted at {}.", local_text(at, about.zone)),
         (Ending::Withdrawn, Problem::Rejected) => "What was set aside has been released.".to_owned(),
-        (Ending::Withdrawn, Problem::Late | Problem::Missed) => {
+        (Ending::Withdrawn, Problem::KeyTime) => "Silence was planned for that time, or the next key time is due.".to_owned(),
+        (Ending::Withdrawn, Problem::Unstable) => "The feed has been silent, or its files set aside, for an hour. That is told of by itself.".to_owned(),
+        (Ending::Withdrawn, Problem::Late | Problem::Missed | Problem::Stale | Problem::Frozen) => {
             "Silence was planned for that time, or the file had come in time after all.".to_owned()
         }
     };
     let lasted = at.duration_since(episode.opened_at).max(SignedDuration::ZERO);
     let affected = if slots == 1 { "1 slot was".to_owned() } else { format!("{slots} slots were") };
     let since = local_text(episode.opened_at, about.zone);
-    let text = format!("{what} It had been {} since {since}: {}. {affected} affected.", episode.problem.as_str(), in_words(lasted));
+    let text = format!("{what} It had been {} since {since}: {}. {affected} affected.", been(episode.problem), in_words(lasted));
     let message = frame(episode, AlertKind::End, about);
     AlertMessage { title, text, ended: Some(at), ending: Some(ending), slots: Some(slots), ..message }
+}
+
+/// How the feed has been, as it stands in a sentence.
+fn been(problem: Problem) -> &'static str {
+    match problem {
+        Problem::KeyTime => "without them",
+        other => other.as_str(),
+    }
 }
 
 /// What begin and end have in common.
@@ -371,7 +469,9 @@ fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage 
         ending: None,
         slots: None,
         last_good: about.last_good,
+        cause: String::new(),
         what_to_do: String::new(),
+        runbook: runbook(episode.problem.as_str()),
         checkpoint: None,
     }
 }
@@ -379,8 +479,8 @@ fn frame(episode: &Episode, kind: AlertKind, about: &About<'_>) -> AlertMessage 
 fn severity(kind: AlertKind, problem: Problem) -> AlertSeverity {
     match (kind, problem) {
         (AlertKind::End, _) => AlertSeverity::Info,
-        (_, Problem::Late) => AlertSeverity::Warning,
-        (_, Problem::Missed | Problem::Rejected) => AlertSeverity::Error,
+        (_, problem) if problem.is_urgent() => AlertSeverity::Error,
+        _ => AlertSeverity::Warning,
     }
 }
 
@@ -391,7 +491,8 @@ fn who(episode: &Episode, about: &About<'_>) -> String {
 fn last_good(about: &About<'_>) -> String {
     match about.last_good {
         Some(at) => format!("The last good figures are of {}; they are still shown, with their age.", local_text(at, about.zone)),
-        None => "This feed has no good figures yet.".to_owned(),
+        None if about.never_sent => "Nothing of this feed was ever accepted.".to_owned(),
+        None => "This feed has no good figures.".to_owned(),
     }
 }
 
@@ -400,6 +501,10 @@ fn what_to_do(problem: Problem, contact: &str) -> String {
         Problem::Late => "Watch the next slot. If that is late too, ask the provider whether its export runs and can connect.",
         Problem::Missed => "Ring the provider: its export or its connection has stopped.",
         Problem::Rejected => "Read the findings (bedfeed deliveries, then bedfeed explain ID), and agree the correction with the provider.",
+        Problem::Stale => "Ring the provider: its export, or the copy of the data that it reads, stands still.",
+        Problem::Frozen => "Ask the provider whether its figures can really have stayed the same, or its source stands still.",
+        Problem::KeyTime => "Ask the provider to send the file of that very slot; it counts for the returns whenever it comes.",
+        Problem::Unstable => "Look at the feed's day (bedfeed status, page /) for a pattern, and ask the provider what its job does at these times.",
     };
     if contact.is_empty() { advice.to_owned() } else { format!("{advice} Contact: {contact}.") }
 }
@@ -430,10 +535,16 @@ mod tests {
         }
     }
 
+    fn about(last_good: Option<Timestamp>, zone: &TimeZone) -> About<'_> {
+        let evidence = Evidence { looking_since: "2018-07-01T05:00:00Z".parse().unwrap(), ..Evidence::default() };
+        let contact = "IT desk, 01603 000000";
+        About { provider_name: "Norfolk and Norwich", last_good, never_sent: last_good.is_none(), evidence, contact, zone }
+    }
+
     fn message(change: &Change) -> AlertMessage {
         let zone = TimeZone::get(LONDON).unwrap();
         let last_good = Some("2018-07-03T10:00:00Z".parse().unwrap());
-        AlertMessage::of(change, &About { provider_name: "Norfolk and Norwich", last_good, contact: "IT desk, 01603 000000", zone: &zone })
+        AlertMessage::of(change, &about(last_good, &zone))
     }
 
     fn closed(problem: Problem, at: &str, slots: u32, ending: Ending) -> Change {
@@ -448,8 +559,10 @@ mod tests {
             "RM1 Norfolk and Norwich: a file is late\n\n\
              No file for the slot Tue 3 Jul 2018 11:15 BST has come by the time it was due. \
              The last good figures are of Tue 3 Jul 2018 11:00 BST; they are still shown, with their age.\n\n\
+             Likely cause: No login of it was seen since bedfeed started at Sun 1 Jul 2018 06:00 BST.\n\n\
              What to do: Watch the next slot. If that is late too, ask the provider whether its export runs and can connect. \
              Contact: IT desk, 01603 000000.\n\n\
+             Handbook: docs/alerts.md#late\n\n\
              Reference: RM1/late/2018-07-03T10:15Z/begin\n"
         );
         assert_eq!((late.severity, late.slots, late.ended), (AlertSeverity::Warning, None, None));
@@ -470,11 +583,43 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_on_is_told_again_under_a_key_of_its_own() {
+        let zone = TimeZone::get(LONDON).unwrap();
+        let now = "2018-07-03T11:20:30Z".parse().unwrap();
+        let again = |number| AlertMessage::of_again(&episode(Problem::Missed), number, &about(None, &zone), now);
+        let reminder = again(Some(1));
+        assert_eq!(reminder.key, "RM1/missed/2018-07-03T10:15Z/reminder/1");
+        assert_eq!((reminder.kind, reminder.severity), (AlertKind::Reminder, AlertSeverity::Error));
+        assert_eq!(reminder.title, "RM1 Norfolk and Norwich: a file was missed (still so after 1 h)");
+        assert!(reminder.text.ends_with("It has been so since Tue 3 Jul 2018 11:20 BST: 1 h."), "{}", reminder.text);
+        let escalated = again(None);
+        assert_eq!(escalated.key, "RM1/missed/2018-07-03T10:15Z/escalation");
+        assert!(escalated.text.ends_with("1 h, and nobody has acknowledged it."), "{}", escalated.text);
+        assert_eq!(escalated.episode, reminder.episode);
+    }
+
+    #[test]
+    fn every_problem_has_words_for_its_beginning_and_its_ends() {
+        let mut said = std::collections::BTreeSet::new();
+        for problem in Problem::ALL {
+            let begin = message(&Change::Opened(episode(problem)));
+            assert!(begin.text.contains("Tue 3 Jul 2018 11:"), "{}", begin.text);
+            assert!(!begin.what_to_do.is_empty());
+            assert_eq!(begin.runbook, format!("docs/alerts.md#{}", problem.as_str()));
+            let recovered = message(&closed(problem, "2018-07-03T12:25:10Z", 9, Ending::Recovered));
+            let withdrawn = message(&closed(problem, "2018-07-03T12:25:10Z", 9, Ending::Withdrawn));
+            for message in [begin, recovered, withdrawn] {
+                assert!(said.insert(message.title.clone()), "twice: {}", message.title);
+            }
+        }
+    }
+
+    #[test]
     fn a_key_that_ends_is_told_with_its_owner_its_day_and_whom_to_ring() {
         let what = TermOf::Key { owner: "night job".to_owned(), fingerprint: "SHA256:abc".to_owned() };
         let term = Term { provider: "RM1".parse().unwrap(), what, ends: "2018-07-31".parse().unwrap() };
         let zone = TimeZone::get(LONDON).unwrap();
-        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "IT desk, 01603 000000", zone: &zone };
+        let about = about(None, &zone);
         let on = |today: &str| {
             let expiry = expiries(std::slice::from_ref(&term), today.parse().unwrap()).remove(0);
             AlertMessage::of_expiry(&expiry, &about, "2018-07-03T10:20:00Z".parse().unwrap())
@@ -500,6 +645,7 @@ mod tests {
         let mut keys: Vec<&String> = value.as_object().unwrap().keys().collect();
         keys.sort();
         let documented = [
+            "cause",
             "ended",
             "ending",
             "episode",
@@ -509,6 +655,7 @@ mod tests {
             "problem",
             "provider",
             "provider_name",
+            "runbook",
             "severity",
             "since",
             "since_local",

@@ -3,27 +3,27 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
-use super::episodes::AGAIN_AFTER;
+use super::rounds::Rounds;
 use super::{
-    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseLook, HouseProblem, MAX_WAIT, Queue, house_step,
-    next_attempt, send, step, waited, warehouse_trouble,
+    About, AlertKind, AlertMessage, Cadence, Channel, Evidence, HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, MAX_WAIT, Queue,
+    Settings, house_step, next_attempt, send, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
-use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
-use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
-use crate::schedule::{Arrival, FeedSchedule, judge};
+use crate::feed::{Clock, ProviderCode, Slot, Term, error_chain, expiries, local_date};
+use crate::ledger::{AlertToSend, Checkpoint, DueAlert, Event, Ledger, LedgerError};
+use crate::schedule::FeedSchedule;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 /// The longest pause between two rounds: what an alert can be late by where nothing else wakes the watch.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Pause after news, so that a burst of deliveries is judged once.
 const GATHER: Duration = Duration::from_millis(200);
-/// How far back arrivals are read: longer than any window that is shown or judged.
-const REACH: SignedDuration = SignedDuration::from_hours(26);
 /// Most messages taken from the outbox at a time.
 const BATCH: u32 = 500;
 
@@ -43,31 +43,50 @@ pub struct WatchedFeed {
 /// Says what is wrong on our own side now.
 pub type Probe = Arc<dyn Fn() -> HouseLook + Send + Sync>;
 
+/// Says what was seen of a provider last.
+pub type Witness = Arc<dyn Fn(&ProviderCode) -> Evidence + Send + Sync>;
+
 /// The watch over all feeds.
 #[derive(Clone)]
 pub struct Watch {
-    ledger: Ledger,
-    clock: Arc<dyn Clock>,
-    feeds: Arc<Vec<WatchedFeed>>,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) feeds: Arc<Vec<WatchedFeed>>,
     channels: Arc<Vec<Channel>>,
     checkpoint_to: Arc<Vec<String>>,
-    zone: TimeZone,
-    queued: Arc<Notify>,
+    pub(super) cadence: Arc<Cadence>,
+    pub(super) escalate_to: Arc<Vec<String>>,
+    pub(super) zone: TimeZone,
+    pub(super) queued: Arc<Notify>,
     house: Option<Probe>,
+    pub(super) witness: Option<Witness>,
+    pub(super) rounds: Arc<Mutex<Rounds>>,
 }
 
 impl Watch {
-    /// A watch over feeds, telling channels; times in messages are local to `zone`.
+    /// A watch over feeds, telling the channels that the settings name, and the log; times in messages are local to `zone`.
     #[must_use]
-    pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
-        let (feeds, channels, queued) = (Arc::new(feeds), Arc::new(channels), Arc::new(Notify::new()));
-        Self { ledger, clock, feeds, channels, checkpoint_to: Arc::default(), zone, queued, house: None }
+    pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, settings: &Settings, zone: TimeZone) -> Self {
+        Self {
+            ledger,
+            clock,
+            feeds: Arc::new(feeds),
+            channels: Arc::new(Channel::all(settings)),
+            checkpoint_to: Arc::new(settings.checkpoint_to.clone()),
+            cadence: Arc::new(settings.cadence.clone()),
+            escalate_to: Arc::new(settings.escalate_to.clone()),
+            zone,
+            queued: Arc::new(Notify::new()),
+            house: None,
+            witness: None,
+            rounds: Arc::default(),
+        }
     }
 
-    /// The same, but the head of the ledger's chain is sent to these channels each day, by the names that settings have for them.
+    /// The same, with somebody to ask for the likely cause of silence.
     #[must_use]
-    pub fn sending_checkpoints_to(self, names: Vec<String>) -> Self {
-        Self { checkpoint_to: Arc::new(names), ..self }
+    pub fn hearing(self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// The same, watching our own side too.
@@ -118,41 +137,15 @@ impl Watch {
     /// The ledger could not be read or appended to; the next round goes on from there.
     #[doc(hidden)]
     pub async fn run_by_hand(&self) -> Result<(), LedgerError> {
-        let judged = self.round().await;
+        let judged = self.round().await.map(drop);
         for channel in self.channels.iter() {
             self.empty_outbox(channel).await?;
         }
         judged
     }
 
-    /// One round over all feeds.
-    async fn round(&self) -> Result<(), LedgerError> {
-        for feed in self.feeds.iter() {
-            let now = self.clock.now();
-            let provider = feed.schedule.provider.clone();
-            let since = now.saturating_sub(REACH).unwrap_or(now);
-            let (first_slot, arrivals, open) = self
-                .ledger
-                .read(move |reader| {
-                    Ok((reader.first_slot(&provider)?, reader.for_judging(&provider, since)?, reader.open_episodes(&provider)?))
-                })
-                .await?;
-            let arrivals = Arrival::all(arrivals.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
-            let Some(first_slot) = first_slot else { continue };
-            let open: Vec<Episode> = open.iter().filter_map(episode).collect();
-            let standing = judge(&feed.schedule, first_slot, &[], &arrivals, now);
-            let last_good = standing.newest_accepted.map(|newest| newest.snapshot_at);
-            for change in step(&feed.schedule, &open, &standing, now) {
-                self.record(feed, &change, last_good, now).await?;
-            }
-            self.warn_of_ends(feed, last_good, now).await?;
-        }
-        self.judge_house().await?;
-        self.send_checkpoint(self.clock.now()).await
-    }
-
     /// Sends the head of the ledger's chain once a day: whoever keeps it can tell later whether the chain was written anew.
-    async fn send_checkpoint(&self, now: Timestamp) -> Result<(), LedgerError> {
+    pub(super) async fn send_checkpoint(&self, now: Timestamp) -> Result<(), LedgerError> {
         let key = format!("audit/checkpoint/{}", local_date(now, &self.zone));
         let asked = key.clone();
         if self.checkpoint_to.is_empty() || self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
@@ -170,18 +163,23 @@ impl Watch {
         Ok(())
     }
 
-    /// Tells what is wrong on our own side, once, and when it is over.
-    async fn judge_house(&self) -> Result<(), LedgerError> {
-        let (open, queue) = self.ledger.read(|reader| Ok((reader.open_house_episodes()?, reader.queue_state()?))).await?;
-        let open = open.into_iter().map(|(_, episode)| serde_json::from_value::<HouseEpisode>(episode));
-        let open: Vec<HouseEpisode> =
-            open.collect::<Result<_, _>>().map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
+    /// What is wrong on our own side, as it was told.
+    pub(super) async fn open_house_episodes(&self) -> Result<Vec<HouseEpisode>, LedgerError> {
+        let open = self.ledger.read(|reader| reader.open_house_episodes()).await?;
+        let read = |(_, episode)| serde_json::from_value(episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() });
+        open.into_iter().map(read).collect()
+    }
+
+    /// Tells what is wrong on our own side, once, again while it goes on, and when it is over. `troubles` are those that the feeds
+    /// tell of.
+    pub(super) async fn judge_house(&self, open: &[HouseEpisode], troubles: Vec<HouseTrouble>, now: Timestamp) -> Result<(), LedgerError> {
+        let queue = self.ledger.read(|reader| reader.queue_state()).await?;
         let was_away = open.iter().any(|episode| episode.problem == HouseProblem::Warehouse);
         let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
         let mut look = self.house.as_ref().map(|house| house()).unwrap_or_default();
         look.troubles.extend(warehouse_trouble(&queue, was_away));
-        let now = self.clock.now();
-        for change in house_step(&open, &look, now) {
+        look.troubles.extend(troubles);
+        for change in house_step(open, &look, now) {
             let mut message = AlertMessage::of_house(&change, &self.zone, now);
             if let HouseChange::Ended(HouseEpisode { problem: HouseProblem::Warehouse, opened_at }) = change {
                 let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;
@@ -189,26 +187,55 @@ impl Watch {
             }
             let alerts = self.for_every_channel(&message)?;
             let event = match change {
-                HouseChange::Began(episode, _) => {
-                    let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
-                    Event::HouseEpisodeOpened { key: episode.key(), episode: described, alerts }
-                }
+                HouseChange::Began(episode, _) => Event::HouseEpisodeOpened { key: episode.key(), episode: put(&episode)?, alerts },
                 HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
             };
             fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
             self.queued.notify_waiters();
         }
+        let mut due = Vec::new();
+        for episode in open {
+            let Some(trouble) = look.troubles.iter().find(|trouble| trouble.problem == episode.problem) else { continue };
+            let message = |number| (episode.key(), AlertMessage::of_house_again(episode, trouble, number, &self.zone, now));
+            due.extend(self.cadence.reminder(episode.opened_at, now).map(|number| message(Some(number))));
+            if !self.escalate_to.is_empty() && self.cadence.escalates(episode.opened_at, now) {
+                due.push(message(None));
+            }
+        }
+        self.queue_again(due, now).await
+    }
+
+    /// Queues what was not told yet of these: the episode's key and the message.
+    pub(super) async fn queue_again(&self, due: Vec<(String, AlertMessage)>, now: Timestamp) -> Result<(), LedgerError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let keys = due.iter().map(|(_, message)| message.key.clone()).collect();
+        let unknown: BTreeSet<String> = self.ledger.read(move |reader| reader.unknown_alerts(keys)).await?;
+        let mut events = Vec::new();
+        for (key, message) in due.into_iter().filter(|(_, message)| unknown.contains(&message.key)) {
+            events.push(Event::ToldAgain { key, alerts: self.for_every_channel(&message)? });
+        }
+        if !events.is_empty() {
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, events)).await?;
+            self.queued.notify_waiters();
+        }
         Ok(())
     }
 
-    /// Tells of keys and agreements that end soon or have ended, each warning once for ever.
-    async fn warn_of_ends(&self, feed: &WatchedFeed, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
-        for expiry in expiries(&feed.terms, local_date(now, &self.zone)) {
+    /// Tells of a feed's keys and agreements that end soon or have ended, each warning once for ever.
+    pub(super) async fn warn_of_ends_of(
+        &self,
+        feed: &WatchedFeed,
+        about: About<'_>,
+        today: Date,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        for expiry in expiries(&feed.terms, today) {
             let (key, asked) = (expiry.key(), expiry.key());
             if self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
                 continue;
             }
-            let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
             let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
             let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
             fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
@@ -217,36 +244,15 @@ impl Watch {
         Ok(())
     }
 
-    fn for_every_channel(&self, message: &AlertMessage) -> Result<Vec<AlertToSend>, LedgerError> {
-        let body = serde_json::to_value(message).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
-        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
-        Ok(self.channels.iter().map(alert).collect())
-    }
-
-    async fn record(&self, feed: &WatchedFeed, change: &Change, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
-        let Some(change) = self.unless_told(change, now).await? else { return Ok(()) };
-        let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
-        let alerts = self.for_every_channel(&AlertMessage::of(&change, &about))?;
-        let event = match change {
-            Change::Opened(episode) => {
-                let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
-                Event::EpisodeOpened { key: episode.key(), provider: episode.provider, episode: described, alerts }
-            }
-            Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
+    /// A message as the outbox keeps it, for each channel that it is for: what was told to nobody so far goes to others alone.
+    pub(super) fn for_every_channel(&self, message: &AlertMessage) -> Result<Vec<AlertToSend>, LedgerError> {
+        let body = put(message)?;
+        let wanted = |channel: &&Channel| match message.kind {
+            AlertKind::Escalation => self.escalate_to.iter().any(|name| name == channel.setting()),
+            AlertKind::Begin | AlertKind::Reminder | AlertKind::End => true,
         };
-        fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
-        self.queued.notify_waiters();
-        Ok(())
-    }
-
-    /// The change as it is recorded; `None` where it begins what was told before, and ended only just now. What a clock that
-    /// was ahead has told and taken back is told again once it is true: silence must not go unnoticed for that.
-    async fn unless_told(&self, change: &Change, now: Timestamp) -> Result<Option<Change>, LedgerError> {
-        let Change::Opened(episode) = change else { return Ok(Some(change.clone())) };
-        let asked = episode.key();
-        let (again, ended) = self.ledger.read(move |reader| reader.told_before(&asked)).await?;
-        let over = ended.is_some_and(|ended| now.duration_since(ended) >= AGAIN_AFTER);
-        Ok((again == 0 || over).then(|| Change::Opened(Episode { again, ..episode.clone() })))
+        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
+        Ok(self.channels.iter().filter(wanted).map(alert).collect())
     }
 
     /// Sends what is due on one channel; gives when the next message is due.
@@ -284,28 +290,38 @@ impl Watch {
     }
 }
 
-fn episode(row: &EpisodeRow) -> Option<Episode> {
-    let read = serde_json::from_value(row.episode.clone());
-    if let Err(error) = &read {
-        tracing::error!(key = row.key, %error, "an episode in the ledger cannot be read");
-    }
-    read.ok()
+/// What the ledger keeps of an episode or a message.
+pub(super) fn put(described: &impl serde::Serialize) -> Result<serde_json::Value, LedgerError> {
+    serde_json::to_value(described).map_err(|error| LedgerError::Unreadable { what: error.to_string() })
 }
 
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = watch.round().await {
-            tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
+        let next = match watch.round().await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
+                None
+            }
+        };
+        if let Err(error) = watch.record_presence().await {
+            tracing::warn!(error = error_chain(&error), "the ledger does not know that the feeds are watched; trying again");
         }
+        let pause = next.map_or(LONGEST_PAUSE, |next| until(next, watch.clock.now()));
         tokio::select! {
             changed = news.changed() => match changed {
                 Ok(()) => tokio::time::sleep(GATHER).await,
                 Err(_) => return,
             },
-            () = tokio::time::sleep(LONGEST_PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
     }
+}
+
+/// How long to wait for an instant, at most.
+fn until(instant: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(instant.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE)
 }
 
 async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
@@ -315,7 +331,7 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
         // Registered before the outbox is read: a message queued in between still wakes us.
         queued.as_mut().enable();
         let pause = match watch.empty_outbox(&channel).await {
-            Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
+            Ok(Some(next)) => until(next, watch.clock.now()),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {
                 tracing::error!(error = error_chain(&error), "the outbox of alerts could not be read or marked; trying again");

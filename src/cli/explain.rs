@@ -145,6 +145,9 @@ fn step(event: &Event) -> Option<String> {
         | Event::ReplayAsked { .. }
         | Event::ReplayEnded { .. }
         | Event::Warned { .. }
+        | Event::ToldAgain { .. }
+        | Event::Watched
+        | Event::Away { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,

@@ -14,6 +14,11 @@ use std::path::{Path, PathBuf};
 /// RFC 4253, section 9, advises against it.
 const REKEY_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 30;
 
+/// What may be waited before people are told again: below a minute nobody could have looked; a month is never.
+const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+/// See [`SHORTEST_WAIT`].
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(31 * 24);
+
 /// What the main file says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Main {
@@ -187,21 +192,48 @@ fn alerts_of(section: Section<'_>) -> alerts::Settings {
         }
         webhooks.push(alerts::Webhook { name, url });
     }
+    let default = alerts::Cadence::default();
+    let wait = |item: &Item<'_>| item.duration(SHORTEST_WAIT..=LONGEST_WAIT);
+    let reminders = section.get("reminders").map(|item| {
+        let waits: Vec<SignedDuration> = item.elements().iter().filter_map(wait).collect();
+        if !waits.is_sorted() {
+            item.problem("must be in ascending order: each is counted from the beginning");
+        }
+        waits
+    });
+    let then_every = match section.get("remind_every") {
+        Some(item) if item.filled() == Some("never") => None,
+        Some(item) => wait(&item),
+        None => default.then_every,
+    };
+    let escalate_after = section.get("escalate_after").and_then(|item| wait(&item)).unwrap_or(default.escalate_after);
+    let escalate_to = section.get("escalate_to").map(|item| {
+        let known = |name: &str| name == "log" || webhooks.iter().any(|hook| hook.name == name);
+        channels(&item, &known)
+    });
     section.finish();
-    alerts::Settings { webhooks, ..alerts::Settings::default() }
+    let cadence = alerts::Cadence { reminders: reminders.unwrap_or(default.reminders), then_every, escalate_after };
+    alerts::Settings { webhooks, cadence, escalate_to: escalate_to.unwrap_or_default(), ..alerts::Settings::default() }
+}
+
+/// Names of channels.
+fn channels(item: &Item<'_>, known: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for element in item.elements() {
+        let Some(name) = element.filled() else { continue };
+        if !known(name) {
+            element.problem(format!("\"{name}\" is neither \"log\" nor the name of a webhook in [alerts]"));
+        }
+        names.push(name.to_owned());
+    }
+    names
 }
 
 /// `[audit]`: the channels are those of `[alerts]`.
 fn audit(section: Section<'_>, alerts: &mut alerts::Settings) {
     if let Some(item) = section.get("checkpoint_to") {
-        alerts.checkpoint_to = Vec::new();
-        for element in item.elements() {
-            let Some(name) = element.filled() else { continue };
-            if name != "log" && !alerts.webhooks.iter().any(|hook| hook.name == name) {
-                element.problem(format!("\"{name}\" is neither \"log\" nor the name of a webhook in [alerts]"));
-            }
-            alerts.checkpoint_to.push(name.to_owned());
-        }
+        let known = |name: &str| name == "log" || alerts.webhooks.iter().any(|hook| hook.name == name);
+        alerts.checkpoint_to = channels(&item, &known);
     }
     section.finish();
 }

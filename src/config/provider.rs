@@ -9,11 +9,13 @@ use crate::feed::{ProviderCode, ProviderKind, SLOT_LENGTH, Slot};
 use crate::intake::{Account, Quota};
 use crate::normalise::mapping::{Mapping, PartRole};
 use crate::normalise::reference::Reference;
-use crate::schedule::FeedSchedule;
+use crate::schedule::{DayKind, FeedSchedule, MonthDay, Profile, UNSTABLE_SLOTS, When};
 use crate::verify::history::{REACH, REACH_SLOTS};
 use crate::verify::{Feed, Limits, NameReuse};
 use jiff::SignedDuration;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// Longest duration of a schedule or limit.
@@ -57,7 +59,11 @@ pub(super) fn read(source: &Source, reference: &Reference) -> Option<(Provider, 
     root.finish();
 
     let code = code?;
-    let schedule = schedule.map_or_else(|| FeedSchedule::new(code.clone()), |section| feed_schedule(section, code.clone()));
+    let bank_holidays = Arc::new(reference.bank_holidays.clone());
+    let schedule = schedule.map_or_else(
+        || FeedSchedule { bank_holidays: Arc::clone(&bank_holidays), ..FeedSchedule::new(code.clone()) },
+        |section| feed_schedule(section, code.clone(), Arc::clone(&bank_holidays)),
+    );
     let (name, kind, agreement) = (name?, kind?, agreement?);
     let provider = Provider {
         code: code.clone(),
@@ -119,6 +125,70 @@ fn contact(section: Section<'_>) -> Contact {
     contact
 }
 
+/// Local times of slots that are protected.
+fn key_times(item: &Item<'_>) -> Vec<Time> {
+    item.elements().iter().filter_map(quarter).collect()
+}
+
+/// A local time at which a slot starts, as `08:00`.
+fn quarter(item: &Item<'_>) -> Option<Time> {
+    let time = time_of_day(item)?;
+    if time.minute() % 15 != 0 {
+        item.problem(format!("{} is not the start of a quarter of an hour", time.strftime("%H:%M")));
+        return None;
+    }
+    Some(time)
+}
+
+/// A local time, as `08:00`.
+fn time_of_day(item: &Item<'_>) -> Option<Time> {
+    let text = item.filled()?;
+    let time = Time::strptime("%H:%M", text).ok();
+    if time.is_none() {
+        item.problem(format!("\"{text}\" is not a time such as 08:00"));
+    }
+    time
+}
+
+/// `[[schedule.profile]]`.
+fn profile(section: Section<'_>) -> Option<Profile> {
+    let name = section.need("name").and_then(|item| item.filled().map(str::to_owned));
+    let days = section.get("days").map(|item| item.elements().iter().filter_map(|day| day.choice(&DayKind::ALL)).collect());
+    let season = pair(&section, "from", "until", |item| {
+        let text = item.filled()?;
+        text.parse::<MonthDay>().map_err(|why| item.problem(why)).ok()
+    });
+    let hours = pair(&section, "starts", "ends", time_of_day);
+    let duration = |key| section.get(key).and_then(|item| item.duration(SignedDuration::ZERO..=MAX_DURATION));
+    let count = |key| section.get(key).and_then(|item| item.whole(1..=10_000));
+    let profile = Profile {
+        name: name.clone().unwrap_or_default(),
+        when: When { days: days.unwrap_or_default(), season, hours },
+        due_after: duration("due_after"),
+        missed_after: duration("missed_after"),
+        tell_after: count("tell_after"),
+        amber_after: count("amber_after"),
+        red_after: count("red_after"),
+    };
+    if profile == (Profile { name: profile.name.clone(), when: profile.when.clone(), ..Profile::default() }) {
+        section.problem("changes nothing: it needs due_after, missed_after, tell_after, amber_after or red_after");
+    }
+    section.finish();
+    name.map(|_| profile)
+}
+
+/// Two keys that have a meaning only together.
+fn pair<T>(section: &Section<'_>, first: &'static str, second: &'static str, read: impl Fn(&Item<'_>) -> Option<T>) -> Option<(T, T)> {
+    match (section.get(first), section.get(second)) {
+        (None, None) => None,
+        (Some(first), Some(second)) => read(&first).zip(read(&second)),
+        (Some(item), None) | (None, Some(item)) => {
+            item.problem(format!("{first} and {second} go together"));
+            None
+        }
+    }
+}
+
 /// `[agreement]`.
 struct Agreement {
     reference: String,
@@ -139,7 +209,7 @@ fn agreement(section: Section<'_>) -> Option<Agreement> {
     Some(Agreement { reference: reference?, starts: starts?, ends: ends.map(|(_, ends)| ends) })
 }
 
-fn feed_schedule(section: Section<'_>, code: ProviderCode) -> FeedSchedule {
+fn feed_schedule(section: Section<'_>, code: ProviderCode, bank_holidays: Arc<BTreeSet<Date>>) -> FeedSchedule {
     let default = FeedSchedule::new(code);
     let duration = |key| section.get(key).and_then(|item| item.duration(SignedDuration::ZERO..=MAX_DURATION));
     let count = |key| section.get(key).and_then(|item| item.whole(1..=10_000));
@@ -149,10 +219,15 @@ fn feed_schedule(section: Section<'_>, code: ProviderCode) -> FeedSchedule {
         due_after,
         // A file that is not there when the next one is due has been missed.
         missed_after: duration("missed_after").unwrap_or(due_after + SLOT_LENGTH),
+        tell_after: count("tell_after").unwrap_or(default.tell_after),
         amber_after: count("amber_after").unwrap_or(default.amber_after),
         red_after: count("red_after").unwrap_or(default.red_after),
         stale_after: duration("stale_after").unwrap_or(default.stale_after),
         no_data_after: duration("no_data_after").unwrap_or(default.no_data_after),
+        unstable_after: section.get("unstable_after").and_then(|item| item.whole(0..=UNSTABLE_SLOTS)).unwrap_or(default.unstable_after),
+        key_times: section.get("key_times").map(|item| key_times(&item)).unwrap_or(default.key_times),
+        profiles: section.sections("profile").into_iter().filter_map(profile).collect(),
+        bank_holidays,
         ..default
     };
     if schedule.missed_after <= schedule.due_after {

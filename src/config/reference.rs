@@ -8,6 +8,7 @@ use super::problem::{Problem, did_you_mean};
 use super::sheet::{Days, Row, Sheet, start_of};
 use crate::feed::ProviderCode;
 use crate::normalise::reference::{Reference, Site, TellingWord, Ward, WardAlias};
+use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ const MAX_AGE: u16 = 130;
 
 /// The files, in the order they are read.
 pub(super) const FILES: &[&str] =
-    &["ward_types.csv", "ward_classes.csv", "bed_groups.csv", "sites.csv", "wards.csv", "ward_aliases.csv", "ward_telling_words.csv"];
+    &["ward_types.csv", "ward_classes.csv", "bed_groups.csv", "sites.csv", "wards.csv", "ward_aliases.csv", "ward_telling_words.csv", "bank_holidays.csv"];
 
 const SITE_COLUMNS: &[&str] = &["provider_code", "site_code", "site_name", "valid_from", "valid_to"];
 const WARD_COLUMNS: &[&str] = &[
@@ -62,7 +63,20 @@ pub(super) fn read(files: &BTreeMap<&'static str, (PathBuf, Vec<u8>)>) -> (Refer
     sheet("wards.csv", WARD_COLUMNS, WARD_OPTIONAL, &mut |it| reference.wards = wards(it, &reference));
     sheet("ward_aliases.csv", ALIAS_COLUMNS, &[], &mut |it| reference.aliases = aliases(it, &reference));
     sheet("ward_telling_words.csv", &["word", "tells_of"], &[], &mut |it| reference.telling_words = telling_words(it));
+    sheet("bank_holidays.csv", &["date", "name"], &[], &mut |it| reference.bank_holidays = bank_holidays(it));
     (reference, problems)
+}
+
+fn bank_holidays(sheet: &Sheet) -> BTreeSet<Date> {
+    let mut dates = BTreeSet::new();
+    for row in sheet.rows() {
+        let (date, name) = (row.day("date"), row.filled("name"));
+        let (Some(date), Some(_)) = (date, name) else { continue };
+        if !dates.insert(date) {
+            row.problem("date", &format!("{date} stands twice"));
+        }
+    }
+    dates
 }
 
 fn telling_words(sheet: &Sheet) -> Vec<TellingWord> {
@@ -270,6 +284,14 @@ mod tests {
         let files = lists.iter().chain(texts).map(|(name, bytes)| (*name, (PathBuf::from(*name), bytes.to_vec()))).collect();
         let (reference, problems) = read(&files);
         (reference, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn bank_holidays_are_days_each_once() {
+        let (reference, problems) = read_texts(&[("bank_holidays.csv", b"date,name\n2018-12-25,Christmas Day\n26/12/2018,Boxing Day\n")]);
+        assert_eq!((reference.bank_holidays.len(), problems.len()), (2, 0), "{problems:?}");
+        let (_, problems) = read_texts(&[("bank_holidays.csv", b"date,name\n2018-12-25,a\n25/12/2018,b\n2018-02-30,c\n2018-12-26,\n")]);
+        assert_eq!(problems.len(), 3, "{problems:?}");
     }
 
     #[test]

@@ -184,8 +184,14 @@ impl<'a> Row<'a> {
     }
 
     /// The days a row is in force: `valid_from`, `valid_to`.
+    /// A date, which must be there.
+    pub(super) fn day(&self, column: &'static str) -> Option<Date> {
+        self.parsed::<Day>(column, A_DATE).map(|Day(date)| date)
+    }
+
+    /// The days in force: `valid_from` and `valid_to`.
     pub(super) fn days(&self) -> Days {
-        let day = |column| self.optional::<Day>(column, "a date such as 2018-04-01 or 01/04/2018").map(|Day(date)| date);
+        let day = |column| self.optional::<Day>(column, A_DATE).map(|Day(date)| date);
         let days = Days { from: day("valid_from"), to: day("valid_to") };
         if let (Some(from), Some(to)) = (days.from, days.to)
             && from >= to
@@ -195,6 +201,9 @@ impl<'a> Row<'a> {
         days
     }
 }
+
+/// What a date looks like.
+const A_DATE: &str = "a date such as 2018-04-01 or 01/04/2018";
 
 /// Days in force; open where empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -98,6 +98,8 @@ steps! {
     QuarantineClear = "quarantine_clear",
     /// An episode and its messages are recorded.
     EpisodeRecord = "episode_record",
+    /// The watch records that it is there.
+    WatchRecord = "watch_record",
     /// A warning and its messages are recorded.
     WarningRecord = "warning_record",
     /// A message is handed to its channel.

@@ -19,6 +19,8 @@ pub enum Condition {
     Late,
     /// Files come in time, but their figures are old.
     Stale,
+    /// Files come in time, and their figures do not move.
+    Frozen,
     /// The feed has never sent, and nothing is overdue.
     AwaitingFirst,
     /// Planned downtime.
@@ -38,6 +40,7 @@ impl Condition {
             Self::Rejected => "files set aside",
             Self::Late => "late",
             Self::Stale => "old figures",
+            Self::Frozen => "figures do not move",
             Self::AwaitingFirst => "awaiting its first file",
             Self::Planned => "planned downtime",
             Self::Paused => "paused",
@@ -49,7 +52,7 @@ impl Condition {
     #[must_use]
     pub fn needs_attention(self, light: Light) -> bool {
         match self {
-            Self::Missed | Self::Rejected | Self::Stale => true,
+            Self::Missed | Self::Rejected | Self::Stale | Self::Frozen => true,
             Self::Late => light != Light::Green,
             Self::AwaitingFirst | Self::Planned | Self::Paused | Self::OnTime => false,
         }
@@ -59,12 +62,20 @@ impl Condition {
         match standing.silence {
             Some(SilenceKind::Planned) => Self::Planned,
             Some(SilenceKind::Paused) => Self::Paused,
-            None if standing.missed_since.is_some() => Self::Missed,
-            None if standing.rejected_since.is_some() => Self::Rejected,
-            None if standing.late_since.is_some() => Self::Late,
-            None if standing.newest_accepted.is_none() => Self::AwaitingFirst,
-            None if standing.freshness != Freshness::Current => Self::Stale,
-            None => Self::OnTime,
+            // What we missed is no word about the feed.
+            Some(SilenceKind::Outage) | None => Self::unless_silent(standing),
+        }
+    }
+
+    fn unless_silent(standing: &Standing) -> Self {
+        match standing {
+            _ if standing.missed_since.is_some() => Self::Missed,
+            _ if standing.rejected_since.is_some() => Self::Rejected,
+            _ if standing.late_since.is_some() => Self::Late,
+            _ if standing.never_sent => Self::AwaitingFirst,
+            _ if standing.stale_since.is_some() || standing.freshness != Freshness::Current => Self::Stale,
+            _ if standing.frozen_since.is_some() => Self::Frozen,
+            _ => Self::OnTime,
         }
     }
 }
@@ -162,9 +173,9 @@ impl DayCounts {
                 SlotState::OnTime => counts.on_time += 1,
                 SlotState::Superseded if slot.filled_at.is_some_and(|at| at <= slot.due) => counts.on_time += 1,
                 SlotState::Late | SlotState::Superseded => counts.late += 1,
-                SlotState::Missed => counts.missed += 1,
+                SlotState::Missed | SlotState::Stale => counts.missed += 1,
                 SlotState::Rejected => counts.rejected += 1,
-                SlotState::Expected | SlotState::Planned | SlotState::Paused => continue,
+                SlotState::Expected | SlotState::Planned | SlotState::Paused | SlotState::Unknown => continue,
             }
             counts.expected += 1;
         }
@@ -285,6 +296,7 @@ fn sentence(condition: Condition, behind: u32) -> String {
         Condition::Rejected => format!("The newest file was set aside; {slots}."),
         Condition::Late => format!("A file is overdue: {slots}."),
         Condition::Stale => "Files come, but their figures are old.".to_owned(),
+        Condition::Frozen => "Files come in time, but their figures do not move.".to_owned(),
         Condition::AwaitingFirst => "Its first file is not here yet.".to_owned(),
         Condition::Planned => "Planned downtime: no file is expected.".to_owned(),
         Condition::Paused => "Paused: no file is expected until support resumes it.".to_owned(),
@@ -320,6 +332,8 @@ mod tests {
             received_at: at(received),
             accepted: *accepted,
             superseded: false,
+                repeated: false,
+                frozen: false,
         };
         let arrivals: Vec<Arrival> = came.iter().map(one).collect();
         let standing = judge(&FeedSchedule::new(provider.clone()), slot("10:00"), silences, &arrivals, at(now));

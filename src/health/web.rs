@@ -231,6 +231,9 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::ReplayAsked { .. }
         | Event::ReplayEnded { .. }
         | Event::Warned { .. }
+        | Event::ToldAgain { .. }
+        | Event::Watched
+        | Event::Away { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,

@@ -61,6 +61,11 @@ pub trait Gate: Send + Sync {
     /// Notes an upload that was not taken, for its sender and for support. Returns at once.
     fn refused(&self, refused: Refused);
 
+    /// Notes that somebody came to an account, and whether the login worked. Returns at once; a gate that keeps no evidence ignores it.
+    fn knocked(&self, knock: Knock) {
+        drop(knock);
+    }
+
     /// What a provider sees in one of its folders: accepted files of the last day at least, or receipts. Newest name first;
     /// bounded.
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>>;
@@ -78,6 +83,19 @@ pub trait Gate: Send + Sync {
         drop(client);
         Box::pin(async {})
     }
+}
+
+/// A login to a provider's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Knock {
+    /// Whose account.
+    pub provider: ProviderCode,
+    /// With what: a key's fingerprint, or another word for the proof.
+    pub with: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why it was refused, in a few words; `None` where it worked.
+    pub refused: Option<&'static str>,
 }
 
 /// An upload that did not become a delivery.

@@ -280,6 +280,22 @@ pub enum Event {
         /// What to send about it.
         alerts: Vec<AlertToSend>,
     },
+    /// What goes on is told again.
+    ToldAgain {
+        /// The episode's stable key.
+        key: String,
+        /// What to send about it.
+        alerts: Vec<AlertToSend>,
+    },
+    /// The feeds are being watched, and nothing else was recorded for a while: so a start can tell since when nobody watched.
+    Watched,
+    /// Nobody watched: bedfeed was not running.
+    Away {
+        /// When it last was.
+        from: Timestamp,
+        /// When it started again.
+        until: Timestamp,
+    },
     /// A client logged in that was new, had changed, or was not noted for a day.
     ClientSeen {
         /// What it showed of itself.
@@ -408,6 +424,9 @@ impl Event {
             | Self::HouseEpisodeOpened { .. }
             | Self::HouseEpisodeClosed { .. }
             | Self::Warned { .. }
+            | Self::ToldAgain { .. }
+            | Self::Watched
+            | Self::Away { .. }
             | Self::ClientSeen { .. }
             | Self::AlertDelivered { .. }
             | Self::AlertFailed { .. } => None,

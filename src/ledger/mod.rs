@@ -21,6 +21,7 @@ mod replays;
 mod schema;
 mod sound;
 mod trail;
+mod watching;
 mod writer;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use queue::{QueueState, QueuedSnapshot};
 pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
 pub use replays::{KeptRow, ReplayRow};
 pub use schema::{LedgerError, SCHEMA_VERSION};
+pub use watching::Absence;
 pub use writer::Ledger;
 
 /// Clients of one provider that are kept, the most recently seen first: more than any has, so that one that calls itself

@@ -49,6 +49,10 @@ fn ask_all(reader: &Reader) {
     reader.first_slot(&provider).unwrap();
     reader.open_episodes(&provider).unwrap();
     reader.open_house_episodes().unwrap();
+    reader.all_open_episodes().unwrap();
+    reader.providers_after(7).unwrap();
+    reader.absences(at).unwrap();
+    reader.newest_entry_at().unwrap();
     reader.recent_episodes(10).unwrap();
     reader.told_before("a").unwrap();
     reader.knows_alert("a").unwrap();

@@ -493,7 +493,7 @@ impl Reader {
         rows.into_iter().map(|(seq, at, body)| Ok(Entry { seq, at: time(&at)?, event: json(&body)? })).collect()
     }
 
-    fn episodes_where(&self, condition: &str, values: impl Params) -> Result<Vec<EpisodeRow>, LedgerError> {
+    pub(super) fn episodes_where(&self, condition: &str, values: impl Params) -> Result<Vec<EpisodeRow>, LedgerError> {
         let sql = format!("SELECT key, provider, episode, opened_at, closed_at FROM episode {condition}");
         let rows = self.all(&sql, values, |row| {
             Ok((

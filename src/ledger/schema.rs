@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -214,6 +214,12 @@ CREATE TABLE IF NOT EXISTS outbox (
     delivered_at TEXT,
     UNIQUE (key, channel)
 ) STRICT;
+-- When bedfeed was not running.
+CREATE TABLE IF NOT EXISTS away (
+    from_at  TEXT NOT NULL,
+    until_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS away_by_end ON away (until_at);
 CREATE TABLE IF NOT EXISTS client (
     provider TEXT NOT NULL,
     key      TEXT NOT NULL,

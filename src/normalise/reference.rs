@@ -4,6 +4,7 @@ pub use crate::bedstate::{Site, Ward};
 
 use crate::feed::ProviderCode;
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 
 /// All reference data in force, as loaded from `reference/*.csv`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Reference {
     pub bed_groups: Vec<(String, String)>,
     /// `ward_telling_words.csv`.
     pub telling_words: Vec<TellingWord>,
+    /// `bank_holidays.csv`: the days on which a feed's schedule may differ.
+    pub bank_holidays: BTreeSet<Date>,
 }
 
 /// Whether what is valid from one local day, and no longer from another, is valid on a day; without a day it has no such end.

@@ -4,11 +4,12 @@
 //! quarters needs no rule of its own. Refuses clocks and the ledger.
 //!
 //! "Arrives, but is set aside" is not "late": somebody else has to act. A slot with nothing but rejected files is
-//! `rejected`; it counts towards amber and red, and begins no lateness.
+//! `rejected`; it counts towards amber and red, and begins no lateness. Nor does one for which old figures came: it is
+//! `stale`. A slot that may have been missed because we were down is `unknown`, and counts for nothing.
 
-use super::{Arrival, FeedSchedule, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing};
+use super::{Arrival, FeedSchedule, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing, Terms};
 use crate::feed::Slot;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// Slots in the window: 24 hours.
@@ -16,6 +17,15 @@ pub const WINDOW_SLOTS: i32 = 96;
 
 /// [`Standing::behind`] is counted up to this: a week of slots. A longer silence is told by its beginning.
 pub const MAX_BEHIND: u32 = 672;
+
+/// Slots in which stretches of trouble are counted: 2 hours.
+pub const UNSTABLE_SLOTS: u64 = 8;
+
+/// Slots that make a feed steady: 1 hour.
+const STEADY_SLOTS: usize = 4;
+
+/// How far back a slot at a key time is looked for: the longest local day.
+const KEY_TIME_SLOTS: i32 = 100;
 
 /// Silences that are looked at when a silent stretch is skipped: more than anybody plans in a row.
 const MAX_SILENCES: usize = 256;
@@ -27,15 +37,23 @@ const MAX_SILENCES: usize = 256;
 /// as one that has never sent.
 #[must_use]
 pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], arrivals: &[Arrival], now: Timestamp) -> Standing {
-    let view = View { schedule, first_slot: schedule.first_slot.unwrap_or(first_slot), silences, by_slot: by_slot(arrivals), now };
+    let first_slot = schedule.first_slot.unwrap_or(first_slot);
+    let by_slot = by_slot(arrivals);
+    let old_news = old_news(arrivals, &by_slot);
+    let view = View { schedule, first_slot, silences, by_slot, old_news, now };
     let newest = newest_accepted(arrivals);
     let last_accepted_at = arrivals.iter().filter(|arrival| arrival.accepted).map(|arrival| arrival.received_at).max();
-    let silence = silences.iter().find(|silence| silence.covers(now)).map(|silence| silence.kind);
+    let planned = |silence: &&Silence| silence.kind != SilenceKind::Outage && silence.covers(now);
+    let silence = silences.iter().find(planned).map(|silence| silence.kind);
     let set_aside = rejected_since(arrivals, last_accepted_at);
     let run = view.run_after(newest.map(|newest| newest.slot));
+    let terms = schedule.terms(Slot::containing(now));
+    let slots = view.window();
     Standing {
-        slots: view.window(),
-        light: light(schedule, run.behind, newest.is_some(), set_aside.is_some(), silence),
+        unstable_since: unstable_since(schedule.unstable_after, &slots, now),
+        steady: steady(&slots, now, run.behind),
+        slots,
+        light: light(&terms, run.behind, newest.is_some(), set_aside.is_some(), silence),
         freshness: freshness(schedule, newest, now),
         newest_accepted: newest,
         last_accepted_at,
@@ -44,6 +62,11 @@ pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], ar
         late_since: run.late_since,
         missed_since: run.missed_since,
         rejected_since: set_aside,
+        stale_since: run.stale_since,
+        frozen_since: frozen_since(arrivals),
+        key_time_since: view.key_time_since(),
+        never_sent: newest.is_none(),
+        next_look: view.next_look(),
         silence,
     }
 }
@@ -62,7 +85,7 @@ struct Filled {
 
 fn by_slot(arrivals: &[Arrival]) -> BTreeMap<Slot, Filled> {
     let mut slots: BTreeMap<Slot, Filled> = BTreeMap::new();
-    for arrival in arrivals {
+    for arrival in arrivals.iter().filter(|arrival| !arrival.repeated) {
         let filled = slots.entry(slot_of(arrival)).or_default();
         if arrival.accepted {
             let first = filled.accepted_at.map_or(arrival.received_at, |at| at.min(arrival.received_at));
@@ -71,6 +94,32 @@ fn by_slot(arrivals: &[Arrival]) -> BTreeMap<Slot, Filled> {
         }
     }
     slots
+}
+
+/// What came that may be no news for the slot in which it came.
+#[derive(Clone, Copy)]
+struct OldNews {
+    /// The slot whose figures it has; `None` where it came before.
+    of: Option<Slot>,
+    /// Whether it is the first for that slot: then the sender may be catching up.
+    first: bool,
+}
+
+fn old_news(arrivals: &[Arrival], by_slot: &BTreeMap<Slot, Filled>) -> BTreeMap<Timestamp, OldNews> {
+    let news = |arrival: &Arrival| {
+        let of = arrival.accepted.then(|| slot_of(arrival));
+        let first = of.and_then(|of| by_slot.get(&of)).is_some_and(|filled| filled.accepted_at == Some(arrival.received_at));
+        (arrival.received_at, OldNews { of, first })
+    };
+    arrivals.iter().filter(|arrival| arrival.accepted || arrival.repeated).map(news).collect()
+}
+
+/// The first of the newest slots in a row whose figures did not move.
+fn frozen_since(arrivals: &[Arrival]) -> Option<Since> {
+    let mut standing: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.accepted && !arrival.superseded).collect();
+    standing.sort_by_key(|arrival| std::cmp::Reverse((slot_of(arrival), arrival.received_at)));
+    let first = standing.into_iter().take_while(|arrival| arrival.frozen).last()?;
+    Some(Since { slot: slot_of(first), at: first.received_at })
 }
 
 fn newest_accepted(arrivals: &[Arrival]) -> Option<Newest> {
@@ -82,7 +131,8 @@ fn newest_accepted(arrivals: &[Arrival]) -> Option<Newest> {
 
 /// The first delivery set aside after which nothing was accepted.
 fn rejected_since(arrivals: &[Arrival], last_accepted_at: Option<Timestamp>) -> Option<Since> {
-    let after = |arrival: &&Arrival| !arrival.accepted && last_accepted_at.is_none_or(|last| last < arrival.received_at);
+    let set_aside = |arrival: &Arrival| !arrival.accepted && !arrival.repeated;
+    let after = |arrival: &&Arrival| set_aside(arrival) && last_accepted_at.is_none_or(|last| last < arrival.received_at);
     let first = arrivals.iter().filter(after).min_by_key(|arrival| arrival.received_at)?;
     Some(Since { slot: slot_of(first), at: first.received_at })
 }
@@ -93,14 +143,45 @@ fn freshness(schedule: &FeedSchedule, newest: Option<Newest>, now: Timestamp) ->
 
 /// A feed whose newest file was set aside, or that owes its very first one, is amber before any count says so: from
 /// across a room it must not look like one that is in order.
-fn light(schedule: &FeedSchedule, behind: u32, has_sent: bool, set_aside: bool, silence: Option<SilenceKind>) -> Light {
+fn light(terms: &Terms, behind: u32, has_sent: bool, set_aside: bool, silence: Option<SilenceKind>) -> Light {
     match silence {
         Some(_) => Light::Grey,
-        None if behind >= schedule.red_after => Light::Red,
-        None if behind >= schedule.amber_after || set_aside || (behind > 0 && !has_sent) => Light::Amber,
+        None if behind >= terms.red_after => Light::Red,
+        None if behind >= terms.amber_after || set_aside || (behind > 0 && !has_sent) => Light::Amber,
         None if has_sent => Light::Green,
         None => Light::Grey,
     }
+}
+
+fn is_good(state: SlotState) -> bool {
+    matches!(state, SlotState::OnTime | SlotState::Superseded)
+}
+
+fn is_trouble(state: SlotState) -> bool {
+    matches!(state, SlotState::Late | SlotState::Missed | SlotState::Rejected | SlotState::Stale)
+}
+
+/// The slot of the newest stretch of trouble, where there were `often` within [`UNSTABLE_SLOTS`]. A stretch begins with a slot that is not
+/// filled when it is due, while the one before it has been.
+fn unstable_since(often: u32, slots: &[SlotStanding], now: Timestamp) -> Option<Since> {
+    let recent: Vec<&SlotStanding> = slots.iter().filter(|slot| slot.due < now).collect();
+    // The slot before the first one is needed to see whether that begins a stretch.
+    let looked_at = usize::try_from(UNSTABLE_SLOTS).unwrap_or(usize::MAX).saturating_add(1);
+    let recent = recent.get(recent.len().saturating_sub(looked_at)..).unwrap_or_default();
+    let begins = |pair: &&[&SlotStanding]| match pair {
+        [before, slot] => is_trouble(slot.state) && (is_good(before.state) || before.filled_at.is_some_and(|at| at <= slot.due)),
+        _ => false,
+    };
+    let begun: Vec<&SlotStanding> = recent.windows(2).filter(begins).filter_map(|pair| pair.last().copied()).collect();
+    let enough = often > 0 && u32::try_from(begun.len()).unwrap_or(u32::MAX) >= often;
+    begun.last().filter(|_| enough).map(|slot| Since { slot: slot.slot, at: slot.due })
+}
+
+/// Whether the newest due slots were all filled in time, or none of them was filled.
+fn steady(slots: &[SlotStanding], now: Timestamp, behind: u32) -> bool {
+    let mut due = slots.iter().rev().filter(|slot| slot.due < now);
+    let good = due.by_ref().take(STEADY_SLOTS).filter(|slot| is_good(slot.state)).count();
+    good == STEADY_SLOTS || usize::try_from(behind).unwrap_or(usize::MAX) >= STEADY_SLOTS
 }
 
 /// The consecutive due slots without an accepted file.
@@ -109,6 +190,7 @@ struct Run {
     behind: u32,
     late_since: Option<Since>,
     missed_since: Option<Since>,
+    stale_since: Option<Since>,
 }
 
 struct View<'a> {
@@ -116,6 +198,7 @@ struct View<'a> {
     first_slot: Slot,
     silences: &'a [Silence],
     by_slot: BTreeMap<Slot, Filled>,
+    old_news: BTreeMap<Timestamp, OldNews>,
     now: Timestamp,
 }
 
@@ -127,34 +210,50 @@ impl View<'_> {
     }
 
     fn slot(&self, slot: Slot) -> SlotStanding {
-        let filled_at = self.by_slot.get(&slot).and_then(|filled| filled.accepted_at);
-        SlotStanding { slot, due: self.schedule.due(slot), state: self.state(slot), filled_at }
+        let (filled_at, due) = (self.by_slot.get(&slot).and_then(|filled| filled.accepted_at), self.schedule.due(slot));
+        SlotStanding { slot, due, state: self.state(slot, due), filled_at }
     }
 
-    fn state(&self, slot: Slot) -> SlotState {
+    fn state(&self, slot: Slot, due: Timestamp) -> SlotState {
         match self.by_slot.get(&slot) {
             Some(Filled { accepted_at: Some(_), superseded: true }) => SlotState::Superseded,
-            Some(Filled { accepted_at: Some(at), .. }) if *at <= self.schedule.due(slot) => SlotState::OnTime,
+            Some(Filled { accepted_at: Some(at), .. }) if *at <= due => SlotState::OnTime,
             Some(Filled { accepted_at: Some(_), .. }) => SlotState::Late,
             Some(Filled { accepted_at: None, .. }) => SlotState::Rejected,
-            None => match self.silence(slot) {
+            None => match self.silence(slot, due) {
                 Some(SilenceKind::Planned) => SlotState::Planned,
                 Some(SilenceKind::Paused) => SlotState::Paused,
+                Some(SilenceKind::Outage) => SlotState::Unknown,
+                None if due >= self.now => SlotState::Expected,
+                None if self.old_news_came(slot, due) => SlotState::Stale,
                 None if self.schedule.missed(slot) <= self.now => SlotState::Missed,
-                None if self.schedule.due(slot) < self.now => SlotState::Late,
-                None => SlotState::Expected,
+                None => SlotState::Late,
             },
         }
     }
 
-    fn silence(&self, slot: Slot) -> Option<SilenceKind> {
-        self.silences.iter().find(|silence| silence.covers(slot.start())).map(|silence| silence.kind)
+    /// Planned silence goes before our own: who was not to send has not been missed.
+    fn silence(&self, slot: Slot, due: Timestamp) -> Option<SilenceKind> {
+        let excused = self.silences.iter().filter(|silence| silence.excuses(slot, due)).map(|silence| silence.kind);
+        excused.min_by_key(|kind| *kind == SilenceKind::Outage)
+    }
+
+    /// Whether, while a slot's file was expected, something came that has nothing newer than the slots before it. Whoever fills
+    /// old slots may be catching up: only when that was so for the slot before, too, is it the sender's way.
+    fn old_news_came(&self, slot: Slot, due: Timestamp) -> bool {
+        let came = |slot: Slot, due: Timestamp| {
+            self.old_news.range(slot.start()..=due).map(|(_, news)| *news).filter(move |news| news.of.is_none_or(|of| of < slot))
+        };
+        let before = slot.previous();
+        came(slot, due).any(|news| !news.first)
+            || (came(slot, due).next().is_some() && came(before, self.schedule.due(before)).next().is_some())
     }
 
     /// The first slot from `slot` on in which a file is expected; `None` where a pause has no end.
     fn skip_silence(&self, mut slot: Slot) -> Option<Slot> {
         for _ in 0..MAX_SILENCES {
-            let Some(silence) = self.silences.iter().find(|silence| silence.covers(slot.start())) else {
+            let due = self.schedule.due(slot);
+            let Some(silence) = self.silences.iter().find(|silence| silence.excuses(slot, due)) else {
                 return Some(slot);
             };
             let until = silence.until?;
@@ -168,6 +267,8 @@ impl View<'_> {
     fn run_after(&self, newest: Option<Slot>) -> Run {
         let begin = newest.map_or(self.first_slot, |slot| slot.next().max(self.first_slot));
         let mut run = Run::default();
+        // The first slot for which nothing came, how many there are, and whether that is worth telling.
+        let (mut silent, mut told) = (None, false);
         let mut next = self.skip_silence(begin);
         // Lateness begins at the first slot of the run, however long ago; only the count is bounded.
         while let Some(slot) = next {
@@ -175,16 +276,45 @@ impl View<'_> {
                 break;
             }
             run.behind += 1;
-            let state = self.state(slot);
-            if matches!(state, SlotState::Late | SlotState::Missed) && run.late_since.is_none() {
-                run.late_since = Some(Since { slot, at: self.schedule.due(slot) });
+            let (terms, state) = (self.schedule.terms(slot), self.state(slot, self.schedule.due(slot)));
+            if matches!(state, SlotState::Late | SlotState::Missed) {
+                let since = Since { slot, at: self.schedule.due(slot) };
+                let (_, count) = silent.get_or_insert((since, 0));
+                *count += 1;
+                told |= *count >= terms.tell_after;
             }
             if state == SlotState::Missed && run.missed_since.is_none() {
                 run.missed_since = Some(Since { slot, at: self.schedule.missed(slot) });
             }
+            if state == SlotState::Stale && run.stale_since.is_none() {
+                run.stale_since = Some(Since { slot, at: self.schedule.due(slot) });
+            }
             next = self.skip_silence(slot.next());
         }
+        run.late_since = silent.filter(|_| told).map(|(since, _)| since);
+        run.missed_since = run.missed_since.filter(|_| told);
         run
+    }
+
+    /// The newest slot at a key time that is due, where it has no figures and nobody is excused.
+    fn key_time_since(&self) -> Option<Since> {
+        let newest = Slot::containing(self.now);
+        let oldest = newest.plus(1 - KEY_TIME_SLOTS).max(self.first_slot);
+        let due_one = |slot: &Slot| self.schedule.terms(*slot).key_time && self.schedule.due(*slot) < self.now;
+        let slot = (0..KEY_TIME_SLOTS).map(|back| newest.plus(-back)).take_while(|slot| *slot >= oldest).find(due_one)?;
+        let due = self.schedule.due(slot);
+        let filled = self.by_slot.get(&slot).is_some_and(|filled| filled.accepted_at.is_some());
+        (!filled && self.silence(slot, due).is_none()).then_some(Since { slot, at: due })
+    }
+
+    /// The next instant at which a slot begins, is due or counts as missed, or a silence begins or ends.
+    fn next_look(&self) -> Timestamp {
+        let current = Slot::containing(self.now);
+        let just_after = |at: Timestamp| at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
+        let of_slot = |slot: Slot| [just_after(self.schedule.due(slot)), self.schedule.missed(slot)];
+        let slots = current.plus(-WINDOW_SLOTS).until(current.next()).flat_map(of_slot);
+        let silences = self.silences.iter().flat_map(|silence| [Some(silence.from), silence.until]).flatten();
+        slots.chain(silences).filter(|at| self.now < *at).fold(current.next().start(), Timestamp::min)
     }
 
     /// The next due time, not yet passed, of a slot that is still empty.

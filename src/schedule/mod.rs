@@ -3,13 +3,19 @@
 //! Owns expected slots, punctuality and planned downtime. Refuses clocks and the ledger: time and arrivals are arguments.
 
 mod judge;
+mod profile;
 mod standing;
 
-pub use judge::{MAX_BEHIND, WINDOW_SLOTS, judge};
+pub use judge::{MAX_BEHIND, UNSTABLE_SLOTS, WINDOW_SLOTS, judge};
+pub use profile::{DayKind, MonthDay, Profile, Terms, When};
 pub use standing::{Arrival, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing};
 
-use crate::feed::{ProviderCode, Slot};
+use crate::feed::{LONDON, ProviderCode, Slot};
+use jiff::civil::{Date, Time, time};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// When a feed's files are expected. The keys of `[schedule]` in a provider's settings have the same names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub struct FeedSchedule {
     pub due_after: SignedDuration,
     /// How long after a slot's start it counts as missed. Default 20 minutes (when the next slot is due).
     pub missed_after: SignedDuration,
+    /// How many consecutive slots must be late before people are told: 1, the default, tells of the first.
+    pub tell_after: u32,
     /// Consecutive slots without an accepted file after which the feed is amber. Default 2.
     pub amber_after: u32,
     /// The same for red. Default 4.
@@ -30,6 +38,17 @@ pub struct FeedSchedule {
     pub stale_after: SignedDuration,
     /// Age above which its figures are no longer shown as current. Default 4 hours.
     pub no_data_after: SignedDuration,
+    /// How many stretches of trouble within [`UNSTABLE_SLOTS`] make the feed an unstable one, which is told of once: 3 by default; 0 never.
+    pub unstable_after: u32,
+    /// Local times whose slots are protected: one that is not filled when it is due is told at once, and until it is filled. Default
+    /// 08:00 (the daily SitRep) and 00:00 (the KH03 census).
+    pub key_times: Vec<Time>,
+    /// What holds on some days, at some hours or in some part of the year.
+    pub profiles: Vec<Profile>,
+    /// The days that count as bank holidays.
+    pub bank_holidays: Arc<BTreeSet<Date>>,
+    /// The zone in which profiles and key times are meant.
+    pub zone: TimeZone,
 }
 
 impl FeedSchedule {
@@ -41,23 +60,29 @@ impl FeedSchedule {
             first_slot: None,
             due_after: SignedDuration::from_mins(5),
             missed_after: SignedDuration::from_mins(20),
+            tell_after: 1,
             amber_after: 2,
             red_after: 4,
             stale_after: SignedDuration::from_mins(30),
             no_data_after: SignedDuration::from_hours(4),
+            unstable_after: 3,
+            key_times: vec![time(8, 0, 0, 0), time(0, 0, 0, 0)],
+            profiles: Vec::new(),
+            bank_holidays: Arc::default(),
+            zone: TimeZone::get(LONDON).unwrap_or(TimeZone::UTC),
         }
     }
 
     /// When a slot's file is due.
     #[must_use]
     pub fn due(&self, slot: Slot) -> Timestamp {
-        later(slot, self.due_after)
+        later(slot, self.terms(slot).due_after)
     }
 
     /// When a slot without a file counts as missed.
     #[must_use]
     pub fn missed(&self, slot: Slot) -> Timestamp {
-        later(slot, self.missed_after)
+        later(slot, self.terms(slot).missed_after)
     }
 
     /// How old the figures of a snapshot taken at `newest` are, in words, as seen at `now`.

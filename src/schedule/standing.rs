@@ -2,12 +2,12 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::{Delivery, DeliveryId, Folder, Report, Slot, SnapshotRef, Stage, Version, current};
+use crate::feed::{Delivery, DeliveryId, Folder, Report, Rule, Slot, SnapshotRef, Stage, Version, current};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One judged delivery (or set of deliveries) of a feed, as the ledger has it. Duplicates, tests and deliveries that are
-/// not judged yet are not arrivals.
+/// One judged delivery (or set of deliveries) of a feed, as the ledger has it. Tests and deliveries that are not judged yet are
+/// not arrivals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The slot it fills. `None` where it was rejected before its time could be read: it then counts for the slot in which it came.
@@ -20,11 +20,16 @@ pub struct Arrival {
     pub accepted: bool,
     /// Whether another version of the same slot counts instead.
     pub superseded: bool,
+    /// Whether its bytes had been accepted before: it says nothing new, but the sender's job runs. Such a one is not accepted, and
+    /// has not been set aside either.
+    pub repeated: bool,
+    /// Whether its figures are those of so many before it that the feed counts as frozen (PLA-03).
+    pub frozen: bool,
 }
 
 impl Arrival {
-    /// What deliveries in their present stages mean for punctuality. Those that mean nothing are left out: tests,
-    /// duplicates, what is not judged yet, and the parts of a set that do not lead it.
+    /// What deliveries in their present stages mean for punctuality. Those that mean nothing are left out: tests, what is not
+    /// judged yet, and the parts of a set that do not lead it.
     #[must_use]
     pub fn all<'a>(deliveries: impl Iterator<Item = (&'a Delivery, &'a Stage, Option<&'a Report>)> + Clone) -> Vec<Self> {
         let mut versions: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
@@ -50,8 +55,8 @@ impl Arrival {
         deliveries.filter_map(arrival).collect()
     }
 
-    /// What a delivery in its present stage means for punctuality; `None` where it means nothing: tests, duplicates, what
-    /// is not judged yet, and the parts of a set that do not lead it.
+    /// What a delivery in its present stage means for punctuality; `None` where it means nothing: tests, what is not judged yet,
+    /// and the parts of a set that do not lead it.
     #[must_use]
     pub fn of(delivery: &Delivery, stage: &Stage, report: Option<&Report>, superseded: bool) -> Option<Self> {
         let (slot, accepted) = match stage {
@@ -59,10 +64,13 @@ impl Arrival {
             Stage::Ready { snapshot, .. } | Stage::Loaded { snapshot } if snapshot.lead == delivery.id => (Some(snapshot.slot), true),
             Stage::Quarantined { .. } | Stage::HandedBack { .. } => (report.and_then(|report| report.slot), false),
             Stage::Landed | Stage::Waiting { .. } | Stage::Ready { .. } | Stage::Loaded { .. } => return None,
-            Stage::Duplicate { .. } | Stage::Tested { .. } => return None,
+            Stage::Duplicate { .. } => (report.and_then(|report| report.slot), false),
+            Stage::Tested { .. } => return None,
         };
         let snapshot_at = report.and_then(|report| report.snapshot_at);
-        Some(Self { slot, snapshot_at, received_at: delivery.received_at, accepted, superseded })
+        let frozen = report.is_some_and(|report| report.findings.iter().any(|finding| finding.rule == Rule::Pla03));
+        let repeated = matches!(stage, Stage::Duplicate { .. });
+        Some(Self { slot, snapshot_at, received_at: delivery.received_at, accepted, superseded, repeated, frozen })
     }
 }
 
@@ -95,6 +103,16 @@ impl Silence {
     pub fn covers(&self, at: Timestamp) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
+
+    /// Whether no file is expected for a slot that is due at `due`. Planned silence is announced by slots; but a file comes at one
+    /// instant between the slot's start and its due time, and whoever was down at any of them may have missed it.
+    #[must_use]
+    pub fn excuses(&self, slot: Slot, due: Timestamp) -> bool {
+        match self.kind {
+            SilenceKind::Planned | SilenceKind::Paused => self.covers(slot.start()),
+            SilenceKind::Outage => self.from <= due && self.until.is_none_or(|until| slot.start() < until),
+        }
+    }
 }
 
 /// Why no file is expected.
@@ -105,6 +123,8 @@ pub enum SilenceKind {
     Planned,
     /// Support paused the feed.
     Paused,
+    /// bedfeed itself was down.
+    Outage,
 }
 
 /// How one slot of one feed stands.
@@ -127,6 +147,10 @@ pub enum SlotState {
     Planned,
     /// No file was expected: the feed was paused.
     Paused,
+    /// Something came while it was expected, but with figures of an earlier slot; or what had come before came again.
+    Stale,
+    /// Nothing has come, and bedfeed itself was down while it was expected.
+    Unknown,
 }
 
 impl SlotState {
@@ -142,6 +166,18 @@ impl SlotState {
             Self::Superseded => "superseded",
             Self::Planned => "planned",
             Self::Paused => "paused",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The word under which the warehouse counts it: old figures are no figures for the slot, and what nobody can say is still awaited.
+    #[must_use]
+    pub fn counted_as(self) -> &'static str {
+        match self {
+            Self::Stale => Self::Missed.as_str(),
+            Self::Unknown => Self::Expected.as_str(),
+            other => other.as_str(),
         }
     }
 
@@ -157,6 +193,8 @@ impl SlotState {
             Self::Superseded => 's',
             Self::Planned => 'p',
             Self::Paused => 'z',
+            Self::Stale => 'o',
+            Self::Unknown => '?',
         }
     }
 }
@@ -266,6 +304,20 @@ pub struct Standing {
     pub missed_since: Option<Since>,
     /// Since when what comes is set aside.
     pub rejected_since: Option<Since>,
+    /// Since when files come in time and their figures are old.
+    pub stale_since: Option<Since>,
+    /// Since when the figures do not move.
+    pub frozen_since: Option<Since>,
+    /// Since when trouble comes and goes; while it does, each stretch of it is worth no message of its own.
+    pub unstable_since: Option<Since>,
+    /// Whether the feed has been the same for an hour, in order or not: what was unstable is so no more.
+    pub steady: bool,
+    /// The newest slot at a key time, where it is due and has no figures.
+    pub key_time_since: Option<Since>,
+    /// Whether nothing was ever accepted.
+    pub never_sent: bool,
+    /// The next instant, after the one of judging, at which something may be otherwise though nothing comes.
+    pub next_look: Timestamp,
     /// The planned silence that covers this instant, if any.
     pub silence: Option<SilenceKind>,
 }
@@ -308,7 +360,7 @@ mod tests {
             (Stage::Loaded { snapshot: snapshot(id) }, Some((Some(slot), true))),
             (Stage::Loaded { snapshot: snapshot(other) }, None),
             (Stage::Quarantined { sealed: true, discarded: false }, Some((Some(slot), false))),
-            (Stage::Duplicate { of: other }, None),
+            (Stage::Duplicate { of: other }, Some((Some(slot), false))),
             (Stage::Tested { accepted: true }, None),
         ];
         for (stage, expected) in rows {

@@ -1,9 +1,10 @@
 //! The gate: what intake needs of the house, made of the ledger, the pipeline and the receipts.
 
 use super::refusals::Refusals;
+use super::witness::Logins;
 use crate::fault::{self, Step};
 use crate::feed::{ClientSeen, Clock, DeliveryId, FileName, ProviderCode, Stage, error_chain};
-use crate::intake::{Gate, Item, Landed, NotAccepted, Pending, Refused, Shelf};
+use crate::intake::{Gate, Item, Knock, Landed, NotAccepted, Pending, Refused, Shelf};
 use crate::ledger::{DeliveryRow, Event, Ledger, LedgerError, MAX_CLIENTS, Reader};
 use crate::pipeline::Pipeline;
 use crate::quarantine::Store;
@@ -32,6 +33,8 @@ pub(super) struct HouseGate {
     pub(super) zone: TimeZone,
     /// What was not taken.
     pub(super) refusals: Arc<Refusals>,
+    /// Who came.
+    pub(super) logins: Arc<Logins>,
     /// What the ledger holds of the clients of providers that logged in since the start.
     pub(super) seen: Mutex<HashMap<ProviderCode, Vec<ClientSeen>>>,
 }
@@ -60,6 +63,10 @@ impl Gate for HouseGate {
 
     fn refused(&self, refused: Refused) {
         self.refusals.note(refused);
+    }
+
+    fn knocked(&self, knock: Knock) {
+        self.logins.note(knock);
     }
 
     fn list(&self, provider: ProviderCode, shelf: Shelf) -> Pending<'_, Vec<Item>> {

@@ -20,6 +20,7 @@ mod publish;
 mod refusals;
 mod start;
 mod stop;
+mod witness;
 
 pub use clock::SystemClock;
 pub(crate) use start::health_feeds;

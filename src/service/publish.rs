@@ -116,7 +116,7 @@ impl Publisher {
                 no_data_after: feed.schedule.no_data_after,
             });
             let fact =
-                |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.as_str() };
+                |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.counted_as() };
             control.slots.extend(standing.slots.iter().map(fact));
         }
         Ok((through, control))

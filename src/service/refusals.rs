@@ -52,6 +52,11 @@ impl Refusals {
         mine.map(receipt).collect()
     }
 
+    /// The newest of one provider.
+    pub(super) fn newest_of(&self, provider: &ProviderCode) -> Option<Refused> {
+        self.lock().get(provider).and_then(|mine| mine.back().cloned())
+    }
+
     /// The newest of each provider, by its code.
     pub(super) fn newest(&self) -> Vec<Refused> {
         let mut newest: Vec<Refused> = self.lock().values().filter_map(|mine| mine.back().cloned()).collect();

@@ -10,7 +10,8 @@ use super::house::House;
 use super::keeping;
 use super::publish::{Publisher, reference_rows};
 use super::refusals::Refusals;
-use crate::alerts::{Channel, Watch, WatchedFeed};
+use super::witness::{Logins, witness};
+use crate::alerts::{Watch, WatchedFeed};
 use crate::config::{Provider, Settings};
 use crate::fault::{self, Step};
 use crate::feed::{Clock, LONDON, error_chain};
@@ -20,7 +21,7 @@ use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
 use crate::ledger::{self, DeliveryRow, Event, Filter, Ledger, LedgerError};
 use crate::pipeline::{Pipeline, PipelineError, Rules, Warehouses};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -121,6 +122,7 @@ pub(super) struct Books {
     pub(super) zone: TimeZone,
     /// What the endpoint did not take.
     pub(super) refusals: Arc<Refusals>,
+    pub(super) logins: Arc<Logins>,
     /// What the endpoint counts.
     pub(super) counters: Arc<Counters>,
     /// What is wrong on our own side.
@@ -202,7 +204,8 @@ impl Books {
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
         let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
         let changed = changed(&before, from, settings);
-        fault::during(Step::StartRecord, ledger.append(clock.now(), std::iter::once(started).chain(changed).collect())).await?;
+        let away = away(ledger.read(|reader| reader.newest_entry_at()).await?, clock.now());
+        fault::during(Step::StartRecord, ledger.append(clock.now(), away.into_iter().chain([started]).chain(changed).collect())).await?;
         let mut further = Vec::new();
         for (name, place) in &settings.further_warehouses {
             further.push((name.clone(), open_warehouse(place, settings).await?));
@@ -215,15 +218,16 @@ impl Books {
         let judges = std::thread::available_parallelism().map_or(1, usize::from);
         let pipeline = Pipeline::new(ledger.clone(), warehouses.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
-        let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, Channel::all(&settings.alerts), zone.clone());
-        let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
+        let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, &settings.alerts, zone.clone());
+        let (logins, refusals) = (Arc::new(Logins::new(clock.now())), Arc::<Refusals>::default());
+        let watch = watch.hearing(witness(Arc::clone(&logins), Arc::clone(&refusals)));
         let counters = Arc::new(Counters::default());
         let (state_dir, reserve) = (settings.state_dir.clone(), settings.sftp.reserve_bytes);
         let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), pipeline.further_asked());
         let house = Arc::new(house);
         let probed = Arc::clone(&house);
         let watch = watch.over_house(Arc::new(move || probed.look()));
-        Ok(Self { ledger, writer, warehouses, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
+        Ok(Self { ledger, writer, warehouses, pipeline, watch, clock, zone, refusals, logins, counters, house, lock })
     }
 
     /// Clears away what the last run left half done, and records which feeds are expected.
@@ -278,6 +282,7 @@ impl Books {
             store: Store::new(&settings.state_dir),
             zone: self.zone.clone(),
             refusals: Arc::clone(&self.refusals),
+            logins: Arc::clone(&self.logins),
             seen: Mutex::default(),
         }
     }
@@ -414,6 +419,14 @@ async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, StartErro
 
 fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Listen { address: "an address that was just taken".to_owned(), source })
+}
+
+/// The shortest stretch without us that a sender can have come to nobody in: a restart after an upgrade is over sooner.
+const LEAST_AWAY: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is recorded where nothing was for so long that nobody can have watched.
+fn away(newest: Option<Timestamp>, now: Timestamp) -> Option<Event> {
+    newest.filter(|newest| now.duration_since(*newest) >= LEAST_AWAY).map(|from| Event::Away { from, until: now })
 }
 
 fn watched(provider: &Provider) -> WatchedFeed {

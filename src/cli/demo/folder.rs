@@ -59,7 +59,7 @@ const EXAMPLES: &[(&str, &str, &[u8])] = &[
     ("NCC", "lines.csv", include_bytes!("../../../config/providers/examples/NCC/lines.csv")),
 ];
 
-const REFERENCE: [(&str, &str); 7] = [
+const REFERENCE: [(&str, &str); 8] = [
     ("sites.csv", include_str!("../../../config/reference/sites.csv")),
     ("wards.csv", include_str!("../../../config/reference/wards.csv")),
     ("ward_aliases.csv", include_str!("../../../config/reference/ward_aliases.csv")),
@@ -67,6 +67,7 @@ const REFERENCE: [(&str, &str); 7] = [
     ("ward_classes.csv", include_str!("../../../config/reference/ward_classes.csv")),
     ("bed_groups.csv", include_str!("../../../config/reference/bed_groups.csv")),
     ("ward_telling_words.csv", include_str!("../../../config/reference/ward_telling_words.csv")),
+    ("bank_holidays.csv", include_str!("../../../config/reference/bank_holidays.csv")),
 ];
 
 /// A fresh folder under the system's temporary one.

@@ -62,7 +62,8 @@ impl<'a> Show<'a> {
             Event::EpisodeOpened { alerts, .. }
             | Event::EpisodeClosed { alerts, .. }
             | Event::HouseEpisodeOpened { alerts, .. }
-            | Event::HouseEpisodeClosed { alerts, .. } => {
+            | Event::HouseEpisodeClosed { alerts, .. }
+            | Event::ToldAgain { alerts, .. } => {
                 let title = alerts.first().and_then(|alert| alert.message.get("title")).and_then(|title| title.as_str());
                 title.map(|title| format!("  ALERT  {title}"))
             }
@@ -91,6 +92,8 @@ impl<'a> Show<'a> {
             | Event::Replayed { .. }
             | Event::ReplayKept { .. }
             | Event::Warned { .. }
+            | Event::Watched
+            | Event::Away { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
             | Event::AlertFailed { .. } => None,

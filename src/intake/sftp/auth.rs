@@ -112,6 +112,30 @@ impl Refusal {
         }
     }
 
+    /// Why, as people are told.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::UnknownUser => "no account has the name",
+            Self::UnknownKey => "the account does not have that key",
+            Self::KeyExpired => "the key has expired",
+            Self::AgreementEnded => "the sharing agreement has ended",
+            Self::Network => "the address is not in the account's networks",
+            Self::Algorithm => "the key, or the algorithm of its signature, is not allowed",
+            Self::TooMany => "the account has too many connections",
+            Self::Revoked => "the key has been revoked",
+            Self::CertificateAuthority => "nobody here trusts the certificate's authority",
+            Self::CertificateType => "the certificate is not a user's",
+            Self::CertificateSignature => "the certificate's signature is wrong or too weak",
+            Self::CertificateTime => "the certificate does not hold yet, or no longer",
+            Self::CertificatePrincipal => "the certificate does not name the account",
+            Self::CertificateAddress => "the certificate may not be used from the address",
+            Self::CertificateOption => "the certificate asks for something that cannot be kept here",
+            Self::Password => "the password is wrong, or the account has none",
+            Self::PasswordExpired => "the password has expired",
+            Self::Penalty => "the address is turned away for a while, for everything from it failed",
+        }
+    }
+
     /// What counts against the address. A refusal that a provider's bad job can bring about behind the same address as its
     /// good one counts nothing.
     pub(super) fn offence(self) -> Option<Offence> {

@@ -8,7 +8,7 @@ use super::connection::{Connection, ConnectionError};
 use super::limits::{MAX_KEY_OFFERS, MAX_PASSWORD_TRIES};
 use super::{Kind, Share, lock, passwords};
 use crate::feed::{Clock, printed};
-use crate::intake::{Accounts, Counters};
+use crate::intake::{Accounts, Counters, Knock};
 use russh::server::{Auth, PublicKeyOffer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -117,6 +117,8 @@ impl Connection {
         lock(&self.shared.penalties).log_in(self.peer.ip(), self.shared.clock.now());
         if let Some(login) = &self.login {
             self.shared.note_login(&login.identity.provider, &self.watched);
+            let (provider, with) = (login.identity.provider.clone(), login.fingerprint.clone());
+            self.shared.gate.knocked(Knock { provider, with, at: self.shared.clock.now(), refused: None });
             // A second login on one connection does not happen; the first would stand.
             drop(self.watched.proof.set(login.proof.clone()));
         }
@@ -140,6 +142,11 @@ impl Connection {
         }
         let user: String = attempt.user.chars().take(40).collect();
         let shown = attempt.credential.fingerprint();
+        // Whoever only tries names is no provider.
+        if let Some(provider) = auth::find(&self.shared.accounts(), &attempt.user).map(|account| account.provider.clone()) {
+            let (with, refused) = (shown.clone(), Some(refusal.in_words()));
+            self.shared.gate.knocked(Knock { provider, with, at: self.shared.clock.now(), refused });
+        }
         tracing::warn!(user = %printed(&user), key = shown, from = %self.peer, connection = self.number, reason = refusal.as_str(), "login refused");
         Auth::reject()
     }

@@ -16,15 +16,17 @@ fn slot(clock: &str) -> Slot {
 }
 
 /// `10:00@10:03` is an accepted file for 10:00 that came at 10:03; `!` a rejected one; `~` an accepted one since replaced.
-/// `?!10:03` was rejected before its time could be read.
+/// `?!10:03` was rejected before its time could be read; `=` had come before; `*` has the figures of many before it.
 fn arrivals(text: &str) -> Vec<Arrival> {
     let one = |word: &str| {
-        let mark = word.find(['@', '!', '~']).unwrap();
+        let mark = word.find(['@', '!', '~', '=', '*']).unwrap();
         let (place, rest) = word.split_at(mark);
         let slot = (place != "?").then(|| slot(place));
         let snapshot_at = slot.map(Slot::start);
-        let (accepted, superseded) = (!rest.starts_with('!'), rest.starts_with('~'));
-        Arrival { slot, snapshot_at, received_at: at(rest.trim_start_matches(['@', '!', '~'])), accepted, superseded }
+        let (accepted, superseded) = (!rest.starts_with(['!', '=']), rest.starts_with('~'));
+        let received_at = at(rest.trim_start_matches(['@', '!', '~', '=', '*']));
+        let (repeated, frozen) = (rest.starts_with('='), rest.starts_with('*'));
+        Arrival { slot, snapshot_at, received_at, accepted, superseded, repeated, frozen }
     };
     text.split_whitespace().map(one).collect()
 }
@@ -41,7 +43,14 @@ fn clock(at: Timestamp) -> String {
 fn summary(standing: &Standing) -> String {
     let grid: String = standing.slots.iter().map(|slot| slot.state.symbol()).collect();
     let mut text = format!("{grid} {} {}", standing.light.as_str(), standing.behind);
-    let beginnings = [("late", standing.late_since), ("missed", standing.missed_since), ("rejected", standing.rejected_since)];
+    let beginnings = [
+        ("late", standing.late_since),
+        ("missed", standing.missed_since),
+        ("rejected", standing.rejected_since),
+        ("stale", standing.stale_since),
+        ("frozen", standing.frozen_since),
+        ("key", standing.key_time_since),
+    ];
     for (word, since) in beginnings {
         if let Some(since) = since {
             text.push_str(&format!(" {word}:{}/{}", clock(since.slot.start()), clock(since.at)));
@@ -99,6 +108,110 @@ fn what_comes_and_is_set_aside_is_rejected_and_not_late() {
     check("10:00@10:02 10:00!10:04", "10:06", ". amber 0 rejected:10:00/10:04");
     check("10:00!10:01 10:15!10:16 10:30!10:31 10:45!10:46", "10:51", "RRRR red 4 rejected:10:00/10:01");
     check("10:00!10:01", "10:36", "RML amber 3 late:10:15/10:20 missed:10:15/10:35 rejected:10:00/10:01");
+}
+
+#[test]
+fn what_comes_in_time_with_old_figures_is_stale_and_not_late() {
+    // The same file again and again: the job runs, the export does not.
+    check("10:00@10:01 ?=10:16", "10:16", ".- green 0");
+    check("10:00@10:01 ?=10:16", "10:21", ".o green 1 stale:10:15/10:20");
+    check("10:00@10:01 ?=10:16 ?=10:31", "10:36", ".oo amber 2 stale:10:15/10:20");
+    // New files, each with the figures of 10:00.
+    check("10:00~10:01 10:00@10:16 10:00@10:31", "10:36", "soo amber 2 stale:10:15/10:20");
+    // An hour behind, always: late at first, and stale from the second on.
+    check("10:00@11:01 10:15@11:16 10:30@11:31", "11:36", "LLLMMoo red 4 late:10:45/10:50 missed:10:45/11:05 stale:11:15/11:20");
+    // One that catches up is late, not stale.
+    check("10:00@10:46 10:15@10:47", "10:51", "LLML amber 2 late:10:30/10:35 missed:10:30/10:50");
+    // Nothing more comes: late after all.
+    check("10:00@10:01 ?=10:16", "10:36", ".oL amber 2 late:10:30/10:35 stale:10:15/10:20");
+    check("10:00@10:01 ?=10:16 10:30@10:31", "10:36", ".o. green 0");
+    // Sent twice by a client that was not sure.
+    check("10:00@10:01 ?=10:02", "10:21", ".L green 1 late:10:15/10:20");
+}
+
+#[test]
+fn figures_that_do_not_move_are_frozen_until_they_do() {
+    check("10:00@10:01 10:15@10:16 10:30*10:31", "10:32", "... green 0 frozen:10:30/10:31");
+    check("10:00@10:01 10:15*10:16 10:30*10:31", "10:32", "... green 0 frozen:10:15/10:16");
+    check("10:00*10:01 10:15@10:16 10:30*10:31", "10:32", "... green 0 frozen:10:30/10:31");
+    check("10:00*10:01 10:15*10:16 10:30@10:31", "10:32", "... green 0");
+    check("10:00*10:01", "10:21", ".L green 1 late:10:15/10:20 frozen:10:00/10:01");
+}
+
+#[test]
+fn a_slot_at_a_key_time_is_told_of_until_it_is_filled_or_the_next_is_due() {
+    let schedule = FeedSchedule { key_times: vec![jiff::civil::time(10, 15, 0, 0), jiff::civil::time(11, 0, 0, 0)], ..schedule() };
+    let key = |silences: &[Silence], came: &str, now: &str| {
+        let standing = judge(&schedule, slot("10:00"), silences, &arrivals(came), at(now));
+        standing.key_time_since.map(|since| format!("{}/{}", clock(since.slot.start()), clock(since.at)))
+    };
+    let rows = [
+        ("10:00@10:01", "10:20", None),
+        ("10:00@10:01", "10:21", Some("10:15/10:20")),
+        ("10:00@10:01 10:30@10:31", "10:32", Some("10:15/10:20")),
+        ("10:00@10:01 10:15!10:16", "10:21", Some("10:15/10:20")),
+        ("10:00@10:01 10:30@10:31 10:15@10:40", "10:41", None),
+        ("10:00@10:01 10:30@10:31", "11:05", Some("10:15/10:20")),
+        ("10:00@10:01 10:30@10:31", "11:06", Some("11:00/11:05")),
+        ("10:00@10:01 11:00@11:01", "11:06", None),
+    ];
+    for (came, now, expected) in rows {
+        assert_eq!(key(&[], came, now).as_deref(), expected, "{came} at {now}");
+    }
+    let down = [Silence { from: at("10:10"), until: Some(at("10:20")), kind: SilenceKind::Planned }];
+    assert_eq!(key(&down, "10:00@10:01", "10:21"), None);
+    // Before the feed was expected, nobody owed anything.
+    let standing = judge(&schedule, slot("10:30"), &[], &[], at("10:36"));
+    assert_eq!(standing.key_time_since, None);
+}
+
+#[test]
+fn our_own_outage_is_unknown_and_excuses_whoever_may_have_tried_meanwhile() {
+    let down = |from: &str, until: &str| [Silence { from: at(from), until: Some(at(until)), kind: SilenceKind::Outage }];
+    check_with(&down("10:17", "10:48"), "10:00@10:01", "10:50", ".??? green 0");
+    check_with(&down("10:17", "10:48"), "10:00@10:01", "10:51", ".??? green 0");
+    check_with(&down("10:17", "10:48"), "10:00@10:01", "11:06", ".???L green 1 late:11:00/11:05");
+    // What had come before, and what is sent again afterwards, counts as ever.
+    check_with(&down("10:17", "10:48"), "10:00@10:01 10:15@10:16 10:30@10:49", "10:51", "..L? green 0");
+    // A slot that was due before we went down is late all the same.
+    check_with(&down("10:17", "10:48"), "", "10:51", "M??? amber 1 late:10:00/10:05 missed:10:00/10:20");
+    // It is no planned silence: the light says what it said.
+    check_with(&down("10:17", "10:48"), "", "10:40", "M?? amber 1 late:10:00/10:05 missed:10:00/10:20");
+    // Who was not to send has not been missed.
+    let planned = Silence { from: at("10:00"), until: Some(at("10:30")), kind: SilenceKind::Planned };
+    let both: Vec<Silence> = down("10:17", "10:48").into_iter().chain([planned]).collect();
+    check_with(&both, "", "10:51", "pp?? grey 0");
+}
+
+#[test]
+fn people_are_told_after_as_many_late_slots_as_the_settings_say() {
+    let schedule = FeedSchedule { tell_after: 2, ..schedule() };
+    for (now, expected) in [("10:06", "L amber 1"), ("10:20", "M- amber 1"), ("10:21", "ML amber 2 late:10:00/10:05 missed:10:00/10:20")] {
+        assert_eq!(summary(&judge(&schedule, slot("10:00"), &[], &[], at(now))), expected, "{now}");
+    }
+}
+
+#[test]
+fn nothing_changes_by_itself_before_the_next_look() {
+    let silences = [Silence { from: at("10:40"), until: Some(at("11:10")), kind: SilenceKind::Planned }];
+    let outage = [Silence { from: at("10:17"), until: Some(at("10:33")), kind: SilenceKind::Outage }];
+    for silences in [&[][..], &silences, &outage] {
+        for came in ["", "10:00@10:01", "10:00@10:01 10:15!10:16 ?=10:31", "10:00@10:01 10:15@10:16 10:30*10:31"] {
+            let came = arrivals(came);
+            let mut now = came.iter().map(|arrival| arrival.received_at).fold(at("10:00"), Timestamp::max);
+            while now < at("12:00") {
+                let standing = |now: Timestamp| {
+                    let standing = judge(&schedule(), slot("10:00"), silences, &came, now);
+                    (summary(&standing), standing)
+                };
+                let (shown, judged) = standing(now);
+                assert!(now < judged.next_look, "{now}");
+                let before = judged.next_look.checked_sub(SignedDuration::from_nanos(1)).unwrap();
+                assert_eq!(standing(before).0, shown, "from {now} to {before}");
+                now = judged.next_look;
+            }
+        }
+    }
 }
 
 #[test]
@@ -178,7 +291,7 @@ fn a_punctual_feed_is_never_behind_on_days_of_92_96_and_100_slots() {
         let mut came = Vec::new();
         for slot in &slots {
             let received_at = slot.start().saturating_add(SignedDuration::from_mins(3)).unwrap();
-            came.push(Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false });
+            came.push(Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false, repeated: false, frozen: false });
             let now = slot.start().saturating_add(SignedDuration::from_mins(14)).unwrap();
             let standing = judge(&schedule(), slots[0], &[], &came, now);
             assert_eq!((standing.behind, standing.light, standing.late_since), (0, Light::Green, None), "{slot}");
@@ -199,7 +312,7 @@ fn one_missing_file_in_the_hour_of_the_change_is_one_missed_slot() {
             .filter(|slot| **slot != gap)
             .map(|slot| {
                 let received_at = slot.start().saturating_add(SignedDuration::from_mins(3)).unwrap();
-                Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false }
+                Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false, repeated: false, frozen: false }
             })
             .collect();
         let end = slots.last().unwrap().next().start();

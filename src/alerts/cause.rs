@@ -48,9 +48,12 @@ pub fn likely_cause(episode: &Episode, evidence: &Evidence, zone: &TimeZone) -> 
             Some((_, why)) => format!("It was rejected by {why}."),
             None => String::new(),
         },
-        Problem::Stale => "The sender's job runs, and what it sends stands still: its export, or the copy that it reads, has stopped.".to_owned(),
+        Problem::Stale => {
+            "The sender's job runs, and what it sends stands still: its export, or the copy that it reads, has stopped.".to_owned()
+        }
         Problem::Frozen => {
-            "Files come in time and their figures do not move: the source system, or the job that copies its data, may have stopped.".to_owned()
+            "Files come in time and their figures do not move: the source system, or the job that copies its data, may have stopped."
+                .to_owned()
         }
     }
 }
@@ -123,11 +126,7 @@ mod tests {
                 Evidence { login: Some(at("10:01")), set_aside: Some((at("10:02"), "STR-03".into())), ..seen.clone() },
                 "What came at Mon 3 Dec 2018 10:02 UTC was set aside, rejected by STR-03.",
             ),
-            (
-                Problem::Rejected,
-                Evidence { set_aside: Some((at("10:02"), "STR-03".into())), ..seen.clone() },
-                "It was rejected by STR-03.",
-            ),
+            (Problem::Rejected, Evidence { set_aside: Some((at("10:02"), "STR-03".into())), ..seen.clone() }, "It was rejected by STR-03."),
         ];
         for (problem, evidence, expected) in rows {
             let since_slot = Slot::containing(at("10:00"));

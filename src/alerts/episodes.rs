@@ -175,7 +175,7 @@ pub fn step(schedule: &FeedSchedule, open: &[Episode], standing: &Standing, now:
     let open: Vec<&Episode> = open.iter().filter(|episode| episode.provider == schedule.provider).collect();
     let of = |problem| open.iter().copied().find(|episode| episode.problem == problem);
     let unstable = is_unstable(of(Problem::Unstable).is_some(), standing);
-    let feed = Feed { schedule, standing, unstable, now };
+    let feed = Feed { schedule, standing, unstable, missed: of(Problem::Missed).is_some(), now };
     Problem::ALL.into_iter().flat_map(|problem| feed.step(problem, of(problem))).collect()
 }
 
@@ -188,6 +188,8 @@ struct Feed<'a> {
     schedule: &'a FeedSchedule,
     standing: &'a Standing,
     unstable: bool,
+    /// Whether files are told of as missed.
+    missed: bool,
     now: Timestamp,
 }
 
@@ -216,6 +218,10 @@ impl Feed<'_> {
 
     fn begin(&self, problem: Problem, since: Since) -> Option<Change> {
         if self.standing.silence.is_some() || (self.unstable && problem.comes_and_goes()) {
+            return None;
+        }
+        // What is seen only when it is missed is told as that.
+        if problem == Problem::Late && (self.missed || self.standing.missed_since.is_some()) {
             return None;
         }
         let provider = self.schedule.provider.clone();
@@ -346,11 +352,7 @@ mod tests {
 
     #[test]
     fn a_late_file_of_an_old_slot_is_no_recovery() {
-        check(
-            &[],
-            "10:00@10:30",
-            &[("10:29", &["+RM1/late/2018-12-03T10:00Z", "+RM1/missed/2018-12-03T10:00Z"]), ("10:31", &[]), ("10:36", &[])],
-        );
+        check(&[], "10:00@10:30", &[("10:29", &["+RM1/missed/2018-12-03T10:00Z"]), ("10:31", &[]), ("10:36", &[])]);
     }
 
     #[test]
@@ -451,11 +453,14 @@ mod tests {
             &[
                 ("10:21", &["+RM1/late/2018-12-03T10:15Z", "+RM1/key_time/2018-12-03T10:15Z"]),
                 ("10:32", &["-RM1/late/2018-12-03T10:15Z at 10:31 after 1 Recovered"]),
-                ("11:06", &[
-                    "+RM1/late/2018-12-03T11:00Z",
-                    "-RM1/key_time/2018-12-03T10:15Z at 11:06 after 1 Withdrawn",
-                    "+RM1/key_time/2018-12-03T11:00Z",
-                ]),
+                (
+                    "11:06",
+                    &[
+                        "+RM1/late/2018-12-03T11:00Z",
+                        "-RM1/key_time/2018-12-03T10:15Z at 11:06 after 1 Withdrawn",
+                        "+RM1/key_time/2018-12-03T11:00Z",
+                    ],
+                ),
                 ("11:17", &["-RM1/late/2018-12-03T11:00Z at 11:16 after 1 Recovered"]),
                 ("11:21", &["-RM1/key_time/2018-12-03T11:00Z at 11:20 after 1 Recovered"]),
                 ("11:36", &[]),
@@ -496,14 +501,7 @@ mod tests {
                 ("2018-12-03T11:05:01Z", &[]),
                 ("11:36", &[]),
                 ("11:50", &[]),
-                (
-                    "11:51",
-                    &[
-                        "+RM1/late/2018-12-03T11:00Z",
-                        "+RM1/missed/2018-12-03T11:00Z",
-                        "-RM1/unstable/2018-12-03T10:45Z at 11:51 after 5 Withdrawn",
-                    ],
-                ),
+                ("11:51", &["+RM1/missed/2018-12-03T11:00Z", "-RM1/unstable/2018-12-03T10:45Z at 11:51 after 5 Withdrawn"]),
             ],
         );
     }

@@ -145,9 +145,10 @@ pub fn silent_trouble(common: Common, providers: &[String]) -> HouseTrouble {
              silence of single feeds is not told meanwhile; pages show older figures, with their age.",
             providers.join(", ")
         ),
-        what_to_do: "Look at our side first: this machine's network, the firewall before it, its name and address, its clock. `bedfeed status` \
+        what_to_do:
+            "Look at our side first: this machine's network, the firewall before it, its name and address, its clock. `bedfeed status` \
                      tells when somebody last logged in. If our side is well, ring the providers."
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -156,7 +157,13 @@ const TOLD_AWAY: SignedDuration = SignedDuration::from_mins(20);
 
 /// What is said after a stretch in which bedfeed was not running, where `slots` of `feeds` feeds may have been missed for it.
 #[must_use]
-pub fn away_trouble(from: Timestamp, until: Timestamp, (slots, feeds): (usize, usize), now: Timestamp, zone: &TimeZone) -> Option<HouseTrouble> {
+pub fn away_trouble(
+    from: Timestamp,
+    until: Timestamp,
+    (slots, feeds): (usize, usize),
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Option<HouseTrouble> {
     let goes_on = now < until.saturating_add(TOLD_AWAY).unwrap_or(until);
     (goes_on && slots > 0).then(|| HouseTrouble {
         problem: HouseProblem::Away,
@@ -166,9 +173,10 @@ pub fn away_trouble(from: Timestamp, until: Timestamp, (slots, feeds): (usize, u
             local_text(from, zone),
             local_text(until, zone),
         ),
-        what_to_do: "Find out why it stopped (journalctl -u bedfeed). Senders that try again have filled their slots; ask the others to send \
+        what_to_do:
+            "Find out why it stopped (journalctl -u bedfeed). Senders that try again have filled their slots; ask the others to send \
                      what is missing."
-            .to_owned(),
+                .to_owned(),
     })
 }
 

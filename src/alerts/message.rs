@@ -374,10 +374,9 @@ fn begin(episode: &Episode, about: &About<'_>) -> AlertMessage {
         Problem::Missed => {
             (format!("{who}: a file was missed"), format!("No file for the slot {slot} has come, and the next one is due already."))
         }
-        Problem::Rejected => (
-            format!("{who}: files are set aside"),
-            format!("The file that came at {opened} could not be used and was set aside."),
-        ),
+        Problem::Rejected => {
+            (format!("{who}: files are set aside"), format!("The file that came at {opened} could not be used and was set aside."))
+        }
         Problem::Stale => (
             format!("{who}: files come with old figures"),
             format!("Files come in time, and none has figures of the slot {slot} or a later one."),
@@ -388,7 +387,9 @@ fn begin(episode: &Episode, about: &About<'_>) -> AlertMessage {
         ),
         Problem::KeyTime => (
             format!("{who}: no figures for {slot}, a key time"),
-            format!("The slot {slot} is one that returns are made from, and no usable file for it has come by the time it was due. A late file still fills it."),
+            format!(
+                "The slot {slot} is one that returns are made from, and no usable file for it has come by the time it was due. A late file still fills it."
+            ),
         ),
         Problem::Unstable => (
             format!("{who}: trouble comes and goes"),
@@ -427,7 +428,9 @@ fn end(episode: &Episode, about: &About<'_>, at: Timestamp, slots: u32, ending: 
         (Ending::Recovered, _) => format!("A file was accepted at {}.", local_text(at, about.zone)),
         (Ending::Withdrawn, Problem::Rejected) => "What was set aside has been released.".to_owned(),
         (Ending::Withdrawn, Problem::KeyTime) => "Silence was planned for that time, or the next key time is due.".to_owned(),
-        (Ending::Withdrawn, Problem::Unstable) => "The feed has been silent, or its files set aside, for an hour. That is told of by itself.".to_owned(),
+        (Ending::Withdrawn, Problem::Unstable) => {
+            "The feed has been silent, or its files set aside, for an hour. That is told of by itself.".to_owned()
+        }
         (Ending::Withdrawn, Problem::Late | Problem::Missed | Problem::Stale | Problem::Frozen) => {
             "Silence was planned for that time, or the file had come in time after all.".to_owned()
         }
@@ -504,7 +507,9 @@ fn what_to_do(problem: Problem, contact: &str) -> String {
         Problem::Stale => "Ring the provider: its export, or the copy of the data that it reads, stands still.",
         Problem::Frozen => "Ask the provider whether its figures can really have stayed the same, or its source stands still.",
         Problem::KeyTime => "Ask the provider to send the file of that very slot; it counts for the returns whenever it comes.",
-        Problem::Unstable => "Look at the feed's day (bedfeed status, page /) for a pattern, and ask the provider what its job does at these times.",
+        Problem::Unstable => {
+            "Look at the feed's day (bedfeed status, page /) for a pattern, and ask the provider what its job does at these times."
+        }
     };
     if contact.is_empty() { advice.to_owned() } else { format!("{advice} Contact: {contact}.") }
 }

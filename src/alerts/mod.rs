@@ -6,6 +6,7 @@ mod again;
 mod cause;
 mod channels;
 mod common;
+mod deciding;
 mod episodes;
 mod house;
 mod message;
@@ -13,10 +14,14 @@ mod outbox;
 mod rounds;
 mod watch;
 
+#[cfg(test)]
+mod month_tests;
+
 pub use again::Cadence;
 pub use cause::{Evidence, RefusedLogin, likely_cause};
 pub use channels::{SendError, send};
 pub use common::{Common, Voice, common_cause, together_since, voice};
+pub use deciding::{Again, Decision, FeedView, OpenEpisode, decide, next_decision};
 pub use episodes::{Change, Ending, Episode, Problem, step};
 pub use house::{
     HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, Queue, away_trouble, further_trouble, house_step, silent_trouble,

@@ -1,14 +1,13 @@
 //! Rounds: what the watch remembers of every feed between two looks, and whom it judges when.
 //!
-//! Owns the order of a round: read what is new, judge whose time has come, ask whether the cause is ours, then say what began, what goes
-//! on and what ended. A feed of which nothing was recorded is judged only when something can be otherwise by the time alone
+//! Owns the order of a round: read what is new, judge whose time has come, decide ([`decide`]), record. A feed of which nothing was recorded is judged only when something can be otherwise by the time alone
 //! ([`Standing::next_look`]); so ten thousand feeds cost little while nothing happens.
 
 use super::episodes::AGAIN_AFTER;
 use super::watch::{Watch, WatchedFeed, put};
 use super::{
-    About, AlertMessage, Change, Common, Episode, Evidence, HouseEpisode, HouseProblem, HouseTrouble, Problem, Voice, away_trouble,
-    common_cause, silent_trouble, step, together_since, voice,
+    About, Again, AlertMessage, Change, Decision, Episode, Evidence, FeedView, HouseTrouble, OpenEpisode, away_trouble, decide,
+    next_decision,
 };
 use crate::fault::{self, Step};
 use crate::feed::{Finding, Severity, Slot, Stage, local_date};
@@ -69,36 +68,27 @@ impl Known {
     }
 }
 
-/// An episode that goes on.
-struct Open {
-    key: String,
-    episode: Episode,
-    /// When it was told.
-    told_at: Timestamp,
-}
-
 impl Watch {
     /// One round over all feeds. Gives when the next one is due, if nothing is recorded before.
     pub(super) async fn round(&self) -> Result<Option<Timestamp>, LedgerError> {
         let mut rounds = self.rounds.lock().await;
         let now = self.clock.now();
         self.read_news(&mut rounds, now).await?;
-        let judged = self.judge_due(&mut rounds, now);
-        let open = self.open_episodes().await?;
-        let house = self.open_house_episodes().await?;
-        let common = Self::common(&rounds, &house, now);
-        let troubles = self.our_troubles(&rounds, common, &house, now);
-        self.judge_house(&house, troubles, now).await?;
-        let changes = self.changes(&mut rounds, &judged, &open, common.is_some(), now);
-        let closed: BTreeSet<String> = changes.iter().filter_map(|(_, change)| closes(change)).collect();
+        let looked_at = self.judge_due(&mut rounds, now);
+        let (open, house) = (self.open_episodes().await?, self.open_house_episodes().await?);
+        let again = Again { cadence: &self.cadence, escalates: !self.escalate_to.is_empty() };
+        let views = self.views(&rounds, &looked_at);
+        let Decision { changes, held, again, trouble } = decide(&views, &open, &house, again, now);
+        let next = next_decision(&views, &open, &house, &self.cadence, now);
+        self.judge_house(&house, trouble.into_iter().chain(self.absence(&rounds, now)).collect(), now).await?;
         self.record(&rounds, changes, now).await?;
-        let open = open.into_values().flatten().filter(|open| !closed.contains(&open.key)).collect::<Vec<_>>();
-        self.tell_again(&rounds, &open, now).await?;
+        self.tell_again(&rounds, again, now).await?;
+        for (place, known) in rounds.feeds.iter_mut().enumerate() {
+            known.held = held.contains(&place);
+        }
         self.warn_of_ends(&mut rounds, now).await?;
         self.send_checkpoint(now).await?;
-        let looks = rounds.feeds.iter().filter_map(|known| known.standing().map(|standing| standing.next_look));
-        let again = open.iter().filter_map(|open| self.cadence.next(open.told_at, now));
-        Ok(looks.chain(again).filter(|at| now < *at).min())
+        Ok(next)
     }
 
     /// Records that somebody watches, where nothing else was recorded for a while: so the next start can tell since when nobody did.
@@ -133,101 +123,72 @@ impl Watch {
             known.unread |= news.contains(&feed.schedule.provider);
         }
         (rounds.through, rounds.newest_entry_at, rounds.absences) = (Some(head), newest_entry_at, absences);
-        let unread: Vec<usize> = (0..).zip(&rounds.feeds).filter(|(_, known)| known.unread).map(|(index, _)| index).collect();
+        let unread: Vec<usize> = (0..).zip(&rounds.feeds).filter(|(_, known)| known.unread).map(|(place, _)| place).collect();
         for batch in unread.chunks(BATCH) {
             let asked: Vec<_> =
-                batch.iter().filter_map(|index| Some((*index, self.feeds.get(*index)?.schedule.provider.clone()))).collect();
+                batch.iter().filter_map(|place| Some((*place, self.feeds.get(*place)?.schedule.provider.clone()))).collect();
             let read = self
                 .ledger
                 .read(move |reader| {
-                    let read = |(index, provider)| Ok((index, reader.first_slot(&provider)?, reader.for_judging(&provider, since)?));
+                    let read = |(place, provider)| Ok((place, reader.first_slot(&provider)?, reader.for_judging(&provider, since)?));
                     asked.into_iter().map(read).collect::<Result<Vec<_>, LedgerError>>()
                 })
                 .await?;
-            for (index, first_slot, rows) in read {
-                let Some(known) = rounds.feeds.get_mut(index) else { continue };
+            for (place, first_slot, rows) in read {
+                let Some(known) = rounds.feeds.get_mut(place) else { continue };
                 let arrivals = Arrival::all(rows.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
                 let set_aside = rows.iter().rev().find_map(set_aside);
-                *known = Known { unread: false, first_slot, arrivals, set_aside, judged: None, held: known.held, warned_on: known.warned_on };
+                *known =
+                    Known { unread: false, first_slot, arrivals, set_aside, judged: None, held: known.held, warned_on: known.warned_on };
             }
         }
         Ok(())
     }
 
     /// Judges every feed whose time has come; gives which.
-    fn judge_due(&self, rounds: &mut Rounds, now: Timestamp) -> Vec<usize> {
-        let mut judged = Vec::new();
+    fn judge_due(&self, rounds: &mut Rounds, now: Timestamp) -> BTreeSet<usize> {
+        let mut looked_at = BTreeSet::new();
         let absences: Vec<Silence> = rounds.absences.iter().map(silence_of).collect();
-        for (index, (feed, known)) in self.feeds.iter().zip(&mut rounds.feeds).enumerate() {
+        for (place, (feed, known)) in self.feeds.iter().zip(&mut rounds.feeds).enumerate() {
             let Some(first_slot) = known.first_slot.filter(|_| known.is_due(now)) else { continue };
             known.judged = Some((now, judge(&feed.schedule, first_slot, &absences, &known.arrivals, now)));
-            judged.push(index);
+            looked_at.insert(place);
         }
-        judged
+        looked_at
     }
 
-    /// All feeds' open episodes, by provider.
-    async fn open_episodes(&self) -> Result<BTreeMap<String, Vec<Open>>, LedgerError> {
-        let mut open: BTreeMap<String, Vec<Open>> = BTreeMap::new();
-        for row in self.ledger.read(|reader| reader.all_open_episodes()).await? {
-            let EpisodeRow { key, provider, episode, opened_at, .. } = row;
-            match serde_json::from_value(episode) {
-                Ok(episode) => open.entry(provider.to_string()).or_default().push(Open { key, episode, told_at: opened_at }),
-                Err(error) => tracing::error!(key, %error, "an episode in the ledger cannot be read"),
+    /// All feeds' open episodes.
+    async fn open_episodes(&self) -> Result<Vec<OpenEpisode>, LedgerError> {
+        let rows = self.ledger.read(|reader| reader.all_open_episodes()).await?;
+        let read = |EpisodeRow { key, episode, opened_at, .. }| match serde_json::from_value(episode) {
+            Ok(episode) => Some(OpenEpisode { episode, told_at: opened_at, acknowledged: false }),
+            Err(error) => {
+                tracing::error!(key, %error, "an episode in the ledger cannot be read");
+                None
             }
-        }
-        Ok(open)
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    /// Whether most feeds fell silent together.
-    fn common(rounds: &Rounds, house: &[HouseEpisode], now: Timestamp) -> Option<Common> {
-        let since = silent_since(house, now);
-        common_cause(rounds.feeds.iter().filter_map(Known::standing).map(|standing| voice(standing, since)))
+    fn views<'a>(&'a self, rounds: &'a Rounds, looked_at: &BTreeSet<usize>) -> Vec<FeedView<'a>> {
+        let feeds = self.feeds.iter().zip(&rounds.feeds).enumerate();
+        let view = |(place, (feed, known)): (usize, (&'a WatchedFeed, &'a Known))| FeedView {
+            schedule: &feed.schedule,
+            standing: known.standing(),
+            looked_at: looked_at.contains(&place),
+        };
+        feeds.map(view).collect()
     }
 
-    /// What is wrong on our own side as the feeds tell it.
-    fn our_troubles(&self, rounds: &Rounds, common: Option<Common>, house: &[HouseEpisode], now: Timestamp) -> Vec<HouseTrouble> {
-        let since = silent_since(house, now);
-        let feeds = || self.feeds.iter().zip(&rounds.feeds).filter_map(|(feed, known)| Some((feed, known.standing()?)));
-        let silent = common.map(|common| {
-            let silent = feeds().filter(|(_, standing)| voice(standing, since) == Voice::Silent);
-            silent_trouble(common, &silent.map(|(feed, _)| feed.schedule.provider.to_string()).take(20).collect::<Vec<_>>())
-        });
-        let away = rounds.absences.last().and_then(|Absence { from, until }| {
-            let unknown = |standing: &Standing| {
-                let missed = standing.slots.iter().filter(|slot| slot.state == SlotState::Unknown && *from <= slot.due && slot.due <= now);
-                missed.count()
-            };
-            let missed: Vec<usize> = feeds().map(|(_, standing)| unknown(standing)).filter(|count| *count > 0).collect();
-            away_trouble(*from, *until, (missed.iter().sum(), missed.len()), now, &self.zone)
-        });
-        silent.into_iter().chain(away).collect()
-    }
-
-    /// What has changed for the feeds that were judged. While most feeds are silent together, no silence begins.
-    fn changes(
-        &self,
-        rounds: &mut Rounds,
-        judged: &[usize],
-        open: &BTreeMap<String, Vec<Open>>,
-        hold: bool,
-        now: Timestamp,
-    ) -> Vec<(usize, Change)> {
-        let mut changes = Vec::new();
-        for index in judged {
-            let (Some(feed), Some(known)) = (self.feeds.get(*index), rounds.feeds.get_mut(*index)) else { continue };
-            let Some((_, standing)) = &known.judged else { continue };
-            let of_feed = open.get(feed.schedule.provider.as_str()).into_iter().flatten().map(|open| open.episode.clone());
-            known.held = false;
-            for change in step(&feed.schedule, &of_feed.collect::<Vec<_>>(), standing, now) {
-                if hold && matches!(&change, Change::Opened(episode) if episode.problem.is_silence()) {
-                    known.held = true;
-                } else {
-                    changes.push((*index, change));
-                }
-            }
-        }
-        changes
+    /// What is told after a stretch in which we were not running: the newest one.
+    fn absence(&self, rounds: &Rounds, now: Timestamp) -> Option<HouseTrouble> {
+        let Absence { from, until } = rounds.absences.last().copied()?;
+        let unknown = |standing: &Standing| {
+            let missed = standing.slots.iter().filter(|slot| slot.state == SlotState::Unknown && from <= slot.due && slot.due <= now);
+            missed.count()
+        };
+        let missed: Vec<usize> = rounds.feeds.iter().filter_map(Known::standing).map(unknown).filter(|count| *count > 0).collect();
+        away_trouble(from, until, (missed.iter().sum(), missed.len()), now, &self.zone)
     }
 
     /// Records changes with their messages. What a clock that was ahead has told and taken back is told again once it is true:
@@ -243,8 +204,8 @@ impl Watch {
                 })
                 .await?;
             let mut events = Vec::with_capacity(batch.len());
-            for (index, change) in batch {
-                let (Some(feed), Some(known)) = (self.feeds.get(*index), rounds.feeds.get(*index)) else { continue };
+            for (place, change) in batch {
+                let (Some(feed), Some(known)) = (self.feeds.get(*place), rounds.feeds.get(*place)) else { continue };
                 let Some(change) = unless_told(change, &told, now) else { continue };
                 let alerts = self.for_every_channel(&AlertMessage::of(&change, &self.about(feed, known)))?;
                 events.push(match change {
@@ -262,24 +223,12 @@ impl Watch {
         Ok(())
     }
 
-    /// Tells of what goes on: as a reminder, or to others. What is late and missed goes on once.
-    async fn tell_again(&self, rounds: &Rounds, open: &[Open], now: Timestamp) -> Result<(), LedgerError> {
-        let missed: BTreeSet<&str> =
-            open.iter().filter(|open| open.episode.problem == Problem::Missed).map(|open| open.episode.provider.as_str()).collect();
-        let by_provider: BTreeMap<&str, (&WatchedFeed, &Known)> =
-            self.feeds.iter().zip(&rounds.feeds).map(|(feed, known)| (feed.schedule.provider.as_str(), (feed, known))).collect();
-        let mut due = Vec::new();
-        for open in open {
-            let provider = open.episode.provider.as_str();
-            let Some((feed, known)) = by_provider.get(provider) else { continue };
-            if open.episode.problem == Problem::Late && missed.contains(provider) {
-                continue;
-            }
-            let message = |number| AlertMessage::of_again(&open.episode, number, &self.about(feed, known), now);
-            due.extend(self.cadence.reminder(open.told_at, now).map(|number| (open.key.clone(), message(Some(number)))));
-            if !self.escalate_to.is_empty() && self.cadence.escalates(open.told_at, now) && open.episode.problem.is_urgent() {
-                due.push((open.key.clone(), message(None)));
-            }
+    /// Tells of what goes on, once for each reminder.
+    async fn tell_again(&self, rounds: &Rounds, again: Vec<(usize, Episode, Option<u32>)>, now: Timestamp) -> Result<(), LedgerError> {
+        let mut due = Vec::with_capacity(again.len());
+        for (place, episode, number) in again {
+            let (Some(feed), Some(known)) = (self.feeds.get(place), rounds.feeds.get(place)) else { continue };
+            due.push((episode.key(), AlertMessage::of_again(&episode, number, &self.about(feed, known), now)));
         }
         self.queue_again(due, now).await
     }
@@ -309,12 +258,6 @@ impl Watch {
     }
 }
 
-/// Feeds that fell silent since then did so together.
-fn silent_since(house: &[HouseEpisode], now: Timestamp) -> Timestamp {
-    let told = house.iter().find(|episode| episode.problem == HouseProblem::Silent).map(|episode| episode.opened_at);
-    together_since(told, now)
-}
-
 fn silence_of(absence: &Absence) -> Silence {
     Silence { from: absence.from, until: Some(absence.until), kind: SilenceKind::Outage }
 }
@@ -323,13 +266,6 @@ fn opens(change: &Change) -> Option<String> {
     match change {
         Change::Opened(episode) => Some(episode.key()),
         Change::Closed { .. } => None,
-    }
-}
-
-fn closes(change: &Change) -> Option<String> {
-    match change {
-        Change::Closed { episode, .. } => Some(episode.key()),
-        Change::Opened(_) => None,
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::rounds::Rounds;
 use super::{
-    About, AlertKind, AlertMessage, Cadence, Channel, Evidence, HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, MAX_WAIT, Queue,
-    Settings, house_step, next_attempt, send, waited, warehouse_trouble,
+    About, AlertKind, AlertMessage, Cadence, Channel, Evidence, HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, MAX_WAIT,
+    Queue, Settings, house_step, next_attempt, send, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
 use crate::feed::{Clock, ProviderCode, Slot, Term, error_chain, expiries, local_date};

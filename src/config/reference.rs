@@ -19,8 +19,16 @@ const MAX_LIST_CODE: usize = 8;
 const MAX_AGE: u16 = 130;
 
 /// The files, in the order they are read.
-pub(super) const FILES: &[&str] =
-    &["ward_types.csv", "ward_classes.csv", "bed_groups.csv", "sites.csv", "wards.csv", "ward_aliases.csv", "ward_telling_words.csv", "bank_holidays.csv"];
+pub(super) const FILES: &[&str] = &[
+    "ward_types.csv",
+    "ward_classes.csv",
+    "bed_groups.csv",
+    "sites.csv",
+    "wards.csv",
+    "ward_aliases.csv",
+    "ward_telling_words.csv",
+    "bank_holidays.csv",
+];
 
 const SITE_COLUMNS: &[&str] = &["provider_code", "site_code", "site_name", "valid_from", "valid_to"];
 const WARD_COLUMNS: &[&str] = &[

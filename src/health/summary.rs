@@ -332,8 +332,8 @@ mod tests {
             received_at: at(received),
             accepted: *accepted,
             superseded: false,
-                repeated: false,
-                frozen: false,
+            repeated: false,
+            frozen: false,
         };
         let arrivals: Vec<Arrival> = came.iter().map(one).collect();
         let standing = judge(&FeedSchedule::new(provider.clone()), slot("10:00"), silences, &arrivals, at(now));

@@ -109,7 +109,9 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             run(connection, "UPDATE house_episode SET closed_at = ?2 WHERE key = ?1 AND closed_at IS NULL", params![key, stamp(at)])?;
             queue(connection, at, alerts)
         }
-        Event::Warned { alerts, .. } | Event::CheckpointSent { alerts, .. } | Event::ToldAgain { alerts, .. } => queue(connection, at, alerts),
+        Event::Warned { alerts, .. } | Event::CheckpointSent { alerts, .. } | Event::ToldAgain { alerts, .. } => {
+            queue(connection, at, alerts)
+        }
         Event::Away { from, until } => {
             run(connection, "INSERT INTO away (from_at, until_at) VALUES (?1, ?2)", params![stamp(*from), stamp(*until)])
         }

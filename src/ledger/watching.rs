@@ -45,8 +45,7 @@ impl Reader {
     /// The query failed, or something stored cannot be read.
     pub fn absences(&self, since: Timestamp) -> Result<Vec<Absence>, LedgerError> {
         let sql = "SELECT from_at, until_at FROM away WHERE until_at >= ?1 ORDER BY until_at";
-        let rows =
-            self.all(sql, params![super::project::stamp(since)], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let rows = self.all(sql, params![super::project::stamp(since)], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
         rows.into_iter().map(|(from, until)| Ok(Absence { from: time(&from)?, until: time(&until)? })).collect()
     }
 

@@ -21,7 +21,8 @@ pub enum DayKind {
 
 impl DayKind {
     /// Every kind, with its name in the settings.
-    pub const ALL: [(&'static str, Self); 3] = [("weekday", Self::Weekday), ("weekend", Self::Weekend), ("bank_holiday", Self::BankHoliday)];
+    pub const ALL: [(&'static str, Self); 3] =
+        [("weekday", Self::Weekday), ("weekend", Self::Weekend), ("bank_holiday", Self::BankHoliday)];
 }
 
 /// A day of any year, as `11-01`. 29 February is the day before 1 March where a year has none.
@@ -65,15 +66,13 @@ impl When {
     fn holds(&self, local: DateTime, kind: DayKind) -> bool {
         let (today, time) = (MonthDay::of(local.date()), local.time());
         let day = self.days.is_empty() || self.days.contains(&kind);
-        let season =
-            self.season.is_none_or(
-                |(first, last)| {
-                    if first <= last { first <= today && today <= last } else { first <= today || today <= last }
-                },
-            );
+        let season = self.season.is_none_or(
+            |(first, last)| {
+                if first <= last { first <= today && today <= last } else { first <= today || today <= last }
+            },
+        );
         let hour =
-            self.hours
-                .is_none_or(|(from, until)| if from < until { from <= time && time < until } else { from <= time || time < until });
+            self.hours.is_none_or(|(from, until)| if from < until { from <= time && time < until } else { from <= time || time < until });
         day && season && hour
     }
 }

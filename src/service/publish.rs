@@ -115,8 +115,11 @@ impl Publisher {
                 stale_after: feed.schedule.stale_after,
                 no_data_after: feed.schedule.no_data_after,
             });
-            let fact =
-                |slot: &crate::schedule::SlotStanding| SlotFact { provider: provider.clone(), slot: slot.slot, state: slot.state.counted_as() };
+            let fact = |slot: &crate::schedule::SlotStanding| SlotFact {
+                provider: provider.clone(),
+                slot: slot.slot,
+                state: slot.state.counted_as(),
+            };
             control.slots.extend(standing.slots.iter().map(fact));
         }
         Ok((through, control))

@@ -291,7 +291,15 @@ fn a_punctual_feed_is_never_behind_on_days_of_92_96_and_100_slots() {
         let mut came = Vec::new();
         for slot in &slots {
             let received_at = slot.start().saturating_add(SignedDuration::from_mins(3)).unwrap();
-            came.push(Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false, repeated: false, frozen: false });
+            came.push(Arrival {
+                slot: Some(*slot),
+                snapshot_at: None,
+                received_at,
+                accepted: true,
+                superseded: false,
+                repeated: false,
+                frozen: false,
+            });
             let now = slot.start().saturating_add(SignedDuration::from_mins(14)).unwrap();
             let standing = judge(&schedule(), slots[0], &[], &came, now);
             assert_eq!((standing.behind, standing.light, standing.late_since), (0, Light::Green, None), "{slot}");
@@ -312,7 +320,15 @@ fn one_missing_file_in_the_hour_of_the_change_is_one_missed_slot() {
             .filter(|slot| **slot != gap)
             .map(|slot| {
                 let received_at = slot.start().saturating_add(SignedDuration::from_mins(3)).unwrap();
-                Arrival { slot: Some(*slot), snapshot_at: None, received_at, accepted: true, superseded: false, repeated: false, frozen: false }
+                Arrival {
+                    slot: Some(*slot),
+                    snapshot_at: None,
+                    received_at,
+                    accepted: true,
+                    superseded: false,
+                    repeated: false,
+                    frozen: false,
+                }
             })
             .collect();
         let end = slots.last().unwrap().next().start();

@@ -7,7 +7,9 @@
 //! `rejected`; it counts towards amber and red, and begins no lateness. Nor does one for which old figures came: it is
 //! `stale`. A slot that may have been missed because we were down is `unknown`, and counts for nothing.
 
-use super::{Arrival, FeedSchedule, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing, Terms};
+use super::{
+    Arrival, FeedSchedule, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing, Terms, later,
+};
 use crate::feed::Slot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -40,14 +42,14 @@ pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], ar
     let first_slot = schedule.first_slot.unwrap_or(first_slot);
     let by_slot = by_slot(arrivals);
     let old_news = old_news(arrivals, &by_slot);
-    let view = View { schedule, first_slot, silences, by_slot, old_news, now };
+    let view = View { schedule, first_slot, silences, by_slot, old_news, terms: RecentTerms::of(schedule, now), now };
     let newest = newest_accepted(arrivals);
     let last_accepted_at = arrivals.iter().filter(|arrival| arrival.accepted).map(|arrival| arrival.received_at).max();
     let planned = |silence: &&Silence| silence.kind != SilenceKind::Outage && silence.covers(now);
     let silence = silences.iter().find(planned).map(|silence| silence.kind);
     let set_aside = rejected_since(arrivals, last_accepted_at);
     let run = view.run_after(newest.map(|newest| newest.slot));
-    let terms = schedule.terms(Slot::containing(now));
+    let terms = view.terms(Slot::containing(now));
     let slots = view.window();
     Standing {
         unstable_since: unstable_since(schedule.unstable_after, &slots, now),
@@ -199,10 +201,41 @@ struct View<'a> {
     silences: &'a [Silence],
     by_slot: BTreeMap<Slot, Filled>,
     old_news: BTreeMap<Timestamp, OldNews>,
+    terms: RecentTerms,
     now: Timestamp,
 }
 
+/// What holds for the slots of the last day or so: each is asked for several times, and local times are dear.
+struct RecentTerms {
+    first: Slot,
+    terms: Vec<Terms>,
+}
+
+impl RecentTerms {
+    fn of(schedule: &FeedSchedule, now: Timestamp) -> Self {
+        let current = Slot::containing(now);
+        let first = current.plus(-KEY_TIME_SLOTS);
+        Self { first, terms: first.until(current.plus(2)).map(|slot| schedule.terms(slot)).collect() }
+    }
+
+    fn get(&self, slot: Slot) -> Option<Terms> {
+        self.terms.get(usize::try_from(slot.slots_after(self.first)).ok()?).copied()
+    }
+}
+
 impl View<'_> {
+    fn terms(&self, slot: Slot) -> Terms {
+        self.terms.get(slot).unwrap_or_else(|| self.schedule.terms(slot))
+    }
+
+    fn due(&self, slot: Slot) -> Timestamp {
+        later(slot, self.terms(slot).due_after)
+    }
+
+    fn missed(&self, slot: Slot) -> Timestamp {
+        later(slot, self.terms(slot).missed_after)
+    }
+
     fn window(&self) -> Vec<SlotStanding> {
         let current = Slot::containing(self.now);
         let oldest = current.plus(1 - WINDOW_SLOTS).max(self.first_slot);
@@ -210,7 +243,7 @@ impl View<'_> {
     }
 
     fn slot(&self, slot: Slot) -> SlotStanding {
-        let (filled_at, due) = (self.by_slot.get(&slot).and_then(|filled| filled.accepted_at), self.schedule.due(slot));
+        let (filled_at, due) = (self.by_slot.get(&slot).and_then(|filled| filled.accepted_at), self.due(slot));
         SlotStanding { slot, due, state: self.state(slot, due), filled_at }
     }
 
@@ -226,7 +259,7 @@ impl View<'_> {
                 Some(SilenceKind::Outage) => SlotState::Unknown,
                 None if due >= self.now => SlotState::Expected,
                 None if self.old_news_came(slot, due) => SlotState::Stale,
-                None if self.schedule.missed(slot) <= self.now => SlotState::Missed,
+                None if self.missed(slot) <= self.now => SlotState::Missed,
                 None => SlotState::Late,
             },
         }
@@ -245,14 +278,13 @@ impl View<'_> {
             self.old_news.range(slot.start()..=due).map(|(_, news)| *news).filter(move |news| news.of.is_none_or(|of| of < slot))
         };
         let before = slot.previous();
-        came(slot, due).any(|news| !news.first)
-            || (came(slot, due).next().is_some() && came(before, self.schedule.due(before)).next().is_some())
+        came(slot, due).any(|news| !news.first) || (came(slot, due).next().is_some() && came(before, self.due(before)).next().is_some())
     }
 
     /// The first slot from `slot` on in which a file is expected; `None` where a pause has no end.
     fn skip_silence(&self, mut slot: Slot) -> Option<Slot> {
         for _ in 0..MAX_SILENCES {
-            let due = self.schedule.due(slot);
+            let due = self.due(slot);
             let Some(silence) = self.silences.iter().find(|silence| silence.excuses(slot, due)) else {
                 return Some(slot);
             };
@@ -272,22 +304,22 @@ impl View<'_> {
         let mut next = self.skip_silence(begin);
         // Lateness begins at the first slot of the run, however long ago; only the count is bounded.
         while let Some(slot) = next {
-            if self.schedule.due(slot) >= self.now || run.behind >= MAX_BEHIND {
+            if self.due(slot) >= self.now || run.behind >= MAX_BEHIND {
                 break;
             }
             run.behind += 1;
-            let (terms, state) = (self.schedule.terms(slot), self.state(slot, self.schedule.due(slot)));
+            let (terms, state) = (self.terms(slot), self.state(slot, self.due(slot)));
             if matches!(state, SlotState::Late | SlotState::Missed) {
-                let since = Since { slot, at: self.schedule.due(slot) };
+                let since = Since { slot, at: self.due(slot) };
                 let (_, count) = silent.get_or_insert((since, 0));
                 *count += 1;
                 told |= *count >= terms.tell_after;
             }
             if state == SlotState::Missed && run.missed_since.is_none() {
-                run.missed_since = Some(Since { slot, at: self.schedule.missed(slot) });
+                run.missed_since = Some(Since { slot, at: self.missed(slot) });
             }
             if state == SlotState::Stale && run.stale_since.is_none() {
-                run.stale_since = Some(Since { slot, at: self.schedule.due(slot) });
+                run.stale_since = Some(Since { slot, at: self.due(slot) });
             }
             next = self.skip_silence(slot.next());
         }
@@ -300,9 +332,9 @@ impl View<'_> {
     fn key_time_since(&self) -> Option<Since> {
         let newest = Slot::containing(self.now);
         let oldest = newest.plus(1 - KEY_TIME_SLOTS).max(self.first_slot);
-        let due_one = |slot: &Slot| self.schedule.terms(*slot).key_time && self.schedule.due(*slot) < self.now;
+        let due_one = |slot: &Slot| self.terms(*slot).key_time && self.due(*slot) < self.now;
         let slot = (0..KEY_TIME_SLOTS).map(|back| newest.plus(-back)).take_while(|slot| *slot >= oldest).find(due_one)?;
-        let due = self.schedule.due(slot);
+        let due = self.due(slot);
         let filled = self.by_slot.get(&slot).is_some_and(|filled| filled.accepted_at.is_some());
         (!filled && self.silence(slot, due).is_none()).then_some(Since { slot, at: due })
     }
@@ -311,7 +343,7 @@ impl View<'_> {
     fn next_look(&self) -> Timestamp {
         let current = Slot::containing(self.now);
         let just_after = |at: Timestamp| at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-        let of_slot = |slot: Slot| [just_after(self.schedule.due(slot)), self.schedule.missed(slot)];
+        let of_slot = |slot: Slot| [just_after(self.due(slot)), self.missed(slot)];
         let slots = current.plus(-WINDOW_SLOTS).until(current.next()).flat_map(of_slot);
         let silences = self.silences.iter().flat_map(|silence| [Some(silence.from), silence.until]).flatten();
         slots.chain(silences).filter(|at| self.now < *at).fold(current.next().start(), Timestamp::min)
@@ -323,8 +355,8 @@ impl View<'_> {
         let mut slot = self.skip_silence(Slot::containing(self.now).plus(-WINDOW_SLOTS).max(self.first_slot))?;
         for _ in 0..=2 * WINDOW_SLOTS {
             let filled = self.by_slot.get(&slot).is_some_and(|filled| filled.accepted_at.is_some());
-            if !filled && self.schedule.due(slot) >= self.now {
-                return Some(self.schedule.due(slot));
+            if !filled && self.due(slot) >= self.now {
+                return Some(self.due(slot));
             }
             slot = self.skip_silence(slot.next())?;
         }

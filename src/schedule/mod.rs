@@ -97,6 +97,7 @@ impl FeedSchedule {
     }
 }
 
+/// An instant so long after a slot's start.
 fn later(slot: Slot, by: SignedDuration) -> Timestamp {
     slot.start().saturating_add(by).unwrap_or(Timestamp::MAX)
 }

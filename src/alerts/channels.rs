@@ -66,7 +66,9 @@ fn log(message: &AlertMessage) {
     let provider = message.provider.as_ref().map_or("", |provider| provider.as_str());
     let (problem, key) = (message.problem.as_str(), message.key.as_str());
     match message.kind {
-        AlertKind::Begin | AlertKind::Reminder | AlertKind::Escalation => tracing::warn!(provider, problem, key, "{}. {}", message.title, message.text),
+        AlertKind::Begin | AlertKind::Reminder | AlertKind::Escalation => {
+            tracing::warn!(provider, problem, key, "{}. {}", message.title, message.text)
+        }
         AlertKind::End => tracing::info!(provider, problem, key, "{}. {}", message.title, message.text),
     }
 }

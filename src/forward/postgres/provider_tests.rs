@@ -227,12 +227,20 @@ async fn tables_of_the_version_before_get_it_all_and_keep_their_ties_from_then_o
     }
     let world = world().await;
     let before = "DROP SCHEMA bedfeed_provider CASCADE; DROP TABLE access_provider; UPDATE schema_version SET version = 3;
-        ALTER TABLE agg_ward_slot ADD FOREIGN KEY (snapshot_key) REFERENCES ingest_snapshot, ADD FOREIGN KEY (ward_key) REFERENCES dim_ward";
-    world.run(before);
+        {KEYS}";
+    let tables = ["agg_ward_slot", "fact_bed_line", "fact_demand_line"];
+    let key = |table: &str| {
+        format!(
+            "ALTER TABLE {table} ADD FOREIGN KEY (snapshot_key) REFERENCES ingest_snapshot, ADD FOREIGN KEY (ward_key) REFERENCES dim_ward"
+        )
+    };
+    world.run(&before.replace("{KEYS}", &tables.map(key).join("; ")));
     let opened = world.open_again().await.unwrap();
     let slots = vec![SlotFact { provider: provider("RM1"), slot: slot(TEN), state: "late" }];
     opened.publish(Control { slots, ..Control::default() }).await.unwrap();
-    assert_eq!(world.rows("SELECT version FROM schema_version"), ["4"]);
+    assert_eq!(world.rows("SELECT version FROM schema_version"), ["5"]);
+    let keys = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text LIKE ANY ('{fact_%,agg_ward_%}')";
+    assert_eq!(world.rows(keys), [""; 0], "looked up once, not for each line");
     let user = login(&world, "rm1");
     tie(&world, &user, "RM1");
     opened.close().await;

@@ -66,7 +66,9 @@ fn log(message: &AlertMessage) {
     let provider = message.provider.as_ref().map_or("", |provider| provider.as_str());
     let (problem, key) = (message.problem.as_str(), message.key.as_str());
     match message.kind {
-        AlertKind::Begin | AlertKind::Reminder | AlertKind::Escalation => tracing::warn!(provider, problem, key, "{}. {}", message.title, message.text),
+        AlertKind::Begin | AlertKind::Reminder | AlertKind::Escalation => {
+            tracing::warn!(provider, problem, key, "{}. {}", message.title, message.text)
+        }
         AlertKind::End => tracing::info!(provider, problem, key, "{}. {}", message.title, message.text),
     }
 }
@@ -110,7 +112,7 @@ mod tests {
             opened_at: "2018-12-03T10:20:00Z".parse().unwrap(),
             again: 0,
         };
-        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "", zone: &TimeZone::UTC };
+        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "", zone: &TimeZone::UTC, silence: None };
         AlertMessage::of(&Change::Opened(episode), &about)
     }
 

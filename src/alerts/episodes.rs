@@ -4,7 +4,8 @@
 //! restart, or judging the same instant twice, says nothing new. Refuses clocks, the ledger and wording.
 //!
 //! Each problem has its own episodes: a feed that goes from late to missed has two open ones, and both end on recovery.
-//! While planned silence covers the instant nothing begins; when it ends and the feed is still silent, it does.
+//! While planned silence covers the instant nothing begins, and what was late or missed is withdrawn; when it ends and the feed
+//! is still silent, another episode begins. Files that were set aside still wait for somebody.
 
 use crate::feed::{ProviderCode, Slot};
 use crate::schedule::{FeedSchedule, Since, Standing};
@@ -146,10 +147,11 @@ fn step_one(schedule: &FeedSchedule, open: &[Episode], standing: &Standing, prob
 fn close(schedule: &FeedSchedule, episode: &Episode, standing: &Standing, now: Timestamp) -> Option<Change> {
     // A late file that is set aside, or one that fills an old slot, is no recovery while newer slots are still empty: a feed
     // that is always half an hour late would otherwise begin and end an episode with every file.
-    if episode.problem != Problem::Rejected && standing.behind > 0 {
+    let goes_on = episode.problem != Problem::Rejected && standing.behind > 0;
+    if goes_on && standing.silence.is_none() {
         return None;
     }
-    let recovered_at = standing.last_accepted_at.filter(|at| episode.opened_at < *at);
+    let recovered_at = standing.last_accepted_at.filter(|at| !goes_on && episode.opened_at < *at);
     let (at, ending) = recovered_at.map_or((now, Ending::Withdrawn), |at| (at, Ending::Recovered));
     Some(Change::Closed { episode: episode.clone(), at, slots: slots_due(schedule, episode.since_slot, at), ending })
 }
@@ -283,6 +285,56 @@ mod tests {
     fn planned_silence_begins_nothing_and_an_overrun_does() {
         let down = [Silence { from: at("10:15"), until: Some(at("10:45")), kind: SilenceKind::Planned }];
         check(&down, "10:00@10:01", &[("10:21", &[]), ("10:44", &[]), ("10:50", &[]), ("10:51", &["+RM1/late/2018-12-03T10:45Z"])]);
+    }
+
+    #[test]
+    fn what_is_late_when_silence_begins_is_withdrawn_and_lateness_begins_anew_after_it() {
+        let stretch = |from, until: Option<&str>, kind| [Silence { from: at(from), until: until.map(at), kind }];
+        let missed = ["+RM1/late/2018-12-03T10:00Z", "+RM1/missed/2018-12-03T10:00Z"];
+        // The provider's downtime begins while it is late already.
+        check(
+            &stretch("10:30", Some("11:00"), SilenceKind::Planned),
+            "",
+            &[
+                ("10:29", &missed),
+                (
+                    "10:31",
+                    &["-RM1/late/2018-12-03T10:00Z at 10:31 after 2 Withdrawn", "-RM1/missed/2018-12-03T10:00Z at 10:31 after 2 Withdrawn"],
+                ),
+                ("11:05", &[]),
+                ("11:06", &["+RM1/late/2018-12-03T11:00Z"]),
+            ],
+        );
+        // A pause that covers no slot's start is one all the same; once it is over, the next slot counts.
+        check(
+            &stretch("10:06", Some("10:12"), SilenceKind::Paused),
+            "",
+            &[
+                ("10:05", &[]),
+                ("10:07", &[]),
+                ("10:13", &[]),
+                ("10:20", &[]),
+                ("10:21", &["+RM1/late/2018-12-03T10:15Z"]),
+                ("10:35", &["+RM1/missed/2018-12-03T10:15Z"]),
+            ],
+        );
+        // A file that comes during silence is a recovery; one that is set aside is told of when the silence is over.
+        check(
+            &stretch("10:15", Some("11:00"), SilenceKind::Planned),
+            "10:15@10:17 10:30!10:32",
+            &[
+                ("10:06", &["+RM1/late/2018-12-03T10:00Z"]),
+                ("10:18", &["-RM1/late/2018-12-03T10:00Z at 10:17 after 1 Recovered"]),
+                ("10:33", &[]),
+                ("11:01", &["+RM1/rejected/2018-12-03T10:32:00Z"]),
+            ],
+        );
+        // One that was told of before stays: somebody has to act, whether more files are expected or not.
+        check(
+            &stretch("10:15", Some("11:00"), SilenceKind::Paused),
+            "10:00!10:02",
+            &[("10:03", &["+RM1/rejected/2018-12-03T10:02:00Z"]), ("10:16", &[]), ("11:01", &[])],
+        );
     }
 
     #[test]

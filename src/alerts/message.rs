@@ -164,6 +164,8 @@ pub struct About<'a> {
     pub contact: &'a str,
     /// The zone in which local times are shown.
     pub zone: &'a TimeZone,
+    /// The silence that covers the feed now, in a sentence.
+    pub silence: Option<&'a str>,
 }
 
 impl AlertMessage {
@@ -339,7 +341,8 @@ fn end(episode: &Episode, about: &About<'_>, at: Timestamp, slots: u32, ending: 
         (Ending::Recovered, _) => format!("A file was accepted at {}.", local_text(at, about.zone)),
         (Ending::Withdrawn, Problem::Rejected) => "What was set aside has been released.".to_owned(),
         (Ending::Withdrawn, Problem::Late | Problem::Missed) => {
-            "Silence was planned for that time, or the file had come in time after all.".to_owned()
+            let otherwise = "Silence was planned for that time, or the file had come in time after all.";
+            about.silence.map_or(otherwise.to_owned(), |silence| format!("{silence} No file is waited for meanwhile."))
         }
     };
     let lasted = at.duration_since(episode.opened_at).max(SignedDuration::ZERO);
@@ -433,7 +436,8 @@ mod tests {
     fn message(change: &Change) -> AlertMessage {
         let zone = TimeZone::get(LONDON).unwrap();
         let last_good = Some("2018-07-03T10:00:00Z".parse().unwrap());
-        AlertMessage::of(change, &About { provider_name: "Norfolk and Norwich", last_good, contact: "IT desk, 01603 000000", zone: &zone })
+        let contact = "IT desk, 01603 000000";
+        AlertMessage::of(change, &About { provider_name: "Norfolk and Norwich", last_good, contact, zone: &zone, silence: None })
     }
 
     fn closed(problem: Problem, at: &str, slots: u32, ending: Ending) -> Change {
@@ -470,11 +474,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_withdrawn_by_silence_says_whose_word_it_is() {
+        let zone = TimeZone::get(LONDON).unwrap();
+        let silence = Some("Planned downtime until Tue 3 Jul 2018 13:00 BST: server move (by Jo Bloggs).");
+        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "", zone: &zone, silence };
+        let change = closed(Problem::Late, "2018-07-03T10:50:00Z", 3, Ending::Withdrawn);
+        assert_eq!(
+            AlertMessage::of(&change, &about).text,
+            "Planned downtime until Tue 3 Jul 2018 13:00 BST: server move (by Jo Bloggs). No file is waited for meanwhile. It had been \
+             late since Tue 3 Jul 2018 11:20 BST: 30 min. 3 slots were affected."
+        );
+    }
+
+    #[test]
     fn a_key_that_ends_is_told_with_its_owner_its_day_and_whom_to_ring() {
         let what = TermOf::Key { owner: "night job".to_owned(), fingerprint: "SHA256:abc".to_owned() };
         let term = Term { provider: "RM1".parse().unwrap(), what, ends: "2018-07-31".parse().unwrap() };
         let zone = TimeZone::get(LONDON).unwrap();
-        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact: "IT desk, 01603 000000", zone: &zone };
+        let contact = "IT desk, 01603 000000";
+        let about = About { provider_name: "Norfolk and Norwich", last_good: None, contact, zone: &zone, silence: None };
         let on = |today: &str| {
             let expiry = expiries(std::slice::from_ref(&term), today.parse().unwrap()).remove(0);
             AlertMessage::of_expiry(&expiry, &about, "2018-07-03T10:20:00Z".parse().unwrap())

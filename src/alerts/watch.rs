@@ -9,9 +9,9 @@ use super::{
     next_attempt, send, step, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
-use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
+use crate::feed::{Announced, Clock, Slot, Term, error_chain, expiries, in_force, local_date};
 use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
-use crate::schedule::{Arrival, FeedSchedule, judge};
+use crate::schedule::{Arrival, FeedSchedule, Silence, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -131,19 +131,22 @@ impl Watch {
             let now = self.clock.now();
             let provider = feed.schedule.provider.clone();
             let since = now.saturating_sub(REACH).unwrap_or(now);
-            let (first_slot, arrivals, open) = self
+            let (first_slot, arrivals, open, announced) = self
                 .ledger
                 .read(move |reader| {
-                    Ok((reader.first_slot(&provider)?, reader.for_judging(&provider, since)?, reader.open_episodes(&provider)?))
+                    let (first_slot, arrivals) = (reader.first_slot(&provider)?, reader.for_judging(&provider, since)?);
+                    Ok((first_slot, arrivals, reader.open_episodes(&provider)?, reader.silences(&provider, since)?))
                 })
                 .await?;
+            let silences: Vec<Silence> = announced.iter().filter_map(Announced::stretch).collect();
+            let silence = in_force(&announced, now).map(|silence| silence.told(&self.zone));
             let arrivals = Arrival::all(arrivals.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
             let Some(first_slot) = first_slot else { continue };
             let open: Vec<Episode> = open.iter().filter_map(episode).collect();
-            let standing = judge(&feed.schedule, first_slot, &[], &arrivals, now);
+            let standing = judge(&feed.schedule, first_slot, &silences, &arrivals, now);
             let last_good = standing.newest_accepted.map(|newest| newest.snapshot_at);
             for change in step(&feed.schedule, &open, &standing, now) {
-                self.record(feed, &change, last_good, now).await?;
+                self.record(feed, &change, last_good, silence.as_deref(), now).await?;
             }
             self.warn_of_ends(feed, last_good, now).await?;
         }
@@ -208,7 +211,7 @@ impl Watch {
             if self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
                 continue;
             }
-            let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
+            let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone, silence: None };
             let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
             let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
             fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
@@ -223,9 +226,16 @@ impl Watch {
         Ok(self.channels.iter().map(alert).collect())
     }
 
-    async fn record(&self, feed: &WatchedFeed, change: &Change, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
+    async fn record(
+        &self,
+        feed: &WatchedFeed,
+        change: &Change,
+        last_good: Option<Timestamp>,
+        silence: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
         let Some(change) = self.unless_told(change, now).await? else { return Ok(()) };
-        let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
+        let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone, silence };
         let alerts = self.for_every_channel(&AlertMessage::of(&change, &about))?;
         let event = match change {
             Change::Opened(episode) => {

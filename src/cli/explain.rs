@@ -145,6 +145,11 @@ fn step(event: &Event) -> Option<String> {
         | Event::ReplayAsked { .. }
         | Event::ReplayEnded { .. }
         | Event::Warned { .. }
+        | Event::DowntimePlanned { .. }
+        | Event::DowntimeEnded { .. }
+        | Event::FeedPaused { .. }
+        | Event::FeedResumed { .. }
+        | Event::EpisodeAcknowledged { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,

@@ -231,6 +231,11 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::ReplayAsked { .. }
         | Event::ReplayEnded { .. }
         | Event::Warned { .. }
+        | Event::DowntimePlanned { .. }
+        | Event::DowntimeEnded { .. }
+        | Event::FeedPaused { .. }
+        | Event::FeedResumed { .. }
+        | Event::EpisodeAcknowledged { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,

@@ -19,6 +19,7 @@ mod queue;
 mod read;
 mod replays;
 mod schema;
+mod silences;
 mod sound;
 mod trail;
 mod writer;
@@ -27,6 +28,8 @@ mod writer;
 mod kept_tests;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod silences_tests;
 #[cfg(test)]
 mod tests;
 
@@ -39,9 +42,10 @@ pub use past::{Past, PastReport, PastRow, Reach};
 pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest, covering};
 pub use project::IllegalMove;
 pub use queue::{QueueState, QueuedSnapshot};
-pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
+pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, HouseEpisodeRow, Life, Reader};
 pub use replays::{KeptRow, ReplayRow};
 pub use schema::{LedgerError, SCHEMA_VERSION};
+pub use silences::Acknowledged;
 pub use writer::Ledger;
 
 /// Clients of one provider that are kept, the most recently seen first: more than any has, so that one that calls itself

@@ -1,7 +1,7 @@
 //! Projection: an event's effect on the derived tables.
 
-use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept};
-use crate::feed::{ClientSeen, Delivery, DeliveryId, Report, Stage};
+use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept, silences};
+use crate::feed::{Announced, ClientSeen, Delivery, DeliveryId, Report, SilenceKind, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -109,6 +109,38 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             queue(connection, at, alerts)
         }
         Event::Warned { alerts, .. } | Event::CheckpointSent { alerts, .. } => queue(connection, at, alerts),
+        Event::DowntimePlanned { id, provider, from, until, reason, by, .. } => silences::announced(
+            connection,
+            &Announced {
+                id: *id,
+                provider: provider.clone(),
+                kind: SilenceKind::Planned,
+                from: *from,
+                until: Some(*until),
+                reason: reason.clone(),
+                by: by.clone(),
+                at,
+                ended: None,
+            },
+        ),
+        Event::FeedPaused { id, provider, until, reason, by, .. } => silences::announced(
+            connection,
+            &Announced {
+                id: *id,
+                provider: provider.clone(),
+                kind: SilenceKind::Paused,
+                from: at,
+                until: *until,
+                reason: reason.clone(),
+                by: by.clone(),
+                at,
+                ended: None,
+            },
+        ),
+        Event::DowntimeEnded { id, reason, by, .. } | Event::FeedResumed { id, reason, by, .. } => {
+            silences::ended(connection, at, *id, by, reason)
+        }
+        Event::EpisodeAcknowledged { key, reason, by, until, .. } => silences::acknowledged(connection, at, key, by, reason, *until),
         Event::ClientSeen { client } => client_seen(connection, client),
         Event::AlertDelivered { key, channel } => run(
             connection,

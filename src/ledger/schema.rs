@@ -1,6 +1,6 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
-use super::{kept, sound};
+use super::{kept, silences, sound};
 use crate::fault::{self, Injected, Step};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The version of the tables below. A newer file is refused: an older bedfeed would not know what it means.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// How long a connection waits for another one's lock. Only a backup or a person with `sqlite3` ever holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -232,7 +232,7 @@ CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE deliver
 
 /// What makes the tables where there are none. An audit makes them anew, to see what the entries say.
 pub(super) fn tables() -> String {
-    format!("{TABLES} {}", kept::TABLES)
+    format!("{TABLES} {} {}", kept::TABLES, silences::TABLES)
 }
 
 /// Opens the ledger for writing; makes it where there is none.

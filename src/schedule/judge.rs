@@ -30,7 +30,9 @@ pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], ar
     let view = View { schedule, first_slot: schedule.first_slot.unwrap_or(first_slot), silences, by_slot: by_slot(arrivals), now };
     let newest = newest_accepted(arrivals);
     let last_accepted_at = arrivals.iter().filter(|arrival| arrival.accepted).map(|arrival| arrival.received_at).max();
-    let silence = silences.iter().find(|silence| silence.covers(now)).map(|silence| silence.kind);
+    // Of several the one that ends last, as people are told.
+    let covering = silences.iter().filter(|silence| silence.covers(now));
+    let silence = covering.max_by_key(|silence| (silence.until.is_none(), silence.until)).map(|silence| silence.kind);
     let set_aside = rejected_since(arrivals, last_accepted_at);
     let run = view.run_after(newest.map(|newest| newest.slot));
     Standing {
@@ -151,6 +153,11 @@ impl View<'_> {
         self.silences.iter().find(|silence| silence.covers(slot.start())).map(|silence| silence.kind)
     }
 
+    /// Whether silence has begun since the slot did: whoever announced it knew what was missing, so lateness begins anew after it.
+    fn is_forgiven(&self, slot: Slot) -> bool {
+        self.silences.iter().any(|silence| slot.start() < silence.from && silence.from <= self.now)
+    }
+
     /// The first slot from `slot` on in which a file is expected; `None` where a pause has no end.
     fn skip_silence(&self, mut slot: Slot) -> Option<Slot> {
         for _ in 0..MAX_SILENCES {
@@ -175,7 +182,7 @@ impl View<'_> {
                 break;
             }
             run.behind += 1;
-            let state = self.state(slot);
+            let state = if self.is_forgiven(slot) { SlotState::Expected } else { self.state(slot) };
             if matches!(state, SlotState::Late | SlotState::Missed) && run.late_since.is_none() {
                 run.late_since = Some(Since { slot, at: self.schedule.due(slot) });
             }

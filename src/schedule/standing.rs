@@ -2,7 +2,7 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::{Delivery, DeliveryId, Folder, Report, Slot, SnapshotRef, Stage, Version, current};
+use crate::feed::{Delivery, DeliveryId, Folder, Report, SilenceKind, Slot, SnapshotRef, Stage, Version, current};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,35 +76,6 @@ fn version(snapshot: SnapshotRef, report: Option<&Report>) -> Version {
         sequence: report.and_then(|report| report.sequence),
         snapshot_at,
     }
-}
-
-/// A stretch in which no file is expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
-    /// The first instant; slots that start at it or later are covered.
-    pub from: Timestamp,
-    /// The first instant no longer covered. `None`: until somebody resumes the feed.
-    pub until: Option<Timestamp>,
-    /// Planned downtime or a pause.
-    pub kind: SilenceKind,
-}
-
-impl Silence {
-    /// Whether an instant lies in the stretch.
-    #[must_use]
-    pub fn covers(&self, at: Timestamp) -> bool {
-        self.from <= at && self.until.is_none_or(|until| at < until)
-    }
-}
-
-/// Why no file is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SilenceKind {
-    /// Downtime that the provider announced, with an end.
-    Planned,
-    /// Support paused the feed.
-    Paused,
 }
 
 /// How one slot of one feed stands.
@@ -260,7 +231,8 @@ pub struct Standing {
     pub next_due: Option<Timestamp>,
     /// Consecutive due slots without an accepted file, up to the newest due one; planned silence is not counted.
     pub behind: u32,
-    /// Since when a due file has not come at all, and no later slot was filled.
+    /// Since when a due file has not come at all, and no later slot was filled. What was missing when silence began is not
+    /// counted: whoever announced it knew.
     pub late_since: Option<Since>,
     /// The same, of files whose time has passed altogether.
     pub missed_since: Option<Since>,

@@ -91,6 +91,11 @@ impl<'a> Show<'a> {
             | Event::Replayed { .. }
             | Event::ReplayKept { .. }
             | Event::Warned { .. }
+            | Event::DowntimePlanned { .. }
+            | Event::DowntimeEnded { .. }
+            | Event::FeedPaused { .. }
+            | Event::FeedResumed { .. }
+            | Event::EpisodeAcknowledged { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
             | Event::AlertFailed { .. } => None,

@@ -270,6 +270,7 @@ fn what_makes_no_sense_is_refused_in_words_and_changes_nothing() {
         (words("resume RZZ --by Jo --reason x"), 1, "RZZ is not paused"),
         (words("alert ack RZZ/late/2018-12-03T10:00Z --by Jo --reason x"), 1, "no alert RZZ/late/2018-12-03T10:00Z goes on"),
         (words("alert ack nothing"), 64, "--by"),
+        (words("alert ack --by Jo --reason x"), 64, "<KEY>..."),
     ];
     for (arguments, code, said) in rows {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -153,7 +153,9 @@ fn close(schedule: &FeedSchedule, episode: &Episode, standing: &Standing, now: T
     }
     let recovered_at = standing.last_accepted_at.filter(|at| !goes_on && episode.opened_at < *at);
     let (at, ending) = recovered_at.map_or((now, Ending::Withdrawn), |at| (at, Ending::Recovered));
-    Some(Change::Closed { episode: episode.clone(), at, slots: slots_due(schedule, episode.since_slot, at), ending })
+    // What silence covers was not expected: it is no part of what had been missing.
+    let most = if goes_on { standing.behind } else { u32::MAX };
+    Some(Change::Closed { episode: episode.clone(), at, slots: slots_due(schedule, episode.since_slot, at).min(most), ending })
 }
 
 fn slots_due(schedule: &FeedSchedule, since: Slot, at: Timestamp) -> u32 {
@@ -303,6 +305,18 @@ mod tests {
                 ),
                 ("11:05", &[]),
                 ("11:06", &["+RM1/late/2018-12-03T11:00Z"]),
+            ],
+        );
+        // The same, seen late: what the silence covers is not counted as missing.
+        check(
+            &stretch("10:30", Some("11:00"), SilenceKind::Planned),
+            "",
+            &[
+                ("10:29", &missed),
+                (
+                    "10:59",
+                    &["-RM1/late/2018-12-03T10:00Z at 10:59 after 2 Withdrawn", "-RM1/missed/2018-12-03T10:00Z at 10:59 after 2 Withdrawn"],
+                ),
             ],
         );
         // A pause that covers no slot's start is one all the same; once it is over, the next slot counts.

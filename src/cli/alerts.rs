@@ -67,17 +67,26 @@ fn acknowledge(arguments: &AlertAck, out: &mut dyn Write) -> Result<Ending, Fail
     said(&arguments.word.by, &arguments.word.reason)?;
     let until = arguments.until.as_deref().map(|text| time("--until", text)).transpose()?;
     let settings = settings(&arguments.config.config)?;
-    let key = episode_of(&arguments.key).to_owned();
-    let Said::Acknowledged { key, by } = say(&settings, Saying::Acknowledge { key, until }, &arguments.word)? else {
-        return Err(Failure::Failed("the daemon answered another question".to_owned()));
-    };
-    if arguments.word.json {
-        json(out, &serde_json::json!({ "key": key, "acknowledged": by }))?;
-    } else {
-        let until = until.map_or(Ok("it is over".to_owned()), |until| london().map(|zone| local_text(until, &zone)))?;
-        writeln!(out, "{key}: seen to by {}. Nobody is reminded of it until {until}.", printed(&by.by))?;
+    let until_text = until.map_or(Ok("it is over".to_owned()), |until| london().map(|zone| local_text(until, &zone)))?;
+    let mut recorded = Vec::new();
+    let mut refused = None;
+    for key in &arguments.keys {
+        let key = episode_of(key).to_owned();
+        match say(&settings, Saying::Acknowledge { key, until }, &arguments.word) {
+            Ok(Said::Acknowledged { key, by }) => recorded.push((key, by)),
+            Ok(Said::Silence(_)) => return Err(Failure::Failed("the daemon answered another question".to_owned())),
+            Err(why) => refused = refused.or(Some(why)),
+        }
     }
-    Ok(Ending::Fine)
+    if arguments.word.json {
+        let rows: Vec<_> = recorded.iter().map(|(key, by)| serde_json::json!({ "key": key, "acknowledged": by })).collect();
+        json(out, &rows)?;
+    } else {
+        for (key, by) in &recorded {
+            writeln!(out, "{key}: seen to by {}. Nobody is reminded of it until {until_text}.", printed(&by.by))?;
+        }
+    }
+    refused.map_or(Ok(Ending::Fine), Err)
 }
 
 /// The episode's key, where somebody copied a message's key, which says after it what the message is about.

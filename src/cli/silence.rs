@@ -116,7 +116,7 @@ fn downtime_list(arguments: &DowntimeList, out: &mut dyn Write) -> Result<Ending
             silence.provider.to_string(),
             what(silence.kind).to_owned(),
             local_text(silence.from, &zone),
-            silence.ends().map_or("resumed".to_owned(), |until| local_text(until, &zone)),
+            silence.ends().map_or("it is resumed".to_owned(), |until| local_text(until, &zone)),
             stands(silence, now),
             cell(&silence.by),
             cell(&silence.reason),
@@ -136,12 +136,12 @@ fn what(kind: SilenceKind) -> &'static str {
 /// How a silence stands, and who ended it before its time.
 fn stands(silence: &Announced, now: Timestamp) -> String {
     let standing = silence.standing(now);
-    match &silence.ended {
-        Some(end) if matches!(standing, SilenceStanding::Over | SilenceStanding::Cancelled) => {
-            format!("{} (by {}: {})", standing.words(), printed(&end.by), cell(&end.reason))
-        }
-        _ => standing.words().to_owned(),
-    }
+    let how = match standing {
+        SilenceStanding::Cancelled => "cancelled",
+        SilenceStanding::ToCome | SilenceStanding::Now | SilenceStanding::Over => "ended",
+    };
+    let ended = silence.ended.as_ref().map(|end| format!("{how} by {}: {}", printed(&end.by), cell(&end.reason)));
+    ended.unwrap_or_else(|| standing.words().to_owned())
 }
 
 /// A silence as scripts read it: as it was announced, when it really ends, and how it stands.

@@ -119,13 +119,15 @@ impl Reader {
     /// # Errors
     /// The query failed, or something stored cannot be read.
     pub fn silences(&self, provider: &ProviderCode, since: Timestamp) -> Result<Vec<Announced>, LedgerError> {
-        self.silences_where(
+        let mut found = self.silences_where(
             "WHERE provider = ?1 AND (ends_at IS NULL OR ends_at > min(?2,
                coalesce((SELECT max(slot) FROM delivery WHERE provider = ?1 AND lead = id),
                         (SELECT first_slot FROM feed WHERE provider = ?1), ?2)))
-             ORDER BY from_at, id LIMIT ?3",
+             ORDER BY ends_at DESC LIMIT ?3",
             params![provider.as_str(), stamp(since), MAX_SILENCES],
-        )
+        )?;
+        found.sort_by_key(|silence| (silence.from, silence.id));
+        Ok(found)
     }
 
     /// Silences of all feeds, the newest first: those that are not over at an instant, or all that are remembered.

@@ -136,9 +136,9 @@ pub(in crate::cli) struct AlertAck {
     /// The settings.
     #[command(flatten)]
     pub(in crate::cli) config: Config,
-    /// The alert's key, as messages and `bedfeed alert list` show it.
-    #[arg(value_name = "KEY")]
-    pub(in crate::cli) key: String,
+    /// The alert's key, as messages and `bedfeed alert list` show it; or several.
+    #[arg(value_name = "KEY", required = true)]
+    pub(in crate::cli) keys: Vec<String>,
     /// When that lapses, as in 2018-12-03T22:00 (local) or 2018-12-03T22:00Z; it holds until the alert is over unless given.
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,

@@ -12,13 +12,19 @@
 
 mod common;
 
+use bedfeed::feed::{Clock, LONDON, read_local};
+use bedfeed::pipeline::Saying;
+use bedfeed::service::by_hand::ByHand;
 use common::extract::good;
 use common::webhook::Webhook;
 use common::{BEDFEED, Ran, Service, now, run, wait_for, wait_until};
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A moment of the day of this story, on which local time is UTC.
 fn at(clock: &str) -> Timestamp {
@@ -129,7 +135,7 @@ fn p5_what_people_say_about_silence_outlasts_every_kill_and_what_they_forget_is_
     moved.service.settled(1);
 
     // Planned downtime: grey with the reason, and nothing is told of it.
-    let planned = moved.say(&["downtime", "add", "--provider", "RZY", "--from", "2018-12-03T10:10", "--to", "2018-12-03 11:00"]).fine();
+    let planned = moved.say(&["downtime", "add", "--provider", "RZY", "--from", "2018-12-03T10:10", "--until", "2018-12-03 11:00"]).fine();
     let words = "downtime 1: no file is expected from RZY from Mon 3 Dec 2018 10:10 GMT until Mon 3 Dec 2018 11:00 GMT. \
                  `bedfeed downtime end 1` ends it before.\n";
     assert_eq!(planned.stdout, words);
@@ -179,7 +185,7 @@ fn p5_what_people_say_about_silence_outlasts_every_kill_and_what_they_forget_is_
     // Planned over what is late already: that is withdrawn, and says why.
     moved.again_at("11:21");
     moved.until_told("RZY/missed/2018-12-03T11:00Z/begin");
-    moved.say(&["downtime", "add", "--provider", "RZY", "--from", "2018-12-03T11:20Z", "--to", "2018-12-03T12:00Z"]).fine();
+    moved.say(&["downtime", "add", "--provider", "RZY", "--from", "2018-12-03T11:20Z", "--until", "2018-12-03T12:00Z"]).fine();
     let end = moved.until_told("RZY/late/2018-12-03T11:00Z/end");
     let why = "Planned downtime until Mon 3 Dec 2018 12:00 GMT: server move (by Jo Bloggs). No file is waited for meanwhile.";
     assert!(end["text"].as_str().unwrap().starts_with(why) && end["ending"] == "withdrawn", "{end}");
@@ -241,28 +247,98 @@ fn p5_what_people_say_about_silence_outlasts_every_kill_and_what_they_forget_is_
     assert!(!log.contains("panicked"), "{log}");
 }
 
+/// Time that a test moves.
+struct ByMinutes(AtomicI64);
+
+impl Clock for ByMinutes {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(60 * self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// A feed that never sends, on a night in which the clocks change: downtime from half past midnight to three, as people say it. The
+/// house's own books, minute by minute, and started again in the middle of it.
+#[test]
+fn p5_downtime_over_a_change_of_the_clocks_is_as_long_as_that_night_is() {
+    //   the first slot, the day, the slots that the downtime covers, and the first slot after it
+    let rows = [
+        ("2018-10-27T22:00Z", "2018-10-28", 14, "2018-10-28T03:00Z"),
+        ("2019-03-30T23:00Z", "2019-03-31", 6, "2019-03-31T02:00Z"),
+        ("2018-12-02T23:00Z", "2018-12-03", 10, "2018-12-03T03:00Z"),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (first, day, slots, after) in rows {
+        let service = Service::cottage(&["RZZ"]);
+        service.append("providers/RZZ.toml", &format!("\n[schedule]\nfirst_slot = \"{first}\"\n"));
+        let settings = bedfeed::config::load(&service.settings()).unwrap_or_else(|problems| panic!("{problems}"));
+        let (begin, end): (Timestamp, Timestamp) = (first.parse().unwrap(), after.parse().unwrap());
+        let minutes = Arc::new(ByMinutes(AtomicI64::new(begin.as_second() / 60 + 1)));
+        let clock: Arc<dyn Clock> = minutes.clone();
+        let zone = TimeZone::get(LONDON).unwrap();
+        let [from, until] = ["00:30", "03:00"].map(|clock| read_local(&format!("{day}T{clock}"), &zone).unwrap());
+        let told = runtime.block_on(async {
+            let mut house = ByHand::open(&settings, Arc::clone(&clock)).await.unwrap();
+            house.say(Saying::Downtime { provider: "RZZ".parse().unwrap(), from, until }).await.unwrap();
+            while clock.now() < end + SignedDuration::from_mins(25) {
+                house.tell().await.unwrap();
+                if clock.now() == from + SignedDuration::from_mins(31) {
+                    house.stop().await.unwrap();
+                    house = ByHand::open(&settings, Arc::clone(&clock)).await.unwrap();
+                }
+                minutes.0.fetch_add(1, Ordering::SeqCst);
+            }
+            house.publish().await.unwrap();
+            let told = house.read(|reader| reader.recent_episodes(100)).await.unwrap();
+            house.stop().await.unwrap();
+            told
+        });
+        let minutes_after = |at: Timestamp, slot: Timestamp| at.duration_since(slot).as_mins();
+        let told: Vec<_> = told
+            .iter()
+            .rev()
+            .map(|row| (row.key.as_str(), row.closed_at.map(|closed| closed == from), minutes_after(row.opened_at, slot_of(&row.key))))
+            .collect();
+        let key = |problem: &str, slot: &str| format!("RZZ/{problem}/{slot}");
+        let [late, missed, late_after, missed_after] = [key("late", first), key("missed", first), key("late", after), key("missed", after)];
+        let expected = [
+            (late.as_str(), Some(true), 6),
+            (missed.as_str(), Some(true), 20),
+            (late_after.as_str(), None, 6),
+            (missed_after.as_str(), None, 20),
+        ];
+        assert_eq!(told, expected, "{day}");
+        let planned = service.query("SELECT count(*) AS planned FROM feed_slot WHERE state = 'planned'");
+        assert_eq!(planned, [json!({ "planned": slots })], "{day}");
+    }
+}
+
+/// The slot in an episode's key.
+fn slot_of(key: &str) -> Timestamp {
+    key.rsplit('/').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_in_words_and_changes_nothing() {
     let mut service = Service::cottage(&["RZZ"]);
     service.start();
-    let days = |days: i64| (now() + jiff::SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT%H:%MZ").to_string();
+    let days = |days: i64| (now() + SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT%H:%MZ").to_string();
     let (yesterday, tomorrow, later) = (days(-1), days(1), days(40));
     let add = |code: &'static str, from: &str, to: &str| {
-        ["downtime", "add", "--provider", code, "--from", from, "--to", to, "--by", "Jo", "--reason", "x"].map(str::to_owned).to_vec()
+        ["downtime", "add", "--provider", code, "--from", from, "--until", to, "--by", "Jo", "--reason", "x"].map(str::to_owned).to_vec()
     };
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     // What is asked, the exit status, and what is said.
     let rows = [
-        (add("RZZ", &tomorrow, &tomorrow), 64, "--to: must be later than --from"),
+        (add("RZZ", &tomorrow, &tomorrow), 64, "--until: must be later than --from"),
         (add("RZZ", "2018-12-03", &tomorrow), 64, "--from: 2018-12-03 is not a time such as"),
         (add("RZZ", "2019-03-31T01:30", &tomorrow), 64, "does not exist, for the clocks go forward just then: say 2019-03-31T00:30:00Z or"),
         (add("RZZ", "2018-10-28T01:30", &tomorrow), 64, "is there twice, for the clocks go back just then: say 2018-10-28T00:30:00Z or"),
         (add("RZ/", &yesterday, &tomorrow), 64, "--provider RZ/"),
         (add("RZQ", &yesterday, &tomorrow), 1, "provider RZQ is not in the settings"),
-        (add("RZZ", &days(-2), &yesterday), 1, "--to is over already"),
+        (add("RZZ", &days(-2), &yesterday), 1, "--until is over already"),
         (add("RZZ", &tomorrow, &later), 1, "a downtime lasts 31 days at most"),
         (add("RZZ", &yesterday, &later), 1, "a downtime lasts 31 days at most"),
-        (words("downtime add --provider RZZ --from 2018-12-03T10:00Z --to 2018-12-03T11:00Z --by Jo"), 64, "--reason"),
+        (words("downtime add --provider RZZ --from 2018-12-03T10:00Z --until 2018-12-03T11:00Z --by Jo"), 64, "--reason"),
         (words("downtime end 9 --by Jo --reason x"), 1, "there is no downtime 9"),
         (words("pause RZQ --by Jo --reason x"), 1, "provider RZQ is not in the settings"),
         (words("pause RZZ --until 2018-12-03T10:00 --by Jo --reason x"), 1, "--until is over already"),

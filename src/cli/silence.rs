@@ -45,9 +45,9 @@ pub(super) fn downtime(command: &Downtime, out: &mut dyn Write) -> Result<Ending
 
 fn downtime_add(arguments: &DowntimeAdd, out: &mut dyn Write) -> Result<Ending, Failure> {
     said(&arguments.word.by, &arguments.word.reason)?;
-    let (from, until) = (time("--from", &arguments.from)?, time("--to", &arguments.to)?);
+    let (from, until) = (time("--from", &arguments.from)?, time("--until", &arguments.until)?);
     if until <= from {
-        return Err(Failure::Arguments("--to: must be later than --from".to_owned()));
+        return Err(Failure::Arguments("--until: must be later than --from".to_owned()));
     }
     let settings = settings(&arguments.config.config)?;
     let provider = code("--provider", &arguments.provider)?;

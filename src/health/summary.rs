@@ -63,6 +63,8 @@ impl Condition {
             None if standing.missed_since.is_some() => Self::Missed,
             None if standing.rejected_since.is_some() => Self::Rejected,
             None if standing.late_since.is_some() => Self::Late,
+            // Just after silence: what was missing before it begins no lateness, and is missing all the same.
+            None if standing.behind > 0 => Self::Late,
             None if standing.newest_accepted.is_none() => Self::AwaitingFirst,
             None if standing.freshness != Freshness::Current => Self::Stale,
             None => Self::OnTime,
@@ -470,6 +472,9 @@ mod tests {
             assert_eq!((row.condition, row.state.as_str()), (condition, state), "{came:?} at {now}");
         }
         assert_eq!(row("RM1", &[], &paused, "12:00").condition, Condition::Paused);
+        let over = [Silence { from: at("10:30"), until: Some(at("11:00")), kind: SilenceKind::Planned }];
+        let state = "A file is overdue: no good file for the 2 newest due slots.";
+        assert_eq!(row("RM1", &[], &over, "11:01").state, state, "it was silent before the downtime, and still is");
         let row = row_after(true, "RM1", &[], &[], "10:51");
         let state = "No file comes: no good file for the 4 newest due slots. Its newest file is marked TEST, and so was not loaded.";
         assert_eq!((row.state.as_str(), row.newest_marked_test), (state, true));

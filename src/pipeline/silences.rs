@@ -259,8 +259,8 @@ fn stands(silence: &Announced, now: Timestamp) -> bool {
 /// Whether a downtime may be announced. Pure.
 fn may_be_planned(from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(), &'static str> {
     match () {
-        () if until <= from => Err("--to must be later than --from"),
-        () if until <= now => Err("--to is over already: what was missed stays missed"),
+        () if until <= from => Err("--until must be later than --from"),
+        () if until <= now => Err("--until is over already: what was missed stays missed"),
         () if until.duration_since(from) > MAX_DOWNTIME => {
             Err("a downtime lasts 31 days at most: announce the next one when it comes, or pause the feed")
         }

@@ -42,7 +42,7 @@ pub(in crate::cli) struct DowntimeAdd {
     pub(in crate::cli) from: String,
     /// When files come again, in the same way; 31 days later at most. What is still silent then is late as usual.
     #[arg(long, value_name = "TIME")]
-    pub(in crate::cli) to: String,
+    pub(in crate::cli) until: String,
     /// Who and why.
     #[command(flatten)]
     pub(in crate::cli) word: Word,

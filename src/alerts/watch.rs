@@ -9,7 +9,7 @@ use super::{
     next_attempt, send, step, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
-use crate::feed::{Announced, Clock, Slot, Term, error_chain, expiries, in_force, local_date};
+use crate::feed::{Clock, Slot, Term, error_chain, expiries, in_force, local_date};
 use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, Silence, judge};
 use jiff::tz::TimeZone;
@@ -138,7 +138,7 @@ impl Watch {
                     Ok((first_slot, arrivals, reader.open_episodes(&provider)?, reader.silences(&provider, since)?))
                 })
                 .await?;
-            let silences: Vec<Silence> = announced.iter().filter_map(Announced::stretch).collect();
+            let silences: Vec<Silence> = announced.iter().filter_map(Silence::announced).collect();
             let silence = in_force(&announced, now).map(|silence| silence.told(&self.zone));
             let arrivals = Arrival::all(arrivals.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
             let Some(first_slot) = first_slot else { continue };

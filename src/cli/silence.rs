@@ -7,7 +7,7 @@ use super::args::{Downtime, DowntimeAdd, DowntimeEnd, DowntimeList, Pause, Resum
 use super::table::{Table, cell};
 use super::{Ending, Failure, json, reader, settings};
 use crate::config::Settings;
-use crate::feed::{Announced, Clock, LONDON, ProviderCode, SilenceKind, SilenceStanding, local_text, printed, read_local};
+use crate::feed::{Announced, AnnouncedKind, Clock, LONDON, ProviderCode, SilenceStanding, local_text, printed, read_local};
 use crate::pipeline::{Said, Saying};
 use crate::service::SystemClock;
 use crate::service::control::{Answer, Request, ask};
@@ -126,10 +126,10 @@ fn downtime_list(arguments: &DowntimeList, out: &mut dyn Write) -> Result<Ending
     Ok(Ending::Fine)
 }
 
-fn what(kind: SilenceKind) -> &'static str {
+fn what(kind: AnnouncedKind) -> &'static str {
     match kind {
-        SilenceKind::Planned => "downtime",
-        SilenceKind::Paused => "pause",
+        AnnouncedKind::Planned => "downtime",
+        AnnouncedKind::Paused => "pause",
     }
 }
 

@@ -35,7 +35,7 @@ pub use printed::{is_hidden, printed, push_printed};
 pub use provider::{InvalidProviderCode, ProviderCode, ProviderKind};
 pub use report::{Coverage, MAX_UNKNOWN_WARDS, Persons, Report, RowCounts, ToldTotals, Totals, UnknownWard};
 pub use rules::{Rule, Severity};
-pub use silence::{Announced, Silence, SilenceEnd, SilenceKind, SilenceStanding, in_force};
+pub use silence::{Announced, AnnouncedKind, SilenceEnd, SilenceStanding, in_force};
 pub use slot::{EARLY_TOLERANCE, LONDON, SLOT_LENGTH, Slot, local_day_slots};
 pub use stage::{Outcome, SnapshotRef, Stage};
 pub use time_rule::{RepeatedBy, TimeRule, UkClock};

@@ -7,36 +7,17 @@ use super::{ProviderCode, local_text, printed};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A stretch in which no file is expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
-    /// The first instant; slots that start at it or later are covered.
-    pub from: Timestamp,
-    /// The first instant no longer covered. `None`: until somebody resumes the feed.
-    pub until: Option<Timestamp>,
-    /// Planned downtime or a pause.
-    pub kind: SilenceKind,
-}
-
-impl Silence {
-    /// Whether an instant lies in the stretch.
-    #[must_use]
-    pub fn covers(&self, at: Timestamp) -> bool {
-        self.from <= at && self.until.is_none_or(|until| at < until)
-    }
-}
-
-/// Why no file is expected.
+/// What sort of silence somebody announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SilenceKind {
+pub enum AnnouncedKind {
     /// Downtime that the provider announced, with an end.
     Planned,
     /// Support paused the feed.
     Paused,
 }
 
-impl SilenceKind {
+impl AnnouncedKind {
     /// The word used in tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -47,7 +28,7 @@ impl SilenceKind {
     }
 }
 
-impl std::str::FromStr for SilenceKind {
+impl std::str::FromStr for AnnouncedKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -64,7 +45,7 @@ pub struct Announced {
     /// Whose feed.
     pub provider: ProviderCode,
     /// Planned downtime or a pause.
-    pub kind: SilenceKind,
+    pub kind: AnnouncedKind,
     /// Its first instant.
     pub from: Timestamp,
     /// The first instant after it, as announced. `None`: a pause that lasts until somebody resumes the feed.
@@ -128,11 +109,12 @@ impl Announced {
         }
     }
 
-    /// The stretch that it covers; `None` where it was cancelled before it began.
+    /// The stretch that it covers: its first instant, and the first one after it, where there is one. `None` where it was
+    /// cancelled before it began.
     #[must_use]
-    pub fn stretch(&self) -> Option<Silence> {
+    pub fn stretch(&self) -> Option<(Timestamp, Option<Timestamp>)> {
         let until = self.ends();
-        until.is_none_or(|until| self.from < until).then_some(Silence { from: self.from, until, kind: self.kind })
+        until.is_none_or(|until| self.from < until).then_some((self.from, until))
     }
 
     /// How it stands at an instant.
@@ -140,9 +122,9 @@ impl Announced {
     pub fn standing(&self, now: Timestamp) -> SilenceStanding {
         match self.stretch() {
             None => SilenceStanding::Cancelled,
-            Some(stretch) if now < stretch.from => SilenceStanding::ToCome,
-            Some(stretch) if stretch.covers(now) => SilenceStanding::Now,
-            Some(_) => SilenceStanding::Over,
+            Some((from, _)) if now < from => SilenceStanding::ToCome,
+            Some((_, Some(until))) if until <= now => SilenceStanding::Over,
+            Some(_) => SilenceStanding::Now,
         }
     }
 
@@ -150,8 +132,8 @@ impl Announced {
     #[must_use]
     pub fn told(&self, zone: &TimeZone) -> String {
         let what = match self.kind {
-            SilenceKind::Planned => "Planned downtime",
-            SilenceKind::Paused => "Paused",
+            AnnouncedKind::Planned => "Planned downtime",
+            AnnouncedKind::Paused => "Paused",
         };
         let until = self.ends().map_or("until somebody resumes it".to_owned(), |until| format!("until {}", local_text(until, zone)));
         format!("{what} {until}: {} (by {}).", printed(&self.reason).trim_end_matches('.'), printed(&self.by))
@@ -174,7 +156,7 @@ mod tests {
         format!("2018-07-03T{clock}:00Z").parse().unwrap()
     }
 
-    fn announced(id: u32, kind: SilenceKind, from: &str, until: Option<&str>, ended: Option<&str>) -> Announced {
+    fn announced(id: u32, kind: AnnouncedKind, from: &str, until: Option<&str>, ended: Option<&str>) -> Announced {
         Announced {
             id,
             provider: "RM1".parse().unwrap(),
@@ -191,7 +173,7 @@ mod tests {
     #[test]
     fn silence_covers_what_was_announced_until_somebody_ends_it() {
         use SilenceStanding::{Cancelled, Now, Over, ToCome};
-        let (planned, paused) = (SilenceKind::Planned, SilenceKind::Paused);
+        let (planned, paused) = (AnnouncedKind::Planned, AnnouncedKind::Paused);
         //   kind     from     until          ended          how it stands at 09:59, 10:00, 10:29, 10:30, 10:59, 11:00
         let rows = [
             (planned, "10:00", Some("11:00"), None, [ToCome, Now, Now, Now, Now, Over]),
@@ -214,10 +196,10 @@ mod tests {
     #[test]
     fn people_are_told_until_when_why_and_by_whom_of_what_lasts_longest() {
         let zone = TimeZone::get(LONDON).unwrap();
-        let short = announced(1, SilenceKind::Planned, "10:00", Some("11:00"), None);
-        let long = announced(2, SilenceKind::Planned, "10:00", Some("12:00"), None);
-        let pause = announced(3, SilenceKind::Paused, "10:00", None, None);
-        let ended = announced(4, SilenceKind::Paused, "10:00", None, Some("10:05"));
+        let short = announced(1, AnnouncedKind::Planned, "10:00", Some("11:00"), None);
+        let long = announced(2, AnnouncedKind::Planned, "10:00", Some("12:00"), None);
+        let pause = announced(3, AnnouncedKind::Paused, "10:00", None, None);
+        let ended = announced(4, AnnouncedKind::Paused, "10:00", None, Some("10:05"));
         let all = [pause.clone(), long.clone(), short.clone(), ended];
         assert_eq!(in_force(&all, at("10:10")), Some(&pause));
         assert_eq!(in_force(&all[1..], at("10:10")), Some(&long));

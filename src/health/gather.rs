@@ -1,11 +1,9 @@
 //! Gathering: how every feed stands, read from the ledger and judged as of now.
 
 use super::summary::{AcknowledgedAlert, FeedFacts, FeedRow, SummaryPage};
-use crate::feed::{
-    Announced, Finding, Folder, LONDON, ProviderCode, ProviderKind, Severity, Silence, Stage, Term, expiries, in_force, local_date,
-};
+use crate::feed::{Announced, Finding, Folder, LONDON, ProviderCode, ProviderKind, Severity, Stage, Term, expiries, in_force, local_date};
 use crate::ledger::{DeliveryRow, LedgerError, QueueState, Reader};
-use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
+use crate::schedule::{Arrival, FeedSchedule, Silence, Standing, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -121,7 +119,7 @@ pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> 
     let arrivals = Arrival::all(deliveries.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
     let first_slot = reader.first_slot(&schedule.provider)?.or(schedule.first_slot).unwrap_or(crate::feed::Slot::containing(now).next());
     let silences = reader.silences(&schedule.provider, since)?;
-    let stretches: Vec<Silence> = silences.iter().filter_map(Announced::stretch).collect();
+    let stretches: Vec<Silence> = silences.iter().filter_map(Silence::announced).collect();
     Ok(Judged { standing: judge(schedule, first_slot, &stretches, &arrivals, now), deliveries, silences })
 }
 

@@ -349,6 +349,7 @@ fn sentence(condition: Condition, behind: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::AnnouncedKind;
     use crate::schedule::{Arrival, FeedSchedule, Silence, judge};
 
     fn at(clock: &str) -> Timestamp {
@@ -400,7 +401,7 @@ mod tests {
         let silence = Announced {
             id: 7,
             provider: provider.clone(),
-            kind: SilenceKind::Planned,
+            kind: AnnouncedKind::Planned,
             from: at("10:00"),
             until: Some(at("12:00")),
             reason,
@@ -429,7 +430,7 @@ mod tests {
             (None, both, Light::Red, format!("No file comes: no good file for the 4 newest due slots. {seen_to}")),
         ];
         for (silence, acknowledged, light, state) in rows {
-            let stretches: Vec<Silence> = silence.and_then(Announced::stretch).into_iter().collect();
+            let stretches: Vec<Silence> = silence.and_then(Silence::announced).into_iter().collect();
             let standing = judge(&FeedSchedule::new(provider.clone()), slot("10:00"), &stretches, &[], at("10:51"));
             let facts = FeedFacts {
                 provider: &provider,

@@ -347,6 +347,9 @@ pub enum Event {
     EpisodeAcknowledged {
         /// The episode's key.
         key: String,
+        /// Whose feed; `None` for an episode of our own side.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        provider: Option<ProviderCode>,
         /// What is done about it, or why nothing.
         reason: String,
         /// Who says so.

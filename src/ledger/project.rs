@@ -1,7 +1,7 @@
 //! Projection: an event's effect on the derived tables.
 
 use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept, silences};
-use crate::feed::{Announced, ClientSeen, Delivery, DeliveryId, Report, SilenceKind, Stage};
+use crate::feed::{Announced, AnnouncedKind, ClientSeen, Delivery, DeliveryId, Report, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -114,7 +114,7 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             &Announced {
                 id: *id,
                 provider: provider.clone(),
-                kind: SilenceKind::Planned,
+                kind: AnnouncedKind::Planned,
                 from: *from,
                 until: Some(*until),
                 reason: reason.clone(),
@@ -128,7 +128,7 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             &Announced {
                 id: *id,
                 provider: provider.clone(),
-                kind: SilenceKind::Paused,
+                kind: AnnouncedKind::Paused,
                 from: at,
                 until: *until,
                 reason: reason.clone(),

@@ -2,7 +2,7 @@
 
 use super::{Event, FILE_NAME, Ledger, Reader};
 use crate::feed::testing::delivery;
-use crate::feed::{ProviderCode, SilenceKind, SilenceStanding, Slot, SnapshotRef, Stage};
+use crate::feed::{AnnouncedKind, ProviderCode, SilenceStanding, Slot, SnapshotRef, Stage};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -84,11 +84,11 @@ async fn what_was_announced_is_read_as_it_was_said_and_as_it_ended() {
     let all = bench.reader().downtimes(true, at("10:40")).unwrap();
     assert_eq!(all.iter().map(|silence| silence.id).collect::<Vec<_>>(), [5, 4, 3, 2, 1], "the newest first");
     let rows = [
-        (1, SilenceKind::Planned, Some("10:30"), Over),
-        (2, SilenceKind::Planned, Some("10:31"), Cancelled),
-        (3, SilenceKind::Planned, Some("12:00"), Now),
-        (4, SilenceKind::Paused, Some("10:33"), Over),
-        (5, SilenceKind::Paused, Some("09:30"), Over),
+        (1, AnnouncedKind::Planned, Some("10:30"), Over),
+        (2, AnnouncedKind::Planned, Some("10:31"), Cancelled),
+        (3, AnnouncedKind::Planned, Some("12:00"), Now),
+        (4, AnnouncedKind::Paused, Some("10:33"), Over),
+        (5, AnnouncedKind::Paused, Some("09:30"), Over),
     ];
     for (id, kind, ends, standing) in rows {
         let silence = bench.reader().silence(id).unwrap().unwrap();
@@ -140,6 +140,7 @@ async fn an_episode_says_who_sees_to_it() {
     }
     let said = |key: &str, by: &str, until: Option<&str>| Event::EpisodeAcknowledged {
         key: key.into(),
+        provider: None,
         reason: "rang the trust".into(),
         by: by.into(),
         until: until.map(at),
@@ -170,7 +171,14 @@ async fn what_is_long_over_is_let_go_of_and_no_number_is_given_twice() {
     let bench = Bench::new();
     let episode = serde_json::json!({});
     let opened = Event::EpisodeOpened { key: "RM1/late/1".into(), provider: code("RM1"), episode, alerts: Vec::new() };
-    let said = Event::EpisodeAcknowledged { key: "RM1/late/1".into(), reason: "x".into(), by: "Jo".into(), until: None, account: None };
+    let said = Event::EpisodeAcknowledged {
+        key: "RM1/late/1".into(),
+        provider: Some(code("RM1")),
+        reason: "x".into(),
+        by: "Jo".into(),
+        until: None,
+        account: None,
+    };
     let closed = Event::EpisodeClosed { key: "RM1/late/1".into(), alerts: Vec::new() };
     for event in [planned(1, "RM1", "08:00", "09:00"), paused(2, "RM1", None), opened, said, closed, planned(3, "RM1", "08:00", "10:00")] {
         bench.append(at("07:00"), event).await;

@@ -6,7 +6,7 @@
 use super::carry_out::PipelineError;
 use super::support::{ActError, Asked, are_words};
 use super::worker::Pipeline;
-use crate::feed::{Announced, ProviderCode, SilenceKind, SilenceStanding};
+use crate::feed::{Announced, AnnouncedKind, ProviderCode, SilenceStanding};
 use crate::ledger::{Acknowledged, Event, LedgerError};
 use jiff::{SignedDuration, Timestamp};
 
@@ -166,7 +166,7 @@ impl Pipeline {
         let silence = self.inner.ledger.read(move |reader| reader.silence(id)).await?.filter(|silence| stands(silence, now));
         let silence = silence.ok_or(SayingError::NoSuchDowntime(id))?;
         let provider = silence.provider;
-        if silence.kind == SilenceKind::Paused {
+        if silence.kind == AnnouncedKind::Paused {
             return Err(SayingError::IsPause { id, provider });
         }
         let (by, reason, account) = (asked.by.clone(), asked.reason.clone(), asked.account.clone());
@@ -203,19 +203,22 @@ impl Pipeline {
             return Err(SayingError::Stretch("--until is over already: say until when somebody sees to it"));
         }
         let asked_for = key.clone();
-        let goes_on = self
+        // Whose feed it is, where it goes on; none for our own side.
+        let goes_on: Option<Option<ProviderCode>> = self
             .inner
             .ledger
             .read(move |reader| {
+                let episode = reader.episode(&asked_for)?.filter(|episode| episode.closed_at.is_none());
                 let ours = reader.open_house_episodes()?.iter().any(|(open, _)| *open == asked_for);
-                Ok(ours || reader.episode(&asked_for)?.is_some_and(|episode| episode.closed_at.is_none()))
+                Ok(episode.map(|episode| Some(episode.provider)).or(ours.then_some(None)))
             })
             .await?;
-        if !goes_on {
+        let Some(provider) = goes_on else {
             return Err(SayingError::NoSuchAlert(key.chars().filter(|c| !c.is_control()).take(MAX_KEY).collect()));
-        }
+        };
         let (by, reason, account) = (asked.by.clone(), asked.reason.clone(), asked.account.clone());
-        let acknowledged = Event::EpisodeAcknowledged { key: key.clone(), reason: reason.clone(), by: by.clone(), until, account };
+        let acknowledged =
+            Event::EpisodeAcknowledged { key: key.clone(), provider, reason: reason.clone(), by: by.clone(), until, account };
         self.inner.record(vec![acknowledged]).await?;
         tracing::info!(key, by, "somebody sees to an alert");
         Ok(Said::Acknowledged { key, by: Acknowledged { by, reason, at: now, until } })
@@ -238,7 +241,7 @@ impl Pipeline {
     async fn pause_of(&self, provider: &ProviderCode, now: Timestamp) -> Result<Option<Announced>, SayingError> {
         let asked = provider.clone();
         let silences = self.inner.ledger.read(move |reader| reader.silences(&asked, now)).await?;
-        Ok(silences.into_iter().find(|silence| silence.kind == SilenceKind::Paused && stands(silence, now)))
+        Ok(silences.into_iter().find(|silence| silence.kind == AnnouncedKind::Paused && stands(silence, now)))
     }
 
     /// How a silence stands after something was said about it.

@@ -5,9 +5,8 @@
 mod judge;
 mod standing;
 
-pub use crate::feed::{Silence, SilenceKind};
 pub use judge::{MAX_BEHIND, WINDOW_SLOTS, judge};
-pub use standing::{Arrival, Freshness, Light, Newest, Since, SlotStanding, SlotState, Standing};
+pub use standing::{Arrival, Freshness, Light, Newest, Silence, SilenceKind, Since, SlotStanding, SlotState, Standing};
 
 use crate::feed::{ProviderCode, Slot};
 use jiff::{SignedDuration, Timestamp};

@@ -2,7 +2,7 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::{Delivery, DeliveryId, Folder, Report, SilenceKind, Slot, SnapshotRef, Stage, Version, current};
+use crate::feed::{Announced, AnnouncedKind, Delivery, DeliveryId, Folder, Report, Slot, SnapshotRef, Stage, Version, current};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,6 +76,46 @@ fn version(snapshot: SnapshotRef, report: Option<&Report>) -> Version {
         sequence: report.and_then(|report| report.sequence),
         snapshot_at,
     }
+}
+
+/// A stretch in which no file is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// The first instant; slots that start at it or later are covered.
+    pub from: Timestamp,
+    /// The first instant no longer covered. `None`: until somebody resumes the feed.
+    pub until: Option<Timestamp>,
+    /// Planned downtime or a pause.
+    pub kind: SilenceKind,
+}
+
+impl Silence {
+    /// The stretch that somebody announced; `None` where it was cancelled before it began.
+    #[must_use]
+    pub fn announced(announced: &Announced) -> Option<Self> {
+        let (from, until) = announced.stretch()?;
+        let kind = match announced.kind {
+            AnnouncedKind::Planned => SilenceKind::Planned,
+            AnnouncedKind::Paused => SilenceKind::Paused,
+        };
+        Some(Self { from, until, kind })
+    }
+
+    /// Whether an instant lies in the stretch.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Why no file is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilenceKind {
+    /// Downtime that the provider announced, with an end.
+    Planned,
+    /// Support paused the feed.
+    Paused,
 }
 
 /// How one slot of one feed stands.

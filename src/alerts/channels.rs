@@ -113,8 +113,15 @@ mod tests {
             again: 0,
         };
         let evidence = Evidence::default();
-        let about =
-            About { provider_name: "Norfolk and Norwich", last_good: None, never_sent: true, evidence, contact: "", zone: &TimeZone::UTC };
+        let about = About {
+            provider_name: "Norfolk and Norwich",
+            last_good: None,
+            never_sent: true,
+            evidence,
+            contact: "",
+            zone: &TimeZone::UTC,
+            silence: None,
+        };
         AlertMessage::of(&Change::Opened(episode), &about)
     }
 

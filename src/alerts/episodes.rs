@@ -4,8 +4,9 @@
 //! restart, or judging the same instant twice, says nothing new. Refuses clocks, the ledger and wording.
 //!
 //! Each problem has its own episodes: a feed that goes from late to missed has two open ones, and both end on recovery.
-//! While planned silence covers the instant nothing begins; when it ends and the feed is still silent, it does. A feed whose
-//! trouble comes and goes is unstable: that is one episode, and while it lasts no stretch of the trouble begins another.
+//! While planned silence covers the instant nothing begins, and what was late or missed is withdrawn; when it ends and the feed
+//! is still silent, another episode begins. Files that were set aside still wait for somebody. A feed whose trouble comes and goes
+//! is unstable: that is one episode, and while it lasts no stretch of the trouble begins another.
 
 use crate::feed::{ProviderCode, Slot};
 use crate::schedule::{FeedSchedule, Since, Standing};
@@ -231,6 +232,11 @@ impl Feed<'_> {
     fn end(&self, episode: &Episode) -> Option<Change> {
         let (standing, now) = (self.standing, self.now);
         match episode.problem {
+            // What silence covers was not expected, and whoever announced it knew what was missing.
+            Problem::Late | Problem::Missed | Problem::Stale if standing.behind > 0 && standing.silence.is_some() => {
+                let Change::Closed { episode, at, slots, ending } = self.ended(episode, now, Ending::Withdrawn) else { return None };
+                return Some(Change::Closed { episode, at, slots: slots.min(standing.behind), ending });
+            }
             // A late file that is set aside, or one that fills an old slot, is no recovery while newer slots are still empty: a
             // feed that is always half an hour late would otherwise begin and end an episode with every file.
             Problem::Late | Problem::Missed | Problem::Stale if standing.behind > 0 => return None,
@@ -393,6 +399,68 @@ mod tests {
     fn planned_silence_begins_nothing_and_an_overrun_does() {
         let down = [Silence { from: at("10:15"), until: Some(at("10:45")), kind: SilenceKind::Planned }];
         check(&down, "10:00@10:01", &[("10:21", &[]), ("10:44", &[]), ("10:50", &[]), ("10:51", &["+RM1/late/2018-12-03T10:45Z"])]);
+    }
+
+    #[test]
+    fn what_is_late_when_silence_begins_is_withdrawn_and_lateness_begins_anew_after_it() {
+        let stretch = |from, until: Option<&str>, kind| [Silence { from: at(from), until: until.map(at), kind }];
+        let missed = ["+RM1/late/2018-12-03T10:00Z", "+RM1/missed/2018-12-03T10:00Z"];
+        // The provider's downtime begins while it is late already.
+        check(
+            &stretch("10:30", Some("11:00"), SilenceKind::Planned),
+            "",
+            &[
+                ("10:29", &missed),
+                (
+                    "10:31",
+                    &["-RM1/late/2018-12-03T10:00Z at 10:31 after 2 Withdrawn", "-RM1/missed/2018-12-03T10:00Z at 10:31 after 2 Withdrawn"],
+                ),
+                ("11:05", &[]),
+                ("11:06", &["+RM1/late/2018-12-03T11:00Z"]),
+            ],
+        );
+        // The same, seen late: what the silence covers is not counted as missing.
+        check(
+            &stretch("10:30", Some("11:00"), SilenceKind::Planned),
+            "",
+            &[
+                ("10:29", &missed),
+                (
+                    "10:59",
+                    &["-RM1/late/2018-12-03T10:00Z at 10:59 after 2 Withdrawn", "-RM1/missed/2018-12-03T10:00Z at 10:59 after 2 Withdrawn"],
+                ),
+            ],
+        );
+        // A pause that covers no slot's start is one all the same; once it is over, the next slot counts.
+        check(
+            &stretch("10:06", Some("10:12"), SilenceKind::Paused),
+            "",
+            &[
+                ("10:05", &[]),
+                ("10:07", &[]),
+                ("10:13", &[]),
+                ("10:20", &[]),
+                ("10:21", &["+RM1/late/2018-12-03T10:15Z"]),
+                ("10:35", &["+RM1/missed/2018-12-03T10:15Z"]),
+            ],
+        );
+        // A file that comes during silence is a recovery; one that is set aside is told of when the silence is over.
+        check(
+            &stretch("10:15", Some("11:00"), SilenceKind::Planned),
+            "10:15@10:17 10:30!10:32",
+            &[
+                ("10:06", &["+RM1/late/2018-12-03T10:00Z"]),
+                ("10:18", &["-RM1/late/2018-12-03T10:00Z at 10:17 after 1 Recovered"]),
+                ("10:33", &[]),
+                ("11:01", &["+RM1/rejected/2018-12-03T10:32:00Z"]),
+            ],
+        );
+        // One that was told of before stays: somebody has to act, whether more files are expected or not.
+        check(
+            &stretch("10:15", Some("11:00"), SilenceKind::Paused),
+            "10:00!10:02",
+            &[("10:03", &["+RM1/rejected/2018-12-03T10:02:00Z"]), ("10:16", &[]), ("11:01", &[])],
+        );
     }
 
     #[test]

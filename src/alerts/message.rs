@@ -174,6 +174,8 @@ pub struct About<'a> {
     pub contact: &'a str,
     /// The zone in which local times are shown.
     pub zone: &'a TimeZone,
+    /// The silence that covers the feed now, in a sentence.
+    pub silence: Option<String>,
 }
 
 impl AlertMessage {
@@ -432,7 +434,8 @@ fn end(episode: &Episode, about: &About<'_>, at: Timestamp, slots: u32, ending: 
             "The feed has been silent, or its files set aside, for an hour. That is told of by itself.".to_owned()
         }
         (Ending::Withdrawn, Problem::Late | Problem::Missed | Problem::Stale | Problem::Frozen) => {
-            "Silence was planned for that time, or the file had come in time after all.".to_owned()
+            let otherwise = "Silence was planned for that time, or the file had come in time after all.";
+            about.silence.as_ref().map_or(otherwise.to_owned(), |silence| format!("{silence} No file is waited for meanwhile."))
         }
     };
     let lasted = at.duration_since(episode.opened_at).max(SignedDuration::ZERO);
@@ -543,7 +546,7 @@ mod tests {
     fn about(last_good: Option<Timestamp>, zone: &TimeZone) -> About<'_> {
         let evidence = Evidence { looking_since: "2018-07-01T05:00:00Z".parse().unwrap(), ..Evidence::default() };
         let contact = "IT desk, 01603 000000";
-        About { provider_name: "Norfolk and Norwich", last_good, never_sent: last_good.is_none(), evidence, contact, zone }
+        About { provider_name: "Norfolk and Norwich", last_good, never_sent: last_good.is_none(), evidence, contact, zone, silence: None }
     }
 
     fn message(change: &Change) -> AlertMessage {
@@ -617,6 +620,19 @@ mod tests {
                 assert!(said.insert(message.title.clone()), "twice: {}", message.title);
             }
         }
+    }
+
+    #[test]
+    fn what_is_withdrawn_by_silence_says_whose_word_it_is() {
+        let zone = TimeZone::get(LONDON).unwrap();
+        let silence = Some("Planned downtime until Tue 3 Jul 2018 13:00 BST: server move (by Jo Bloggs).".to_owned());
+        let about = About { silence, ..about(None, &zone) };
+        let change = closed(Problem::Late, "2018-07-03T10:50:00Z", 3, Ending::Withdrawn);
+        assert_eq!(
+            AlertMessage::of(&change, &about).text,
+            "Planned downtime until Tue 3 Jul 2018 13:00 BST: server move (by Jo Bloggs). No file is waited for meanwhile. It had been \
+             late since Tue 3 Jul 2018 11:20 BST: 30 min. 3 slots were affected."
+        );
     }
 
     #[test]

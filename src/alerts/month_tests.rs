@@ -245,6 +245,7 @@ fn tell(story: &Story, pace: Pace) -> Vec<(Timestamp, String, String)> {
                 evidence: Evidence::default(),
                 contact: "",
                 zone: &zone,
+                silence: None,
             }
         };
         for (place, change) in &decision.changes {

@@ -10,7 +10,7 @@ use super::{
     next_decision,
 };
 use crate::fault::{self, Step};
-use crate::feed::{Finding, Severity, Slot, Stage, local_date};
+use crate::feed::{Announced, Finding, ProviderCode, Severity, Slot, Stage, in_force, local_date};
 use crate::ledger::{Absence, DeliveryRow, EpisodeRow, Event, LedgerError};
 use crate::schedule::{Arrival, Silence, SilenceKind, SlotState, Standing, judge};
 use jiff::civil::Date;
@@ -44,6 +44,7 @@ struct Known {
     unread: bool,
     first_slot: Option<Slot>,
     arrivals: Vec<Arrival>,
+    announced: Vec<Announced>,
     set_aside: Option<(Timestamp, String)>,
     judged: Option<(Timestamp, Standing)>,
     /// Its silence was not told, for it was that of most feeds.
@@ -130,16 +131,27 @@ impl Watch {
             let read = self
                 .ledger
                 .read(move |reader| {
-                    let read = |(place, provider)| Ok((place, reader.first_slot(&provider)?, reader.for_judging(&provider, since)?));
+                    let read = |(place, provider): (usize, ProviderCode)| {
+                        let (first_slot, rows) = (reader.first_slot(&provider)?, reader.for_judging(&provider, since)?);
+                        Ok((place, first_slot, rows, reader.silences(&provider, since)?))
+                    };
                     asked.into_iter().map(read).collect::<Result<Vec<_>, LedgerError>>()
                 })
                 .await?;
-            for (place, first_slot, rows) in read {
+            for (place, first_slot, rows, announced) in read {
                 let Some(known) = rounds.feeds.get_mut(place) else { continue };
                 let arrivals = Arrival::all(rows.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
                 let set_aside = rows.iter().rev().find_map(set_aside);
-                *known =
-                    Known { unread: false, first_slot, arrivals, set_aside, judged: None, held: known.held, warned_on: known.warned_on };
+                *known = Known {
+                    unread: false,
+                    first_slot,
+                    arrivals,
+                    announced,
+                    set_aside,
+                    judged: None,
+                    held: known.held,
+                    warned_on: known.warned_on,
+                };
             }
         }
         Ok(())
@@ -151,7 +163,9 @@ impl Watch {
         let absences: Vec<Silence> = rounds.absences.iter().map(silence_of).collect();
         for (place, (feed, known)) in self.feeds.iter().zip(&mut rounds.feeds).enumerate() {
             let Some(first_slot) = known.first_slot.filter(|_| known.is_due(now)) else { continue };
-            known.judged = Some((now, judge(&feed.schedule, first_slot, &absences, &known.arrivals, now)));
+            let announced = known.announced.iter().filter_map(Silence::announced);
+            let silences: Vec<Silence> = announced.chain(absences.iter().cloned()).collect();
+            known.judged = Some((now, judge(&feed.schedule, first_slot, &silences, &known.arrivals, now)));
             looked_at.insert(place);
         }
         looked_at
@@ -160,8 +174,12 @@ impl Watch {
     /// All feeds' open episodes.
     async fn open_episodes(&self) -> Result<Vec<OpenEpisode>, LedgerError> {
         let rows = self.ledger.read(|reader| reader.all_open_episodes()).await?;
-        let read = |EpisodeRow { key, episode, opened_at, .. }| match serde_json::from_value(episode) {
-            Ok(episode) => Some(OpenEpisode { episode, told_at: opened_at, acknowledged: false }),
+        let now = self.clock.now();
+        let read = |EpisodeRow { key, episode, opened_at, acknowledged, .. }| match serde_json::from_value(episode) {
+            Ok(episode) => {
+                let acknowledged = acknowledged.is_some_and(|said| said.holds(now));
+                Some(OpenEpisode { episode, told_at: opened_at, acknowledged })
+            }
             Err(error) => {
                 tracing::error!(key, %error, "an episode in the ledger cannot be read");
                 None
@@ -254,6 +272,7 @@ impl Watch {
             evidence: Evidence { set_aside: known.set_aside.clone(), ..evidence },
             contact: feed.contact.as_str(),
             zone: &self.zone,
+            silence: in_force(&known.announced, self.clock.now()).map(|silence| silence.told(&self.zone)),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::fault::{self, Step};
 use crate::feed::{Clock, ProviderCode, Slot, Term, error_chain, expiries, local_date};
-use crate::ledger::{AlertToSend, Checkpoint, DueAlert, Event, Ledger, LedgerError};
+use crate::ledger::{AlertToSend, Checkpoint, DueAlert, Event, HouseEpisodeRow, Ledger, LedgerError};
 use crate::schedule::FeedSchedule;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -24,6 +24,8 @@ use tokio::sync::{Mutex, Notify, watch};
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Pause after news, so that a burst of deliveries is judged once.
 const GATHER: Duration = Duration::from_millis(200);
+/// Most open episodes of our own side that are looked at: there is one for each sort of trouble.
+const MOST_OF_HOUSE: u32 = 100;
 /// Most messages taken from the outbox at a time.
 const BATCH: u32 = 500;
 
@@ -193,8 +195,11 @@ impl Watch {
             fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
             self.queued.notify_waiters();
         }
+        let rows = self.ledger.read(|reader| reader.house_episodes(false, MOST_OF_HOUSE)).await?;
+        let acknowledged = |row: HouseEpisodeRow| row.acknowledged.is_some_and(|said| said.holds(now)).then_some(row.key);
+        let acknowledged: BTreeSet<String> = rows.into_iter().filter_map(acknowledged).collect();
         let mut due = Vec::new();
-        for episode in open {
+        for episode in open.iter().filter(|episode| !acknowledged.contains(&episode.key())) {
             let Some(trouble) = look.troubles.iter().find(|trouble| trouble.problem == episode.problem) else { continue };
             let message = |number| (episode.key(), AlertMessage::of_house_again(episode, trouble, number, &self.zone, now));
             due.extend(self.cadence.reminder(episode.opened_at, now).map(|number| message(Some(number))));

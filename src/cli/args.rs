@@ -1,5 +1,9 @@
 //! Arguments, as `bedfeed --help` explains them.
 
+mod silence;
+
+pub(super) use silence::{Alert, AlertAck, AlertList, Downtime, DowntimeAdd, DowntimeEnd, DowntimeList, Pause, Resume, Word};
+
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -49,6 +53,16 @@ pub(super) enum Command {
     HandBack(HandBack),
     /// Decide that a quarantined delivery will never be loaded.
     Discard(Act),
+    /// Planned downtime: a provider sends nothing for a while, and nobody is alerted.
+    #[command(subcommand)]
+    Downtime(Downtime),
+    /// Pause a feed: nobody is alerted of its silence. What it sends is still taken, judged and loaded.
+    Pause(Pause),
+    /// Expect a paused feed's files again.
+    Resume(Resume),
+    /// Alerts: what is wrong now, and who sees to it.
+    #[command(subcommand)]
+    Alert(Alert),
     /// What is deleted when, and what was.
     #[command(subcommand)]
     Retention(Retention),

@@ -148,6 +148,11 @@ fn step(event: &Event) -> Option<String> {
         | Event::ToldAgain { .. }
         | Event::Watched
         | Event::Away { .. }
+        | Event::DowntimePlanned { .. }
+        | Event::DowntimeEnded { .. }
+        | Event::FeedPaused { .. }
+        | Event::FeedResumed { .. }
+        | Event::EpisodeAcknowledged { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,

@@ -4,6 +4,7 @@
 //! listing has `--json`. Refuses to decide anything that another room decides.
 
 mod acts;
+mod alerts;
 mod args;
 mod audit;
 mod backup;
@@ -19,6 +20,7 @@ pub mod fuzzing;
 mod incident;
 mod replay;
 mod run;
+mod silence;
 mod status;
 mod table;
 mod warehouse;
@@ -137,6 +139,10 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
         Command::HandBack(back) => acts::act(crate::ledger::Act::HandBack, &back.act, back.mend, out),
         Command::Discard(act) => acts::act(crate::ledger::Act::Discard, &act, None, out),
         Command::Replay(arguments) => replay::replay(&arguments, out),
+        Command::Downtime(downtime) => silence::downtime(&downtime, out),
+        Command::Pause(pause) => silence::pause(&pause, out),
+        Command::Resume(resume) => silence::resume(&resume, out),
+        Command::Alert(alert) => alerts::alert(&alert, out),
         Command::Retention(Retention::Run(run)) => retention::run(&run, out),
         Command::Retention(Retention::Log(log)) => retention::log(&log, out),
         Command::Hold(Hold::Add(add)) => retention::hold_add(&add, out),

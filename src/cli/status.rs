@@ -44,7 +44,7 @@ pub(super) fn status(arguments: &Listing, out: &mut dyn Write) -> Result<Ending,
     }
     writeln!(out)?;
     table(&summary, &zone).write(out, "no feeds in the settings")?;
-    for feed in summary.feeds.iter().filter(|feed| feed.needs_attention()) {
+    for feed in summary.feeds.iter().filter(|feed| feed.needs_attention() || feed.silence.is_some() || !feed.acknowledged.is_empty()) {
         writeln!(out, "\n{} {}: {}", feed.provider, feed.name, feed.state)?;
         if let Some(problem) = &feed.last_problem {
             writeln!(out, "  last problem: {}", printed(problem))?;

@@ -1,17 +1,21 @@
 //! Gathering: how every feed stands, read from the ledger and judged as of now.
 
-use super::summary::{FeedFacts, FeedRow, SummaryPage};
-use crate::feed::{Finding, Folder, LONDON, ProviderKind, Severity, Stage, Term, expiries, local_date};
+use super::summary::{AcknowledgedAlert, FeedFacts, FeedRow, SummaryPage};
+use crate::feed::{Announced, Finding, Folder, LONDON, ProviderCode, ProviderKind, Severity, Stage, Term, expiries, in_force, local_date};
 use crate::ledger::{DeliveryRow, LedgerError, QueueState, Reader};
-use crate::schedule::{Arrival, FeedSchedule, Standing, judge};
+use crate::schedule::{Arrival, FeedSchedule, Silence, Standing, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// How far back deliveries are read: a day of slots and what may still arrive for them.
 const REACH: SignedDuration = SignedDuration::from_hours(26);
 
 /// How long a client is shown after it was last noted: what has not come for a quarter of a year is gone, or was replaced.
 const CLIENT_SHOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Most open episodes of our own side that are looked at: there is one for each sort of trouble.
+const MOST_OF_HOUSE: u32 = 100;
 
 /// A feed that is shown.
 #[derive(Clone, Debug)]
@@ -32,8 +36,10 @@ pub struct HealthFeed {
 /// The ledger cannot be read.
 pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<String>, now: Timestamp) -> Result<SummaryPage, LedgerError> {
     let mut rows = Vec::with_capacity(feeds.len());
+    let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
+    let mut acknowledged = acknowledged(reader, now)?;
     for feed in feeds {
-        let (standing, deliveries) = standing_of(reader, &feed.schedule, now)?;
+        let Judged { standing, deliveries, silences } = standing_of(reader, &feed.schedule, now)?;
         let judged = |row: &&DeliveryRow| row.report.is_some();
         let newest_report = deliveries.iter().rev().find(judged).and_then(|row| row.report.as_ref());
         let in_inbox = |row: &&DeliveryRow| row.delivery.folder == Folder::Inbox;
@@ -49,6 +55,9 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
             newest_marked_test: newest_in_inbox.is_some_and(|report| report.marked_test),
             newest_figures,
             last_problem,
+            silence: in_force(&silences, now).filter(|_| standing.silence.is_some()),
+            acknowledged: acknowledged.remove(&Some(feed.schedule.provider.clone())).unwrap_or_default(),
+            zone: &zone,
         };
         rows.push(FeedRow::new(facts, now));
     }
@@ -67,24 +76,51 @@ pub fn feed_summary(reader: &Reader, feeds: &[HealthFeed], mut notices: Vec<Stri
     if untold > 0 {
         notices.push(format!("{untold} alerts could not be delivered yet; they are tried again."));
     }
+    notices.extend(acknowledged.remove(&None).unwrap_or_default().iter().map(|alert| format!("{}: {}", alert.key, alert.told(&zone))));
     let terms: Vec<Term> = feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
-    let zone = TimeZone::get(LONDON).unwrap_or(TimeZone::UTC);
     let expiries = expiries(&terms, local_date(now, &zone));
     let mut clients = reader.clients(None)?;
     clients.retain(|client| now.duration_since(client.at) < CLIENT_SHOWN_FOR);
     Ok(SummaryPage::new(rows, notices, now).with_expiries(expiries).with_clients(clients))
 }
 
-/// How one feed stands as seen at `now`, and the deliveries it was judged by, oldest first.
+/// Who sees to which alerts, by feed; those of our own side under none.
+fn acknowledged(reader: &Reader, now: Timestamp) -> Result<BTreeMap<Option<ProviderCode>, Vec<AcknowledgedAlert>>, LedgerError> {
+    let feeds = reader.all_open_episodes()?.into_iter().map(|row| (Some(row.provider), row.key, row.acknowledged));
+    let house = reader.house_episodes(false, MOST_OF_HOUSE)?.into_iter().map(|row| (None, row.key, row.acknowledged));
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (provider, key, said) in feeds.chain(house) {
+        if let Some(said) = said.filter(|said| said.holds(now)) {
+            let alert = AcknowledgedAlert { key, by: said.by, reason: said.reason, at: said.at, until: said.until };
+            found.entry(provider).or_default().push(alert);
+        }
+    }
+    Ok(found)
+}
+
+/// How a feed stands, and what it was judged by.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// How it stands.
+    pub standing: Standing,
+    /// The deliveries, oldest first.
+    pub deliveries: Vec<DeliveryRow>,
+    /// The silences that were announced.
+    pub silences: Vec<Announced>,
+}
+
+/// How one feed stands as seen at `now`.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> Result<(Standing, Vec<DeliveryRow>), LedgerError> {
+pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> Result<Judged, LedgerError> {
     let since = now.saturating_sub(REACH).unwrap_or(now);
-    let rows = reader.for_judging(&schedule.provider, since)?;
-    let arrivals = Arrival::all(rows.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
+    let deliveries = reader.for_judging(&schedule.provider, since)?;
+    let arrivals = Arrival::all(deliveries.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
     let first_slot = reader.first_slot(&schedule.provider)?.or(schedule.first_slot).unwrap_or(crate::feed::Slot::containing(now).next());
-    Ok((judge(schedule, first_slot, &[], &arrivals, now), rows))
+    let silences = reader.silences(&schedule.provider, since)?;
+    let stretches: Vec<Silence> = silences.iter().filter_map(Silence::announced).collect();
+    Ok(Judged { standing: judge(schedule, first_slot, &stretches, &arrivals, now), deliveries, silences })
 }
 
 /// What is said of the queue before the warehouse; nothing where it is empty.

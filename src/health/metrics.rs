@@ -128,6 +128,11 @@ pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], terms: &
             "Due slots in a row without an accepted file.",
             feeds(&|feed| Some(i64::from(feed.behind))),
         ),
+        Family::gauge(
+            "bedfeed_feed_silenced",
+            "1 while downtime is planned for the feed, or it is paused.",
+            feeds(&|feed| Some(i64::from(feed.silence.is_some()))),
+        ),
     ];
     families.extend(ends(terms));
     families.iter().chain(counted).map(Family::render).collect()

@@ -9,7 +9,7 @@ pub mod pages;
 pub mod summary;
 mod web;
 
-pub use gather::{HealthFeed, feed_summary, standing_of};
+pub use gather::{HealthFeed, Judged, feed_summary, standing_of};
 pub use metrics::{Family, FamilyKind, Sample};
 pub use web::{Counted, Sources, serve};
 

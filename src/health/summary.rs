@@ -3,9 +3,10 @@
 //! Owns the rows that the health page, its JSON and `bedfeed status` show, so that all three say the same. Refuses layout,
 //! clocks and the ledger.
 
-use crate::feed::{ClientSeen, Expiry, ProviderCode, ProviderKind, Report, Severity, Slot, UnknownWard};
+use crate::feed::{Announced, ClientSeen, Expiry, ProviderCode, ProviderKind, Report, Severity, Slot, UnknownWard, local_text, printed};
 use crate::schedule::{Freshness, Light, SilenceKind, SlotState, Standing};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// How a feed stands, in one word; the worst that is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -72,8 +73,11 @@ impl Condition {
             _ if standing.missed_since.is_some() => Self::Missed,
             _ if standing.rejected_since.is_some() => Self::Rejected,
             _ if standing.late_since.is_some() => Self::Late,
+            _ if standing.stale_since.is_some() => Self::Stale,
+            // Just after silence: what was missing before it begins no lateness, and is missing all the same.
+            _ if standing.behind > 0 => Self::Late,
             _ if standing.never_sent => Self::AwaitingFirst,
-            _ if standing.stale_since.is_some() || standing.freshness != Freshness::Current => Self::Stale,
+            _ if standing.freshness != Freshness::Current => Self::Stale,
             _ if standing.frozen_since.is_some() => Self::Frozen,
             _ => Self::OnTime,
         }
@@ -99,6 +103,37 @@ pub struct FeedFacts<'a> {
     pub newest_figures: Option<&'a Report>,
     /// The newest problem, in one sentence, without a value from a file.
     pub last_problem: Option<String>,
+    /// The silence that covers the instant.
+    pub silence: Option<&'a Announced>,
+    /// Its alerts that somebody sees to.
+    pub acknowledged: Vec<AcknowledgedAlert>,
+    /// Times in sentences are local to it.
+    pub zone: &'a TimeZone,
+}
+
+/// An alert that goes on, and that somebody sees to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AcknowledgedAlert {
+    /// The episode's key.
+    pub key: String,
+    /// Who.
+    pub by: String,
+    /// What is done about it, or why nothing.
+    pub reason: String,
+    /// When that was said.
+    pub at: Timestamp,
+    /// When it lapses; `None`: it holds until the episode ends.
+    pub until: Option<Timestamp>,
+}
+
+impl AcknowledgedAlert {
+    /// One sentence for people; times are local to `zone`.
+    #[must_use]
+    pub fn told(&self, zone: &TimeZone) -> String {
+        let until = self.until.map(|until| format!(", until {}", local_text(until, zone))).unwrap_or_default();
+        let (reason, by) = (printed(&self.reason), printed(&self.by));
+        format!("Seen to by {by} since {}{until}: {}.", local_text(self.at, zone), reason.trim_end_matches('.'))
+    }
 }
 
 /// One feed, as support sees it.
@@ -145,6 +180,10 @@ pub struct FeedRow {
     pub mapping: Option<String>,
     /// The newest problem.
     pub last_problem: Option<String>,
+    /// The silence that covers it now: whose word it is, until when and why.
+    pub silence: Option<Announced>,
+    /// Its alerts that somebody sees to.
+    pub acknowledged: Vec<AcknowledgedAlert>,
     /// Wards of its newest judged figures that are not registered: each waits for somebody to put it into the register, or to
     /// tell the provider that it is a mistake.
     pub wards_awaiting_approval: Vec<UnknownWard>,
@@ -258,7 +297,7 @@ impl FeedRow {
             kind: facts.kind,
             light: standing.light,
             condition,
-            state: format!("{}{}", sentence(condition, standing.behind), if marked_test { TESTS_COME } else { "" }),
+            state: state(&facts, condition),
             newest_marked_test: marked_test,
             freshness: standing.freshness,
             newest_slot: newest.map(|newest| newest.slot),
@@ -274,6 +313,8 @@ impl FeedRow {
             mapping: facts.newest_report.and_then(|report| report.mapping.clone()),
             wards_awaiting_approval: facts.newest_figures.map(|report| report.unknown_wards.clone()).unwrap_or_default(),
             last_problem: facts.last_problem,
+            silence: facts.silence.cloned(),
+            acknowledged: facts.acknowledged,
         }
     }
 }
@@ -283,6 +324,20 @@ const TESTS_COME: &str = " Its newest file is marked TEST, and so was not loaded
 
 fn worst_first(feed: &FeedRow) -> (Light, bool, std::cmp::Reverse<u32>, &ProviderCode) {
     (feed.light, !feed.needs_attention(), std::cmp::Reverse(feed.behind), &feed.provider)
+}
+
+/// What is said of a feed: how it stands, and what people said about that. Two alerts that one person sees to with one word are
+/// told of once.
+fn state(facts: &FeedFacts<'_>, condition: Condition) -> String {
+    let stands = match (condition, facts.silence) {
+        (Condition::Planned | Condition::Paused, Some(silence)) => silence.told(facts.zone),
+        _ => sentence(condition, facts.standing.behind),
+    };
+    let mut told: Vec<String> = facts.acknowledged.iter().map(|alert| alert.told(facts.zone)).collect();
+    told.sort();
+    told.dedup();
+    let marked = if facts.newest_marked_test { TESTS_COME } else { "" };
+    std::iter::once(format!("{stands}{marked}")).chain(told).collect::<Vec<_>>().join(" ")
 }
 
 fn sentence(condition: Condition, behind: u32) -> String {
@@ -307,6 +362,7 @@ fn sentence(condition: Condition, behind: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::AnnouncedKind;
     use crate::schedule::{Arrival, FeedSchedule, Silence, judge};
 
     fn at(clock: &str) -> Timestamp {
@@ -346,8 +402,69 @@ mod tests {
             newest_marked_test,
             newest_figures: None,
             last_problem: None,
+            silence: None,
+            acknowledged: Vec::new(),
+            zone: &TimeZone::UTC,
         };
         FeedRow::new(facts, at(now))
+    }
+
+    #[test]
+    fn what_people_said_is_told_with_the_state() {
+        let provider: ProviderCode = "RM1".parse().unwrap();
+        let (by, reason) = ("Jo Bloggs".to_owned(), "server move".to_owned());
+        let silence = Announced {
+            id: 7,
+            provider: provider.clone(),
+            kind: AnnouncedKind::Planned,
+            from: at("10:00"),
+            until: Some(at("12:00")),
+            reason,
+            by,
+            at: at("09:00"),
+            ended: None,
+        };
+        let alert = |key: &str, by: &str| AcknowledgedAlert {
+            key: key.to_owned(),
+            by: by.to_owned(),
+            reason: "rang the trust".to_owned(),
+            at: at("10:30"),
+            until: None,
+        };
+        let both = vec![alert("RM1/late/1", "Ann"), alert("RM1/missed/1", "Ann")];
+        let seen_to = "Seen to by Ann since Mon 3 Dec 2018 10:30 UTC: rang the trust.";
+        // What covers now, who sees to what, and the sentences.
+        let rows = [
+            (
+                Some(&silence),
+                vec![],
+                Light::Grey,
+                "Planned downtime until Mon 3 Dec 2018 12:00 UTC: server move (by Jo Bloggs).".to_owned(),
+            ),
+            (None, vec![], Light::Red, "No file comes: no good file for the 4 newest due slots.".to_owned()),
+            (None, both, Light::Red, format!("No file comes: no good file for the 4 newest due slots. {seen_to}")),
+        ];
+        for (silence, acknowledged, light, state) in rows {
+            let stretches: Vec<Silence> = silence.and_then(Silence::announced).into_iter().collect();
+            let standing = judge(&FeedSchedule::new(provider.clone()), slot("10:00"), &stretches, &[], at("10:51"));
+            let facts = FeedFacts {
+                provider: &provider,
+                name: "A provider",
+                kind: ProviderKind::Acute,
+                standing: &standing,
+                newest_report: None,
+                newest_marked_test: false,
+                newest_figures: None,
+                last_problem: None,
+                silence,
+                acknowledged,
+                zone: &TimeZone::UTC,
+            };
+            let row = FeedRow::new(facts, at("10:51"));
+            assert_eq!((row.light, row.state.as_str()), (light, state.as_str()));
+            let json = serde_json::to_value(&row).unwrap();
+            assert_eq!(json["silence"]["by"].as_str(), silence.map(|_| "Jo Bloggs"));
+        }
     }
 
     #[test]
@@ -371,6 +488,9 @@ mod tests {
             assert_eq!((row.condition, row.state.as_str()), (condition, state), "{came:?} at {now}");
         }
         assert_eq!(row("RM1", &[], &paused, "12:00").condition, Condition::Paused);
+        let over = [Silence { from: at("10:30"), until: Some(at("11:00")), kind: SilenceKind::Planned }];
+        let state = "A file is overdue: no good file for the 2 newest due slots.";
+        assert_eq!(row("RM1", &[], &over, "11:01").state, state, "it was silent before the downtime, and still is");
         let row = row_after(true, "RM1", &[], &[], "10:51");
         let state = "No file comes: no good file for the 4 newest due slots. Its newest file is marked TEST, and so was not loaded.";
         assert_eq!((row.state.as_str(), row.newest_marked_test), (state, true));

@@ -234,6 +234,11 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::ToldAgain { .. }
         | Event::Watched
         | Event::Away { .. }
+        | Event::DowntimePlanned { .. }
+        | Event::DowntimeEnded { .. }
+        | Event::FeedPaused { .. }
+        | Event::FeedResumed { .. }
+        | Event::EpisodeAcknowledged { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
         | Event::AlertFailed { .. } => None,

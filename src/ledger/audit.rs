@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 
 /// The derived tables, each with the columns that tell its rows apart: texts, or whole numbers.
 pub(super) const DERIVED: &[(&str, &[&str])] = &[
+    ("acknowledgement", &["key"]),
     ("client", &["provider", "key", "software", "host_key"]),
     ("delivery", &["id"]),
     ("disposal", &["number"]),
@@ -26,6 +27,7 @@ pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("replay", &["key"]),
     ("replayed", &["replay", "lead"]),
     ("settings_file", &["name"]),
+    ("silence", &["id"]),
     ("trimmed", &["only_row"]),
 ];
 

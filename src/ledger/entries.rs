@@ -296,6 +296,87 @@ pub enum Event {
         /// When it started again.
         until: Timestamp,
     },
+    /// A provider's downtime was announced: no file is expected from it for a while.
+    DowntimePlanned {
+        /// Its number.
+        id: u32,
+        /// Whose feed.
+        provider: ProviderCode,
+        /// Its first instant.
+        from: Timestamp,
+        /// The first instant after it.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+        /// Who says so.
+        by: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// It was ended before its time, or cancelled before it began.
+    DowntimeEnded {
+        /// Its number.
+        id: u32,
+        /// Whose feed.
+        provider: ProviderCode,
+        /// Why.
+        reason: String,
+        /// Who says so.
+        by: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Support paused a feed from now on.
+    FeedPaused {
+        /// The pause's number, of one row with those of downtime.
+        id: u32,
+        /// Whose feed.
+        provider: ProviderCode,
+        /// Until when; `None`: until somebody resumes it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        until: Option<Timestamp>,
+        /// Why.
+        reason: String,
+        /// Who says so.
+        by: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Support resumed it.
+    FeedResumed {
+        /// The pause's number.
+        id: u32,
+        /// Whose feed.
+        provider: ProviderCode,
+        /// Why.
+        reason: String,
+        /// Who says so.
+        by: String,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
+    /// Somebody knows of an episode and sees to it.
+    EpisodeAcknowledged {
+        /// The episode's key.
+        key: String,
+        /// Whose feed; `None` for an episode of our own side.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        provider: Option<ProviderCode>,
+        /// What is done about it, or why nothing.
+        reason: String,
+        /// Who says so.
+        by: String,
+        /// When it lapses; `None`: it holds until the episode ends.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        until: Option<Timestamp>,
+        /// The system's account that asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<Account>,
+    },
     /// A client logged in that was new, had changed, or was not noted for a day.
     ClientSeen {
         /// What it showed of itself.
@@ -427,6 +508,11 @@ impl Event {
             | Self::ToldAgain { .. }
             | Self::Watched
             | Self::Away { .. }
+            | Self::DowntimePlanned { .. }
+            | Self::DowntimeEnded { .. }
+            | Self::FeedPaused { .. }
+            | Self::FeedResumed { .. }
+            | Self::EpisodeAcknowledged { .. }
             | Self::ClientSeen { .. }
             | Self::AlertDelivered { .. }
             | Self::AlertFailed { .. } => None,

@@ -6,6 +6,7 @@ use super::LedgerError;
 use super::people::{Class, Disposal, DisposalRow, Hold, HoldRow, ReleaseRequest};
 use super::project::{run, stamp, to_json};
 use super::read::{Reader, json, time};
+use super::silences;
 use crate::feed::DeliveryId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -128,6 +129,7 @@ pub(super) fn trimmed(connection: &Connection, before: Timestamp) -> Result<(), 
         "INSERT INTO trimmed (only_row, before) VALUES (1, ?1) ON CONFLICT (only_row) DO UPDATE SET before = excluded.before",
         [&before],
     )?;
+    silences::trimmed(connection, &before)?;
     for sql in
         ["DELETE FROM client WHERE seen_at < ?1", "DELETE FROM outbox WHERE delivered_at < ?1", "DELETE FROM episode WHERE closed_at < ?1"]
     {

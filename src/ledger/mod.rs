@@ -19,6 +19,7 @@ mod queue;
 mod read;
 mod replays;
 mod schema;
+mod silences;
 mod sound;
 mod trail;
 mod watching;
@@ -28,6 +29,8 @@ mod writer;
 mod kept_tests;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod silences_tests;
 #[cfg(test)]
 mod tests;
 
@@ -40,9 +43,10 @@ pub use past::{Past, PastReport, PastRow, Reach};
 pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest, covering};
 pub use project::IllegalMove;
 pub use queue::{QueueState, QueuedSnapshot};
-pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, Life, Reader};
+pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, HouseEpisodeRow, Life, Reader};
 pub use replays::{KeptRow, ReplayRow};
 pub use schema::{LedgerError, SCHEMA_VERSION};
+pub use silences::Acknowledged;
 pub use watching::Absence;
 pub use writer::Ledger;
 

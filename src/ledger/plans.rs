@@ -49,11 +49,18 @@ fn ask_all(reader: &Reader) {
     reader.first_slot(&provider).unwrap();
     reader.open_episodes(&provider).unwrap();
     reader.open_house_episodes().unwrap();
-    reader.all_open_episodes().unwrap();
     reader.providers_after(7).unwrap();
     reader.absences(at).unwrap();
     reader.newest_entry_at().unwrap();
     reader.recent_episodes(10).unwrap();
+    reader.all_open_episodes().unwrap();
+    reader.episode("a").unwrap();
+    reader.house_episodes(false, 10).unwrap();
+    reader.silences(&provider, at).unwrap();
+    reader.downtimes(false, at).unwrap();
+    reader.downtimes(true, at).unwrap();
+    reader.silence(1).unwrap();
+    reader.next_silence().unwrap();
     reader.told_before("a").unwrap();
     reader.knows_alert("a").unwrap();
     reader.clients(Some(&provider)).unwrap();
@@ -119,9 +126,10 @@ fn walks(sql: &str, step: &str) -> bool {
         "replay_open",
         "replayed_waiting",
     ];
-    let table = ["delivery", "entry", "episode", "outbox", "hold", "disposal", "disposed", "replay", "replayed"]
-        .iter()
-        .any(|table| step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} ")));
+    let table =
+        ["delivery", "entry", "episode", "outbox", "hold", "disposal", "disposed", "replay", "replayed", "silence", "acknowledgement"]
+            .iter()
+            .any(|table| step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} ")));
     table && !small.iter().any(|index| step.contains(index))
 }
 

@@ -1,7 +1,7 @@
 //! Projection: an event's effect on the derived tables.
 
-use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept};
-use crate::feed::{ClientSeen, Delivery, DeliveryId, Report, Stage};
+use super::{Act, AlertToSend, Event, LedgerError, MAX_CLIENTS, kept, silences};
+use crate::feed::{Announced, AnnouncedKind, ClientSeen, Delivery, DeliveryId, Report, Stage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -115,6 +115,38 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
         Event::Away { from, until } => {
             run(connection, "INSERT INTO away (from_at, until_at) VALUES (?1, ?2)", params![stamp(*from), stamp(*until)])
         }
+        Event::DowntimePlanned { id, provider, from, until, reason, by, .. } => silences::announced(
+            connection,
+            &Announced {
+                id: *id,
+                provider: provider.clone(),
+                kind: AnnouncedKind::Planned,
+                from: *from,
+                until: Some(*until),
+                reason: reason.clone(),
+                by: by.clone(),
+                at,
+                ended: None,
+            },
+        ),
+        Event::FeedPaused { id, provider, until, reason, by, .. } => silences::announced(
+            connection,
+            &Announced {
+                id: *id,
+                provider: provider.clone(),
+                kind: AnnouncedKind::Paused,
+                from: at,
+                until: *until,
+                reason: reason.clone(),
+                by: by.clone(),
+                at,
+                ended: None,
+            },
+        ),
+        Event::DowntimeEnded { id, reason, by, .. } | Event::FeedResumed { id, reason, by, .. } => {
+            silences::ended(connection, at, *id, by, reason)
+        }
+        Event::EpisodeAcknowledged { key, reason, by, until, .. } => silences::acknowledged(connection, at, key, by, reason, *until),
         Event::ClientSeen { client } => client_seen(connection, client),
         Event::AlertDelivered { key, channel } => run(
             connection,

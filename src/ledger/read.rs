@@ -1,10 +1,11 @@
 //! Readers: what is known, by query. Read-only connections that never hold up the writer.
 
 use super::project::stamp;
-use super::{AlertToSend, ChainHead, Entry, LedgerError, chain, schema};
+use super::{Acknowledged, AlertToSend, ChainHead, Entry, LedgerError, chain, schema};
 use crate::feed::{ClientSeen, Delivery, DeliveryId, Folder, Outcome, ProviderCode, Report, Slot, Stage, Version, current};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,6 +19,8 @@ const MAX_JUDGED: u32 = 2_000;
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
+    /// Set once the tables of what people said were seen: they do not go away, and each feed is asked about each few seconds.
+    pub(super) keeps_silences: Cell<bool>,
 }
 
 /// A delivery and where it stands.
@@ -66,6 +69,23 @@ pub struct EpisodeRow {
     pub opened_at: Timestamp,
     /// When it was closed; `None` while it goes on.
     pub closed_at: Option<Timestamp>,
+    /// Who sees to it, where somebody said so.
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// An episode of a problem on our own side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HouseEpisodeRow {
+    /// Its stable key.
+    pub key: String,
+    /// As `alerts` described it.
+    pub episode: serde_json::Value,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was closed; `None` while it goes on.
+    pub closed_at: Option<Timestamp>,
+    /// Who sees to it, where somebody said so.
+    pub acknowledged: Option<Acknowledged>,
 }
 
 /// An alert that a channel has not taken yet.
@@ -109,7 +129,7 @@ impl Reader {
     /// # Errors
     /// There is no ledger there, or it is from a newer bedfeed.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        Ok(Self { connection: schema::open_to_read(path)? })
+        Ok(Self { connection: schema::open_to_read(path)?, keeps_silences: Cell::new(false) })
     }
 
     /// For tests that look at what is asked.
@@ -321,7 +341,7 @@ impl Reader {
     /// The query failed.
     pub fn open_episodes(&self, provider: &ProviderCode) -> Result<Vec<EpisodeRow>, LedgerError> {
         self.episodes_where(
-            "WHERE provider = ?1 AND closed_at IS NULL ORDER BY opened_at, key LIMIT ?2",
+            "WHERE provider = ?1 AND closed_at IS NULL ORDER BY opened_at, episode.key LIMIT ?2",
             params![provider.as_str(), MAX_ROWS],
         )
     }
@@ -336,12 +356,49 @@ impl Reader {
         rows.into_iter().map(|(key, episode)| Ok((key, json(&episode)?))).collect()
     }
 
+    /// The episodes of all feeds that go on, the oldest first.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn all_open_episodes(&self) -> Result<Vec<EpisodeRow>, LedgerError> {
+        self.episodes_where("WHERE closed_at IS NULL ORDER BY opened_at, episode.key", [])
+    }
+
+    /// One episode of a feed, by its key.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn episode(&self, key: &str) -> Result<Option<EpisodeRow>, LedgerError> {
+        Ok(self.episodes_where("WHERE episode.key = ?1", [key])?.pop())
+    }
+
+    /// The newest episodes of our own side, newest first: those that go on, or all.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn house_episodes(&self, all: bool, limit: u32) -> Result<Vec<HouseEpisodeRow>, LedgerError> {
+        let (said, join) = self.acknowledgements("house_episode")?;
+        let sql = format!(
+            "SELECT house_episode.key, episode, opened_at, closed_at, {said} FROM house_episode {join}
+             WHERE ?1 OR closed_at IS NULL ORDER BY opened_at DESC, house_episode.key LIMIT ?2"
+        );
+        let rows = self.all(&sql, params![all, limit.min(MAX_ROWS)], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(3)?, said_in(row, 4)?))
+        })?;
+        rows.into_iter()
+            .map(|(key, episode, opened_at, closed_at, said)| {
+                let closed_at = closed_at.as_deref().map(time).transpose()?;
+                Ok(HouseEpisodeRow { key, episode: json(&episode)?, opened_at: time(&opened_at)?, closed_at, acknowledged: said.read()? })
+            })
+            .collect()
+    }
+
     /// The newest episodes of all feeds, newest first.
     ///
     /// # Errors
     /// The query failed.
     pub fn recent_episodes(&self, limit: u32) -> Result<Vec<EpisodeRow>, LedgerError> {
-        self.episodes_where("ORDER BY opened_at DESC, key LIMIT ?1", params![limit.min(MAX_ROWS)])
+        self.episodes_where("ORDER BY opened_at DESC, episode.key LIMIT ?1", params![limit.min(MAX_ROWS)])
     }
 
     /// How often an episode of this key was recorded, itself and those that told the same stretch again, and when the last
@@ -494,7 +551,8 @@ impl Reader {
     }
 
     pub(super) fn episodes_where(&self, condition: &str, values: impl Params) -> Result<Vec<EpisodeRow>, LedgerError> {
-        let sql = format!("SELECT key, provider, episode, opened_at, closed_at FROM episode {condition}");
+        let (said, join) = self.acknowledgements("episode")?;
+        let sql = format!("SELECT episode.key, provider, episode, opened_at, closed_at, {said} FROM episode {join} {condition}");
         let rows = self.all(&sql, values, |row| {
             Ok((
                 row.get(0)?,
@@ -502,15 +560,25 @@ impl Reader {
                 row.get::<_, String>(2)?,
                 row.get::<_, String>(3)?,
                 row.get::<_, Option<String>>(4)?,
+                said_in(row, 5)?,
             ))
         })?;
         rows.into_iter()
-            .map(|(key, provider, episode, opened_at, closed_at)| {
+            .map(|(key, provider, episode, opened_at, closed_at, said)| {
                 let provider = provider.parse().map_err(|_| LedgerError::Unreadable { what: format!("provider {provider}") })?;
                 let closed_at = closed_at.as_deref().map(time).transpose()?;
-                Ok(EpisodeRow { key, provider, episode: json(&episode)?, opened_at: time(&opened_at)?, closed_at })
+                let (episode, opened_at, acknowledged) = (json(&episode)?, time(&opened_at)?, said.read()?);
+                Ok(EpisodeRow { key, provider, episode, opened_at, closed_at, acknowledged })
             })
             .collect()
+    }
+
+    /// The columns that say who sees to an episode, and how they are joined to a table of episodes.
+    fn acknowledgements(&self, table: &str) -> Result<(&'static str, String), LedgerError> {
+        Ok(match self.keeps_silences()? {
+            true => ("said_by, reason, said_at, until_at", format!("LEFT JOIN acknowledgement ON acknowledgement.key = {table}.key")),
+            false => ("NULL, NULL, NULL, NULL", String::new()),
+        })
     }
 
     fn deliveries_where(&self, condition: &str, values: impl Params) -> Result<Vec<DeliveryRow>, LedgerError> {
@@ -547,6 +615,24 @@ impl Reader {
         let mut statement = self.connection.prepare(sql).map_err(LedgerError::Read)?;
         let rows = statement.query_map(values, read).map_err(LedgerError::Read)?;
         rows.collect::<Result<_, _>>().map_err(LedgerError::Read)
+    }
+}
+
+/// Who sees to an episode, as the columns have it.
+struct Said(Option<(String, String, String)>, Option<String>);
+
+fn said_in(row: &Row<'_>, first: usize) -> rusqlite::Result<Said> {
+    let text = |column: usize| row.get::<_, Option<String>>(first + column);
+    Ok(match (text(0)?, text(1)?, text(2)?) {
+        (Some(by), Some(reason), Some(at)) => Said(Some((by, reason, at)), text(3)?),
+        _ => Said(None, None),
+    })
+}
+
+impl Said {
+    fn read(self) -> Result<Option<Acknowledged>, LedgerError> {
+        let Self(Some((by, reason, at)), until) = self else { return Ok(None) };
+        Ok(Some(Acknowledged { by, reason, at: time(&at)?, until: until.as_deref().map(time).transpose()? }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Schema: opening `ledger.db`, its tables, and what can go wrong with it.
 
-use super::{kept, sound};
+use super::{kept, silences, sound};
 use crate::fault::{self, Injected, Step};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
@@ -238,7 +238,7 @@ CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_at) WHERE deliver
 
 /// What makes the tables where there are none. An audit makes them anew, to see what the entries say.
 pub(super) fn tables() -> String {
-    format!("{TABLES} {}", kept::TABLES)
+    format!("{TABLES} {} {}", kept::TABLES, silences::TABLES)
 }
 
 /// Opens the ledger for writing; makes it where there is none.

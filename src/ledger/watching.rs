@@ -1,7 +1,7 @@
 //! Watching: what the watch over the feeds asks of the ledger, once for all feeds.
 
 use super::read::time;
-use super::{EpisodeRow, LedgerError, Reader};
+use super::{LedgerError, Reader};
 use crate::feed::ProviderCode;
 use jiff::Timestamp;
 use rusqlite::params;
@@ -17,14 +17,6 @@ pub struct Absence {
 }
 
 impl Reader {
-    /// All feeds' episodes that go on.
-    ///
-    /// # Errors
-    /// The query failed, or something stored cannot be read.
-    pub fn all_open_episodes(&self) -> Result<Vec<EpisodeRow>, LedgerError> {
-        self.episodes_where("WHERE closed_at IS NULL ORDER BY provider, opened_at, key", [])
-    }
-
     /// Whose feeds something was recorded about after a place in the chain: what the watch itself told is left out.
     ///
     /// # Errors

@@ -86,6 +86,8 @@ pub(super) struct Inner {
     pub(super) judges: Semaphore,
     /// Held while a person's act, or retention, looks and records: neither may change what the other looked at.
     pub(super) acting: tokio::sync::Mutex<()>,
+    /// Held while something that a person says about a feed is looked at and recorded. A round of retention holds nobody up here.
+    pub(super) saying: tokio::sync::Mutex<()>,
     /// Held from the look for a slot's next version until that is recorded: a file that comes and one that is read again must not
     /// get the same number.
     pub(super) numbering: tokio::sync::Mutex<()>,
@@ -130,6 +132,7 @@ impl Pipeline {
             rules,
             judges,
             acting,
+            saying: tokio::sync::Mutex::default(),
             numbering,
             changed,
             shelf,

@@ -45,8 +45,9 @@ pub fn judge(schedule: &FeedSchedule, first_slot: Slot, silences: &[Silence], ar
     let view = View { schedule, first_slot, silences, by_slot, old_news, terms: RecentTerms::of(schedule, now), now };
     let newest = newest_accepted(arrivals);
     let last_accepted_at = arrivals.iter().filter(|arrival| arrival.accepted).map(|arrival| arrival.received_at).max();
-    let planned = |silence: &&Silence| silence.kind != SilenceKind::Outage && silence.covers(now);
-    let silence = silences.iter().find(planned).map(|silence| silence.kind);
+    // Of several the one that ends last, as people are told.
+    let covering = silences.iter().filter(|silence| silence.kind != SilenceKind::Outage && silence.covers(now));
+    let silence = covering.max_by_key(|silence| (silence.until.is_none(), silence.until)).map(|silence| silence.kind);
     let set_aside = rejected_since(arrivals, last_accepted_at);
     let run = view.run_after(newest.map(|newest| newest.slot));
     let terms = view.terms(Slot::containing(now));
@@ -281,6 +282,12 @@ impl View<'_> {
         came(slot, due).any(|news| !news.first) || (came(slot, due).next().is_some() && came(before, self.due(before)).next().is_some())
     }
 
+    /// Whether silence has begun since the slot did: whoever announced it knew what was missing, so lateness begins anew after it.
+    fn is_forgiven(&self, slot: Slot) -> bool {
+        let announced = self.silences.iter().filter(|silence| silence.kind != SilenceKind::Outage);
+        announced.into_iter().any(|silence| slot.start() < silence.from && silence.from <= self.now)
+    }
+
     /// The first slot from `slot` on in which a file is expected; `None` where a pause has no end.
     fn skip_silence(&self, mut slot: Slot) -> Option<Slot> {
         for _ in 0..MAX_SILENCES {
@@ -308,7 +315,8 @@ impl View<'_> {
                 break;
             }
             run.behind += 1;
-            let (terms, state) = (self.terms(slot), self.state(slot, self.due(slot)));
+            let terms = self.terms(slot);
+            let state = if self.is_forgiven(slot) { SlotState::Expected } else { self.state(slot, self.due(slot)) };
             if matches!(state, SlotState::Late | SlotState::Missed) {
                 let since = Since { slot, at: self.due(slot) };
                 let (_, count) = silent.get_or_insert((since, 0));

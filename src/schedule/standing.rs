@@ -2,7 +2,7 @@
 //!
 //! Owns the types that [`judge`](super::judge) takes and gives. Refuses to decide anything.
 
-use crate::feed::{Delivery, DeliveryId, Folder, Report, Rule, Slot, SnapshotRef, Stage, Version, current};
+use crate::feed::{Announced, AnnouncedKind, Delivery, DeliveryId, Folder, Report, Rule, Slot, SnapshotRef, Stage, Version, current};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,6 +98,17 @@ pub struct Silence {
 }
 
 impl Silence {
+    /// The stretch that somebody announced; `None` where it was cancelled before it began.
+    #[must_use]
+    pub fn announced(announced: &Announced) -> Option<Self> {
+        let (from, until) = announced.stretch()?;
+        let kind = match announced.kind {
+            AnnouncedKind::Planned => SilenceKind::Planned,
+            AnnouncedKind::Paused => SilenceKind::Paused,
+        };
+        Some(Self { from, until, kind })
+    }
+
     /// Whether an instant lies in the stretch.
     #[must_use]
     pub fn covers(&self, at: Timestamp) -> bool {
@@ -298,7 +309,8 @@ pub struct Standing {
     pub next_due: Option<Timestamp>,
     /// Consecutive due slots without an accepted file, up to the newest due one; planned silence is not counted.
     pub behind: u32,
-    /// Since when a due file has not come at all, and no later slot was filled.
+    /// Since when a due file has not come at all, and no later slot was filled. What was missing when silence began is not
+    /// counted: whoever announced it knew.
     pub late_since: Option<Since>,
     /// The same, of files whose time has passed altogether.
     pub missed_since: Option<Since>,

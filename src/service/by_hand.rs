@@ -15,7 +15,7 @@ use crate::intake::Gate;
 use crate::intake::by_hand::{Sent, land};
 use crate::ledger::{Act, Event, HoldScope, LedgerError, Reader};
 use crate::pipeline::by_hand::ByHand as Workers;
-use crate::pipeline::{Asked, FurtherStanding};
+use crate::pipeline::{Asked, FurtherStanding, Said, Saying};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -143,6 +143,14 @@ impl ByHand {
     pub async fn retain(&mut self) -> Result<(), String> {
         let Books { pipeline, house, clock, .. } = &self.books;
         keeping::round(pipeline, house, clock.now()).await.map(drop).map_err(|error| error_chain(&error))
+    }
+
+    /// Records what a person says about a feed or an alert.
+    ///
+    /// # Errors
+    /// What the person is told.
+    pub async fn say(&self, saying: Saying) -> Result<Said, String> {
+        self.books.pipeline.say(saying, &a_person()).await.map_err(|error| error_chain(&error))
     }
 
     /// Places a legal hold; gives its number.

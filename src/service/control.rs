@@ -8,7 +8,7 @@ use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
 use crate::intake::{Counts, Refused};
 use crate::ledger::{Act, HoldScope};
 use crate::pipeline::retention::Went;
-use crate::pipeline::{Asked, FurtherStanding, Pipeline};
+use crate::pipeline::{Asked, FurtherStanding, Pipeline, Said, Saying};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -96,6 +96,15 @@ pub enum Request {
         /// What.
         note: String,
     },
+    /// Say something about a feed's silence, or about an alert.
+    Say {
+        /// What.
+        saying: Saying,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Read stored originals again.
     Replay {
         /// Whose.
@@ -169,6 +178,11 @@ pub enum Answer {
         dropped: Vec<DeliveryId>,
         /// How many are left.
         left: usize,
+    },
+    /// What was said is recorded.
+    Said {
+        /// How it stands now.
+        said: Box<Said>,
     },
     /// A replay was recorded.
     Replaying {
@@ -391,6 +405,10 @@ async fn answer_one(mut stream: UnixStream, pipeline: &Pipeline, running: &Ping,
                 Err(error) => Answer::Refused { message: error_chain(&error) },
             }
         }
+        Ok(Request::Say { saying, by, reason }) => match pipeline.say(saying, &Asked { by, reason, mend: None, account }).await {
+            Ok(said) => Answer::Said { said: Box::new(said) },
+            Err(error) => Answer::Refused { message: error_chain(&error) },
+        },
         Ok(Request::Replay { provider, from, to, by, reason }) => {
             match pipeline.replay(provider, from, to, &Asked { by, reason, mend: None, account }).await {
                 Ok(replay) => Answer::Replaying { key: replay.key },

@@ -104,7 +104,7 @@ impl Publisher {
             let schedule = feed.schedule.clone();
             let (first, standing) = self
                 .ledger
-                .read(move |reader| Ok((reader.first_slot(&schedule.provider)?, standing_of(reader, &schedule, now)?.0)))
+                .read(move |reader| Ok((reader.first_slot(&schedule.provider)?, standing_of(reader, &schedule, now)?.standing)))
                 .await?;
             control.feeds.push(FeedFact {
                 provider: provider.clone(),

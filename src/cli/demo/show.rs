@@ -94,6 +94,11 @@ impl<'a> Show<'a> {
             | Event::Warned { .. }
             | Event::Watched
             | Event::Away { .. }
+            | Event::DowntimePlanned { .. }
+            | Event::DowntimeEnded { .. }
+            | Event::FeedPaused { .. }
+            | Event::FeedResumed { .. }
+            | Event::EpisodeAcknowledged { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
             | Event::AlertFailed { .. } => None,

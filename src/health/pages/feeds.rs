@@ -106,6 +106,9 @@ mod tests {
             newest_marked_test: false,
             newest_figures: None,
             last_problem: problem.map(str::to_owned),
+            silence: None,
+            acknowledged: Vec::new(),
+            zone: &TimeZone::UTC,
         };
         let feeds = vec![FeedRow::new(facts, now); count];
         feed_health_page(&SummaryPage::new(feeds, vec!["The warehouse <down>".into()], now), &TimeZone::get(LONDON).unwrap())

@@ -236,6 +236,20 @@ fn planned_silence_is_grey_counts_for_nothing_and_ends() {
 }
 
 #[test]
+fn lateness_begins_anew_after_silence_and_what_was_missing_before_still_counts() {
+    let down = [Silence { from: at("10:30"), until: Some(at("11:00")), kind: SilenceKind::Planned }];
+    check_with(&down, "", "10:29", "ML amber 2 late:10:00/10:05 missed:10:00/10:20");
+    check_with(&down, "", "10:40", "MMp grey 2");
+    check_with(&down, "", "11:04", "MMpp- amber 2");
+    check_with(&down, "", "11:06", "MMppL amber 3 late:11:00/11:05");
+    check_with(&down, "", "11:21", "MMppML red 4 late:11:00/11:05 missed:11:00/11:20");
+    // Of two that cover an instant, the one that ends last is told.
+    let pause = Silence { from: at("10:35"), until: None, kind: SilenceKind::Paused };
+    let both = [down[0].clone(), pause];
+    assert_eq!(judge(&schedule(), slot("10:00"), &both, &[], at("10:40")).silence, Some(SilenceKind::Paused));
+}
+
+#[test]
 fn the_next_due_time_is_that_of_the_next_empty_slot() {
     //           came           seen     next due
     let rows = [

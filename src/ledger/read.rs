@@ -361,7 +361,7 @@ impl Reader {
     /// # Errors
     /// The query failed, or something stored cannot be read.
     pub fn all_open_episodes(&self) -> Result<Vec<EpisodeRow>, LedgerError> {
-        self.episodes_where("WHERE closed_at IS NULL ORDER BY opened_at, episode.key", [])
+        self.episodes_where("WHERE closed_at IS NULL ORDER BY +opened_at, episode.key", [])
     }
 
     /// One episode of a feed, by its key.

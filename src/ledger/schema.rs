@@ -216,10 +216,9 @@ CREATE TABLE IF NOT EXISTS outbox (
 ) STRICT;
 -- When bedfeed was not running.
 CREATE TABLE IF NOT EXISTS away (
-    from_at  TEXT NOT NULL,
-    until_at TEXT NOT NULL
+    until_at TEXT PRIMARY KEY,
+    from_at  TEXT NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS away_by_end ON away (until_at);
 CREATE TABLE IF NOT EXISTS client (
     provider TEXT NOT NULL,
     key      TEXT NOT NULL,

@@ -4,16 +4,20 @@
 //! message just before a crash may get it again, with the same key.
 
 use super::episodes::AGAIN_AFTER;
+use super::heartbeat::{JUDGING, beat};
+use super::states::keep_told;
+use super::telling::Told;
 use super::{
-    About, AlertMessage, Change, Channel, Episode, HouseChange, HouseEpisode, HouseLook, HouseProblem, MAX_WAIT, Queue, house_step,
-    next_attempt, send, step, waited, warehouse_trouble,
+    About, AlertMessage, Change, Channel, Episode, Heartbeat, HouseChange, HouseEpisode, HouseLook, HouseProblem, MAX_WAIT, Outgoing,
+    Queue, Route, Routing, Turned, house_step, next_attempt, send, step, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
-use crate::feed::{Clock, Slot, Term, error_chain, expiries, local_date};
-use crate::ledger::{AlertToSend, Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
+use crate::feed::{Clock, ProviderCode, Slot, Term, error_chain, expiries, local_date};
+use crate::ledger::{Checkpoint, DueAlert, EpisodeRow, Event, Ledger, LedgerError};
 use crate::schedule::{Arrival, FeedSchedule, judge};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -46,22 +50,52 @@ pub type Probe = Arc<dyn Fn() -> HouseLook + Send + Sync>;
 /// The watch over all feeds.
 #[derive(Clone)]
 pub struct Watch {
-    ledger: Ledger,
-    clock: Arc<dyn Clock>,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Arc<dyn Clock>,
     feeds: Arc<Vec<WatchedFeed>>,
     channels: Arc<Vec<Channel>>,
+    pub(super) routing: Arc<Routing>,
     checkpoint_to: Arc<Vec<String>>,
-    zone: TimeZone,
+    pub(super) zone: TimeZone,
     queued: Arc<Notify>,
     house: Option<Probe>,
+    heartbeat: Option<Heartbeat>,
+    turned: Turned,
 }
 
 impl Watch {
     /// A watch over feeds, telling channels; times in messages are local to `zone`.
     #[must_use]
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
+        let routing = Arc::new(Routing { channels: channels.iter().map(Channel::name).collect(), ..Routing::default() });
         let (feeds, channels, queued) = (Arc::new(feeds), Arc::new(channels), Arc::new(Notify::new()));
-        Self { ledger, clock, feeds, channels, checkpoint_to: Arc::default(), zone, queued, house: None }
+        let (checkpoint_to, turned) = (Arc::default(), Turned::default());
+        Self { ledger, clock, feeds, channels, routing, checkpoint_to, zone, queued, house: None, heartbeat: None, turned }
+    }
+
+    /// The same, but messages take routes. `contacts`: the providers whose own contact can be told.
+    #[must_use]
+    pub fn routed(self, routes: Vec<Route>, contacts: BTreeSet<ProviderCode>) -> Self {
+        let routing = Arc::new(Routing { channels: self.routing.channels.clone(), routes, contacts });
+        Self { routing, ..self }
+    }
+
+    /// The same, telling somebody outside that we are there.
+    #[must_use]
+    pub fn heard_by(self, heartbeat: Option<Heartbeat>) -> Self {
+        Self { heartbeat, ..self }
+    }
+
+    /// What is known of its loops, for metrics.
+    #[must_use]
+    pub fn turned(&self) -> &Turned {
+        &self.turned
+    }
+
+    /// The names of its channels in the outbox.
+    #[must_use]
+    pub fn channel_names(&self) -> Vec<String> {
+        self.routing.channels.clone()
     }
 
     /// The same, but the head of the ledger's chain is sent to these channels each day, by the names that settings have for them.
@@ -102,7 +136,14 @@ impl Watch {
         let watch = self.clone();
         tasks.spawn(judge_all(watch, news, stop.clone()));
         for channel in self.channels.iter().cloned() {
+            if let Channel::Alertmanager(manager) = &channel {
+                tasks.spawn(keep_told(self.clone(), manager.clone(), channel.name(), stop.clone()));
+            }
             tasks.spawn(tell(self.clone(), channel, stop.clone()));
+        }
+        if let Some(heartbeat) = self.heartbeat.clone() {
+            let loops = std::iter::once(JUDGING.to_owned()).chain(self.channel_names()).collect();
+            tasks.spawn(beat(heartbeat, self.turned.clone(), loops, Arc::clone(&self.clock), stop.clone()));
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -160,10 +201,7 @@ impl Watch {
         }
         let head = self.ledger.read(|reader| reader.head()).await?;
         let checkpoint = Checkpoint { at: now, seq: head.seq, hash: head.hash };
-        let mut alerts = self.for_every_channel(&AlertMessage::of_checkpoint(&key, checkpoint, &self.zone))?;
-        let wanted = |channel: &&Channel| self.checkpoint_to.iter().any(|name| name == channel.setting());
-        let wanted: Vec<String> = self.channels.iter().filter(wanted).map(Channel::name).collect();
-        alerts.retain(|alert| wanted.contains(&alert.channel));
+        let alerts = self.tell_these(&AlertMessage::of_checkpoint(&key, checkpoint, &self.zone), &self.checkpoint_to)?;
         let sent = vec![Event::CheckpointSent { key, seq: head.seq, hash: head.hash, alerts }];
         fault::during(Step::CheckpointRecord, self.ledger.append(now, sent)).await?;
         self.queued.notify_waiters();
@@ -180,6 +218,7 @@ impl Watch {
         let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
         let mut look = self.house.as_ref().map(|house| house()).unwrap_or_default();
         look.troubles.extend(warehouse_trouble(&queue, was_away));
+        look.troubles.extend(self.channel_trouble().await?);
         let now = self.clock.now();
         for change in house_step(&open, &look, now) {
             let mut message = AlertMessage::of_house(&change, &self.zone, now);
@@ -187,7 +226,7 @@ impl Watch {
                 let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;
                 message.text = format!("{} {}", message.text, waited(count));
             }
-            let alerts = self.for_every_channel(&message)?;
+            let Told { alerts, dropped } = self.tell_of(&message, now).await?;
             let event = match change {
                 HouseChange::Began(episode, _) => {
                     let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
@@ -195,7 +234,8 @@ impl Watch {
                 }
                 HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
             };
-            fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
+            let recorded = std::iter::once(event).chain(dropped).collect();
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, recorded)).await?;
             self.queued.notify_waiters();
         }
         Ok(())
@@ -209,7 +249,7 @@ impl Watch {
                 continue;
             }
             let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
-            let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
+            let Told { alerts, .. } = self.tell_of(&AlertMessage::of_expiry(&expiry, &about, now), now).await?;
             let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
             fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
             self.queued.notify_waiters();
@@ -217,16 +257,10 @@ impl Watch {
         Ok(())
     }
 
-    fn for_every_channel(&self, message: &AlertMessage) -> Result<Vec<AlertToSend>, LedgerError> {
-        let body = serde_json::to_value(message).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
-        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
-        Ok(self.channels.iter().map(alert).collect())
-    }
-
     async fn record(&self, feed: &WatchedFeed, change: &Change, last_good: Option<Timestamp>, now: Timestamp) -> Result<(), LedgerError> {
         let Some(change) = self.unless_told(change, now).await? else { return Ok(()) };
         let about = About { provider_name: &feed.name, last_good, contact: &feed.contact, zone: &self.zone };
-        let alerts = self.for_every_channel(&AlertMessage::of(&change, &about))?;
+        let Told { alerts, dropped } = self.tell_of(&AlertMessage::of(&change, &about), now).await?;
         let event = match change {
             Change::Opened(episode) => {
                 let described = serde_json::to_value(&episode).map_err(|error| LedgerError::Unreadable { what: error.to_string() })?;
@@ -234,7 +268,8 @@ impl Watch {
             }
             Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
         };
-        fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
+        let recorded = std::iter::once(event).chain(dropped).collect();
+        fault::during(Step::EpisodeRecord, self.ledger.append(now, recorded)).await?;
         self.queued.notify_waiters();
         Ok(())
     }
@@ -257,15 +292,21 @@ impl Watch {
         let mut next: Option<Timestamp> = None;
         for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
-            // One further ahead than any wait is long was planned before the clock was put back.
-            if now < next_at && next_at.duration_since(now) <= MAX_WAIT {
+            let message: Result<AlertMessage, _> = serde_json::from_value(alert.message.clone());
+            let quiet = |message: &AlertMessage| {
+                attempts == 0 && self.routing.quiet_until(message, &name, self.zone.to_datetime(now), &self.zone).is_some()
+            };
+            // One further ahead than any wait is long was planned before the clock was put back, unless it waits for the morning.
+            if now < next_at && (next_at.duration_since(now) <= MAX_WAIT || message.as_ref().is_ok_and(quiet)) {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
                 continue;
             }
-            let (channel, message) = (channel.clone(), alert.message.clone());
+            let first = if channel.keeps_states() { self.first_told(&name, message.as_ref().ok()).await? } else { None };
+            let channel = channel.clone();
             let sent = tokio::task::spawn_blocking(move || {
-                let message: AlertMessage = serde_json::from_value(message).map_err(|error| error.to_string())?;
-                fault::around(Step::AlertSend, || send(&channel, &message).map_err(|error| error_chain(&error)))
+                let message = message.map_err(|error| error.to_string())?;
+                let outgoing = Outgoing { message, first, at: now };
+                fault::around(Step::AlertSend, || send(&channel, &outgoing).map_err(|error| error_chain(&error)))
             });
             let outcome = sent.await.unwrap_or_else(|_| Err("sending broke off".to_owned()));
             let now = self.clock.now();
@@ -279,6 +320,7 @@ impl Watch {
                 }
             };
             fault::during(Step::AlertRecord, self.ledger.append(now, vec![event])).await?;
+            self.turned.mark(&name, true);
         }
         Ok(next)
     }
@@ -294,8 +336,11 @@ fn episode(row: &EpisodeRow) -> Option<Episode> {
 
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = watch.round().await {
-            tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
+        let judged = watch.round().await;
+        watch.turned.mark(JUDGING, judged.is_ok());
+        match judged {
+            Ok(()) => watch.turned.judged(watch.clock.now()),
+            Err(error) => tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again"),
         }
         tokio::select! {
             changed = news.changed() => match changed {
@@ -314,7 +359,9 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
         tokio::pin!(queued);
         // Registered before the outbox is read: a message queued in between still wakes us.
         queued.as_mut().enable();
-        let pause = match watch.empty_outbox(&channel).await {
+        let emptied = watch.empty_outbox(&channel).await;
+        watch.turned.mark(&channel.name(), emptied.is_ok());
+        let pause = match emptied {
             Ok(Some(next)) => Duration::try_from(next.duration_since(watch.clock.now())).unwrap_or(Duration::ZERO).min(LONGEST_PAUSE),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {

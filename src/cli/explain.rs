@@ -147,7 +147,8 @@ fn step(event: &Event) -> Option<String> {
         | Event::Warned { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
-        | Event::AlertFailed { .. } => None,
+        | Event::AlertFailed { .. }
+        | Event::AlertDropped { .. } => None,
     }
 }
 

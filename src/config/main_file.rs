@@ -3,7 +3,9 @@
 //! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
 
 use super::document::{Item, Section, Source};
-use super::{access, alerts, forward, health, intake, warehouse};
+use super::problem::Problem;
+use super::{access, alerting, alerts, forward, health, intake, warehouse};
+use crate::feed::ProviderCode;
 use crate::quarantine::{Governance, Recipient, Retention};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
@@ -27,6 +29,8 @@ pub(super) struct Main {
     pub(super) further_warehouses: Vec<(String, forward::Settings)>,
     pub(super) web: health::Settings,
     pub(super) alerts: alerts::Settings,
+    /// Providers that routes name, and where.
+    pub(super) routed: Vec<(ProviderCode, Problem)>,
     pub(super) retention: Retention,
     pub(super) governance: Governance,
 }
@@ -44,6 +48,7 @@ impl Main {
             further_warehouses: Vec::new(),
             web: health::Settings::default(),
             alerts: alerts::Settings::default(),
+            routed: Vec::new(),
             retention: Retention::default(),
             governance: Governance::default(),
         }
@@ -55,11 +60,14 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     let default = Main::defaults(beside);
     let Some(document) = source.parse() else { return default };
     let root = source.root(document.get_ref());
+    let mut routed = Vec::new();
     let folder = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(|path| beside.join(path)));
     let (sftp, trust) = root.section("sftp").map_or((default.sftp, default.trust), sftp);
-    let mut alerts = root.section("alerts").map_or(default.alerts, alerts_of);
+    let web = root.section("web").and_then(web).unwrap_or(default.web);
+    let page = web.public_url.clone();
+    let mut alerts = root.section("alerts").map_or(default.alerts, |section| alerting::read(section, beside, page, &mut routed));
     if let Some(section) = root.section("audit") {
-        audit(section, &mut alerts);
+        alerting::audit(section, &mut alerts);
     }
     let warehouses = root.section("warehouse").map(|section| warehouse::read(section, beside)).unwrap_or_default();
     let main = Main {
@@ -70,8 +78,9 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
         trust,
         warehouse: warehouses.first.unwrap_or(default.warehouse),
         further_warehouses: warehouses.further,
-        web: root.section("web").and_then(web).unwrap_or(default.web),
+        web,
         alerts,
+        routed,
         retention: root.section("retention").map_or(default.retention, retention),
         governance: root.section("governance").map_or(default.governance, governance),
     };
@@ -161,9 +170,11 @@ fn address(item: &Item<'_>) -> Option<SocketAddr> {
 }
 
 fn web(section: Section<'_>) -> Option<health::Settings> {
+    let default = health::Settings::default();
+    let public_url = section.get("public_url").and_then(|item| alerting::web_address(&item));
     let item = section.get("listen");
     section.finish();
-    let item = item?;
+    let Some(item) = item else { return Some(health::Settings { public_url, ..default }) };
     let listen = address(&item)?;
     if !listen.ip().to_canonical().is_loopback() {
         item.problem(format!(
@@ -172,48 +183,7 @@ fn web(section: Section<'_>) -> Option<health::Settings> {
         ));
         return None;
     }
-    Some(health::Settings { listen })
-}
-
-fn alerts_of(section: Section<'_>) -> alerts::Settings {
-    let mut webhooks: Vec<alerts::Webhook> = Vec::new();
-    for hook in section.sections("webhook") {
-        let named = hook.need("name").and_then(|item| item.filled().map(|name| (item.clone(), name.to_owned())));
-        let url = hook.need("url").and_then(|item| web_address(&item));
-        hook.finish();
-        let (Some((item, name)), Some(url)) = (named, url) else { continue };
-        if webhooks.iter().any(|other| other.name == name) {
-            item.problem(format!("another webhook is called \"{name}\""));
-        }
-        webhooks.push(alerts::Webhook { name, url });
-    }
-    section.finish();
-    alerts::Settings { webhooks, ..alerts::Settings::default() }
-}
-
-/// `[audit]`: the channels are those of `[alerts]`.
-fn audit(section: Section<'_>, alerts: &mut alerts::Settings) {
-    if let Some(item) = section.get("checkpoint_to") {
-        alerts.checkpoint_to = Vec::new();
-        for element in item.elements() {
-            let Some(name) = element.filled() else { continue };
-            if name != "log" && !alerts.webhooks.iter().any(|hook| hook.name == name) {
-                element.problem(format!("\"{name}\" is neither \"log\" nor the name of a webhook in [alerts]"));
-            }
-            alerts.checkpoint_to.push(name.to_owned());
-        }
-    }
-    section.finish();
-}
-
-/// A web address. It may hold a secret, so it is never repeated.
-fn web_address(item: &Item<'_>) -> Option<String> {
-    let text = item.filled()?;
-    let fine = text.parse::<ureq::http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    if !fine {
-        item.problem("must be a web address that starts with https:// or http://");
-    }
-    fine.then(|| text.to_owned())
+    Some(health::Settings { listen, public_url })
 }
 
 fn retention(section: Section<'_>) -> Retention {

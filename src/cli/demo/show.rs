@@ -93,7 +93,8 @@ impl<'a> Show<'a> {
             | Event::Warned { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
-            | Event::AlertFailed { .. } => None,
+            | Event::AlertFailed { .. }
+            | Event::AlertDropped { .. } => None,
         })
     }
 

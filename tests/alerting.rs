@@ -1,7 +1,14 @@
 //! Alerts as they arrive: a real mail server, a real Alertmanager, a real Prometheus with the shipped rules, and small receivers of
 //! webhooks, told by a daemon that is killed in between.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may fail loudly"
+)]
 
 mod common;
 
@@ -43,6 +50,9 @@ fn tried_in_vain(service: &Service, channel: &str) -> Option<String> {
     tried.map(|row| row["error"].as_str().unwrap().to_owned())
 }
 
+/// The contact of the provider.
+const CONTACT: &str = "beds@rzz.example";
+
 /// The mail without the line that says when it was sent.
 fn undated(mail: &str) -> String {
     mail.lines().filter(|line| !line.starts_with("Date: ")).collect::<Vec<_>>().join("\n")
@@ -62,6 +72,9 @@ fn p5_mails_arrive_encrypted_after_a_login_and_a_repeat_is_the_same_mail() {
     service.append("bedfeed.toml", &mail("office", "mail.password", "ca_file = \"ca.crt\""));
     service.append("bedfeed.toml", &mail("wrong", "wrong.password", "ca_file = \"ca.crt\""));
     service.append("bedfeed.toml", &mail("stranger", "mail.password", ""));
+    let routes = "[[alerts.route]]\nchannels = [\"office\", \"wrong\", \"stranger\"]\ncontact_by = \"office\"\n";
+    service.append("bedfeed.toml", routes);
+    service.edit("providers/RZZ.toml", "[contact]\n", &format!("[contact]\nemail = \"{CONTACT}\"\n"));
     service.start();
     let away = wait_for("a mail was tried in vain", || tried_in_vain(&service, "email:office"));
     assert!(away.contains("cannot post alert") && away.contains("e-mail channel office"), "{away}");
@@ -78,8 +91,12 @@ fn p5_mails_arrive_encrypted_after_a_login_and_a_repeat_is_the_same_mail() {
     let end = format!("RZZ/missed/{first}/end");
     let delivered = format!("SELECT 1 FROM outbox WHERE channel = 'email:office' AND key = '{end}' AND delivered_at IS NOT NULL");
     wait_until("its end is taken", || !service.ledger(&delivered).is_empty() && waiting(&service, "email:office").is_empty());
+    wait_until("the provider's own contact is told too", || waiting(&service, "contact:office").is_empty());
 
-    let mails = server.mails();
+    let all = server.mails();
+    let (to_contact, mails): (Vec<&String>, Vec<&String>) = all.iter().partition(|mail| header(mail, "To") == Some(CONTACT));
+    let told: BTreeSet<&str> = to_contact.iter().map(|mail| header(mail, "Subject").unwrap()).collect();
+    assert_eq!(told.len(), 4, "late and missed, begun and over: {told:?}");
     let mut by_id: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for mail in &mails {
         by_id.entry(header(mail, "Message-ID").unwrap()).or_default().insert(undated(mail));

@@ -90,7 +90,7 @@ mod tests {
             (vec![row(&missed(), true), row(&end, true)], "11:07", Some(&end.key)),
             (vec![row(&missed(), true), row(&end, true)], "11:08", None),
         ]
-        .map(|(rows, time, expected)| (rows, time, expected.map(String::clone)));
+        .map(|(rows, time, expected)| (rows, time, expected.cloned()));
         for (rows, time, expected) in rows {
             let found = standing(&rows, at(&format!("2018-12-03T{time}:00Z")));
             assert_eq!(found.as_ref().map(|alert| alert.newest.key.clone()), expected, "{rows:?} at {time}");

@@ -146,8 +146,8 @@ fn compose(email: &Email, message: &AlertMessage, to: &[&str]) -> Result<Message
         builder = builder.to(Mailbox::new(None, address.parse()?));
     }
     // The id of the first mail of a thread is that of the episode's beginning, which may have gone to others.
-    let thread = id(&format!("{}/{}", message.episode, AlertKind::Begin.as_str()), &domain);
-    let own = id(&message.key, &domain);
+    let thread = id(email, &format!("{}/{}", message.episode, AlertKind::Begin.as_str()), &domain);
+    let own = id(email, &message.key, &domain);
     if own != thread {
         builder = builder.in_reply_to(thread.clone()).references(thread);
     }
@@ -162,8 +162,10 @@ fn compose(email: &Email, message: &AlertMessage, to: &[&str]) -> Result<Message
     Ok(builder.multipart(parts)?)
 }
 
-fn id(key: &str, domain: &str) -> String {
-    format!("<{}@{domain}>", Digest::of(key.as_bytes()))
+/// A contact's mail has other people in its head than the desk's, so it is another mail.
+fn id(email: &Email, key: &str, domain: &str) -> String {
+    let whose = if matches!(email.to, To::Contacts(_)) { "contact " } else { "" };
+    format!("<{}@{domain}>", Digest::of(format!("{whose}{key}").as_bytes()))
 }
 
 /// Says that no person wrote it, so that no absence note answers (RFC 3834).

@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    fn text<'v>(value: &'v Value, most: usize) -> &'v str {
+    fn text(value: &Value, most: usize) -> &str {
         let text = value.as_str().unwrap_or_else(|| panic!("{value} is no text"));
         assert!(!text.is_empty() && text.chars().count() <= most, "{} characters", text.chars().count());
         text

@@ -251,7 +251,7 @@ fn p5_quiet_hours_keep_what_is_not_urgent_and_the_heartbeat_beats_while_the_loop
     let web = service.status()["daemon"]["web"].as_str().unwrap().to_owned();
     let metrics = || run("curl", &["-s", "-f", &format!("http://{web}/metrics")], b"").fine().stdout;
     wait_until("it is counted", || metrics().contains("\nbedfeed_heartbeat_last_success_timestamp_seconds "));
-    assert!(metrics().contains("\nbedfeed_outbox_pending{channel=\"webhook:desk\"} 1\n"), "{}", metrics());
+    assert!(metrics().contains("\nbedfeed_outbox_pending{channel=\"webhook:desk\"} 0\n"), "what is held is no trouble: {}", metrics());
     assert!(!service.log().contains("/secret"), "the address is a secret");
     service.stop();
 }
@@ -279,6 +279,18 @@ fn p5_a_channel_that_takes_nothing_is_told_of_on_the_others() {
     let keys = back.taken();
     assert!(keys.iter().any(|key| key.starts_with("RZZ/late/")) && keys.iter().any(|key| key.starts_with("RZZ/missed/")), "{keys:?}");
     assert!(!keys.iter().any(|key| key.starts_with("house/channel/")), "it is not told of itself: {keys:?}");
+}
+
+#[test]
+fn p5_the_heartbeat_says_so_where_lateness_cannot_be_judged() {
+    let outside = Webhook::open();
+    let (mut service, _) = silent(&format!("[alerts.heartbeat]\nurl = \"{}\"\n", outside.url()));
+    let failing: Vec<String> = (1..=30).map(|passing| format!("episode_record.before:{passing}:error")).collect();
+    service.start_with(&[], &[("BEDFEED_FAULT", &failing.join(","))]);
+    service.await_ready();
+    wait_until("it is heard", || outside.posted().iter().any(|ping| ping.asked == "GET /bedfeed/fail"));
+    assert!(outside.posted().iter().all(|ping| ping.asked == "GET /bedfeed/fail"), "{:?}", outside.posted());
+    assert!(service.log().contains("lateness could not be judged"));
 }
 
 #[test]

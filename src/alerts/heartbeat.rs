@@ -40,6 +40,8 @@ pub struct Turned(Arc<Mutex<Turns>>);
 #[derive(Debug, Default)]
 struct Turns {
     loops: BTreeMap<String, Turn>,
+    /// Since when channels have not been told again of what goes on, and why.
+    untold: BTreeMap<String, (Instant, String)>,
     judged_at: Option<Timestamp>,
     beat_at: Option<Timestamp>,
 }
@@ -75,6 +77,25 @@ impl Turned {
     /// A loop has ended a turn.
     pub(super) fn mark(&self, name: &str, fine: bool) {
         self.turns().loops.insert(name.to_owned(), Turn { at: Instant::now(), fine });
+    }
+
+    /// A channel was told again of what goes on, or was not, for this reason.
+    pub(super) fn told_again(&self, channel: &str, told: Result<(), String>) {
+        let untold = &mut self.turns().untold;
+        match told {
+            Ok(()) => drop(untold.remove(channel)),
+            Err(error) => {
+                let since = untold.get(channel).map_or_else(Instant::now, |(since, _)| *since);
+                untold.insert(channel.to_owned(), (since, error));
+            }
+        }
+    }
+
+    /// Channels that have not been told again for so long, each with the last reason.
+    pub(super) fn untold_for(&self, long: Duration) -> Vec<(String, String)> {
+        let turns = self.turns();
+        let untold = turns.untold.iter().filter(|(_, (since, _))| since.elapsed() >= long);
+        untold.map(|(channel, (_, error))| (channel.clone(), error.clone())).collect()
     }
 
     /// Every feed was judged.
@@ -180,6 +201,17 @@ mod tests {
         for (seen, expected) in rows {
             assert_eq!(pulse(&loops, &seen), expected, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn a_channel_is_untold_until_it_is_told_again() {
+        let turned = Turned::default();
+        turned.told_again("alertmanager:main", Err("nobody answers".to_owned()));
+        turned.told_again("alertmanager:main", Err("code 500".to_owned()));
+        let untold = [("alertmanager:main".to_owned(), "code 500".to_owned())];
+        assert_eq!((turned.untold_for(Duration::ZERO), turned.untold_for(Duration::from_secs(1800))), (untold.to_vec(), vec![]));
+        turned.told_again("alertmanager:main", Ok(()));
+        assert_eq!(turned.untold_for(Duration::ZERO), []);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) async fn keep_told(watch: Watch, manager: Alertmanager, channel: Stri
             _ => {}
         }
         failing = told.is_err();
+        watch.turned.told_again(&channel, told);
         tokio::select! {
             () = tokio::time::sleep(RESEND) => {}
             _ = stop.changed() => {}

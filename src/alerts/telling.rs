@@ -7,9 +7,13 @@ use super::house::channel_trouble;
 use super::{AlertMessage, HouseTrouble, Said, Watch, plan};
 use crate::ledger::{AlertToSend, Event, LedgerError, OutboxRow};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// So many tries of one message in vain make a channel's trouble: by then it has failed for about half an hour.
 const TRIES: u32 = 9;
+/// The same of what is told again each minute.
+const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// What is recorded about a message beside what it tells of.
 pub(super) struct Told {
@@ -30,7 +34,7 @@ impl Watch {
             key: row.alert.key,
             channel: row.alert.channel,
         });
-        let failing: Vec<String> = failing.into_iter().map(|(channel, _)| channel).collect();
+        let failing: Vec<String> = failing.into_iter().chain(self.turned.untold_for(LONG)).map(|(channel, _)| channel).collect();
         let plan = plan(&self.routing, message, &said.collect::<Vec<_>>(), &failing, now, &self.zone);
         let body = as_json(message)?;
         let alert = |(channel, not_before)| AlertToSend { key: message.key.clone(), channel, message: body.clone(), not_before };
@@ -60,8 +64,9 @@ impl Watch {
     pub(super) async fn channel_trouble(&self) -> Result<Option<HouseTrouble>, LedgerError> {
         let failing = self.ledger.read(|reader| reader.failing_channels(TRIES)).await?;
         // One that was taken out of the settings is nobody's trouble any more.
-        let ours: Vec<(String, String)> = failing.into_iter().filter(|(channel, _)| self.routing.channels.contains(channel)).collect();
-        Ok(channel_trouble(&ours))
+        let mut ours: BTreeMap<String, String> = self.turned.untold_for(LONG).into_iter().collect();
+        ours.extend(failing.into_iter().filter(|(channel, _)| self.routing.channels.contains(channel)));
+        Ok(channel_trouble(&ours.into_iter().collect::<Vec<_>>()))
     }
 }
 

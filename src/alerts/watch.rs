@@ -60,7 +60,7 @@ pub struct Watch {
     queued: Arc<Notify>,
     house: Option<Probe>,
     heartbeat: Option<Heartbeat>,
-    turned: Turned,
+    pub(super) turned: Turned,
 }
 
 impl Watch {

@@ -144,7 +144,12 @@ pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], terms: &
 pub(super) fn outbox(channels: &[String], pending: &[(String, u64)]) -> Option<Family> {
     let waiting = |name: &String| pending.iter().find(|(channel, _)| channel == name).map_or(0, |(_, count)| *count);
     let counts = channels.iter().map(|name| (name.clone(), usize::try_from(waiting(name)).unwrap_or(usize::MAX)));
-    Family::by_name("bedfeed_outbox_pending", "Alerts that wait for their channel.", "channel", counts)
+    Family::by_name(
+        "bedfeed_outbox_pending",
+        "Alerts that wait for their channel; not those that wait for quiet hours to end.",
+        "channel",
+        counts,
+    )
 }
 
 /// When keys and agreements end; those without an end have no sample.

@@ -164,7 +164,8 @@ async fn api_beds(State(sources): State<Sources>) -> Result<Response, Trouble> {
 
 async fn all_metrics(State(sources): State<Sources>) -> Result<Response, Trouble> {
     let summary = summary(&sources).await?;
-    let asked = sources.ledger.read(|reader| Ok((reader.outcomes()?, reader.outbox_pending()?, reader.queue_state()?.waiting)));
+    let now = sources.clock.now();
+    let asked = sources.ledger.read(move |reader| Ok((reader.outcomes()?, reader.outbox_pending(now)?, reader.queue_state()?.waiting)));
     let (outcomes, pending, waiting) = asked.await?;
     let terms: Vec<Term> = sources.feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
     let mut counted = (sources.counted)();

@@ -475,14 +475,17 @@ impl Reader {
         )
     }
 
-    /// How many messages wait for each channel; channels for which none does are left out.
+    /// How many messages wait for each channel at `now`; not those whose time has not come, and no channel for which none does.
     ///
     /// # Errors
     /// The query failed.
-    pub fn outbox_pending(&self) -> Result<Vec<(String, u64)>, LedgerError> {
-        self.all("SELECT channel, count(*) FROM outbox WHERE delivered_at IS NULL GROUP BY channel ORDER BY channel", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+    pub fn outbox_pending(&self, now: Timestamp) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.all(
+            "SELECT channel, count(*) FROM outbox WHERE delivered_at IS NULL AND (attempts > 0 OR next_at <= ?1)
+             GROUP BY channel ORDER BY channel",
+            [stamp(now)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
     }
 
     /// The keys of all open episodes, of feeds and of our own side.

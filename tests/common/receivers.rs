@@ -1,6 +1,6 @@
 //! What alerts go to, as people have it: a mail server, an Alertmanager and a Prometheus, each on a free port of this machine.
 
-use super::{make_folder, names, repository, run, wait_until};
+use super::{make_folder, names, repository, run, wait_for, wait_until};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -36,9 +36,13 @@ fn start<A: AsRef<OsStr>>(program: &Path, arguments: &[A], port: u16, log: &Path
     running
 }
 
-/// What an HTTP server says, as JSON.
+/// What an HTTP server says, as JSON. One that listens may not be ready yet.
 pub(crate) fn get(url: &str) -> Value {
-    serde_json::from_str(&run("curl", &["-s", "-S", "-f", "--max-time", "20", url], b"").fine().stdout).unwrap()
+    let answer = wait_for(&format!("{url} answers"), || {
+        let ran = run("curl", &["-s", "-f", "--max-time", "20", url], b"");
+        (ran.code == Some(0)).then_some(ran.stdout)
+    });
+    serde_json::from_str(&answer).unwrap()
 }
 
 /// A mail server that wants encryption and a login; where it is, and what belongs to it.

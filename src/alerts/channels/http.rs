@@ -137,7 +137,12 @@ mod tests {
             assert_eq!(matches!(error, SendError::Busy { .. }), again, "{status}: {error:?}");
             assert_eq!(matches!(error, SendError::Refused { .. }), !again, "{status}: {error:?}");
             let text = error.to_string();
-            assert!(!text.contains("secret") && text.contains(status.split(' ').next().unwrap()) && text.contains("waiting will not help") != again, "{text}");
+            assert!(
+                !text.contains("secret")
+                    && text.contains(status.split(' ').next().unwrap())
+                    && text.contains("waiting will not help") != again,
+                "{text}"
+            );
         }
     }
 

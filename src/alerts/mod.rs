@@ -35,6 +35,8 @@ pub struct Settings {
     pub channels: Vec<Channel>,
     /// Which message goes to which channel; none: each to all.
     pub routes: Vec<Route>,
+    /// Channels that are told when an episode is escalated, by name.
+    pub escalate_to: Vec<String>,
     /// Whom we show that we are there.
     pub heartbeat: Option<Heartbeat>,
     /// `checkpoint_to` in `[audit]`: where the head of the ledger's chain is sent each day, by names of channels.
@@ -44,6 +46,6 @@ pub struct Settings {
 /// The log is on another disk, or goes to another machine, wherever it matters; a webhook may call people at night.
 impl Default for Settings {
     fn default() -> Self {
-        Self { channels: Vec::new(), routes: Vec::new(), heartbeat: None, checkpoint_to: vec!["log".to_owned()] }
+        Self { channels: Vec::new(), routes: Vec::new(), escalate_to: Vec::new(), heartbeat: None, checkpoint_to: vec!["log".to_owned()] }
     }
 }

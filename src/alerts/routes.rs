@@ -58,8 +58,6 @@ pub struct Route {
     pub severity: AlertSeverity,
     /// The channels, by the names that settings have for them.
     pub channels: Vec<String>,
-    /// Channels that are told when an episode is escalated, in place of those.
-    pub escalate_to: Vec<String>,
     /// The e-mail channel by which the provider's own contact is told of a problem of its feed, too.
     pub contact_by: Option<String>,
     /// When it is quiet there.
@@ -75,7 +73,6 @@ impl Route {
             problems: Vec::new(),
             severity: AlertSeverity::Info,
             channels: Vec::new(),
-            escalate_to: Vec::new(),
             contact_by: None,
             quiet: None,
         }
@@ -89,13 +86,9 @@ impl Route {
     }
 
     /// Whether it names a channel, by the outbox's name for it.
-    fn leads_to(&self, channel: &str, escalates: bool) -> bool {
+    fn leads_to(&self, channel: &str) -> bool {
         let (kind, name) = channel.split_once(':').unwrap_or(("", channel));
-        if kind == "contact" {
-            return !escalates && self.contact_by.as_deref() == Some(name);
-        }
-        let named = if escalates { &self.escalate_to } else { &self.channels };
-        named.iter().any(|named| named == name)
+        if kind == "contact" { self.contact_by.as_deref() == Some(name) } else { self.channels.iter().any(|named| named == name) }
     }
 }
 
@@ -106,6 +99,8 @@ pub struct Routing {
     pub channels: Vec<String>,
     /// The routes; none: every message to every channel at once.
     pub routes: Vec<Route>,
+    /// Channels that are told when an episode is escalated, whatever the routes say, by the names that settings have for them.
+    pub escalate_to: Vec<String>,
     /// Providers whose own contact can be told.
     pub contacts: BTreeSet<ProviderCode>,
 }
@@ -165,10 +160,12 @@ impl Routing {
         if to_contact && !self.may_tell_contact(message) {
             return false;
         }
-        let escalates = message.kind == AlertKind::Escalation;
+        if message.kind == AlertKind::Escalation {
+            return channel == LOG || self.named(&self.escalate_to).iter().any(|named| named == channel);
+        }
         channel == LOG
             || (self.routes.is_empty() && !to_contact)
-            || self.routes.iter().any(|route| route.is_for(message) && route.leads_to(channel, escalates))
+            || self.routes.iter().any(|route| route.is_for(message) && route.leads_to(channel))
     }
 
     /// A contact is told of problems of the own feed, and of nothing else.
@@ -180,11 +177,10 @@ impl Routing {
     /// When a channel may be told of a message; `None`: now. Of several routes to one channel the earliest counts.
     #[must_use]
     pub fn quiet_until(&self, message: &AlertMessage, channel: &str, now: DateTime, zone: &TimeZone) -> Option<Timestamp> {
-        if message.severity == AlertSeverity::Error || channel == LOG {
+        if message.severity == AlertSeverity::Error || message.kind == AlertKind::Escalation || channel == LOG {
             return None;
         }
-        let escalates = message.kind == AlertKind::Escalation;
-        let routes = self.routes.iter().filter(|route| route.is_for(message) && route.leads_to(channel, escalates));
+        let routes = self.routes.iter().filter(|route| route.is_for(message) && route.leads_to(channel));
         let ends: Vec<Option<DateTime>> = routes.map(|route| route.quiet.and_then(|quiet| quiet.end(now))).collect();
         let end = ends.into_iter().min().flatten()?;
         end.to_zoned(zone.clone()).ok().map(|end| end.timestamp())
@@ -223,7 +219,8 @@ mod tests {
 
     fn routing(routes: Vec<Route>) -> Routing {
         let contacts = BTreeSet::from(["RM1".parse().unwrap()]);
-        Routing { channels: names("log webhook:desk webhook:pager email:office contact:office alertmanager:main"), routes, contacts }
+        let channels = names("log webhook:desk webhook:pager email:office contact:office alertmanager:main");
+        Routing { channels, routes, contacts, escalate_to: names("office") }
     }
 
     fn route(channels: &str) -> Route {
@@ -252,13 +249,12 @@ mod tests {
         let channel = AlertMessage { problem: Concern::House(HouseProblem::Channel), ..ours.clone() };
         let escalated = AlertMessage { kind: AlertKind::Escalation, ..missed() };
         let contact = Route { contact_by: Some("office".to_owned()), ..route("desk") };
-        let up = Route { escalate_to: names("pager"), ..route("desk") };
         let all = "log webhook:desk webhook:pager email:office alertmanager:main";
         let rows: [(&str, Vec<Route>, AlertMessage, &str); 17] = [
             ("no route", vec![], late(), all),
             ("no route, our own side", vec![], ours.clone(), all),
             ("no route, a channel that fails is not told of itself", vec![], channel, "log webhook:desk email:office alertmanager:main"),
-            ("no route, escalated", vec![], escalated.clone(), all),
+            ("no route, escalated", vec![], escalated.clone(), "log email:office"),
             ("one", vec![route("desk")], late(), "log webhook:desk"),
             ("two", vec![route("desk"), route("office pager")], late(), "log webhook:desk webhook:pager email:office"),
             ("of the provider", vec![of("RM1", route("desk"))], late(), "log webhook:desk"),
@@ -271,7 +267,7 @@ mod tests {
             ("enough", vec![from(AlertSeverity::Error, route("pager"))], missed(), "log webhook:pager"),
             ("the contact too", vec![contact.clone()], late(), "log webhook:desk contact:office"),
             ("nobody's contact is told of our own side", vec![contact], ours, "log webhook:desk"),
-            ("escalated to others", vec![up], escalated, "log webhook:pager"),
+            ("a route, escalated to others", vec![route("desk")], escalated, "log email:office"),
         ];
         for (what, routes, message, expected) in rows {
             assert_eq!(sent(&routing(routes), &message, &[], NOON), expected, "{what}");

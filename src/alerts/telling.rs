@@ -4,10 +4,10 @@
 //! the message is about.
 
 use super::house::channel_trouble;
-use super::{AlertMessage, HouseTrouble, Said, Watch, plan};
+use super::{AlertKind, AlertMessage, HouseTrouble, Said, Watch, plan};
 use crate::ledger::{AlertToSend, Event, LedgerError, OutboxRow};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// So many tries of one message in vain make a channel's trouble: by then it has failed for about half an hour.
@@ -16,6 +16,7 @@ const TRIES: u32 = 9;
 const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// What is recorded about a message beside what it tells of.
+#[derive(Debug, Default)]
 pub(super) struct Told {
     /// What is queued.
     pub(super) alerts: Vec<AlertToSend>,
@@ -26,22 +27,33 @@ pub(super) struct Told {
 impl Watch {
     /// Decides to whom a message goes.
     pub(super) async fn tell_of(&self, message: &AlertMessage, now: Timestamp) -> Result<Told, LedgerError> {
-        let episode = message.episode.clone();
-        let asked = self.ledger.read(move |reader| Ok((reader.outbox_of(&episode)?, reader.failing_channels(TRIES)?)));
-        let (rows, failing) = asked.await?;
-        let said = rows.into_iter().filter(|row| is_of(row, &message.episode)).map(|row| Said {
-            held: row.is_held(now),
-            key: row.alert.key,
-            channel: row.alert.channel,
+        let told = self.tell_each(std::slice::from_ref(message), now).await?.pop();
+        Ok(told.unwrap_or_default())
+    }
+
+    /// The same for several messages with one look at the ledger; in their order.
+    pub(super) async fn tell_each(&self, messages: &[AlertMessage], now: Timestamp) -> Result<Vec<Told>, LedgerError> {
+        // Who was told before says nothing about a beginning.
+        let asks = |message: &AlertMessage| matches!(message.kind, AlertKind::Reminder | AlertKind::End);
+        let episodes: BTreeSet<String> = messages.iter().filter(|message| asks(message)).map(|message| message.episode.clone()).collect();
+        let asked = self.ledger.read(move |reader| {
+            let of = |episode: String| reader.outbox_of(&episode).map(|rows| (episode, rows));
+            Ok((episodes.into_iter().map(of).collect::<Result<BTreeMap<_, _>, _>>()?, reader.failing_channels(TRIES)?))
         });
+        let (rows, failing) = asked.await?;
         let failing: Vec<String> = failing.into_iter().chain(self.turned.untold_for(LONG)).map(|(channel, _)| channel).collect();
-        let plan = plan(&self.routing, message, &said.collect::<Vec<_>>(), &failing, now, &self.zone);
-        let body = as_json(message)?;
-        let alert = |(channel, not_before)| AlertToSend { key: message.key.clone(), channel, message: body.clone(), not_before };
-        Ok(Told {
-            alerts: plan.send.into_iter().map(alert).collect(),
-            dropped: plan.drop.into_iter().map(|(key, channel)| Event::AlertDropped { key, channel }).collect(),
-        })
+        let told = |message: &AlertMessage| {
+            let of_it = rows.get(&message.episode).into_iter().flatten().filter(|row| is_of(row, &message.episode));
+            let said = |row: &OutboxRow| Said { held: row.is_held(now), key: row.alert.key.clone(), channel: row.alert.channel.clone() };
+            let plan = plan(&self.routing, message, &of_it.map(said).collect::<Vec<_>>(), &failing, now, &self.zone);
+            let body = as_json(message)?;
+            let alert = |(channel, not_before)| AlertToSend { key: message.key.clone(), channel, message: body.clone(), not_before };
+            Ok(Told {
+                alerts: plan.send.into_iter().map(alert).collect(),
+                dropped: plan.drop.into_iter().map(|(key, channel)| Event::AlertDropped { key, channel }).collect(),
+            })
+        };
+        messages.iter().map(told).collect()
     }
 
     /// Queues a message for some channels, by the names that settings have for them, whatever the routes say.

@@ -73,10 +73,11 @@ impl Watch {
         Self { ledger, clock, feeds, channels, routing, checkpoint_to, zone, queued, house: None, heartbeat: None, turned }
     }
 
-    /// The same, but messages take routes. `contacts`: the providers whose own contact can be told.
+    /// The same, but messages take routes, and what is escalated goes to these channels. `contacts`: the providers whose own contact
+    /// can be told.
     #[must_use]
-    pub fn routed(self, routes: Vec<Route>, contacts: BTreeSet<ProviderCode>) -> Self {
-        let routing = Arc::new(Routing { channels: self.routing.channels.clone(), routes, contacts });
+    pub fn routed(self, routes: Vec<Route>, escalate_to: Vec<String>, contacts: BTreeSet<ProviderCode>) -> Self {
+        let routing = Arc::new(Routing { channels: self.routing.channels.clone(), routes, escalate_to, contacts });
         Self { routing, ..self }
     }
 

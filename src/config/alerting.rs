@@ -48,9 +48,10 @@ pub(super) fn read(section: Section<'_>, beside: &Path, page: Option<String>, ro
         }
         routes.push(route(section, &channels, routed));
     }
+    let escalate_to = section.get("escalate_to").map(|item| names(&item, &channels)).unwrap_or_default();
     let heartbeat = section.section("heartbeat").and_then(|section| heartbeat(section, beside));
     section.finish();
-    Settings { channels, routes, heartbeat, ..Settings::default() }
+    Settings { channels, routes, escalate_to, heartbeat, ..Settings::default() }
 }
 
 /// `[audit]`: the channels are those of `[alerts]`.
@@ -210,6 +211,18 @@ fn recipients(item: &Item<'_>) -> Vec<String> {
     elements.iter().filter_map(mail_address).collect()
 }
 
+/// Names of channels that there are.
+fn names(item: &Item<'_>, channels: &[Channel]) -> Vec<String> {
+    let known = |element: Item<'_>| {
+        let name = element.filled()?;
+        if name != "log" && !channels.iter().any(|channel| channel.setting() == name) {
+            element.problem(format!("\"{name}\" is not the name of a channel in [alerts]"));
+        }
+        Some(name.to_owned())
+    };
+    item.elements().into_iter().filter_map(known).collect()
+}
+
 fn route(section: Section<'_>, channels: &[Channel], routed: &mut Vec<(ProviderCode, Problem)>) -> Route {
     let list = |key| section.get(key).map(|item| item.elements()).unwrap_or_default();
     let severities = [AlertSeverity::Info, AlertSeverity::Warning, AlertSeverity::Error].map(|severity| (severity.as_str(), severity));
@@ -234,15 +247,7 @@ fn route(section: Section<'_>, channels: &[Channel], routed: &mut Vec<(ProviderC
     if let Some(severity) = section.get("severity").and_then(|item| item.choice(&severities)) {
         route.severity = severity;
     }
-    let known = |element: &Item<'_>| {
-        let name = element.filled()?;
-        if name != "log" && !channels.iter().any(|channel| channel.setting() == name) {
-            element.problem(format!("\"{name}\" is not the name of a channel in [alerts]"));
-        }
-        Some(name.to_owned())
-    };
-    route.channels = section.need("channels").map(|item| item.elements()).unwrap_or_default().iter().filter_map(known).collect();
-    route.escalate_to = list("escalate_to").iter().filter_map(known).collect();
+    route.channels = section.need("channels").map(|item| names(&item, channels)).unwrap_or_default();
     route.contact_by = section.get("contact_by").and_then(|item| {
         let name = item.filled()?;
         let mails = channels.iter().any(|channel| channel.setting() == name && matches!(channel, Channel::Email(_)));

@@ -37,7 +37,7 @@ pub enum SecretError {
         source: io::Error,
     },
     /// Its file is everybody's.
-    #[error("everybody on this machine can get at {0}; take their rights away (chmod o= FILE)")]
+    #[error("{0}: everybody on this machine can get at it; take their rights away (chmod o= FILE)")]
     Everybodys(PathBuf),
     /// There is nothing in its file.
     #[error("there is nothing in the first line of {0}")]

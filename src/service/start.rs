@@ -219,7 +219,7 @@ impl Books {
         let contacts = contacts(settings);
         let channels = Channel::all(&settings.alerts, &contacts);
         let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, channels, zone.clone());
-        let watch = watch.routed(settings.alerts.routes.clone(), contacts.into_keys().collect());
+        let watch = watch.routed(settings.alerts.routes.clone(), settings.alerts.escalate_to.clone(), contacts.into_keys().collect());
         let watch = watch.heard_by(settings.alerts.heartbeat.clone());
         let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
         let counters = Arc::new(Counters::default());

@@ -38,7 +38,6 @@ fn the_commented_main_file_shows_channels_that_would_be_taken() {
         problems: vec!["late".into(), "rejected".into()],
         severity: alerts::AlertSeverity::Warning,
         channels: vec!["office".into()],
-        escalate_to: vec!["on-call".into()],
         contact_by: Some("office".into()),
         quiet: alerts::Quiet::parse("22:00-07:00"),
     };
@@ -50,7 +49,7 @@ fn the_commented_main_file_shows_channels_that_would_be_taken() {
         ..alerts::Settings::default()
     };
     assert_eq!(settings.alerts, expected);
-    assert_eq!(keys.len(), 29, "one of each, and their headings");
+    assert_eq!(keys.len(), 28, "one of each, and their headings");
     // What is kept elsewhere is taken too, and what is left out has its default.
     let text = "state_dir = \"s\"\n[[alerts.webhook]]\nname = \"a\"\nurl_file = \"address\"\n[[alerts.email]]\nname = \"b\"\nserver = \"::1\"\n\
                 tls = \"off\"\nfrom = \"a@b.example\"\nto = \"c@d.example\"\n[alerts.heartbeat]\nurl_credential = \"beat\"\n";
@@ -89,7 +88,8 @@ fn a_bad_channel_or_route_is_reported_by_line_and_key() {
         (format!("{route}providers = [\"RM1\", \"ZZZ\"]"), "7: alerts.route[0].providers[1]: no provider has the code ZZZ"),
         (format!("{route}problems = [\"lost in thought\"]"), "7: alerts.route[0].problems[0]: \"lost in thought\" is not a problem"),
         (format!("{route}severity = \"bad\""), "7: alerts.route[0].severity: \"bad\" is not one of"),
-        (format!("{route}escalate_to = [\"pager\"]"), "7: alerts.route[0].escalate_to[0]: \"pager\" is not the name of a channel"),
+        ("[alerts]\nescalate_to = [\"pager\"]".to_owned(), "3: alerts.escalate_to[0]: \"pager\" is not the name of a channel"),
+        (route.replace("[\"desk\"]", "[\"pager\"]"), "6: alerts.route[0].channels[0]: \"pager\" is not the name of a channel"),
         (format!("{route}contact_by = \"desk\""), "7: alerts.route[0].contact_by: \"desk\" is not the name of an e-mail channel"),
         (format!("{route}quiet = \"22-7\""), "7: alerts.route[0].quiet: must be two times of the day"),
         ("[[alerts.route]]\nseverity = \"error\"".to_owned(), "2: alerts.route[0].channels: missing"),

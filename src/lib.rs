@@ -13,7 +13,7 @@
 //!                    └───┬───────────────┬──────────┘                             ▼
 //!               findings ▼               │ every change of stage            health (pages)
 //!                   quarantine           ▼                                        ▲
-//!                                     ledger ──▶ alerts (asks schedule) ──▶ log, webhooks
+//!                                     ledger ──▶ alerts (asks schedule) ──▶ log, channels
 //! ```
 //!
 //! The rooms, in the order in which they are best read. Each one's page says what it owns and what it refuses;
@@ -21,6 +21,7 @@
 //!
 //! - [`feed`]: the words: provider, slot, delivery, finding, rule, stage. Pure.
 //! - [`bedstate`]: the generic dataset: line, codes, snapshot, totals, published schema. Pure.
+//! - [`secret`]: where passwords and secret addresses are, and reading them.
 //! - [`intake`]: the SFTP endpoint; bytes become a durable delivery, or leave no trace.
 //! - [`verify`]: every check, and [`verify::Verified`], the only thing that is ever loaded. Pure.
 //! - [`normalise`]: mappings and reference data turn a provider's rows into lines. Pure.
@@ -42,6 +43,7 @@
 pub mod fault;
 pub mod feed;
 pub mod bedstate;
+pub mod secret;
 pub mod intake;
 pub mod verify;
 pub mod normalise;

@@ -28,6 +28,8 @@ pub enum HouseProblem {
     Silent,
     /// bedfeed was not running a short while ago.
     Away,
+    /// A channel takes no alerts.
+    Channel,
 }
 
 impl HouseProblem {
@@ -43,6 +45,7 @@ impl HouseProblem {
             Self::Further => "further",
             Self::Silent => "silent",
             Self::Away => "away",
+            Self::Channel => "channel",
         }
     }
 }
@@ -180,6 +183,22 @@ pub fn away_trouble(
     })
 }
 
+/// What is wrong with channels, each by its name in the outbox with what was said last. One episode for all of them.
+#[must_use]
+pub(super) fn channel_trouble(failing: &[(String, String)]) -> Option<HouseTrouble> {
+    let one = |(channel, error): &(String, String)| format!("{channel} takes nothing: {error}.");
+    (!failing.is_empty()).then(|| HouseTrouble {
+        problem: HouseProblem::Channel,
+        text: format!(
+            "For about half an hour alerts have not arrived on every channel. {} They are kept, and tried again every quarter of an hour.",
+            failing.iter().map(one).collect::<Vec<_>>().join(" ")
+        ),
+        what_to_do: "See that the receiver runs and that its address, password and rights are right; `bedfeed check-config --send-test` \
+                     tries every channel. Tell by other means whoever only listens there."
+            .to_owned(),
+    })
+}
+
 /// How much had to wait, when it is over.
 #[must_use]
 pub fn waited(count: u64) -> String {
@@ -245,6 +264,16 @@ mod tests {
             assert_eq!(told, expected, "{waiting} wait, {failures} in vain");
         }
         assert_eq!(waited(1), "1 snapshot had to wait for it; what is left of them is being loaded.");
+    }
+
+    #[test]
+    fn channels_that_take_nothing_are_named_with_what_they_said_last() {
+        assert_eq!(channel_trouble(&[]), None);
+        let failing = [("webhook:desk", "nobody answers"), ("email:office", "code 550")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let trouble = channel_trouble(&failing).unwrap();
+        let expected = "webhook:desk takes nothing: nobody answers. email:office takes nothing: code 550. They are kept";
+        assert!(trouble.text.contains(expected), "{}", trouble.text);
+        assert_eq!(trouble.problem, HouseProblem::Channel);
     }
 
     #[test]

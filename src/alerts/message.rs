@@ -39,8 +39,8 @@ impl AlertKind {
     }
 }
 
-/// How urgent a message is. The words are those that paging services use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+/// How urgent a message is, the least first. The words are those that paging services use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertSeverity {
     /// Nothing to do.
@@ -77,12 +77,14 @@ pub enum Concern {
     House(HouseProblem),
 }
 
-/// What is said about the record.
+/// What is said about the record, or about nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordConcern {
     /// The head of its chain, to be kept elsewhere.
     Checkpoint,
+    /// Nothing: somebody tries out the channels.
+    Test,
 }
 
 /// How a key or an agreement stands.
@@ -104,6 +106,7 @@ impl Concern {
             Self::Term(TermConcern::Expires) => "expires",
             Self::Term(TermConcern::Expired) => "expired",
             Self::Record(RecordConcern::Checkpoint) => "checkpoint",
+            Self::Record(RecordConcern::Test) => "test",
             Self::House(problem) => problem.as_str(),
         }
     }
@@ -285,6 +288,8 @@ impl AlertMessage {
             (HouseProblem::Disk, true) => "bedfeed itself: there is room on the disk again",
             (HouseProblem::Warehouse, false) => "bedfeed itself: the warehouse takes nothing",
             (HouseProblem::Warehouse, true) => "bedfeed itself: the warehouse takes snapshots again",
+            (HouseProblem::Channel, false) => "bedfeed itself: alerts do not arrive on every channel",
+            (HouseProblem::Channel, true) => "bedfeed itself: every channel takes alerts again",
         };
         let (text, what_to_do) = match change {
             HouseChange::Began(_, trouble) => (trouble.text.clone(), trouble.what_to_do.clone()),
@@ -344,13 +349,17 @@ impl AlertMessage {
     #[must_use]
     pub fn plain_text(&self) -> String {
         let mut text = format!("{}\n\n{}\n", self.title, self.text);
-        for (heading, said) in [("Likely cause", &self.cause), ("What to do", &self.what_to_do), ("Handbook", &self.runbook)] {
-            if !said.is_empty() {
-                text.push_str(&format!("\n{heading}: {said}\n"));
-            }
+        for (heading, said) in self.advice() {
+            text.push_str(&format!("\n{heading}: {said}\n"));
         }
         text.push_str(&format!("\nReference: {}\n", self.key));
         text
+    }
+
+    /// What follows the text: the likely cause, what to do and where to read more, each under its heading, where there is anything.
+    pub fn advice(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let parts = [("Likely cause", &self.cause), ("What to do", &self.what_to_do), ("Handbook", &self.runbook)];
+        parts.into_iter().filter(|(_, said)| !said.is_empty()).map(|(heading, said)| (heading, said.as_str()))
     }
 
     /// The message as JSON.

@@ -1,9 +1,8 @@
-//! The outbox's rules: which channels an alert goes to, and when the next attempt is made. Pure.
+//! The outbox's rules: when the next attempt is made. Pure.
 //!
-//! Owns channel names and back-off. Refuses the rows themselves (the ledger keeps them), clocks and randomness: the jitter
+//! Owns back-off. Refuses the rows themselves (the ledger keeps them), clocks and randomness: the jitter
 //! comes from the message's key, so that a restart makes the same plan.
 
-use super::{Settings, Webhook};
 use crate::feed::Digest;
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,41 +12,6 @@ const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(10);
 /// Longest wait between two attempts: an alert that is later than a slot has lost its use, so a receiver that is back is
 /// found within one.
 pub const MAX_WAIT: SignedDuration = SignedDuration::from_mins(15);
-
-/// Where a message goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// The daemon's own log.
-    Log,
-    /// An HTTP endpoint.
-    Webhook(Webhook),
-}
-
-impl Channel {
-    /// The channels that the settings ask for; the log first, always.
-    #[must_use]
-    pub fn all(settings: &Settings) -> Vec<Self> {
-        std::iter::once(Self::Log).chain(settings.webhooks.iter().cloned().map(Self::Webhook)).collect()
-    }
-
-    /// The name that settings have for it.
-    #[must_use]
-    pub fn setting(&self) -> &str {
-        match self {
-            Self::Log => "log",
-            Self::Webhook(webhook) => &webhook.name,
-        }
-    }
-
-    /// The name under which the outbox keeps a channel's messages: `log`, or `webhook:` and the webhook's own name.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Log => "log".to_owned(),
-            Self::Webhook(webhook) => format!("webhook:{}", webhook.name),
-        }
-    }
-}
 
 /// When to try again after `attempts` failed ones (1 after the first), as seen at `now`.
 ///
@@ -83,13 +47,5 @@ mod tests {
         let now: Timestamp = "2018-12-03T10:15:00Z".parse().unwrap();
         assert_eq!(next_attempt(5, "a", now), next_attempt(5, "a", now));
         assert_ne!(next_attempt(5, "a", now), next_attempt(5, "b", now));
-    }
-
-    #[test]
-    fn the_log_is_always_a_channel() {
-        let webhook = Webhook { name: "teams".into(), url: "https://example.org/hook".into() };
-        let names = |settings: &Settings| Channel::all(settings).iter().map(Channel::name).collect::<Vec<_>>();
-        assert_eq!(names(&Settings::default()), ["log"]);
-        assert_eq!(names(&Settings { webhooks: vec![webhook], ..Settings::default() }), ["log", "webhook:teams"]);
     }
 }

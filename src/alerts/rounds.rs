@@ -4,6 +4,7 @@
 //! ([`Standing::next_look`]); so ten thousand feeds cost little while nothing happens.
 
 use super::episodes::AGAIN_AFTER;
+use super::telling::Told;
 use super::watch::{Watch, WatchedFeed, put};
 use super::{
     About, Again, AlertMessage, Change, Decision, Episode, Evidence, FeedView, HouseTrouble, OpenEpisode, away_trouble, decide,
@@ -77,7 +78,7 @@ impl Watch {
         self.read_news(&mut rounds, now).await?;
         let looked_at = self.judge_due(&mut rounds, now);
         let (open, house) = (self.open_episodes().await?, self.open_house_episodes().await?);
-        let again = Again { cadence: &self.cadence, escalates: !self.escalate_to.is_empty() };
+        let again = Again { cadence: &self.cadence, escalates: self.escalates() };
         let views = self.views(&rounds, &looked_at);
         let Decision { changes, held, again, trouble } = decide(&views, &open, &house, again, now);
         let next = next_decision(&views, &open, &house, &self.cadence, now);
@@ -221,22 +222,24 @@ impl Watch {
                     keys.into_iter().map(told).collect::<Result<BTreeMap<_, _>, _>>()
                 })
                 .await?;
-            let mut events = Vec::with_capacity(batch.len());
+            let (mut begun, mut messages) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
             for (place, change) in batch {
                 let (Some(feed), Some(known)) = (self.feeds.get(*place), rounds.feeds.get(*place)) else { continue };
                 let Some(change) = unless_told(change, &told, now) else { continue };
-                let alerts = self.for_every_channel(&AlertMessage::of(&change, &self.about(feed, known)))?;
+                messages.push(AlertMessage::of(&change, &self.about(feed, known)));
+                begun.push(change);
+            }
+            let mut events = Vec::with_capacity(batch.len());
+            for (change, Told { alerts, dropped }) in begun.into_iter().zip(self.tell_each(&messages, now).await?) {
                 events.push(match change {
                     Change::Opened(episode) => {
                         Event::EpisodeOpened { key: episode.key(), provider: episode.provider.clone(), episode: put(&episode)?, alerts }
                     }
                     Change::Closed { episode, .. } => Event::EpisodeClosed { key: episode.key(), alerts },
                 });
+                events.extend(dropped);
             }
-            if !events.is_empty() {
-                fault::during(Step::EpisodeRecord, self.ledger.append(now, events)).await?;
-                self.queued.notify_waiters();
-            }
+            self.append_told(events, now).await?;
         }
         Ok(())
     }

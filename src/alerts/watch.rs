@@ -3,14 +3,17 @@
 //! An episode and its messages are committed together, so a crash neither loses nor repeats one; a channel that took a
 //! message just before a crash may get it again, with the same key.
 
+use super::heartbeat::{JUDGING, beat};
 use super::rounds::Rounds;
+use super::states::keep_told;
+use super::telling::Told;
 use super::{
-    About, AlertKind, AlertMessage, Cadence, Channel, Evidence, HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, MAX_WAIT,
-    Queue, Settings, house_step, next_attempt, send, waited, warehouse_trouble,
+    About, AlertMessage, Cadence, Channel, Evidence, Heartbeat, HouseChange, HouseEpisode, HouseLook, HouseProblem, HouseTrouble, MAX_WAIT,
+    Outgoing, Queue, Route, Routing, Turned, house_step, next_attempt, send, waited, warehouse_trouble,
 };
 use crate::fault::{self, Step};
 use crate::feed::{Clock, ProviderCode, Slot, Term, error_chain, expiries, local_date};
-use crate::ledger::{AlertToSend, Checkpoint, DueAlert, Event, HouseEpisodeRow, Ledger, LedgerError};
+use crate::ledger::{Checkpoint, DueAlert, Event, HouseEpisodeRow, Ledger, LedgerError};
 use crate::schedule::FeedSchedule;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -55,40 +58,83 @@ pub struct Watch {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) feeds: Arc<Vec<WatchedFeed>>,
     channels: Arc<Vec<Channel>>,
+    pub(super) routing: Arc<Routing>,
     checkpoint_to: Arc<Vec<String>>,
     pub(super) cadence: Arc<Cadence>,
-    pub(super) escalate_to: Arc<Vec<String>>,
     pub(super) zone: TimeZone,
     pub(super) queued: Arc<Notify>,
     house: Option<Probe>,
     pub(super) witness: Option<Witness>,
+    heartbeat: Option<Heartbeat>,
+    pub(super) turned: Turned,
     pub(super) rounds: Arc<Mutex<Rounds>>,
 }
 
 impl Watch {
-    /// A watch over feeds, telling the channels that the settings name, and the log; times in messages are local to `zone`.
+    /// A watch over feeds, telling channels; times in messages are local to `zone`.
     #[must_use]
-    pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, settings: &Settings, zone: TimeZone) -> Self {
+    pub fn new(ledger: Ledger, clock: Arc<dyn Clock>, feeds: Vec<WatchedFeed>, channels: Vec<Channel>, zone: TimeZone) -> Self {
+        let routing = Arc::new(Routing { channels: channels.iter().map(Channel::name).collect(), ..Routing::default() });
         Self {
             ledger,
             clock,
             feeds: Arc::new(feeds),
-            channels: Arc::new(Channel::all(settings)),
-            checkpoint_to: Arc::new(settings.checkpoint_to.clone()),
-            cadence: Arc::new(settings.cadence.clone()),
-            escalate_to: Arc::new(settings.escalate_to.clone()),
+            channels: Arc::new(channels),
+            routing,
+            checkpoint_to: Arc::default(),
+            cadence: Arc::default(),
             zone,
             queued: Arc::new(Notify::new()),
             house: None,
             witness: None,
+            heartbeat: None,
+            turned: Turned::default(),
             rounds: Arc::default(),
         }
+    }
+
+    /// The same, telling again what goes on as often as this says.
+    #[must_use]
+    pub fn reminding(self, cadence: Cadence) -> Self {
+        Self { cadence: Arc::new(cadence), ..self }
     }
 
     /// The same, with somebody to ask for the likely cause of silence.
     #[must_use]
     pub fn hearing(self, witness: Witness) -> Self {
         Self { witness: Some(witness), ..self }
+    }
+
+    /// The same, but messages take routes, and what is escalated goes to these channels. `contacts`: the providers whose own contact
+    /// can be told.
+    #[must_use]
+    pub fn routed(self, routes: Vec<Route>, escalate_to: Vec<String>, contacts: BTreeSet<ProviderCode>) -> Self {
+        let routing = Arc::new(Routing { channels: self.routing.channels.clone(), routes, escalate_to, contacts });
+        Self { routing, ..self }
+    }
+
+    /// The same, telling somebody outside that we are there.
+    #[must_use]
+    pub fn heard_by(self, heartbeat: Option<Heartbeat>) -> Self {
+        Self { heartbeat, ..self }
+    }
+
+    /// What is known of its loops, for metrics.
+    #[must_use]
+    pub fn turned(&self) -> &Turned {
+        &self.turned
+    }
+
+    /// The names of its channels in the outbox.
+    #[must_use]
+    pub fn channel_names(&self) -> Vec<String> {
+        self.routing.channels.clone()
+    }
+
+    /// The same, but the head of the ledger's chain is sent to these channels each day, by the names that settings have for them.
+    #[must_use]
+    pub fn sending_checkpoints_to(self, names: Vec<String>) -> Self {
+        Self { checkpoint_to: Arc::new(names), ..self }
     }
 
     /// The same, watching our own side too.
@@ -123,7 +169,14 @@ impl Watch {
         let watch = self.clone();
         tasks.spawn(judge_all(watch, news, stop.clone()));
         for channel in self.channels.iter().cloned() {
+            if let Channel::Alertmanager(manager) = &channel {
+                tasks.spawn(keep_told(self.clone(), manager.clone(), channel.name(), stop.clone()));
+            }
             tasks.spawn(tell(self.clone(), channel, stop.clone()));
+        }
+        if let Some(heartbeat) = self.heartbeat.clone() {
+            let loops = std::iter::once(JUDGING.to_owned()).chain(self.channel_names()).collect();
+            tasks.spawn(beat(heartbeat, self.turned.clone(), loops, Arc::clone(&self.clock), stop.clone()));
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -155,10 +208,7 @@ impl Watch {
         }
         let head = self.ledger.read(|reader| reader.head()).await?;
         let checkpoint = Checkpoint { at: now, seq: head.seq, hash: head.hash };
-        let mut alerts = self.for_every_channel(&AlertMessage::of_checkpoint(&key, checkpoint, &self.zone))?;
-        let wanted = |channel: &&Channel| self.checkpoint_to.iter().any(|name| name == channel.setting());
-        let wanted: Vec<String> = self.channels.iter().filter(wanted).map(Channel::name).collect();
-        alerts.retain(|alert| wanted.contains(&alert.channel));
+        let alerts = self.tell_these(&AlertMessage::of_checkpoint(&key, checkpoint, &self.zone), &self.checkpoint_to)?;
         let sent = vec![Event::CheckpointSent { key, seq: head.seq, hash: head.hash, alerts }];
         fault::during(Step::CheckpointRecord, self.ledger.append(now, sent)).await?;
         self.queued.notify_waiters();
@@ -180,6 +230,7 @@ impl Watch {
         let queue = Queue { waiting: queue.waiting, failures: queue.failures, error: queue.error.unwrap_or_default() };
         let mut look = self.house.as_ref().map(|house| house()).unwrap_or_default();
         look.troubles.extend(warehouse_trouble(&queue, was_away));
+        look.troubles.extend(self.channel_trouble().await?);
         look.troubles.extend(troubles);
         for change in house_step(open, &look, now) {
             let mut message = AlertMessage::of_house(&change, &self.zone, now);
@@ -187,13 +238,12 @@ impl Watch {
                 let count = self.ledger.read(move |reader| reader.queued_since(opened_at)).await?;
                 message.text = format!("{} {}", message.text, waited(count));
             }
-            let alerts = self.for_every_channel(&message)?;
+            let Told { alerts, dropped } = self.tell_of(&message, now).await?;
             let event = match change {
                 HouseChange::Began(episode, _) => Event::HouseEpisodeOpened { key: episode.key(), episode: put(&episode)?, alerts },
                 HouseChange::Ended(episode) => Event::HouseEpisodeClosed { key: episode.key(), alerts },
             };
-            fault::during(Step::EpisodeRecord, self.ledger.append(now, vec![event])).await?;
-            self.queued.notify_waiters();
+            self.append_told(std::iter::once(event).chain(dropped).collect(), now).await?;
         }
         let rows = self.ledger.read(|reader| reader.house_episodes(false, MOST_OF_HOUSE)).await?;
         let acknowledged = |row: HouseEpisodeRow| row.acknowledged.is_some_and(|said| said.holds(now)).then_some(row.key);
@@ -203,11 +253,16 @@ impl Watch {
             let Some(trouble) = look.troubles.iter().find(|trouble| trouble.problem == episode.problem) else { continue };
             let message = |number| (episode.key(), AlertMessage::of_house_again(episode, trouble, number, &self.zone, now));
             due.extend(self.cadence.reminder(episode.opened_at, now).map(|number| message(Some(number))));
-            if !self.escalate_to.is_empty() && self.cadence.escalates(episode.opened_at, now) {
+            if self.escalates() && self.cadence.escalates(episode.opened_at, now) {
                 due.push(message(None));
             }
         }
         self.queue_again(due, now).await
+    }
+
+    /// Whether there are others to tell of what goes on.
+    pub(super) fn escalates(&self) -> bool {
+        !self.routing.escalate_to.is_empty()
     }
 
     /// Queues what was not told yet of these: the episode's key and the message.
@@ -215,17 +270,19 @@ impl Watch {
         if due.is_empty() {
             return Ok(());
         }
-        let keys = due.iter().map(|(_, message)| message.key.clone()).collect();
-        let unknown: BTreeSet<String> = self.ledger.read(move |reader| reader.unknown_alerts(keys)).await?;
+        let asked = due.iter().map(|(_, message)| message.key.clone()).collect();
+        let unknown: BTreeSet<String> = self.ledger.read(move |reader| reader.unknown_alerts(asked)).await?;
+        let (keys, messages): (Vec<String>, Vec<AlertMessage>) =
+            due.into_iter().filter(|(_, message)| unknown.contains(&message.key)).unzip();
         let mut events = Vec::new();
-        for (key, message) in due.into_iter().filter(|(_, message)| unknown.contains(&message.key)) {
-            events.push(Event::ToldAgain { key, alerts: self.for_every_channel(&message)? });
+        for (key, Told { alerts, dropped }) in keys.into_iter().zip(self.tell_each(&messages, now).await?) {
+            // One that no route takes has no key by which it were known the next time.
+            if !alerts.is_empty() {
+                events.push(Event::ToldAgain { key, alerts });
+            }
+            events.extend(dropped);
         }
-        if !events.is_empty() {
-            fault::during(Step::EpisodeRecord, self.ledger.append(now, events)).await?;
-            self.queued.notify_waiters();
-        }
-        Ok(())
+        self.append_told(events, now).await
     }
 
     /// Tells of a feed's keys and agreements that end soon or have ended, each warning once for ever.
@@ -241,7 +298,7 @@ impl Watch {
             if self.ledger.read(move |reader| reader.knows_alert(&asked)).await? {
                 continue;
             }
-            let alerts = self.for_every_channel(&AlertMessage::of_expiry(&expiry, &about, now))?;
+            let Told { alerts, .. } = self.tell_of(&AlertMessage::of_expiry(&expiry, &about, now), now).await?;
             let warned = vec![Event::Warned { key, provider: expiry.provider, alerts }];
             fault::during(Step::WarningRecord, self.ledger.append(now, warned)).await?;
             self.queued.notify_waiters();
@@ -249,15 +306,13 @@ impl Watch {
         Ok(())
     }
 
-    /// A message as the outbox keeps it, for each channel that it is for: what was told to nobody so far goes to others alone.
-    pub(super) fn for_every_channel(&self, message: &AlertMessage) -> Result<Vec<AlertToSend>, LedgerError> {
-        let body = put(message)?;
-        let wanted = |channel: &&Channel| match message.kind {
-            AlertKind::Escalation => self.escalate_to.iter().any(|name| name == channel.setting()),
-            AlertKind::Begin | AlertKind::Reminder | AlertKind::End => true,
-        };
-        let alert = |channel: &Channel| AlertToSend { key: message.key.clone(), channel: channel.name(), message: body.clone() };
-        Ok(self.channels.iter().filter(wanted).map(alert).collect())
+    /// Records episodes with their messages, in one commit, and wakes whoever sends.
+    pub(super) async fn append_told(&self, events: Vec<Event>, now: Timestamp) -> Result<(), LedgerError> {
+        if !events.is_empty() {
+            fault::during(Step::EpisodeRecord, self.ledger.append(now, events)).await?;
+            self.queued.notify_waiters();
+        }
+        Ok(())
     }
 
     /// Sends what is due on one channel; gives when the next message is due.
@@ -268,15 +323,21 @@ impl Watch {
         let mut next: Option<Timestamp> = None;
         for DueAlert { alert, attempts, next_at } in due {
             let now = self.clock.now();
-            // One further ahead than any wait is long was planned before the clock was put back.
-            if now < next_at && next_at.duration_since(now) <= MAX_WAIT {
+            let message: Result<AlertMessage, _> = serde_json::from_value(alert.message.clone());
+            let quiet = |message: &AlertMessage| {
+                attempts == 0 && self.routing.quiet_until(message, &name, self.zone.to_datetime(now), &self.zone).is_some()
+            };
+            // One further ahead than any wait is long was planned before the clock was put back, unless it waits for the morning.
+            if now < next_at && (next_at.duration_since(now) <= MAX_WAIT || message.as_ref().is_ok_and(quiet)) {
                 next = Some(next.map_or(next_at, |earlier| earlier.min(next_at)));
                 continue;
             }
-            let (channel, message) = (channel.clone(), alert.message.clone());
+            let first = if channel.keeps_states() { self.first_told(&name, message.as_ref().ok()).await? } else { None };
+            let channel = channel.clone();
             let sent = tokio::task::spawn_blocking(move || {
-                let message: AlertMessage = serde_json::from_value(message).map_err(|error| error.to_string())?;
-                fault::around(Step::AlertSend, || send(&channel, &message).map_err(|error| error_chain(&error)))
+                let message = message.map_err(|error| error.to_string())?;
+                let outgoing = Outgoing { message, first, at: now };
+                fault::around(Step::AlertSend, || send(&channel, &outgoing).map_err(|error| error_chain(&error)))
             });
             let outcome = sent.await.unwrap_or_else(|_| Err("sending broke off".to_owned()));
             let now = self.clock.now();
@@ -290,20 +351,26 @@ impl Watch {
                 }
             };
             fault::during(Step::AlertRecord, self.ledger.append(now, vec![event])).await?;
+            self.turned.mark(&name, true);
         }
         Ok(next)
     }
 }
 
-/// What the ledger keeps of an episode or a message.
+/// What the ledger keeps of an episode.
 pub(super) fn put(described: &impl serde::Serialize) -> Result<serde_json::Value, LedgerError> {
     serde_json::to_value(described).map_err(|error| LedgerError::Unreadable { what: error.to_string() })
 }
 
 async fn judge_all(watch: Watch, mut news: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        let next = match watch.round().await {
-            Ok(next) => next,
+        let judged = watch.round().await;
+        watch.turned.mark(JUDGING, judged.is_ok());
+        let next = match judged {
+            Ok(next) => {
+                watch.turned.judged(watch.clock.now());
+                next
+            }
             Err(error) => {
                 tracing::error!(error = error_chain(&error), "lateness could not be judged; trying again");
                 None
@@ -335,7 +402,9 @@ async fn tell(watch: Watch, channel: Channel, mut stop: watch::Receiver<bool>) {
         tokio::pin!(queued);
         // Registered before the outbox is read: a message queued in between still wakes us.
         queued.as_mut().enable();
-        let pause = match watch.empty_outbox(&channel).await {
+        let emptied = watch.empty_outbox(&channel).await;
+        watch.turned.mark(&channel.name(), emptied.is_ok());
+        let pause = match emptied {
             Ok(Some(next)) => until(next, watch.clock.now()),
             Ok(None) => LONGEST_PAUSE,
             Err(error) => {

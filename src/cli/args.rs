@@ -30,7 +30,7 @@ pub(super) enum Command {
     /// Run the daemon.
     Run(Config),
     /// Report every problem in the settings at once, with file, line and key.
-    CheckConfig(Config),
+    CheckConfig(CheckConfig),
     /// Judge files without loading anything: findings with their lines, totals, columns, first lines.
     Check(Check),
     /// Mappings.
@@ -93,6 +93,16 @@ pub(super) struct Config {
     /// The main settings file.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub(super) config: PathBuf,
+}
+
+/// `check-config`.
+#[derive(Debug, Args)]
+pub(super) struct CheckConfig {
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Send a message that says that it is a test through every channel of alerts, and say for each whether it was taken.
+    #[arg(long)]
+    pub(super) send_test: bool,
 }
 
 /// `demo`.

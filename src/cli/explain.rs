@@ -155,7 +155,8 @@ fn step(event: &Event) -> Option<String> {
         | Event::EpisodeAcknowledged { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
-        | Event::AlertFailed { .. } => None,
+        | Event::AlertFailed { .. }
+        | Event::AlertDropped { .. } => None,
     }
 }
 

@@ -126,7 +126,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Ending, Failure> {
     match command {
         Command::Demo(demo) => demo::demo(&demo, out),
         Command::Run(config) => run::run(&config.config),
-        Command::CheckConfig(config) => run::check_config(&config.config, out),
+        Command::CheckConfig(check) => run::check_config(&check.config.config, check.send_test, out),
         Command::Check(check) => check::check(&check, out),
         Command::Mapping(Mapping::Test(test)) => mapping_test::test(&test, out),
         Command::Status(listing) => status::status(&listing, out),

@@ -1,9 +1,12 @@
 //! `bedfeed run` and `bedfeed check-config`.
 
 use super::{Ending, Failure, log_to_stderr, runtime, settings};
-use crate::feed::{Clock, LONDON, Term, expiries, local_date};
+use crate::alerts::{Channel, Outgoing, send, trial};
+use crate::config::Settings;
+use crate::feed::{Clock, LONDON, Term, error_chain, expiries, local_date};
 use crate::service::{self, SystemClock};
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -21,8 +24,8 @@ pub(super) fn run(config: &Path) -> Result<Ending, Failure> {
     ended.map(|()| Ending::Fine)
 }
 
-/// Reports every problem in the settings at once.
-pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending, Failure> {
+/// Reports every problem in the settings at once; with `send_test`, then tries every channel of alerts.
+pub(super) fn check_config(config: &Path, send_test: bool, out: &mut dyn Write) -> Result<Ending, Failure> {
     let settings = settings(config)?;
     let mappings: usize = settings.providers.iter().map(|provider| provider.feed.mappings.len()).sum();
     let examples: usize = settings.providers.iter().map(|provider| provider.examples).sum();
@@ -48,5 +51,26 @@ pub(super) fn check_config(config: &Path, out: &mut dyn Write) -> Result<Ending,
     for ended in expiries(&terms, today).iter().filter(|expiry| expiry.has_ended()) {
         writeln!(out, "note: {}", ended.text)?;
     }
-    Ok(Ending::Fine)
+    if send_test { try_channels(&settings, out) } else { Ok(Ending::Fine) }
+}
+
+/// Sends a test through every channel. Providers' contacts get none: it is not their test.
+fn try_channels(settings: &Settings, out: &mut dyn Write) -> Result<Ending, Failure> {
+    log_to_stderr("info");
+    let (now, zone) = (SystemClock.now(), TimeZone::get(LONDON).map_err(Failure::broken)?);
+    let outgoing = Outgoing { message: trial(now, &zone), first: None, at: now };
+    let mut ending = Ending::Fine;
+    for channel in Channel::all(&settings.alerts, &BTreeMap::new()).iter().filter(|channel| !channel.tells_contacts()) {
+        match send(channel, &outgoing) {
+            Ok(()) => writeln!(out, "{}: taken", channel.name())?,
+            Err(error) => {
+                ending = Ending::NotFine;
+                writeln!(out, "{}: NOT taken: {}", channel.name(), error_chain(&error))?;
+            }
+        }
+    }
+    if settings.alerts.heartbeat.is_some() {
+        writeln!(out, "heartbeat: not tried, because it would say that the daemon runs")?;
+    }
+    Ok(ending)
 }

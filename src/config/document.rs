@@ -206,6 +206,12 @@ impl<'d> Item<'d> {
         self.source.report(self.at, &self.key, message);
     }
 
+    /// Where the value stands, for a problem that is found later.
+    pub(super) fn place(&self) -> Problem {
+        let (line, column) = self.source.position(self.at);
+        Problem { file: self.source.path.clone(), line, column, key: self.key.clone(), message: String::new() }
+    }
+
     /// Notes that the value is of the wrong type.
     pub(super) fn wrong_type(&self, wanted: &str) {
         self.problem(format!("must be {wanted}, not {}", type_name(self.value)));

@@ -38,6 +38,13 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     files.problems.extend(source.into_problems());
     let reference = load_reference(&mut files, &main, beside);
     let providers = load_providers(&mut files, &main.providers_dir, &reference);
+    for (code, place) in &main.routed {
+        // One whose file has problems is there; what is wrong with it has been said.
+        let is_its = |problem: &Problem| problem.file.file_stem().is_some_and(|stem| stem == code.as_str());
+        if !providers.iter().any(|provider| provider.code == *code) && !files.problems.iter().any(is_its) {
+            files.problems.push(Problem { message: format!("no provider has the code {code}"), ..place.clone() });
+        }
+    }
     let fingerprint = files.fingerprint();
     let folders =
         vec![beside.to_owned(), main.providers_dir.clone(), main.reference_dir.clone().unwrap_or_else(|| beside.join("reference"))];

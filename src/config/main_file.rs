@@ -3,7 +3,9 @@
 //! Owns its keys and their defaults. Refuses what this build cannot do, and pages that the network could read.
 
 use super::document::{Item, Section, Source};
-use super::{access, alerts, forward, health, intake, warehouse};
+use super::problem::Problem;
+use super::{access, alerting, alerts, forward, health, intake, warehouse};
+use crate::feed::ProviderCode;
 use crate::quarantine::{Governance, Recipient, Retention};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
@@ -13,11 +15,6 @@ use std::path::{Path, PathBuf};
 /// What `rekey_bytes` may be: below a megabyte a client would do little else; above a gigabyte the SSH library refuses, and
 /// RFC 4253, section 9, advises against it.
 const REKEY_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 30;
-
-/// What may be waited before people are told again: below a minute nobody could have looked; a month is never.
-const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
-/// See [`SHORTEST_WAIT`].
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// What the main file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +29,8 @@ pub(super) struct Main {
     pub(super) further_warehouses: Vec<(String, forward::Settings)>,
     pub(super) web: health::Settings,
     pub(super) alerts: alerts::Settings,
+    /// Providers that routes name, and where.
+    pub(super) routed: Vec<(ProviderCode, Problem)>,
     pub(super) retention: Retention,
     pub(super) governance: Governance,
 }
@@ -49,6 +48,7 @@ impl Main {
             further_warehouses: Vec::new(),
             web: health::Settings::default(),
             alerts: alerts::Settings::default(),
+            routed: Vec::new(),
             retention: Retention::default(),
             governance: Governance::default(),
         }
@@ -60,11 +60,14 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
     let default = Main::defaults(beside);
     let Some(document) = source.parse() else { return default };
     let root = source.root(document.get_ref());
+    let mut routed = Vec::new();
     let folder = |item: Option<Item<'_>>| item.and_then(|item| item.filled().map(|path| beside.join(path)));
     let (sftp, trust) = root.section("sftp").map_or((default.sftp, default.trust), sftp);
-    let mut alerts = root.section("alerts").map_or(default.alerts, alerts_of);
+    let web = root.section("web").and_then(web).unwrap_or(default.web);
+    let page = web.public_url.clone();
+    let mut alerts = root.section("alerts").map_or(default.alerts, |section| alerting::read(section, beside, page, &mut routed));
     if let Some(section) = root.section("audit") {
-        audit(section, &mut alerts);
+        alerting::audit(section, &mut alerts);
     }
     let warehouses = root.section("warehouse").map(|section| warehouse::read(section, beside)).unwrap_or_default();
     let main = Main {
@@ -75,8 +78,9 @@ pub(super) fn read(source: &Source, beside: &Path) -> Main {
         trust,
         warehouse: warehouses.first.unwrap_or(default.warehouse),
         further_warehouses: warehouses.further,
-        web: root.section("web").and_then(web).unwrap_or(default.web),
+        web,
         alerts,
+        routed,
         retention: root.section("retention").map_or(default.retention, retention),
         governance: root.section("governance").map_or(default.governance, governance),
     };
@@ -166,9 +170,11 @@ fn address(item: &Item<'_>) -> Option<SocketAddr> {
 }
 
 fn web(section: Section<'_>) -> Option<health::Settings> {
+    let default = health::Settings::default();
+    let public_url = section.get("public_url").and_then(|item| alerting::web_address(&item));
     let item = section.get("listen");
     section.finish();
-    let item = item?;
+    let Some(item) = item else { return Some(health::Settings { public_url, ..default }) };
     let listen = address(&item)?;
     if !listen.ip().to_canonical().is_loopback() {
         item.problem(format!(
@@ -177,75 +183,7 @@ fn web(section: Section<'_>) -> Option<health::Settings> {
         ));
         return None;
     }
-    Some(health::Settings { listen })
-}
-
-fn alerts_of(section: Section<'_>) -> alerts::Settings {
-    let mut webhooks: Vec<alerts::Webhook> = Vec::new();
-    for hook in section.sections("webhook") {
-        let named = hook.need("name").and_then(|item| item.filled().map(|name| (item.clone(), name.to_owned())));
-        let url = hook.need("url").and_then(|item| web_address(&item));
-        hook.finish();
-        let (Some((item, name)), Some(url)) = (named, url) else { continue };
-        if webhooks.iter().any(|other| other.name == name) {
-            item.problem(format!("another webhook is called \"{name}\""));
-        }
-        webhooks.push(alerts::Webhook { name, url });
-    }
-    let default = alerts::Cadence::default();
-    let wait = |item: &Item<'_>| item.duration(SHORTEST_WAIT..=LONGEST_WAIT);
-    let reminders = section.get("reminders").map(|item| {
-        let waits: Vec<SignedDuration> = item.elements().iter().filter_map(wait).collect();
-        if !waits.is_sorted() {
-            item.problem("must be in ascending order: each is counted from the beginning");
-        }
-        waits
-    });
-    let then_every = match section.get("remind_every") {
-        Some(item) if item.filled() == Some("never") => None,
-        Some(item) => wait(&item),
-        None => default.then_every,
-    };
-    let escalate_after = section.get("escalate_after").and_then(|item| wait(&item)).unwrap_or(default.escalate_after);
-    let escalate_to = section.get("escalate_to").map(|item| {
-        let known = |name: &str| name == "log" || webhooks.iter().any(|hook| hook.name == name);
-        channels(&item, &known)
-    });
-    section.finish();
-    let cadence = alerts::Cadence { reminders: reminders.unwrap_or(default.reminders), then_every, escalate_after };
-    alerts::Settings { webhooks, cadence, escalate_to: escalate_to.unwrap_or_default(), ..alerts::Settings::default() }
-}
-
-/// Names of channels.
-fn channels(item: &Item<'_>, known: &dyn Fn(&str) -> bool) -> Vec<String> {
-    let mut names = Vec::new();
-    for element in item.elements() {
-        let Some(name) = element.filled() else { continue };
-        if !known(name) {
-            element.problem(format!("\"{name}\" is neither \"log\" nor the name of a webhook in [alerts]"));
-        }
-        names.push(name.to_owned());
-    }
-    names
-}
-
-/// `[audit]`: the channels are those of `[alerts]`.
-fn audit(section: Section<'_>, alerts: &mut alerts::Settings) {
-    if let Some(item) = section.get("checkpoint_to") {
-        let known = |name: &str| name == "log" || alerts.webhooks.iter().any(|hook| hook.name == name);
-        alerts.checkpoint_to = channels(&item, &known);
-    }
-    section.finish();
-}
-
-/// A web address. It may hold a secret, so it is never repeated.
-fn web_address(item: &Item<'_>) -> Option<String> {
-    let text = item.filled()?;
-    let fine = text.parse::<ureq::http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    if !fine {
-        item.problem("must be a web address that starts with https:// or http://");
-    }
-    fine.then(|| text.to_owned())
+    Some(health::Settings { listen, public_url })
 }
 
 fn retention(section: Section<'_>) -> Retention {

@@ -4,6 +4,7 @@
 //! line and key. Refuses to be imported by any room but service and cli.
 
 mod access;
+mod alerting;
 mod document;
 mod examples;
 mod load;

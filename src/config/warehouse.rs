@@ -210,7 +210,7 @@ impl Bucket {
 }
 
 /// A secret in a file or a systemd credential.
-fn secret(section: &Section<'_>, beside: &Path, file_key: &'static str, credential_key: &'static str) -> Option<Secret> {
+pub(super) fn secret(section: &Section<'_>, beside: &Path, file_key: &'static str, credential_key: &'static str) -> Option<Secret> {
     let file = path(section, beside, file_key).map(Secret::File);
     let credential = section.get(credential_key).and_then(|item| credential(&item));
     if file.is_some() && credential.is_some() {
@@ -220,7 +220,7 @@ fn secret(section: &Section<'_>, beside: &Path, file_key: &'static str, credenti
     file.or(credential)
 }
 
-fn path(section: &Section<'_>, beside: &Path, key: &'static str) -> Option<PathBuf> {
+pub(super) fn path(section: &Section<'_>, beside: &Path, key: &'static str) -> Option<PathBuf> {
     section.get(key).and_then(|item| item.filled().map(|path| beside.join(path)))
 }
 

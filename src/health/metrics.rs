@@ -2,6 +2,7 @@
 
 use super::summary::{FeedRow, SummaryPage};
 use crate::feed::{LONDON, Term, TermOf};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -50,6 +51,12 @@ impl Family {
     #[must_use]
     pub fn of_one(name: &'static str, kind: FamilyKind, help: &'static str, value: u64) -> Self {
         Self { name, help, kind, samples: vec![Sample { labels: Vec::new(), value: value.into() }] }
+    }
+
+    /// A gauge that says when something happened last; none where it never did.
+    #[must_use]
+    pub fn at_instant(name: &'static str, help: &'static str, at: Option<Timestamp>) -> Option<Self> {
+        at.map(|at| Self::gauge(name, help, vec![Sample { labels: Vec::new(), value: at.as_second().into() }]))
     }
 
     /// A gauge for each of some things that have names; none where there are no such things.
@@ -115,8 +122,8 @@ pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], terms: &
         Family::gauge("bedfeed_deliveries", "Deliveries in the ledger by how they ended; pending ones have not.", by_outcome),
         Family::gauge(
             "bedfeed_feed_due_timestamp_seconds",
-            "When the feed's next file is due.",
-            feeds(&|feed| feed.next_due.map(|at| at.as_second())),
+            "When the feed's next file is due; of a feed that is late, when the first file that is missing was.",
+            feeds(&|feed| feed.late_since.or(feed.next_due).map(|at| at.as_second())),
         ),
         Family::gauge(
             "bedfeed_feed_last_snapshot_timestamp_seconds",
@@ -136,6 +143,18 @@ pub(super) fn render(summary: &SummaryPage, outcomes: &[(String, u64)], terms: &
     ];
     families.extend(ends(terms));
     families.iter().chain(counted).map(Family::render).collect()
+}
+
+/// Messages that wait for each channel; nought where none does, so that a rule has something to look at.
+pub(super) fn outbox(channels: &[String], pending: &[(String, u64)]) -> Option<Family> {
+    let waiting = |name: &String| pending.iter().find(|(channel, _)| channel == name).map_or(0, |(_, count)| *count);
+    let counts = channels.iter().map(|name| (name.clone(), usize::try_from(waiting(name)).unwrap_or(usize::MAX)));
+    Family::by_name(
+        "bedfeed_outbox_pending",
+        "Alerts that wait for their channel; not those that wait for quiet hours to end.",
+        "channel",
+        counts,
+    )
 }
 
 /// When keys and agreements end; those without an end have no sample.

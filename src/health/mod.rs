@@ -20,10 +20,12 @@ use std::net::SocketAddr;
 pub struct Settings {
     /// Address of the pages; loopback only until users and TLS are set up. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// Where people reach the pages, by the proxy that asks them to log in; messages lead there. `None`: nowhere.
+    pub public_url: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None }
     }
 }

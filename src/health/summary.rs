@@ -165,6 +165,8 @@ pub struct FeedRow {
     pub last_accepted_at: Option<Timestamp>,
     /// When the next file is due.
     pub next_due: Option<Timestamp>,
+    /// Since when a file has been due that has not come, and nothing later has.
+    pub late_since: Option<Timestamp>,
     /// Consecutive due slots without an accepted file.
     pub behind: u32,
     /// The slots of the last 24 hours by how they ended.
@@ -305,6 +307,7 @@ impl FeedRow {
             age_seconds: newest.map(|newest| now.duration_since(newest.snapshot_at).as_secs()),
             last_accepted_at: standing.last_accepted_at,
             next_due: standing.next_due,
+            late_since: standing.late_since.map(|since| since.at),
             behind: standing.behind,
             last_day: DayCounts::of(standing),
             grid: standing.slots.iter().map(|slot| slot.state.symbol()).collect(),

@@ -1,7 +1,7 @@
 //! The web edge: routes, and what each reads. Loopback only; nothing can be changed from here.
 
 use super::gather::{HealthFeed, feed_summary};
-use super::metrics::{self, Family};
+use super::metrics::{self, Family, FamilyKind};
 use super::pages::{
     BedsPage, BedsRow, DeliveryEvent, DeliveryView, Figures, ProviderBeds, WardRow, beds_page, delivery_page, feed_health_page,
     not_found_page, provider_beds_page, trouble_page,
@@ -42,6 +42,8 @@ pub struct Sources {
     pub clock: Arc<dyn Clock>,
     /// Times on pages are local to it.
     pub zone: TimeZone,
+    /// The channels of alerts, by their names in the outbox.
+    pub channels: Vec<String>,
     /// Other rooms' counters.
     pub counted: Counted,
     /// What is wrong on our own side now, in a sentence each.
@@ -162,9 +164,14 @@ async fn api_beds(State(sources): State<Sources>) -> Result<Response, Trouble> {
 
 async fn all_metrics(State(sources): State<Sources>) -> Result<Response, Trouble> {
     let summary = summary(&sources).await?;
-    let outcomes = sources.ledger.read(|reader| reader.outcomes()).await?;
+    let now = sources.clock.now();
+    let asked = sources.ledger.read(move |reader| Ok((reader.outcomes()?, reader.outbox_pending(now)?, reader.queue_state()?.waiting)));
+    let (outcomes, pending, waiting) = asked.await?;
     let terms: Vec<Term> = sources.feeds.iter().flat_map(|feed| feed.terms.iter().cloned()).collect();
-    let text = metrics::render(&summary, &outcomes, &terms, &(sources.counted)());
+    let mut counted = (sources.counted)();
+    counted.extend(metrics::outbox(&sources.channels, &pending));
+    counted.push(Family::of_one("bedfeed_warehouse_waiting", FamilyKind::Gauge, "Snapshots that wait for the warehouse.", waiting));
+    let text = metrics::render(&summary, &outcomes, &terms, &counted);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
@@ -241,7 +248,8 @@ fn event_words(event: &Event) -> Option<String> {
         | Event::EpisodeAcknowledged { .. }
         | Event::ClientSeen { .. }
         | Event::AlertDelivered { .. }
-        | Event::AlertFailed { .. } => None,
+        | Event::AlertFailed { .. }
+        | Event::AlertDropped { .. } => None,
     }
 }
 

@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 /// The derived tables, each with the columns that tell its rows apart: texts, or whole numbers.
 pub(super) const DERIVED: &[(&str, &[&str])] = &[
     ("acknowledgement", &["key"]),
+    ("away", &["until_at"]),
     ("client", &["provider", "key", "software", "host_key"]),
     ("delivery", &["id"]),
     ("disposal", &["number"]),

@@ -400,6 +400,13 @@ pub enum Event {
         /// Why it failed.
         error: String,
     },
+    /// An alert that waited for quiet hours to end is not sent any more: what it tells of was over before.
+    AlertDropped {
+        /// The alert's key.
+        key: String,
+        /// The channel's name.
+        channel: String,
+    },
 }
 
 /// A file of the settings that was added, changed or taken away.
@@ -457,6 +464,17 @@ pub struct AlertToSend {
     pub channel: String,
     /// The message as `alerts` describes it.
     pub message: serde_json::Value,
+    /// When it may be sent at the earliest; `None`: at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_before: Option<Timestamp>,
+}
+
+impl AlertToSend {
+    /// A message that may be sent at once.
+    #[must_use]
+    pub fn now(key: String, channel: String, message: serde_json::Value) -> Self {
+        Self { key, channel, message, not_before: None }
+    }
 }
 
 /// One recorded entry.
@@ -515,7 +533,8 @@ impl Event {
             | Self::EpisodeAcknowledged { .. }
             | Self::ClientSeen { .. }
             | Self::AlertDelivered { .. }
-            | Self::AlertFailed { .. } => None,
+            | Self::AlertFailed { .. }
+            | Self::AlertDropped { .. } => None,
         }
     }
 }

@@ -85,7 +85,7 @@ async fn derived_tables_let_go_of_what_is_old_and_keep_what_is_compared_with() {
         let moved = Event::Moved { delivery: delivery.id, stage: held.clone(), report: Some(Box::new(report.clone())), note: None };
         bench.ledger.append(at, vec![accepted, moved]).await.unwrap();
     }
-    let alert = |key: &str| AlertToSend { key: key.to_owned(), channel: "log".to_owned(), message: serde_json::json!({}) };
+    let alert = |key: &str| AlertToSend::now(key.to_owned(), "log".to_owned(), serde_json::json!({}));
     let provider = old.provider.clone();
     let opened = |key: &str| Event::EpisodeOpened {
         key: key.into(),

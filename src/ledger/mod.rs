@@ -43,7 +43,7 @@ pub use past::{Past, PastReport, PastRow, Reach};
 pub use people::{Account, Class, Disposal, DisposalRow, Hold, HoldRow, HoldScope, ReleaseRequest, covering};
 pub use project::IllegalMove;
 pub use queue::{QueueState, QueuedSnapshot};
-pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, HouseEpisodeRow, Life, Reader};
+pub use read::{DeliveryRow, DueAlert, EpisodeRow, Filter, HouseEpisodeRow, Life, OutboxRow, Reader};
 pub use replays::{KeptRow, ReplayRow};
 pub use schema::{LedgerError, SCHEMA_VERSION};
 pub use silences::Acknowledged;

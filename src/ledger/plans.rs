@@ -65,6 +65,10 @@ fn ask_all(reader: &Reader) {
     reader.knows_alert("a").unwrap();
     reader.clients(Some(&provider)).unwrap();
     reader.undelivered_alerts(10).unwrap();
+    reader.outbox_of("a").unwrap();
+    reader.failing_channels(9).unwrap();
+    reader.outbox_pending(Timestamp::UNIX_EPOCH).unwrap();
+    reader.open_keys().unwrap();
     reader.undelivered_on("log", 10).unwrap();
     reader.outcomes().unwrap();
     reader.in_quarantine().unwrap();

@@ -158,6 +158,11 @@ pub(super) fn apply(connection: &Connection, at: Timestamp, event: &Event) -> Re
             "UPDATE outbox SET attempts = attempts + 1, next_at = ?3, error = ?4 WHERE key = ?1 AND channel = ?2",
             params![key, channel, stamp(*next_at), error],
         ),
+        Event::AlertDropped { key, channel } => run(
+            connection,
+            "UPDATE outbox SET delivered_at = ?3, error = 'dropped' WHERE key = ?1 AND channel = ?2 AND delivered_at IS NULL",
+            params![key, channel, stamp(at)],
+        ),
     }
 }
 
@@ -245,7 +250,7 @@ fn queue(connection: &Connection, at: Timestamp, alerts: &[AlertToSend]) -> Resu
         run(
             connection,
             "INSERT INTO outbox (key, channel, message, next_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key, channel) DO NOTHING",
-            params![alert.key, alert.channel, alert.message.to_string(), stamp(at)],
+            params![alert.key, alert.channel, alert.message.to_string(), stamp(alert.not_before.unwrap_or(at))],
         )?;
     }
     Ok(())

@@ -88,6 +88,27 @@ pub struct HouseEpisodeRow {
     pub acknowledged: Option<Acknowledged>,
 }
 
+/// A message of an episode, as the outbox has it for a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboxRow {
+    /// The message.
+    pub alert: AlertToSend,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next, or was to be.
+    pub next_at: Timestamp,
+    /// Whether the channel took it.
+    pub delivered: bool,
+}
+
+impl OutboxRow {
+    /// Whether it waits for its time, and was never tried.
+    #[must_use]
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        !self.delivered && self.attempts == 0 && self.next_at > now
+    }
+}
+
 /// An alert that a channel has not taken yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DueAlert {
@@ -472,9 +493,66 @@ impl Reader {
         )?;
         rows.into_iter()
             .map(|(key, channel, message, attempts, next_at)| {
-                Ok(DueAlert { alert: AlertToSend { key, channel, message: json(&message)? }, attempts, next_at: time(&next_at)? })
+                Ok(DueAlert { alert: AlertToSend::now(key, channel, json(&message)?), attempts, next_at: time(&next_at)? })
             })
             .collect()
+    }
+
+    /// What the outbox holds of an episode, on every channel, oldest first: also of those that told the same stretch again.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn outbox_of(&self, episode: &str) -> Result<Vec<OutboxRow>, LedgerError> {
+        // Keys are the episode's own and a stroke with more behind it; what follows a stroke is a nought.
+        let rows = self.all(
+            "SELECT key, channel, message, attempts, next_at, delivered_at IS NOT NULL, error IS 'dropped' FROM outbox
+             WHERE key >= ?1 || '/' AND key < ?1 || '0' ORDER BY id LIMIT ?2",
+            params![episode, MAX_ROWS],
+            |row| {
+                let texts: (String, String, String, u32, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+                Ok((texts, row.get::<_, bool>(5)?, row.get::<_, bool>(6)?))
+            },
+        )?;
+        let rows = rows.into_iter().filter(|(_, _, dropped)| !dropped);
+        rows.map(|((key, channel, message, attempts, next_at), delivered, _)| {
+            Ok(OutboxRow { alert: AlertToSend::now(key, channel, json(&message)?), attempts, next_at: time(&next_at)?, delivered })
+        })
+        .collect()
+    }
+
+    /// Channels that did not take a message that was tried so often, each with what was said last.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn failing_channels(&self, attempts: u32) -> Result<Vec<(String, String)>, LedgerError> {
+        self.all(
+            "SELECT channel, coalesce(max(error), '') FROM outbox WHERE delivered_at IS NULL AND attempts >= ?1 GROUP BY channel ORDER BY channel",
+            [attempts],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// How many messages wait for each channel at `now`; not those whose time has not come, and no channel for which none does.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn outbox_pending(&self, now: Timestamp) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.all(
+            "SELECT channel, count(*) FROM outbox WHERE delivered_at IS NULL AND (attempts > 0 OR next_at <= ?1)
+             GROUP BY channel ORDER BY channel",
+            [stamp(now)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// The keys of all open episodes, of feeds and of our own side.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub fn open_keys(&self) -> Result<Vec<String>, LedgerError> {
+        let mut keys = self.all("SELECT key FROM episode WHERE closed_at IS NULL", [], |row| row.get(0))?;
+        keys.extend(self.all("SELECT key FROM house_episode WHERE closed_at IS NULL", [], |row| row.get::<_, String>(0))?);
+        Ok(keys)
     }
 
     /// How many deliveries ended in each way, and how many are pending.

@@ -219,8 +219,7 @@ async fn a_ledger_of_a_newer_bedfeed_is_refused_with_words() {
 #[tokio::test]
 async fn an_alert_stays_in_the_outbox_until_its_channel_took_it() {
     let bench = Bench::new();
-    let alert =
-        |channel: &str| AlertToSend { key: "RM1/late/x/begin".into(), channel: channel.into(), message: serde_json::json!({"t": 1}) };
+    let alert = |channel: &str| AlertToSend::now("RM1/late/x/begin".into(), channel.into(), serde_json::json!({"t": 1}));
     let opened = |key: &str| Event::EpisodeOpened {
         key: key.to_owned(),
         provider: "RM1".parse().unwrap(),
@@ -331,7 +330,7 @@ async fn a_warning_is_known_by_its_key_once_it_was_queued() {
     let bench = Bench::new();
     let key = "RM1/expires/SHA256:key/2019-01-31/14";
     assert!(!bench.reader().knows_alert(key).unwrap());
-    let alert = AlertToSend { key: key.to_owned(), channel: "log".to_owned(), message: serde_json::json!({}) };
+    let alert = AlertToSend::now(key.to_owned(), "log".to_owned(), serde_json::json!({}));
     bench.append(vec![Event::Warned { key: key.to_owned(), provider: "RM1".parse().unwrap(), alerts: vec![alert] }]).await.unwrap();
     assert!(bench.reader().knows_alert(key).unwrap());
     bench.append(vec![Event::AlertDelivered { key: key.to_owned(), channel: "log".to_owned() }]).await.unwrap();

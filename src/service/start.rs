@@ -11,10 +11,10 @@ use super::keeping;
 use super::publish::{Publisher, reference_rows};
 use super::refusals::Refusals;
 use super::witness::{Logins, witness};
-use crate::alerts::{Watch, WatchedFeed};
+use crate::alerts::{Channel, Turned, Watch, WatchedFeed, reachable};
 use crate::config::{Provider, Settings};
 use crate::fault::{self, Step};
-use crate::feed::{Clock, LONDON, error_chain};
+use crate::feed::{Clock, LONDON, ProviderCode, error_chain};
 use crate::forward::{self, ForwardError, ForwardErrorKind, Warehouse, WarehouseReader};
 use crate::health::{self, Counted, Family, FamilyKind, HealthFeed, Sources};
 use crate::intake::{self, Accounts, Counters, HostKeyError, HostKeys, Past};
@@ -23,6 +23,7 @@ use crate::pipeline::{Pipeline, PipelineError, Rules, Warehouses};
 use crate::quarantine::{DELIVERIES, QUARANTINE, Store};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -218,7 +219,12 @@ impl Books {
         let judges = std::thread::available_parallelism().map_or(1, usize::from);
         let pipeline = Pipeline::new(ledger.clone(), warehouses.clone(), store, Arc::clone(&clock), rules, judges);
         let feeds = settings.providers.iter().map(watched).collect();
-        let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, &settings.alerts, zone.clone());
+        let contacts = contacts(settings);
+        let channels = Channel::all(&settings.alerts, &contacts);
+        let watch = Watch::new(ledger.clone(), Arc::clone(&clock), feeds, channels, zone.clone());
+        let watch = watch.routed(settings.alerts.routes.clone(), settings.alerts.escalate_to.clone(), contacts.into_keys().collect());
+        let watch = watch.reminding(settings.alerts.cadence.clone()).heard_by(settings.alerts.heartbeat.clone());
+        let watch = watch.sending_checkpoints_to(settings.alerts.checkpoint_to.clone());
         let (logins, refusals) = (Arc::new(Logins::new(clock.now())), Arc::<Refusals>::default());
         let watch = watch.hearing(witness(Arc::clone(&logins), Arc::clone(&refusals)));
         let counters = Arc::new(Counters::default());
@@ -294,7 +300,8 @@ impl Books {
             warehouse: self.warehouses.first.reader(),
             clock: Arc::clone(&self.clock),
             zone: self.zone.clone(),
-            counted: counted(Arc::clone(counters), Arc::clone(&self.house)),
+            channels: self.watch.channel_names(),
+            counted: counted(Arc::clone(counters), Arc::clone(&self.house), self.watch.turned().clone()),
             notices: {
                 let house = Arc::clone(&self.house);
                 Arc::new(move || house.notices())
@@ -436,6 +443,11 @@ fn watched(provider: &Provider) -> WatchedFeed {
     WatchedFeed { schedule: provider.schedule.clone(), name: provider.name.clone(), contact, terms: provider.account.terms() }
 }
 
+/// The providers' own contacts that can be told by mail.
+fn contacts(settings: &Settings) -> BTreeMap<ProviderCode, String> {
+    reachable(settings.providers.iter().map(|provider| (provider.code.clone(), provider.contact.email.clone())))
+}
+
 /// The feeds of the settings as health shows them.
 pub(crate) fn health_feeds(settings: &Settings) -> Vec<HealthFeed> {
     let feed = |provider: &Provider| HealthFeed {
@@ -462,7 +474,7 @@ fn ping(answer: control::Answer, counters: Arc<Counters>, refusals: Arc<Refusals
 }
 
 /// The endpoint's counters under the names that `/metrics` gives them.
-fn counted(counters: Arc<Counters>, house: Arc<House>) -> Counted {
+fn counted(counters: Arc<Counters>, house: Arc<House>, turned: Turned) -> Counted {
     let counter = |name, help, value| Family::of_one(name, FamilyKind::Counter, help, value);
     let gauge = |name, help, value| Family::of_one(name, FamilyKind::Gauge, help, value);
     Arc::new(move || {
@@ -496,6 +508,16 @@ fn counted(counters: Arc<Counters>, house: Arc<House>) -> Counted {
             counter("bedfeed_sftp_upload_bytes_total", "Bytes of acknowledged uploads.", counts.bytes),
         ];
         families.extend(room.into_iter().flatten());
+        families.extend(Family::at_instant(
+            "bedfeed_last_evaluation_timestamp_seconds",
+            "When every feed was judged last.",
+            turned.judged_at(),
+        ));
+        families.extend(Family::at_instant(
+            "bedfeed_heartbeat_last_success_timestamp_seconds",
+            "When the heartbeat was heard last.",
+            turned.beat_at(),
+        ));
         families.extend(Family::by_name(
             "bedfeed_further_warehouse_waiting",
             "Snapshots that wait for a warehouse beside the first.",

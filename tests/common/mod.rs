@@ -6,6 +6,7 @@
 pub(crate) mod books;
 pub(crate) mod extract;
 pub(crate) mod past;
+pub(crate) mod receivers;
 pub(crate) mod warehouse;
 pub(crate) mod webhook;
 
@@ -133,6 +134,11 @@ fn copy_folder(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Makes a folder, and those above it.
+pub(crate) fn make_folder(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
 }
 
 /// Names in a folder; none where the folder is not there.

@@ -11,9 +11,11 @@ use std::time::Duration;
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Posted {
+    /// What was asked for: method and path.
+    pub(crate) asked: String,
     /// Its `Idempotency-Key`.
     pub(crate) key: String,
-    /// Its body.
+    /// Its body; null where there is none.
     pub(crate) body: Value,
     /// Whether it was answered; otherwise the connection was closed.
     pub(crate) taken: bool,
@@ -35,7 +37,12 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::open_at(0)
+    }
+
+    /// The same at a port that nobody listens on.
+    pub(crate) fn open_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
@@ -93,13 +100,15 @@ impl Shared {
             bytes.extend_from_slice(&chunk[..count]);
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-            let length: usize = header(head, "content-length").parse().unwrap();
+            let length: usize = header(head, "content-length").parse().unwrap_or(0);
             if body.len() >= length {
                 break (head.to_owned(), body.to_owned());
             }
         };
         let taken = !self.away.load(Ordering::SeqCst);
-        let posted = Posted { key: header(&head, "idempotency-key"), body: serde_json::from_str(&body).unwrap(), taken };
+        let asked = head.split(" HTTP/").next().unwrap_or_default().to_owned();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(&body).unwrap() };
+        let posted = Posted { asked, key: header(&head, "idempotency-key"), body, taken };
         self.posted.lock().unwrap().push(posted);
         if taken { stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n") } else { Ok(()) }
     }

@@ -101,7 +101,8 @@ impl<'a> Show<'a> {
             | Event::EpisodeAcknowledged { .. }
             | Event::ClientSeen { .. }
             | Event::AlertDelivered { .. }
-            | Event::AlertFailed { .. } => None,
+            | Event::AlertFailed { .. }
+            | Event::AlertDropped { .. } => None,
         })
     }
 

@@ -179,7 +179,7 @@ async fn trouble_is_told_in_plain_words_and_waited_for() {
     let rows = [
         (LakeBucket { secret: file("wrong", "Geheim", 0o600), ..good.clone() }, "does not accept the secret"),
         (LakeBucket { secret: file("open", SECRET, 0o604), ..good.clone() }, "everybody on this machine"),
-        (LakeBucket { secret: file("empty", "", 0o600), ..good.clone() }, "there is no password in"),
+        (LakeBucket { secret: file("empty", "", 0o600), ..good.clone() }, "there is nothing in the first line of"),
         (LakeBucket { access_key_id: "who".to_owned(), ..good.clone() }, "access key"),
         (LakeBucket { endpoint: at(nobody), ..good.clone() }, "refused"),
         (LakeBucket { endpoint: at(silent.local_addr().unwrap().port()), ..good.clone() }, "timeout"),

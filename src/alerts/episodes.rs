@@ -176,7 +176,7 @@ pub fn step(schedule: &FeedSchedule, open: &[Episode], standing: &Standing, now:
     let open: Vec<&Episode> = open.iter().filter(|episode| episode.provider == schedule.provider).collect();
     let of = |problem| open.iter().copied().find(|episode| episode.problem == problem);
     let unstable = is_unstable(of(Problem::Unstable).is_some(), standing);
-    let feed = Feed { schedule, standing, unstable, missed: of(Problem::Missed).is_some(), now };
+    let feed = Feed { schedule, standing, unstable, now };
     Problem::ALL.into_iter().flat_map(|problem| feed.step(problem, of(problem))).collect()
 }
 
@@ -189,8 +189,6 @@ struct Feed<'a> {
     schedule: &'a FeedSchedule,
     standing: &'a Standing,
     unstable: bool,
-    /// Whether files are told of as missed.
-    missed: bool,
     now: Timestamp,
 }
 
@@ -219,10 +217,6 @@ impl Feed<'_> {
 
     fn begin(&self, problem: Problem, since: Since) -> Option<Change> {
         if self.standing.silence.is_some() || (self.unstable && problem.comes_and_goes()) {
-            return None;
-        }
-        // What is seen only when it is missed is told as that.
-        if problem == Problem::Late && (self.missed || self.standing.missed_since.is_some()) {
             return None;
         }
         let provider = self.schedule.provider.clone();
@@ -404,14 +398,17 @@ mod tests {
     #[test]
     fn what_is_late_when_silence_begins_is_withdrawn_and_lateness_begins_anew_after_it() {
         let stretch = |from, until: Option<&str>, kind| [Silence { from: at(from), until: until.map(at), kind }];
-        let missed = ["+RM1/missed/2018-12-03T10:00Z"];
+        let missed = ["+RM1/late/2018-12-03T10:00Z", "+RM1/missed/2018-12-03T10:00Z"];
         // The provider's downtime begins while it is late already.
         check(
             &stretch("10:30", Some("11:00"), SilenceKind::Planned),
             "",
             &[
                 ("10:29", &missed),
-                ("10:31", &["-RM1/missed/2018-12-03T10:00Z at 10:31 after 2 Withdrawn"]),
+                (
+                    "10:31",
+                    &["-RM1/late/2018-12-03T10:00Z at 10:31 after 2 Withdrawn", "-RM1/missed/2018-12-03T10:00Z at 10:31 after 2 Withdrawn"],
+                ),
                 ("11:05", &[]),
                 ("11:06", &["+RM1/late/2018-12-03T11:00Z"]),
             ],

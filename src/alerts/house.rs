@@ -33,6 +33,10 @@ pub enum HouseProblem {
 }
 
 impl HouseProblem {
+    /// Every problem.
+    pub const ALL: [Self; 9] =
+        [Self::Disk, Self::Warehouse, Self::Clock, Self::Ledger, Self::Lost, Self::Further, Self::Silent, Self::Away, Self::Channel];
+
     /// The word used in keys, logs and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -645,6 +645,17 @@ mod tests {
     }
 
     #[test]
+    fn the_handbook_has_a_heading_for_every_alert() {
+        let page = std::fs::read_to_string("docs/alerts.md").unwrap();
+        let house = HouseProblem::ALL.into_iter().map(|problem| format!("house-{}", problem.as_str()));
+        let feeds = Problem::ALL.into_iter().map(|problem| problem.as_str().to_owned());
+        let others = ["expires", "expired", "checkpoint"].map(str::to_owned);
+        for word in feeds.chain(house).chain(others) {
+            assert!(page.contains(&format!("\n### {word}\n")), "{word}");
+        }
+    }
+
+    #[test]
     fn a_key_that_ends_is_told_with_its_owner_its_day_and_whom_to_ring() {
         let what = TermOf::Key { owner: "night job".to_owned(), fingerprint: "SHA256:abc".to_owned() };
         let term = Term { provider: "RM1".parse().unwrap(), what, ends: "2018-07-31".parse().unwrap() };

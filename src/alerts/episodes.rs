@@ -352,7 +352,11 @@ mod tests {
 
     #[test]
     fn a_late_file_of_an_old_slot_is_no_recovery() {
-        check(&[], "10:00@10:30", &[("10:29", &["+RM1/missed/2018-12-03T10:00Z"]), ("10:31", &[]), ("10:36", &[])]);
+        check(
+            &[],
+            "10:00@10:30",
+            &[("10:29", &["+RM1/late/2018-12-03T10:00Z", "+RM1/missed/2018-12-03T10:00Z"]), ("10:31", &[]), ("10:36", &[])],
+        );
     }
 
     #[test]
@@ -417,7 +421,13 @@ mod tests {
         check(
             &stretch("10:30", Some("11:00"), SilenceKind::Planned),
             "",
-            &[("10:29", &missed), ("10:59", &["-RM1/missed/2018-12-03T10:00Z at 10:59 after 2 Withdrawn"])],
+            &[
+                ("10:29", &missed),
+                (
+                    "10:59",
+                    &["-RM1/late/2018-12-03T10:00Z at 10:59 after 2 Withdrawn", "-RM1/missed/2018-12-03T10:00Z at 10:59 after 2 Withdrawn"],
+                ),
+            ],
         );
         // A pause that covers no slot's start is one all the same; once it is over, the next slot counts.
         check(
@@ -557,7 +567,14 @@ mod tests {
                 ("2018-12-03T11:05:01Z", &[]),
                 ("11:36", &[]),
                 ("11:50", &[]),
-                ("11:51", &["+RM1/missed/2018-12-03T11:00Z", "-RM1/unstable/2018-12-03T10:45Z at 11:51 after 5 Withdrawn"]),
+                (
+                    "11:51",
+                    &[
+                        "+RM1/late/2018-12-03T11:00Z",
+                        "+RM1/missed/2018-12-03T11:00Z",
+                        "-RM1/unstable/2018-12-03T10:45Z at 11:51 after 5 Withdrawn",
+                    ],
+                ),
             ],
         );
     }

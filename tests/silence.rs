@@ -67,10 +67,16 @@ impl Moved {
         Some(Self { service, desk, variables, offset })
     }
 
-    /// Kills the daemon, where it runs, and starts it at another time of the day.
+    /// Makes it another time of the day; then kills the daemon, where it runs, and starts it again. It is killed only when the ledger has
+    /// an entry of about that time: otherwise nobody had watched in between.
     fn again_at(&mut self, clock: &str) {
-        self.service.kill();
         std::fs::write(&self.offset, format!("{:+}\n", at(clock).duration_since(now()).as_secs())).unwrap();
+        if self.service.is_running() {
+            let about = at(clock) - SignedDuration::from_mins(5);
+            let seen = format!("SELECT 1 FROM entry WHERE at >= '{}' LIMIT 1", about.strftime("%Y-%m-%dT%H:%M:%S"));
+            wait_until("the daemon has seen the time", || !self.service.ledger(&seen).is_empty());
+        }
+        self.service.kill();
         let variables: Vec<(&str, &str)> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.service.start_with(&[], &variables);
         self.service.await_ready();
@@ -296,6 +302,8 @@ fn p5_downtime_over_a_change_of_the_clocks_is_as_long_as_that_night_is() {
         let told: Vec<_> = told
             .iter()
             .rev()
+            // Midnight is a key time of its own.
+            .filter(|row| !row.key.contains("/key_time/"))
             .map(|row| (row.key.as_str(), row.closed_at.map(|closed| closed == from), minutes_after(row.opened_at, slot_of(&row.key))))
             .collect();
         let key = |problem: &str, slot: &str| format!("RZZ/{problem}/{slot}");

@@ -48,7 +48,7 @@ impl Store for Failing {
 
 async fn open(state: &Path, store: Box<dyn Store>) -> Warehouse {
     let beside: Arc<dyn Beside> = Arc::new(Lake::on(store));
-    Warehouse { backend: Backend::Sqlite(sqlite::Writer::open(state.join(INDEX), Some(beside)).await.unwrap()) }
+    Warehouse { backend: Backend::Sqlite(sqlite::Writer::new(state.join(INDEX), Some(beside), None).unwrap()) }
 }
 
 /// A lake as a reader finds it: every part's newest manifest without its number, after each object was found as it is named.

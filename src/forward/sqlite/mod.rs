@@ -25,7 +25,7 @@ pub(super) use read::Reader;
 
 use super::statements::SNAPSHOTS;
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
-use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot};
 use database::{sql, utc};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -129,22 +129,19 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) async fn open(path: PathBuf, beside: Option<Arc<dyn Beside>>) -> Result<Self, ForwardError> {
+    pub(super) fn new(path: PathBuf, beside: Option<Arc<dyn Beside>>, reference: Option<ReferenceRows>) -> Result<Self, ForwardError> {
         let (orders, queue) = mpsc::channel(QUEUE);
         let snapshots = beside.as_ref().map_or(SNAPSHOTS, |beside| beside.snapshots());
-        let mut keeper = Keeper { path: path.clone(), connection: None, reference: None, beside };
+        let mut keeper = Keeper { path: path.clone(), connection: None, reference, beside };
         std::thread::Builder::new()
             .name("warehouse".to_owned())
             .spawn(move || keep(&mut keeper, queue))
             .map_err(|error| ForwardError::unavailable("starting the warehouse's thread", error))?;
-        let writer = Self { path, orders, snapshots };
-        match writer.write("opening", |_| Ok(())).await {
-            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {
-                tracing::error!(error = error_chain(&error), "the warehouse is not available; deliveries wait in the ledger until it is");
-                Ok(writer)
-            }
-            opened => opened.map(|()| writer),
-        }
+        Ok(Self { path, orders, snapshots })
+    }
+
+    pub(super) async fn opened(&self) -> Result<(), ForwardError> {
+        self.write("opening", |_| Ok(())).await
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -201,7 +198,9 @@ impl Writer {
         let doing = "setting reference data";
         self.order(doing, move |keeper| {
             keeper.reference = Some(rows.clone());
-            keeper.with(|connection| reference::set(connection, &rows))?;
+            // An opening sets them.
+            let is_open = keeper.connection.is_some();
+            keeper.with(|connection| if is_open { reference::set(connection, &rows) } else { Ok(()) })?;
             keeper.settle(Due::Reference)
         })
         .await

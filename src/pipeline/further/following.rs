@@ -234,7 +234,11 @@ impl Inner {
             .await?;
         let fresh = following.place.is_none();
         if fresh {
-            let there = match further.warehouse.reader().snapshots().await {
+            let asked = async {
+                further.warehouse.opened().await?;
+                further.warehouse.reader().snapshots().await
+            };
+            let there = match asked.await {
                 Ok(there) => there,
                 Err(error) => return Ok(Err(error)),
             };

@@ -96,7 +96,7 @@ fn a_lake_that_is_away_is_waited_for_and_told_of() {
     rename(&lake, &aside);
     let (name, text) = good("RZA", now() - SignedDuration::from_mins(1), 5);
     service.send("RZA", "inbox", [(name.as_str(), &text)]);
-    wait_until("status says why it waits", || service.status()["summary"]["notices"].to_string().contains("is it mounted?"));
+    wait_until("status says why it waits", || service.status()["summary"]["notices"].to_string().contains("is it mounted,"));
     rename(&aside, &lake);
     assert_eq!(service.settled(1)[0]["outcome"], "loaded");
     loaded_once(&lake, &service);

@@ -235,6 +235,30 @@ impl Warehouse {
         }
     }
 
+    /// Drops a snapshot that is not loaded, and of which there may be a part all the same: a lake's index has it before the lake. What
+    /// the lake has of it goes when it can; nothing more is written there.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn take_back(&self, reference: SnapshotRef, replay: bool) -> Result<(), ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.take_back(snapshot_id(reference, replay)).await,
+            // A server has it whole or not at all.
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Waits until all that was written is in every place where it belongs: of a lake, beside its index.
+    ///
+    /// # Errors
+    /// Something is not, and why.
+    pub async fn settled(&self) -> Result<(), ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.settle().await,
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Makes the reference tables say what these rows say, now and whenever the warehouse is opened again.
     ///
     /// # Errors
@@ -365,6 +389,17 @@ impl WarehouseReader {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.snapshots().await,
             ReadBackend::Postgres(reader) => reader.snapshots().await,
+        }
+    }
+
+    /// Snapshots of which there is a part only, in the same words: a lake's index has them, and the lake has not.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn unfinished(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.unfinished().await,
+            ReadBackend::Postgres(_) => Ok(BTreeMap::new()),
         }
     }
 

@@ -226,7 +226,8 @@ impl Books {
         let (state_dir, reserve) = (settings.state_dir.clone(), settings.sftp.reserve_bytes);
         let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), pipeline.further_asked());
         let house = Arc::new(house);
-        let probed = Arc::clone(&house);
+        let (probed, doubted) = (Arc::clone(&house), Arc::clone(&house));
+        pipeline.hold_back_while(Arc::new(move || doubted.in_doubt()));
         let watch = watch.over_house(Arc::new(move || probed.look()));
         Ok(Self { ledger, writer, warehouses, pipeline, watch, clock, zone, refusals: Arc::default(), counters, house, lock })
     }
@@ -499,6 +500,12 @@ fn counted(counters: Arc<Counters>, house: Arc<House>) -> Counted {
             "Snapshots that wait for a warehouse beside the first.",
             "warehouse",
             house.further().into_iter().filter(|further| further.compared).map(|further| (further.name, further.waiting)),
+        ));
+        families.extend(Family::by_name(
+            "bedfeed_further_warehouse_refused",
+            "Snapshots that a warehouse beside the first refuses.",
+            "warehouse",
+            house.further().into_iter().filter(|further| further.compared).map(|further| (further.name, further.refused)),
         ));
         families
     })

@@ -125,7 +125,7 @@ impl Bucket {
     fn delete_one(&self, name: &str, until: Until) -> Result<(), StoreError> {
         let answer = self.ask("DELETE", name, b"", false, until)?;
         // No such object is what was asked for; no such bucket is not.
-        let gone = matches!(answer.status, 200 | 204) || answer.status == 404 && !answer.body.windows(12).any(|at| at == b"NoSuchBucket");
+        let gone = matches!(answer.status, 200 | 204) || answer.status == 404 && !no_such_bucket(&answer);
         if gone { Ok(()) } else { Err(self.trouble(&answer)) }
     }
 }
@@ -137,9 +137,13 @@ impl Store for Bucket {
         format!("{}/{}{prefix}", self.endpoint(), address.bucket)
     }
 
-    fn stands(&self, _marker: &str) -> Result<bool, StoreError> {
-        // A bucket that is not there says so whenever something is put.
-        Ok(true)
+    fn get(&self, name: &str, until: Until) -> Result<Option<Vec<u8>>, StoreError> {
+        let answer = self.ask("GET", name, b"", false, until)?;
+        match answer.status {
+            200 => Ok(Some(answer.body)),
+            404 if !no_such_bucket(&answer) => Ok(None),
+            _ => Err(self.trouble(&answer)),
+        }
     }
 
     fn put_new(&self, name: &str, bytes: &[u8], until: Until) -> Result<Put, StoreError> {
@@ -169,6 +173,10 @@ impl Store for Bucket {
         }
         Ok(())
     }
+}
+
+fn no_such_bucket(answer: &Answer) -> bool {
+    answer.body.windows(12).any(|at| at == b"NoSuchBucket")
 }
 
 /// The machine's time.

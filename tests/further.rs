@@ -351,7 +351,6 @@ fn a_legal_hold_keeps_what_is_still_there_though_the_first_one_has_deleted_it() 
     past.close();
     service.start();
     wait_until("it is filled", || spare(&service).len() == 3);
-    let lines = || spare(&service).into_iter().map(|row| row["lines"].clone()).collect::<Vec<_>>();
     // It is away while retention runs, and a hold is placed.
     let spare_db = rusqlite::Connection::open(service.state().join("spare.db")).unwrap();
     spare_db.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -362,6 +361,7 @@ fn a_legal_hold_keeps_what_is_still_there_though_the_first_one_has_deleted_it() 
     drop(spare_db);
     service.start();
     let beds = Value::from(BEDS);
+    let lines = || spare(&service).into_iter().map(|row| row["lines"].clone()).collect::<Vec<_>>();
     wait_until("what is not held is gone", || lines()[0] == 0);
     assert_eq!(lines(), [0.into(), beds.clone(), beds]);
     service.stop();

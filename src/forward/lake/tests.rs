@@ -48,7 +48,10 @@ impl Store for Failing {
 
 pub(super) async fn open(state: &Path, store: Box<dyn Store>) -> Warehouse {
     let beside: Arc<dyn Beside> = Arc::new(Lake::on(store));
-    Warehouse { backend: Backend::Sqlite(sqlite::Writer::new(state.join(INDEX), Some(beside), None).unwrap()) }
+    let warehouse = Warehouse { backend: Backend::Sqlite(sqlite::Writer::new(state.join(INDEX), Some(beside), None).unwrap()) };
+    // As one that is opened by the first write, where that is not possible now.
+    warehouse.opened().await.ok();
+    warehouse
 }
 
 /// A lake as a reader finds it: every part's newest manifest without its number, after each object was found as it is named.

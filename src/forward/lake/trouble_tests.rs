@@ -114,7 +114,7 @@ async fn a_slow_store_gets_further_with_each_try() {
     }
     plain.close().await;
     // All of it is to be written into an empty lake, beside a day's loads.
-    let store = Slow { inner: Folder::new(place.lake()), left: AtomicI64::new(0) };
+    let store = Slow { inner: Folder::new(place.lake()), left: AtomicI64::new(20) };
     let warehouse = open(&place.state(), Box::new(store)).await;
     let mut tries = 0;
     while warehouse.set_reference(reference()).await.is_err() {

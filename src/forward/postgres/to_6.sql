@@ -2,7 +2,7 @@
 
 -- Drops what a delivery leads, with all that is told of it; or, where the id is that of a snapshot that came of reading one again, that
 -- alone. Gives how many snapshots went. A loader may run it, and has no other way to delete a snapshot.
-CREATE FUNCTION bedfeed_drop_delivery(lead TEXT) RETURNS BIGINT LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+CREATE OR REPLACE FUNCTION bedfeed_drop_delivery(lead TEXT) RETURNS BIGINT LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
 DECLARE
   keys BIGINT[] := ARRAY(SELECT s.snapshot_key FROM ingest_snapshot AS s
     WHERE s.snapshot_id = lead OR s.snapshot_id > lead || '/' AND s.snapshot_id < lead || '0');

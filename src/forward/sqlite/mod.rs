@@ -118,10 +118,10 @@ impl Keeper {
 
     /// Opens the database, brings its tables and views up to date, and sets the reference data, where there are any yet.
     fn open(&mut self) -> Result<Connection, ForwardError> {
+        let mut connection = database::open_for_writing(&self.path)?;
         if self.beside.is_some() && self.lock.is_none() {
             self.lock = Some(lock(&self.path)?);
         }
-        let mut connection = database::open_for_writing(&self.path)?;
         database::prepare(&mut connection)?;
         if let Some(beside) = &self.beside {
             beside.prepare(&mut connection)?;

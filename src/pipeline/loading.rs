@@ -60,6 +60,11 @@ impl Shelf {
         }
     }
 
+    /// Gives a place free again that nobody needs.
+    pub(super) fn forget(&self, lead: DeliveryId) {
+        self.kept().remove(&lead);
+    }
+
     /// Takes a snapshot, where it is there as just this version.
     pub(super) fn take(&self, snapshot: SnapshotRef) -> Option<Prepared> {
         self.kept().remove(&snapshot.lead).filter(|prepared| prepared.snapshot == snapshot)

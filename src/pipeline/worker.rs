@@ -63,7 +63,8 @@ impl Warehouses {
     pub async fn close(&self) {
         // Side by side: several that do not answer must not take longer than one.
         let mut closing = tokio::task::JoinSet::new();
-        for warehouse in self.all().cloned() {
+        for warehouse in self.all() {
+            let warehouse = warehouse.clone();
             closing.spawn(async move { warehouse.close().await });
         }
         closing.join_all().await;

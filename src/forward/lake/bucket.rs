@@ -166,9 +166,11 @@ impl Store for Bucket {
     fn delete(&self, names: &[String], until: Until) -> Result<(), StoreError> {
         for some in names.chunks(AT_ONCE) {
             std::thread::scope(|threads| {
-                let each = some.iter().map(|name| threads.spawn(move || self.delete_one(name, until)));
+                let each = some.iter().map(|name| std::thread::Builder::new().spawn_scoped(threads, move || self.delete_one(name, until)));
+                let each = each.collect::<Vec<_>>();
                 let stopped = |_| Err(StoreError::away("a thread that deletes has stopped"));
-                each.collect::<Vec<_>>().into_iter().try_for_each(|one| one.join().unwrap_or_else(stopped))
+                let not_begun = |error| StoreError::away(format!("no thread can be begun that deletes: {error}"));
+                each.into_iter().try_for_each(|one| one.map_err(not_begun)?.join().unwrap_or_else(stopped))
             })?;
         }
         Ok(())

@@ -66,6 +66,8 @@ impl Inner {
         // By lead: of a delivery that got another number since, only the newest waits.
         let moved: BTreeSet<DeliveryId> =
             accepted.snapshots.iter().map(|one| one.snapshot.lead).chain(accepted.taken_back.iter().copied()).collect();
+        let wanted: BTreeSet<DeliveryId> = plan.load.iter().map(|waiting| waiting.snapshot.lead).collect();
+        moved.difference(&wanted).for_each(|lead| further.shelf.forget(*lead));
         following.queue.retain(|waiting| !moved.contains(&waiting.snapshot.lead));
         following.left_out.retain(|lead, _| !moved.contains(lead));
         following.refused.retain(|lead, _| !moved.contains(lead));

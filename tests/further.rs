@@ -58,6 +58,17 @@ fn standing(service: &Service, name: &str) -> Value {
     all.into_iter().find(|one| one["name"] == name).unwrap()
 }
 
+/// How many beds lines tell of each snapshot, by the base of the beds, and the mapping that read it.
+const BASES: &str = "SELECT s.snapshot_id AS id, s.mapping AS mapping, f.bed_base AS base, count(*) AS lines
+     FROM ingest_snapshot AS s JOIN fact_bed_line AS f USING (snapshot_key) GROUP BY 1, 2, 3 ORDER BY 1";
+
+/// From now on files are read by another mapping, which calls beds otherwise.
+fn read_otherwise(service: &Service) {
+    let file = "providers/RZA.toml";
+    service.edit(file, "version = \"rzz-1\"", "version = \"rzz-2\"");
+    service.edit(file, "bed_base = { value = \"COR\" }", "bed_base = { value = \"ESC\" }");
+}
+
 fn checked(service: &Service) -> Value {
     service.bedfeed(&["warehouse", "check", "--json"]).json()
 }
@@ -155,16 +166,12 @@ fn the_first_one_away_holds_back_none_of_the_others() {
     assert_eq!(service.deliveries().iter().filter(|row| row["outcome"] == "pending").count(), 2);
     // Judged by other settings before the first one had them: the further one says what is decided in the end.
     service.stop();
-    let file = "providers/RZA.toml";
-    service.edit(file, "version = \"rzz-1\"", "version = \"rzz-2\"");
-    service.edit(file, "bed_base = { value = \"COR\" }", "bed_base = { value = \"ESC\" }");
+    read_otherwise(&service);
     drop(lock);
     service.start();
     service.settled(3);
-    let bases = "SELECT s.snapshot_id AS id, s.mapping AS mapping, f.bed_base AS base, count(*) AS lines
-         FROM ingest_snapshot AS s JOIN fact_bed_line AS f USING (snapshot_key) GROUP BY 1, 2, 3 ORDER BY 1";
-    wait_until("both say the same", || service.sqlite("spare.db", bases) == service.query(bases));
-    let rows = service.query(bases);
+    wait_until("both say the same", || service.sqlite("spare.db", BASES) == service.query(BASES));
+    let rows = service.query(BASES);
     assert_eq!(rows.iter().map(|row| row["mapping"].as_str().unwrap()).collect::<Vec<_>>(), ["rzz-1", "rzz-2", "rzz-2"], "{rows:?}");
     assert_eq!(checked(&service)["fine"], true);
     service.stop();
@@ -182,9 +189,7 @@ fn a_new_one_is_filled_from_the_kept_originals_and_never_says_anything_else_than
     let rows = service.settled(5);
     service.stop();
     // Today's mapping reads beds otherwise.
-    let file = "providers/RZA.toml";
-    service.edit(file, "version = \"rzz-1\"", "version = \"rzz-2\"");
-    service.edit(file, "bed_base = { value = \"COR\" }", "bed_base = { value = \"ESC\" }");
+    read_otherwise(&service);
     service.append("bedfeed.toml", SPARE);
     service.start();
     wait_until("all of them are left out", || standing(&service, "spare")["left_out"] == 5);
@@ -256,4 +261,149 @@ fn what_retention_deleted_is_not_loaded_anew_and_is_deleted_everywhere() {
     let shown = service.bedfeed(&["warehouse", "check"]).fine().stdout;
     assert!(shown.contains("2 were deleted by retention before it could have them"), "{shown}");
     service.stop();
+}
+
+#[test]
+fn none_of_them_keeps_the_daemon_from_starting_nor_holds_it_up() {
+    let mut service = Service::cottage(&["RZA"]);
+    service.append("bedfeed.toml", SPARE);
+    service.start();
+    send(&service, 3, 1);
+    service.settled(1);
+    wait_until("both have it", || spare(&service).len() == 1);
+    service.stop();
+    let made_by_newer = rusqlite::Connection::open(service.state().join("spare.db")).unwrap();
+    made_by_newer.execute_batch("UPDATE schema_version SET version = 99").unwrap();
+    drop(made_by_newer);
+    // Servers that take connections and never say anything.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for name in ["one", "two"] {
+        let url = format!("postgres://x@{}/{name}", silent.local_addr().unwrap());
+        service.append("bedfeed.toml", &format!("\n[warehouse.also.{name}]\nurl = \"{url}\"\ntls = \"off\"\n"));
+    }
+    let begun = std::time::Instant::now();
+    service.start();
+    assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
+    send(&service, 2, 2);
+    service.settled(2);
+    let says = |name: &str, words: &str| standing(&service, name)["error"].as_str().is_some_and(|error| error.contains(words));
+    wait_until("each says what is wrong with it", || {
+        says("spare", "newer bedfeed") && says("one", "says nothing") && says("two", "says nothing")
+    });
+    service.stop();
+}
+
+#[test]
+fn one_that_is_loaded_by_the_role_for_that_drops_what_was_judged_anew() {
+    let Some(server) = server() else { return };
+    let mut service = Service::cottage(&["RZA"]);
+    let database = server.database(None);
+    let ca = server.folder.join("ca.crt");
+    let council = |user: &str, more: &str| {
+        let (url, password) = (server.url(user, &database), server.password_file(service.dir(), user));
+        format!(
+            "\n[warehouse.also.council]\nurl = \"{url}\"\npassword_file = \"{}\"\nca_file = \"{}\"\n{more}",
+            password.display(),
+            ca.display()
+        )
+    };
+    let before = std::fs::read_to_string(service.settings()).unwrap();
+    service.append("bedfeed.toml", &council(OWNER, ""));
+    service.bedfeed(&["warehouse", "migrate"]).fine();
+    std::fs::write(service.settings(), before).unwrap();
+    let user = format!("{database}_loader");
+    server.psql("postgres", &format!("CREATE ROLE {user} LOGIN PASSWORD '{user}' IN ROLE bedfeed_loader"));
+    let by_loader = council(&user, "migrate = \"by_hand\"\n");
+    service.append("bedfeed.toml", &by_loader);
+    let there = || server.psql(&database, "SELECT mapping FROM ingest_snapshot ORDER BY slot_utc");
+    service.start();
+    send(&service, 6, 1);
+    service.settled(1);
+    wait_until("it has one", || there().len() == 1);
+    let lock = Locked::new(&service);
+    send(&service, 5, 2);
+    wait_until("it has two", || there().len() == 2);
+    service.stop();
+    read_otherwise(&service);
+    drop(lock);
+    service.start();
+    service.settled(2);
+    send(&service, 4, 3);
+    wait_until("it says what the ledger says", || there() == ["rzz-1", "rzz-2", "rzz-2"]);
+    let fine = checked(&service);
+    assert_eq!(fine["fine"], true, "{fine}");
+    service.stop();
+}
+
+#[test]
+fn a_legal_hold_keeps_what_is_still_there_though_the_first_one_has_deleted_it() {
+    let days_ago = |days: i64| now() - SignedDuration::from_hours(24 * days) - SignedDuration::from_mins(2);
+    let came = |days: i64, pattern: u32| {
+        let (name, text) = good("RZA", days_ago(days), pattern);
+        Came { at: days_ago(days) + SignedDuration::from_mins(1), provider: "RZA", folder: Folder::Inbox, name, text }
+    };
+    let mut service = Service::cottage(&["RZA"]);
+    service.append("bedfeed.toml", "\n[retention]\nraw_days = 365\n");
+    service.append("bedfeed.toml", SPARE);
+    let past = Past::of(&service);
+    past.take_in(&[came(101, 1), came(100, 2), came(1, 3)]);
+    past.record(days_ago(10), vec![bedfeed::ledger::Event::Stopped]);
+    past.close();
+    service.start();
+    wait_until("it is filled", || spare(&service).len() == 3);
+    // It is away while retention runs, and a hold is placed.
+    let spare_db = rusqlite::Connection::open(service.state().join("spare.db")).unwrap();
+    spare_db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    service.bedfeed(&["retention", "run"]).fine();
+    let held = spare(&service)[1]["id"].as_str().unwrap().to_owned();
+    service.bedfeed(&["hold", "add", "--delivery", &held, "--by", "A. Lawyer", "--reason", "an inquiry"]).fine();
+    service.stop();
+    drop(spare_db);
+    service.start();
+    let beds = Value::from(BEDS);
+    let lines = || spare(&service).into_iter().map(|row| row["lines"].clone()).collect::<Vec<_>>();
+    wait_until("what is not held is gone", || lines()[0] == 0);
+    assert_eq!(lines(), [0.into(), beds.clone(), beds]);
+    service.stop();
+}
+
+#[cfg(feature = "lake")]
+#[test]
+fn what_only_a_lakes_index_has_is_taken_back_when_it_is_set_aside() {
+    let mut service = Service::cottage(&["RZA"]);
+    let (lake, aside) = (service.dir().join("lake"), service.dir().join("aside"));
+    std::fs::create_dir(&lake).unwrap();
+    service.append("bedfeed.toml", &format!("\n[warehouse.also.lake]\nurl = \"parquet:file://{}\"\n", lake.display()));
+    service.start();
+    send(&service, 3, 1);
+    service.settled(1);
+    let count = |table: &str| service.sqlite("lake-lake.db", &format!("SELECT count(*) AS n FROM {table}"))[0]["n"].clone();
+    wait_until("it has one", || lake.join("writer.json").is_file() && count("lake_snapshot") == 1);
+    let lock = Locked::new(&service);
+    mount(&lake, &aside);
+    send(&service, 2, 2);
+    wait_until("the index has two", || count("ingest_snapshot") == 2 && count("lake_snapshot") == 1);
+    service.stop();
+    service.edit("providers/RZA.toml", "version = \"rzz-1\"", "version = \"rzz-2\"");
+    service.edit("providers/RZA.toml", "codes = { M = \"1\", F = \"2\" }", "codes = { M = \"1\", X = \"2\" }");
+    drop(lock);
+    service.start();
+    let rows = service.settled(2);
+    assert_eq!(rows[1]["outcome"], "quarantined");
+    let count = |table: &str| service.sqlite("lake-lake.db", &format!("SELECT count(*) AS n FROM {table}"))[0]["n"].clone();
+    wait_until("the index has one", || count("ingest_snapshot") == 1);
+    mount(&aside, &lake);
+    let (name, text) = good("RZA", quarters_ago(1), 5);
+    service.send("RZA", "inbox", [(name.as_str(), &text.replace(",F,", ",X,"))]);
+    assert_eq!(service.settled(3)[2]["outcome"], "loaded");
+    wait_until("the lake has what is loaded", || count("lake_snapshot") == 2);
+    let fine = checked(&service);
+    assert_eq!((&fine["fine"], &fine["further"]["lake"]["snapshots"]), (&true.into(), &2.into()), "{fine}");
+    service.stop();
+}
+
+#[cfg(feature = "lake")]
+#[expect(clippy::disallowed_methods, reason = "as one who mounts another disk")]
+fn mount(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::rename(from, to).unwrap();
 }

@@ -96,7 +96,7 @@ fn a_lake_that_is_away_is_waited_for_and_told_of() {
     rename(&lake, &aside);
     let (name, text) = good("RZA", now() - SignedDuration::from_mins(1), 5);
     service.send("RZA", "inbox", [(name.as_str(), &text)]);
-    wait_until("status says why it waits", || service.status()["summary"]["notices"].to_string().contains("is it mounted?"));
+    wait_until("status says why it waits", || service.status()["summary"]["notices"].to_string().contains("is it mounted,"));
     rename(&aside, &lake);
     assert_eq!(service.settled(1)[0]["outcome"], "loaded");
     loaded_once(&lake, &service);
@@ -131,4 +131,35 @@ fn p2_a_daemon_that_is_killed_while_it_loads_loses_and_doubles_nothing() {
     loaded_once(&lake, &service);
     service.stop();
     service.bedfeed(&["warehouse", "check"]).fine();
+}
+
+#[test]
+fn what_is_set_aside_while_the_lake_is_away_is_never_in_it() {
+    let (mut service, lake) = service(&["RZA"]);
+    let send = |service: &Service, quarters: i64, women: &str| {
+        let (name, text) = good("RZA", now() - SignedDuration::from_mins(15 * quarters + 1), u32::try_from(quarters).unwrap());
+        service.send("RZA", "inbox", [(name.as_str(), &text.replace(",F,", women))]);
+    };
+    let in_index = |service: &Service| service.sqlite("lake.db", "SELECT 1 FROM ingest_snapshot").len();
+    service.start();
+    send(&service, 3, ",F,");
+    service.settled(1);
+    let aside = service.dir().join("aside");
+    rename(&lake, &aside);
+    send(&service, 2, ",F,");
+    wait_until("the index has one more than the lake", || in_index(&service) == 2);
+    service.stop();
+    // By the next mapping women are X, so what says F is rejected.
+    let file = "providers/RZA.toml";
+    service.edit(file, "version = \"rzz-1\"", "version = \"rzz-2\"");
+    service.edit(file, "codes = { M = \"1\", F = \"2\" }", "codes = { M = \"1\", X = \"2\" }");
+    service.start();
+    assert_eq!(service.settled(2)[1]["outcome"], "quarantined", "the sender need not wait for the lake");
+    assert_eq!(in_index(&service), 1, "pages do not show it");
+    rename(&aside, &lake);
+    send(&service, 1, ",X,");
+    assert_eq!(service.settled(3)[2]["outcome"], "loaded");
+    loaded_once(&lake, &service);
+    service.bedfeed(&["warehouse", "check"]).fine();
+    service.stop();
 }

@@ -30,7 +30,7 @@ pub use moment::WarehouseMoment;
 pub use postgres::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
 pub use secret::Secret;
 
-use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef};
+use crate::feed::{DeliveryId, ProviderCode, Slot, SnapshotRef, error_chain};
 use facts::snapshot_id;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,13 +90,38 @@ impl Warehouse {
     /// # Errors
     /// Where it was made by a newer bedfeed or is not a warehouse.
     pub async fn open(settings: &Settings, state_dir: &Path) -> Result<Self, ForwardError> {
-        match settings {
-            Settings::Sqlite { path } => Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(path), None).await?) }),
-            Settings::Postgres(settings) => Ok(Self { backend: Backend::Postgres(postgres::Writer::open(settings.clone()).await?) }),
-            Settings::Lake { place, index } => {
-                let beside = lake::beside(place)?;
-                Ok(Self { backend: Backend::Sqlite(sqlite::Writer::open(state_dir.join(index), Some(beside)).await?) })
+        let warehouse = Self::unopened(settings, state_dir, None)?;
+        match warehouse.opened().await {
+            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {
+                tracing::error!(error = error_chain(&error), "the warehouse is not available; deliveries wait in the ledger until it is");
+                Ok(warehouse)
             }
+            opened => opened.map(|()| warehouse),
+        }
+    }
+
+    /// The same, opened by the first write and not before: nothing is waited for. `reference`: what is set at each opening.
+    ///
+    /// # Errors
+    /// Where this build or this machine can have no such warehouse at all.
+    pub fn unopened(settings: &Settings, state_dir: &Path, reference: Option<ReferenceRows>) -> Result<Self, ForwardError> {
+        let beside = |file: &Path, beside| sqlite::Writer::new(state_dir.join(file), beside, reference.clone()).map(Backend::Sqlite);
+        let backend = match settings {
+            Settings::Sqlite { path } => beside(path, None)?,
+            Settings::Postgres(settings) => Backend::Postgres(postgres::Writer::new(settings.clone(), reference)),
+            Settings::Lake { place, index } => beside(index, Some(lake::beside(place)?))?,
+        };
+        Ok(Self { backend })
+    }
+
+    /// Opens it where it is not open: tables and views are made, or brought up to date, and the reference data are set.
+    ///
+    /// # Errors
+    /// It is not available, was made by a newer bedfeed, or is not a warehouse.
+    pub async fn opened(&self) -> Result<(), ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.opened().await,
+            Backend::Postgres(writer) => writer.opened().await,
         }
     }
 
@@ -207,6 +232,30 @@ impl Warehouse {
         match &self.backend {
             Backend::Sqlite(writer) => writer.drop_deliveries(leads).await,
             Backend::Postgres(writer) => writer.drop_deliveries(leads).await,
+        }
+    }
+
+    /// Drops a snapshot that is not loaded, and of which there may be a part all the same: a lake's index has it before the lake. What
+    /// the lake has of it goes when it can; nothing more is written there.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be written.
+    pub async fn take_back(&self, reference: SnapshotRef, replay: bool) -> Result<(), ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.take_back(snapshot_id(reference, replay)).await,
+            // A server has it whole or not at all.
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Waits until all that was written is in every place where it belongs: of a lake, beside its index.
+    ///
+    /// # Errors
+    /// Something is not, and why.
+    pub async fn settled(&self) -> Result<(), ForwardError> {
+        match &self.backend {
+            Backend::Sqlite(writer) => writer.settle().await,
+            Backend::Postgres(_) => Ok(()),
         }
     }
 
@@ -340,6 +389,17 @@ impl WarehouseReader {
         match &self.backend {
             ReadBackend::Sqlite(reader) => reader.snapshots().await,
             ReadBackend::Postgres(reader) => reader.snapshots().await,
+        }
+    }
+
+    /// Snapshots of which there is a part only, in the same words: a lake's index has them, and the lake has not.
+    ///
+    /// # Errors
+    /// Where the warehouse cannot be read.
+    pub async fn unfinished(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
+        match &self.backend {
+            ReadBackend::Sqlite(reader) => reader.unfinished().await,
+            ReadBackend::Postgres(_) => Ok(BTreeMap::new()),
         }
     }
 

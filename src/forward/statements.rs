@@ -134,7 +134,7 @@ pub(super) const WARDS_IN_FORCE: &str = "SELECT site_code, ward_code, ward_key, 
      ORDER BY valid_from";
 
 /// Whether a snapshot is there.
-pub(super) const IS_LOADED: &str = "SELECT 1 FROM ingest_snapshot WHERE snapshot_id = $1";
+pub(super) const IS_LOADED: &str = "SELECT version, assessed_at FROM ingest_snapshot WHERE snapshot_id = $1";
 /// The current snapshot of a slot.
 pub(super) const CURRENT: &str = "SELECT snapshot_id FROM ingest_snapshot WHERE provider_code = $1 AND slot_utc = $2 AND is_current = 1";
 /// The versions of the slot of a snapshot.

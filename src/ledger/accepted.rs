@@ -10,7 +10,7 @@ use super::read::Reader;
 use crate::feed::{DeliveryId, ProviderCode, SnapshotRef};
 use jiff::Timestamp;
 use rusqlite::{Row, params};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The classes of what is deleted that leave nothing to load: the original, or the lines or sums that it would bring back.
 const NEEDED: &str = "class IN ('raw', 'quarantine', 'rows', 'sums')";
@@ -70,6 +70,15 @@ impl Reader {
 }
 
 impl Moment {
+    /// When each accepted snapshot was judged: by the delivery that leads it, and its version.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn judged_at(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, LedgerError> {
+        let all = self.reader().accepted_after(None)?.snapshots.into_iter();
+        Ok(all.filter_map(|one| Some(((one.snapshot.lead, one.snapshot.version), one.assessed_at?))).collect())
+    }
+
     /// Accepted deliveries that cannot be loaded anew: retention has deleted their originals, or lines or sums of them.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ fn ask_all(reader: &Reader) {
     reader.newer_versions(&provider, slot, &[id]).unwrap();
     reader.for_judging(&provider, at).unwrap();
     reader.moved_since(at).unwrap();
-    reader.moved_after(7).unwrap();
+    reader.moved_between(7, 9).unwrap();
     reader.newest_accepted(&provider).unwrap();
     reader.first_slot(&provider).unwrap();
     reader.open_episodes(&provider).unwrap();

@@ -317,14 +317,15 @@ impl Reader {
         self.deliveries_where("WHERE moved_at >= ?1 ORDER BY moved_at, id LIMIT ?2", params![stamp(since), MAX_ROWS])
     }
 
-    /// Deliveries that an entry after a place in the chain is about, in the order of their arrival.
+    /// Deliveries that an entry after a place in the chain, up to another, is about, in the order of their arrival. As many entries
+    /// as that are at most as many deliveries: of more than ten thousand some would be left out.
     ///
     /// # Errors
     /// The query failed.
-    pub fn moved_after(&self, seq: u64) -> Result<Vec<DeliveryRow>, LedgerError> {
+    pub fn moved_between(&self, after: u64, through: u64) -> Result<Vec<DeliveryRow>, LedgerError> {
         self.deliveries_where(
-            "WHERE id IN (SELECT delivery FROM entry WHERE seq > ?1 AND delivery IS NOT NULL) ORDER BY id LIMIT ?2",
-            params![seq, MAX_ROWS],
+            "WHERE id IN (SELECT delivery FROM entry WHERE seq > ?1 AND seq <= ?2 AND delivery IS NOT NULL) ORDER BY id LIMIT ?3",
+            params![after, through, MAX_ROWS],
         )
     }
 

@@ -60,6 +60,11 @@ impl Shelf {
         }
     }
 
+    /// Gives a place free again that nobody needs.
+    pub(super) fn forget(&self, lead: DeliveryId) {
+        self.kept().remove(&lead);
+    }
+
     /// Takes a snapshot, where it is there as just this version.
     pub(super) fn take(&self, snapshot: SnapshotRef) -> Option<Prepared> {
         self.kept().remove(&snapshot.lead).filter(|prepared| prepared.snapshot == snapshot)
@@ -187,11 +192,18 @@ impl Inner {
                 self.renumber(waiting, &rows, newest, again).await?;
                 return Ok(Went::Moved);
             }
-            Err(error) if error.kind() == ForwardErrorKind::Refused && replay => {
-                self.keep_after_all(snapshot, format!("The warehouse refuses it: {}", error_chain(&error))).await?;
+            Err(refusal) if refusal.kind() == ForwardErrorKind::Refused => {
+                if let Err(error) = self.warehouse.take_back(snapshot, replay).await {
+                    return Ok(Went::Away(error_chain(&error)));
+                }
+                let why = error_chain(&refusal);
+                if replay {
+                    self.keep_after_all(snapshot, format!("The warehouse refuses it: {why}")).await?;
+                } else {
+                    // Trying again would not help: somebody must look.
+                    self.refused(&rows, snapshot, &why).await?;
+                }
             }
-            // Trying again would not help: somebody must look.
-            Err(error) if error.kind() == ForwardErrorKind::Refused => self.refused(&rows, snapshot, &error_chain(&error)).await?,
             Err(error) => return Ok(Went::Away(error_chain(&error))),
         }
         Ok(Went::Took)
@@ -231,6 +243,10 @@ impl Inner {
             },
             // The settings changed in between, and by today's the file is not good.
             Verdict::Rejected | Verdict::Sealed | Verdict::Duplicate { .. } => {
+                // A part of it may be there: nothing that is set aside may be finished later.
+                if let Err(error) = self.warehouse.take_back(snapshot, false).await {
+                    return Ok(Found::Went(Went::Away(error_chain(&error))));
+                }
                 let sealed = matches!(assessment.verdict, Verdict::Sealed);
                 self.set_aside(&rows, assessment.report, sealed).await?;
                 gone()
@@ -253,24 +269,27 @@ impl Inner {
         if is_loaded {
             return Ok(Found::Went(self.finish(&rows, snapshot, Some(&report)).await?));
         }
-        let (rows, assessment) = match self.judge_kept(feed, row, rows).await? {
+        let (rows, assessment) = match self.judge_kept(feed, row, rows, None).await? {
             Ok(judged) => judged.into_parts(),
-            Err(why) => {
-                self.keep_after_all(snapshot, why).await?;
-                return Ok(Found::Went(Went::Moved));
-            }
+            Err(why) => return self.kept_as_it_was(snapshot, why).await,
         };
         let verified = match assessment.verdict {
             Verdict::Accepted(verified) if verified.snapshot().slot == snapshot.slot => verified,
             // The settings changed once more in between.
-            _ => {
-                self.keep_after_all(snapshot, "By today's settings it is not accepted for its slot any more.".to_owned()).await?;
-                return Ok(Found::Went(Went::Moved));
-            }
+            _ => return self.kept_as_it_was(snapshot, "By today's settings it is not accepted for its slot any more.".to_owned()).await,
         };
         let judged = Report { first_version: report.first_version, ..assessment.report };
         let report = if says_the_same(&judged, &report) { report } else { judged };
         Ok(Found::Prepared(Box::new(Prepared { snapshot, replay: true, rows, verified, report })))
+    }
+
+    /// Keeps the version that there is of what was read again, and takes back what there may be of the new one.
+    async fn kept_as_it_was(&self, snapshot: SnapshotRef, why: String) -> Result<Found, PipelineError> {
+        if let Err(error) = self.warehouse.take_back(snapshot, true).await {
+            return Ok(Found::Went(Went::Away(error_chain(&error))));
+        }
+        self.keep_after_all(snapshot, why).await?;
+        Ok(Found::Went(Went::Moved))
     }
 
     async fn keep_after_all(&self, snapshot: SnapshotRef, why: String) -> Result<(), PipelineError> {

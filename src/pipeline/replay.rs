@@ -215,7 +215,7 @@ impl Inner {
         let Some(row) = self.ledger.read(move |reader| reader.delivery(lead)).await? else { return Ok(None) };
         let Stage::Loaded { snapshot } = row.stage else { return Ok(None) };
         let rows = self.parts_of(&row).await?;
-        let (rows, assessment) = match self.judge_kept(feed, &row, rows).await? {
+        let (rows, assessment) = match self.judge_kept(feed, &row, rows, None).await? {
             Ok(judged) => judged.into_parts(),
             Err(why) => return Ok(Some((row, snapshot, Reading::Kept { why }, None))),
         };
@@ -230,12 +230,14 @@ impl Inner {
         Ok(Some((row, snapshot, reading, judged)))
     }
 
-    /// Judges what is loaded once more. Not possible where retention has deleted something of it, which is told.
+    /// Judges what is loaded once more, by what was known at `judged_by`; `None`: by what is known now. Not possible where retention has
+    /// deleted something of it, which is told.
     pub(super) async fn judge_kept(
         &self,
         feed: &Arc<Feed>,
         row: &DeliveryRow,
         rows: Vec<DeliveryRow>,
+        judged_by: Option<jiff::Timestamp>,
     ) -> Result<Result<Judged, String>, PipelineError> {
         // Retention deletes nothing while this is read.
         let _acting = self.acting.lock().await;
@@ -248,7 +250,7 @@ impl Inner {
                 let what = if matches!(class, Class::Rows | Class::Sums) { "Its lines were" } else { "Its file was" };
                 Ok(Err(format!("{what} deleted by retention on {}.", disposal.planned_at.strftime("%Y-%m-%d"))))
             }
-            None => Ok(Ok(self.judge_against_past(feed, row, rows, None).await?)),
+            None => Ok(Ok(self.judge_against_past(feed, row, rows, judged_by).await?)),
         }
     }
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -61,9 +61,13 @@ impl Warehouses {
 
     /// Waits for writes that were asked for, then lets go of all of them.
     pub async fn close(&self) {
+        // Side by side: several that do not answer must not take longer than one.
+        let mut closing = tokio::task::JoinSet::new();
         for warehouse in self.all() {
-            warehouse.close().await;
+            let warehouse = warehouse.clone();
+            closing.spawn(async move { warehouse.close().await });
         }
+        closing.join_all().await;
     }
 }
 
@@ -101,7 +105,12 @@ pub(super) struct Inner {
     pub(super) wakes: BTreeMap<ProviderCode, Wake>,
     /// What could not be read or moved, and is tried again.
     troubles: Mutex<Troubles>,
+    /// Tells whether the ledger may not be the right one.
+    doubt: OnceLock<Doubt>,
 }
+
+/// Tells whether the ledger may not be the one that was written here last.
+type Doubt = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// How a feed's worker learns of news.
 #[derive(Default)]
@@ -140,6 +149,7 @@ impl Pipeline {
             queued_count,
             wakes,
             troubles,
+            doubt: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -164,6 +174,11 @@ impl Pipeline {
     pub fn further_asked(&self) -> Arc<dyn Fn() -> Vec<FurtherStanding> + Send + Sync> {
         let further = self.inner.further.clone();
         Arc::new(move || further.iter().map(|further| further.standing()).collect())
+    }
+
+    /// Lets nothing be dropped or deleted in further warehouses while this says that the ledger may be the wrong one. Set once.
+    pub fn hold_back_while(&self, in_doubt: Arc<dyn Fn() -> bool + Send + Sync>) {
+        self.inner.doubt.set(in_doubt).ok();
     }
 
     /// A number that changes whenever something was recorded.
@@ -315,6 +330,11 @@ async fn work(inner: Arc<Inner>, feed: Arc<Feed>, mut stop: watch::Receiver<bool
 }
 
 impl Inner {
+    /// Whether the ledger may not be the right one: what it calls set aside, another may have released.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.get().is_some_and(|in_doubt| in_doubt())
+    }
+
     /// Judges all that can be judged now; gives the next instant at which something can.
     pub(super) async fn pass(
         &self,

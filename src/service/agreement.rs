@@ -8,7 +8,8 @@ use crate::config::Settings;
 use crate::feed::{DeliveryId, error_chain};
 use crate::forward::{self, ForwardError, WarehouseReader};
 use crate::ledger::{self, LedgerError, Moment};
-use std::collections::BTreeSet;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// In how many rounds a difference has to be found: a load between two readings is none.
@@ -86,13 +87,16 @@ async fn compare(settings: &Settings, place: &forward::Settings, further: bool) 
         round += 1;
         // The ledger first: what it calls loaded then is in the warehouse.
         let moment = Moment::hold(&settings.state_dir.join(ledger::FILE_NAME))?;
+        let judged = moment.judged_at()?;
         let (mut loads, gone) = (moment.loads()?, if further { moment.not_loadable()? } else { BTreeSet::new() });
         drop(moment);
-        let snapshots = warehouse.snapshots().await?.into_keys().collect();
+        let there = warehouse.snapshots().await?;
+        let otherwise = judged_otherwise(&judged, &there);
+        let snapshots = there.into_keys().collect();
         let deleted: BTreeSet<DeliveryId> = lost(&loads, &snapshots).map(|(id, _)| id).filter(|id| gone.contains(id)).collect();
         let loaded = loads.values().filter(|(_, loaded)| *loaded).count();
         loads.retain(|id, _| !deleted.contains(id));
-        let found: BTreeSet<String> = contradictions(&loads, &snapshots, MOST_NAMED).into_iter().collect();
+        let found: BTreeSet<String> = contradictions(&loads, &snapshots, MOST_NAMED).into_iter().chain(otherwise).collect();
         let lasts = match lasting {
             None => found,
             Some(before) => before.intersection(&found).cloned().collect(),
@@ -104,4 +108,14 @@ async fn compare(settings: &Settings, place: &forward::Settings, further: bool) 
         lasting = Some(lasts);
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Snapshots that are there by another judgement than the ledger's, in words.
+fn judged_otherwise(judged: &BTreeMap<(DeliveryId, u32), Timestamp>, there: &BTreeMap<(DeliveryId, u32), Timestamp>) -> Vec<String> {
+    let both = there.iter().filter_map(|(snapshot, there)| judged.get(snapshot).map(|judged| (snapshot, judged, there)));
+    let otherwise = both.filter(|(_, judged, there)| judged.as_second() != there.as_second());
+    let words = |((lead, version), judged, there): (&(DeliveryId, u32), &Timestamp, &Timestamp)| {
+        format!("snapshot {lead}, version {version}: judged at {judged:.0} by the ledger, at {there:.0} by the warehouse")
+    };
+    otherwise.take(MOST_NAMED).map(words).collect()
 }

@@ -63,7 +63,24 @@ impl House {
             let (waiting, failures) = (u64::try_from(standing.waiting).unwrap_or(u64::MAX), u64::from(standing.failures));
             (standing.name, Queue { waiting, failures, error: standing.error.unwrap_or_default() })
         };
-        further_trouble(&self.further().into_iter().map(queue).collect::<Vec<_>>())
+        let all = self.further();
+        let refused: Vec<String> = all.iter().filter(|standing| standing.refused > 0).map(refuses).collect();
+        let away = further_trouble(&all.into_iter().map(queue).collect::<Vec<_>>());
+        if refused.is_empty() {
+            return away;
+        }
+        let refused = refused.join(" ");
+        Some(match away {
+            Some(trouble) => HouseTrouble { text: format!("{} {refused}", trouble.text), ..trouble },
+            None => HouseTrouble {
+                problem: HouseProblem::Further,
+                text: refused,
+                what_to_do:
+                    "See in `bedfeed status` and the log why, and mend it there: another bedfeed may be loading into that warehouse, or \
+                             its tables were changed. Nothing has to be done here: it is tried again each hour."
+                        .to_owned(),
+            },
+        })
     }
 
     /// The same, with what cannot be said yet.
@@ -164,4 +181,10 @@ impl House {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// That a further warehouse refuses something, in a sentence.
+fn refuses(standing: &FurtherStanding) -> String {
+    let why = standing.left_out_why.as_deref().unwrap_or_default();
+    format!("The further warehouse {} does not take {} of what it is given: {why}.", standing.name, standing.refused)
 }

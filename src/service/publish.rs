@@ -19,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How far back deliveries are published again after a start.
 const REACH: SignedDuration = SignedDuration::from_hours(26);
 
+/// Entries of the ledger that are published at once: fewer than the deliveries that one reading gives.
+const ENTRIES: u64 = 5_000;
+
 /// Publishes until stopped.
 pub(super) struct Publisher {
     /// Where facts come from.
@@ -63,28 +66,38 @@ impl Publisher {
 
     /// Publishes what is new, once.
     pub(super) async fn round(&self, published: &mut Published) -> Result<(), String> {
+        // After an outage piece by piece.
+        while !self.piece(published).await? {}
+        Ok(())
+    }
+
+    /// Publishes what a number of entries brought; says whether that is all there is.
+    async fn piece(&self, published: &mut Published) -> Result<bool, String> {
         let now = self.clock.now();
         let since = now.saturating_sub(REACH).unwrap_or(now);
-        let (through, mut control) = self.facts(published.through, since, now).await.map_err(|error| error_chain(&error))?;
+        let (through, head, mut control) = self.facts(published.through, since, now).await.map_err(|error| error_chain(&error))?;
         control.slots.retain(|fact| published.slots.get(&(fact.provider.clone(), fact.slot)) != Some(&fact.state));
         let slots: Vec<_> = control.slots.iter().map(|fact| ((fact.provider.clone(), fact.slot), fact.state)).collect();
         self.warehouse.publish(control).await.map_err(|error| error_chain(&error))?;
         published.slots.extend(slots);
         published.slots.retain(|(_, slot), _| since <= slot.start());
         published.through = Some(through);
-        Ok(())
+        Ok(through == head)
     }
 
     /// What the ledger has recorded after the entry `after` (at first: what moved since `since`), how every feed's slots
-    /// stand, and the entry up to which this says all. Entries, not times: the clock may be set back.
-    async fn facts(&self, after: Option<u64>, since: Timestamp, now: Timestamp) -> Result<(u64, Control), LedgerError> {
-        let (through, files) = self
+    /// stand, the entry up to which this says all, and the newest one. Entries, not times: the clock may be set back.
+    async fn facts(&self, after: Option<u64>, since: Timestamp, now: Timestamp) -> Result<(u64, u64, Control), LedgerError> {
+        let (through, head, files) = self
             .ledger
             .read(move |reader| {
-                let through = reader.head()?.seq;
-                let rows = match after {
-                    Some(seq) => reader.moved_after(seq)?,
-                    None => reader.moved_since(since)?,
+                let head = reader.head()?.seq;
+                let (through, rows) = match after {
+                    Some(seq) => {
+                        let through = head.min(seq.saturating_add(ENTRIES));
+                        (through, reader.moved_between(seq, through)?)
+                    }
+                    None => (head, reader.moved_since(since)?),
                 };
                 let mut files = Vec::with_capacity(rows.len());
                 for row in &rows {
@@ -95,7 +108,7 @@ impl Publisher {
                     }
                     files.push(fact);
                 }
-                Ok((through, files))
+                Ok((through, head, files))
             })
             .await?;
         let mut control = Control { files, ..Control::default() };
@@ -122,7 +135,7 @@ impl Publisher {
             };
             control.slots.extend(standing.slots.iter().map(fact));
         }
-        Ok((through, control))
+        Ok((through, head, control))
     }
 }
 

@@ -30,6 +30,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -98,6 +99,9 @@ pub enum StartError {
 const PAST: SignedDuration = SignedDuration::from_hours(24);
 /// How many of them at most, the newest.
 const MAX_PAST: u32 = 20_000;
+
+/// How long the start waits for the warehouse: systemd gives up after a minute and a half, and whoever sends would wait as long.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A running daemon.
 pub struct Running {
@@ -207,11 +211,12 @@ impl Books {
         let changed = changed(&before, from, settings);
         let away = away(ledger.read(|reader| reader.newest_entry_at()).await?, clock.now());
         fault::during(Step::StartRecord, ledger.append(clock.now(), away.into_iter().chain([started]).chain(changed).collect())).await?;
-        let mut further = Vec::new();
-        for (name, place) in &settings.further_warehouses {
-            further.push((name.clone(), open_warehouse(place, settings).await?));
-        }
-        let warehouses = Warehouses { first: open_warehouse(&settings.warehouse, settings).await?, further };
+        // Opened by whoever fills them, later: none of them may keep files from being taken in.
+        let unopened = |(name, place): &(String, forward::Settings)| {
+            Ok((name.clone(), Warehouse::unopened(place, &settings.state_dir, Some(reference_rows(settings)))?))
+        };
+        let further = settings.further_warehouses.iter().map(unopened).collect::<Result<_, ForwardError>>()?;
+        let warehouses = Warehouses { first: open_first(settings).await?, further };
         let store = Store::new(&settings.state_dir).sealing_to(settings.governance.recipients.clone());
         let feeds = settings.providers.iter().map(|provider| Arc::new(provider.feed.clone())).collect();
         let two_people = settings.providers.iter().filter(|provider| provider.release_needs_two).map(|provider| provider.code.clone());
@@ -231,7 +236,8 @@ impl Books {
         let (state_dir, reserve) = (settings.state_dir.clone(), settings.sftp.reserve_bytes);
         let house = House::new(state_dir, reserve, Arc::clone(&counters), Arc::clone(&clock), pipeline.further_asked());
         let house = Arc::new(house);
-        let probed = Arc::clone(&house);
+        let (probed, doubted) = (Arc::clone(&house), Arc::clone(&house));
+        pipeline.hold_back_while(Arc::new(move || doubted.in_doubt()));
         let watch = watch.over_house(Arc::new(move || probed.look()));
         Ok(Self { ledger, writer, warehouses, pipeline, watch, clock, zone, refusals, logins, counters, house, lock })
     }
@@ -387,12 +393,18 @@ impl Running {
     }
 }
 
-/// Opens a warehouse. One that is away is reported by `open`, and gets the reference data before anything is loaded.
-async fn open_warehouse(place: &forward::Settings, settings: &Settings) -> Result<Warehouse, ForwardError> {
-    let warehouse = Warehouse::open(place, &settings.state_dir).await?;
-    match warehouse.set_reference(reference_rows(settings)).await {
-        Err(error) if error.kind() == ForwardErrorKind::Unavailable => Ok(warehouse),
-        set => set.map(|()| warehouse),
+/// Opens the first warehouse. One that is away, or does not answer, is opened by the first write that finds it back.
+async fn open_first(settings: &Settings) -> Result<Warehouse, ForwardError> {
+    let rows = reference_rows(settings);
+    let warehouse = Warehouse::unopened(&settings.warehouse, &settings.state_dir, Some(rows.clone()))?;
+    let away = |error: &str| {
+        tracing::error!(error, "the warehouse is not available; deliveries wait in the ledger until it is");
+        Ok(warehouse.clone())
+    };
+    match tokio::time::timeout(PATIENCE, warehouse.set_reference(rows)).await {
+        Err(_) => away(&format!("no answer within {} s", PATIENCE.as_secs())),
+        Ok(Err(error)) if error.kind() == ForwardErrorKind::Unavailable => away(&error_chain(&error)),
+        Ok(set) => set.map(|()| warehouse.clone()),
     }
 }
 
@@ -523,6 +535,12 @@ fn counted(counters: Arc<Counters>, house: Arc<House>, turned: Turned) -> Counte
             "Snapshots that wait for a warehouse beside the first.",
             "warehouse",
             house.further().into_iter().filter(|further| further.compared).map(|further| (further.name, further.waiting)),
+        ));
+        families.extend(Family::by_name(
+            "bedfeed_further_warehouse_refused",
+            "Snapshots that a warehouse beside the first refuses.",
+            "warehouse",
+            house.further().into_iter().filter(|further| further.compared).map(|further| (further.name, further.refused)),
         ));
         families
     })

@@ -125,7 +125,7 @@ impl Bucket {
     fn delete_one(&self, name: &str, until: Until) -> Result<(), StoreError> {
         let answer = self.ask("DELETE", name, b"", false, until)?;
         // No such object is what was asked for; no such bucket is not.
-        let gone = matches!(answer.status, 200 | 204) || answer.status == 404 && !answer.body.windows(12).any(|at| at == b"NoSuchBucket");
+        let gone = matches!(answer.status, 200 | 204) || answer.status == 404 && !no_such_bucket(&answer);
         if gone { Ok(()) } else { Err(self.trouble(&answer)) }
     }
 }
@@ -137,9 +137,13 @@ impl Store for Bucket {
         format!("{}/{}{prefix}", self.endpoint(), address.bucket)
     }
 
-    fn stands(&self, _marker: &str) -> Result<bool, StoreError> {
-        // A bucket that is not there says so whenever something is put.
-        Ok(true)
+    fn get(&self, name: &str, until: Until) -> Result<Option<Vec<u8>>, StoreError> {
+        let answer = self.ask("GET", name, b"", false, until)?;
+        match answer.status {
+            200 => Ok(Some(answer.body)),
+            404 if !no_such_bucket(&answer) => Ok(None),
+            _ => Err(self.trouble(&answer)),
+        }
     }
 
     fn put_new(&self, name: &str, bytes: &[u8], until: Until) -> Result<Put, StoreError> {
@@ -162,13 +166,19 @@ impl Store for Bucket {
     fn delete(&self, names: &[String], until: Until) -> Result<(), StoreError> {
         for some in names.chunks(AT_ONCE) {
             std::thread::scope(|threads| {
-                let each = some.iter().map(|name| threads.spawn(move || self.delete_one(name, until)));
+                let each = some.iter().map(|name| std::thread::Builder::new().spawn_scoped(threads, move || self.delete_one(name, until)));
+                let each = each.collect::<Vec<_>>();
                 let stopped = |_| Err(StoreError::away("a thread that deletes has stopped"));
-                each.collect::<Vec<_>>().into_iter().try_for_each(|one| one.join().unwrap_or_else(stopped))
+                let not_begun = |error| StoreError::away(format!("no thread can be begun that deletes: {error}"));
+                each.into_iter().try_for_each(|one| one.map_err(not_begun)?.join().unwrap_or_else(stopped))
             })?;
         }
         Ok(())
     }
+}
+
+fn no_such_bucket(answer: &Answer) -> bool {
+    answer.body.windows(12).any(|at| at == b"NoSuchBucket")
 }
 
 /// The machine's time.

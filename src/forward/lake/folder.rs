@@ -113,8 +113,12 @@ impl Store for Folder {
         self.root.display().to_string()
     }
 
-    fn stands(&self, marker: &str) -> Result<bool, StoreError> {
-        self.root.join(marker).try_exists().map_err(|error| self.trouble(&error))
+    fn get(&self, name: &str, until: Until) -> Result<Option<Vec<u8>>, StoreError> {
+        until.left()?;
+        match fs::read(self.root.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(|error| self.trouble(&error)),
+        }
     }
 
     fn put_new(&self, name: &str, bytes: &[u8], until: Until) -> Result<Put, StoreError> {

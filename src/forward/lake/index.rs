@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const REFERENCE_PART: &str = "reference";
 
 /// What is noted. `lake_place.trying`: a place where a lake is being begun. `lake_object.state`: see [`State`];
-/// `lake_object.last_named`: the last manifest that names it.
+/// `lake_object.last_named`: the last manifest that names it. `lake_turn`: what this index said last, and what it was about to say, in the
+/// object that tells who wrote into the lake last.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS lake_place (place TEXT, trying TEXT, script TEXT) STRICT;
     CREATE TABLE IF NOT EXISTS lake_waits (part TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -30,6 +31,7 @@ const TABLES: &str = "
       oldest INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS lake_intent (part TEXT NOT NULL, number INTEGER NOT NULL, sha256 TEXT NOT NULL,
       PRIMARY KEY (part, number, sha256)) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS lake_turn (noted TEXT, intended TEXT) STRICT;
     CREATE TRIGGER IF NOT EXISTS lake_drop AFTER DELETE ON ingest_snapshot BEGIN
       UPDATE lake_object SET state = 2 WHERE snapshot_id = OLD.snapshot_id;
       DELETE FROM lake_snapshot WHERE snapshot_id = OLD.snapshot_id;
@@ -38,6 +40,7 @@ const TABLES: &str = "
 /// Everything waits, and nothing of the lake is known.
 const FORGET: &str = "
     DELETE FROM lake_snapshot; DELETE FROM lake_object; DELETE FROM lake_manifest; DELETE FROM lake_intent; DELETE FROM lake_waits;
+    UPDATE lake_turn SET noted = NULL, intended = NULL;
     INSERT INTO lake_waits SELECT DISTINCT substr(slot_utc, 1, 10) FROM ingest_snapshot;";
 
 /// How far an object is.
@@ -92,6 +95,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), ForwardError> {
     transaction.execute_batch(TABLES).map_err(sql(doing))?;
     transaction.execute_batch(&triggers()).map_err(sql(doing))?;
     let first = "INSERT INTO lake_place SELECT NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM lake_place)";
+    transaction.execute(first, []).map_err(sql(doing))?;
+    let first = "INSERT INTO lake_turn SELECT NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM lake_turn)";
     transaction.execute(first, []).map_err(sql(doing))?;
     transaction.commit().map_err(sql(doing))
 }
@@ -155,6 +160,32 @@ pub(super) fn note_begun(connection: &mut Connection, place: &str) -> Result<(),
     transaction.commit().map_err(sql(doing))
 }
 
+/// What this index said in the lake of who wrote there last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// What stands there, unless what is intended does.
+    pub(super) noted: Option<String>,
+    /// What was about to be put.
+    pub(super) intended: Option<String>,
+}
+
+/// Reads what was said last.
+pub(super) fn turn(connection: &Connection) -> Result<Turn, ForwardError> {
+    let read = |row: &rusqlite::Row<'_>| Ok(Turn { noted: row.get(0)?, intended: row.get(1)? });
+    connection.query_row("SELECT noted, intended FROM lake_turn", [], read).map_err(sql("reading who wrote into the lake last"))
+}
+
+/// Notes, before it is put, what will be said: should the answer be lost, it is known again.
+pub(super) fn intend_turn(connection: &Connection, turn: &str) -> Result<(), ForwardError> {
+    connection.execute("UPDATE lake_turn SET intended = ?1", [turn]).map(drop).map_err(sql("noting who is about to write into the lake"))
+}
+
+/// Notes what stands.
+pub(super) fn note_turn(connection: &Connection, turn: &str) -> Result<(), ForwardError> {
+    let note = "UPDATE lake_turn SET noted = ?1, intended = NULL WHERE noted IS NOT ?1 OR intended IS NOT NULL";
+    connection.execute(note, [turn]).map(drop).map_err(sql("noting who wrote into the lake"))
+}
+
 /// Notes which script lies in the lake.
 pub(super) fn note_script(connection: &Connection, hash: &str) -> Result<(), ForwardError> {
     connection.execute("UPDATE lake_place SET script = ?1", [hash]).map(drop).map_err(sql("noting the lake's script"))
@@ -173,6 +204,15 @@ pub(super) fn waiting(connection: &Connection) -> Result<(BTreeSet<String>, BTre
     };
     let parts = read().map_err(sql("reading what the lake waits for"))?;
     Ok(parts.into_iter().partition(|part| REFERENCE.iter().any(|table| table.name == part)))
+}
+
+/// The days of which something is dropped and not gone yet.
+pub(super) fn days_with_dropped(connection: &Connection) -> Result<BTreeSet<String>, ForwardError> {
+    let read = || {
+        let mut statement = connection.prepare_cached("SELECT DISTINCT part FROM lake_object WHERE state = 2")?;
+        statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(sql("looking for what was dropped"))
 }
 
 /// Takes parts off the list of those that wait.
@@ -288,6 +328,13 @@ fn for_each<T>(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(doing))?;
     each.iter().try_for_each(|one| note(&transaction, one).map(drop)).map_err(sql(doing))?;
     transaction.commit().map_err(sql(doing))
+}
+
+/// Notes, before they are deleted, that objects may be there or not. Those that were dropped stay so.
+pub(super) fn doubt_objects(connection: &mut Connection, names: &[String]) -> Result<(), ForwardError> {
+    for_each(connection, names, |transaction, name| {
+        transaction.prepare_cached("UPDATE lake_object SET state = 0 WHERE name = ?1 AND state = 1")?.execute([name])
+    })
 }
 
 /// Forgets objects that are deleted.

@@ -40,6 +40,9 @@ mod duckdb_tests;
 #[cfg(feature = "lake")]
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "lake")]
+#[cfg(test)]
+mod trouble_tests;
 
 pub use settings::{LakeAddress, LakeBucket, LakeSettings};
 

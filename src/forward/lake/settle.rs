@@ -2,8 +2,8 @@
 //!
 //! Owns the order of the steps. Each is found done by the next try, wherever this one ended.
 
-use super::super::ForwardError;
 use super::super::sqlite::{Beside, Due};
+use super::super::{ForwardError, ForwardErrorKind};
 use super::folder::Folder;
 use super::index::{self, Object, Present, REFERENCE_PART, Standing, State};
 use super::manifest::{FORMAT, Manifest, manifest_name};
@@ -14,6 +14,7 @@ use super::{LakeSettings, SNAPSHOTS, bucket, duckdb};
 use crate::feed::{Digest, error_chain};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long one write may work on the lake; what is left is done by the next.
@@ -22,16 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LEISURE: Duration = Duration::from_secs(3);
 /// Manifests of a part that are kept for readers who have begun with them.
 const KEPT: i64 = 3;
-/// Objects that are put or deleted before that is noted: a slow store gets further with each try.
+/// Objects that are read, and then put or deleted, before that is noted.
 const PIECE: usize = 60;
 /// Says that there is a lake, and its layout.
 const MARKER: &str = "lake.json";
+/// Says which index wrote last: a text that was never there before, and that this index noted.
+const WRITER: &str = "writer.json";
 /// Makes our views in DuckDB.
 const SCRIPT: &str = "duckdb.sql";
 
 /// The lake beside its index.
 pub(super) struct Lake {
     store: Box<dyn Store>,
+    /// Whether this write has said in the lake that it goes on with it.
+    took_turn: AtomicBool,
 }
 
 /// What stopped the work: the index, or what is beside it.
@@ -68,34 +73,54 @@ impl Lake {
     }
 
     pub(super) fn on(store: Box<dyn Store>) -> Self {
-        Self { store }
+        Self { store, took_turn: AtomicBool::new(false) }
     }
 
     fn bring_up_to_date(&self, connection: &mut Connection, due: Due) -> Result<(), Stop> {
         let until = Until::after(PATIENCE);
         self.begin(connection, until)?;
-        let (tables, mut days) = index::waiting(connection)?;
+        let (tables, days) = index::waiting(connection)?;
         if !tables.is_empty() {
             self.reference(connection, &tables, until)?;
         }
-        if let Due::Slot(slot) = due {
-            let day = slot.start().strftime("%Y-%m-%d").to_string();
-            if days.remove(&day) {
-                self.day(connection, &day, until)?;
-            }
+        let mut asked = match due {
+            Due::Reference => BTreeSet::new(),
+            Due::Slot(slot) => BTreeSet::from([slot.start().strftime("%Y-%m-%d").to_string()]),
+            Due::Days(days) => days,
+            Due::Dropped => index::days_with_dropped(connection)?,
+            Due::All => days.clone(),
+        };
+        asked.retain(|day| days.contains(day));
+        let done = self.days(connection, asked.iter().rev(), until)?;
+        // Nobody waits for the others, and the next write goes on with them.
+        if let Err(error) = self.days(connection, days.iter().rev().filter(|day| !asked.contains(*day)), Until::after(LEISURE))? {
+            tracing::warn!(error = error_chain(&error), "a day waits to be written into the lake");
         }
-        // The newest first; nobody waits for the others but who asked for all.
-        let leisure = if due == Due::All { until } else { Until::after(LEISURE) };
-        for day in days.iter().rev() {
-            match self.day(connection, day, leisure) {
-                Err(Stop::Lake(error)) if due != Due::All => {
-                    tracing::warn!(day, error = error_chain(&error), "a day waits to be written into the lake");
-                    break;
+        done.map_err(Stop::Lake)
+    }
+
+    /// Brings days up to date in this order; gives what went wrong first. One in which something else lies holds up no other.
+    fn days<'d>(
+        &self,
+        connection: &mut Connection,
+        days: impl Iterator<Item = &'d String>,
+        until: Until,
+    ) -> Result<Result<(), ForwardError>, ForwardError> {
+        let mut first = Ok(());
+        for day in days {
+            match self.day(connection, day, until) {
+                Err(Stop::Lake(error)) => {
+                    let is_away = error.kind() == ForwardErrorKind::Unavailable;
+                    first = first.and(Err(error));
+                    if is_away {
+                        break;
+                    }
                 }
-                done => done?,
+                Err(Stop::Index(error)) => return Err(error),
+                Ok(()) => {}
             }
         }
-        Ok(())
+        Ok(first)
     }
 
     /// Makes the lake, once; later looks whether it is still there, and puts the script of this version into it.
@@ -104,9 +129,9 @@ impl Lake {
         let known = index::place(connection)?;
         if known.place.as_deref() != Some(&here) {
             self.make(connection, known.trying.as_deref() == Some(&here), until)?;
-        } else if !self.store.stands(MARKER)? {
-            return Err(StoreError::away(format!("{here}: there is no lake any more; is it mounted?")).into());
         }
+        self.look_who_wrote_last(connection, &here, until)?;
+        self.took_turn.store(false, Ordering::Relaxed);
         let script = duckdb::script();
         let hash = Digest::of(script.as_bytes()).to_string();
         if index::place(connection)?.script.as_deref() != Some(&hash) {
@@ -125,7 +150,7 @@ impl Lake {
             && !(tried && other == marker.as_bytes())
         {
             index::note_trying(connection, None)?;
-            let why = "there is a lake already, and this index (lake.db) is not the one that it was written from: put that one back, or \
+            let why = "there is a lake already, and the index in the state folder is not the one that it was written from: put that one back, or \
                  name an empty place, into which all that this index has is written";
             return Err(StoreError::unusable(format!("{here}: {why}")).into());
         }
@@ -135,6 +160,49 @@ impl Lake {
             return Err(StoreError::unusable(format!("{here}: it {why}")).into());
         }
         Ok(index::note_begun(connection, &here)?)
+    }
+
+    /// Refuses to write where the lake is not there, or was written since by something else than this index: by another bedfeed, or by
+    /// the one that this index is an older copy of. What went on since would be written over, or what is written now never seen.
+    fn look_who_wrote_last(&self, connection: &mut Connection, here: &str, until: Until) -> Result<(), Stop> {
+        let gone = || {
+            let why = "there is no lake any more; is it mounted, or was it emptied? Nothing is written into it. If it is lost, name an empty \
+                 place, into which all that the index has is written";
+            Stop::from(StoreError::away(format!("{here}: {why}")))
+        };
+        let turn = index::turn(connection)?;
+        let there = if turn.noted.is_some() {
+            self.store.get(WRITER, until)?.ok_or_else(gone)?
+        } else {
+            self.store.get(MARKER, until)?.ok_or_else(gone)?;
+            let first = turn.intended.clone().unwrap_or_else(next_turn);
+            index::intend_turn(connection, &first)?;
+            match self.store.put_new(WRITER, first.as_bytes(), until)? {
+                Put::Made => first.into_bytes(),
+                Put::There(there) => there,
+            }
+        };
+        let known = index::turn(connection)?;
+        let ours = [known.noted, known.intended].into_iter().flatten().find(|turn| turn.as_bytes() == there);
+        let Some(ours) = ours else {
+            let why = "was not written from this index last: another bedfeed writes into this lake, or the index in the state folder is an older \
+                 one than the lake's. One of them needs another lake; all that an index has is written into an empty place";
+            return Err(StoreError::unusable(format!("{here}: it {why}")).into());
+        };
+        Ok(index::note_turn(connection, &ours)?)
+    }
+
+    /// Says in the lake, before something new is said there, that this index goes on with it: an older one is refused from then on.
+    fn take_turn(&self, connection: &Connection, until: Until) -> Result<(), Stop> {
+        if self.took_turn.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let turn = next_turn();
+        index::intend_turn(connection, &turn)?;
+        self.store.replace(WRITER, turn.as_bytes(), until)?;
+        index::note_turn(connection, &turn)?;
+        self.took_turn.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Writes the reference tables that wait, and their manifest.
@@ -232,11 +300,17 @@ impl Lake {
             return Ok(described);
         }
         index::intend_objects(connection, part, &described)?;
+        let (mut put, mut stopped) = (0, Ok(()));
         for (object, bytes) in described.iter().zip(&bytes) {
-            self.put(&object.name, bytes, until)?;
+            stopped = self.put(&object.name, bytes, until);
+            if stopped.is_err() {
+                break;
+            }
+            put += 1;
         }
-        index::note_objects(connection, &described)?;
-        Ok(described)
+        // Also where it stops: a slow store gets further with each try.
+        index::note_objects(connection, described.get(..put).unwrap_or_default())?;
+        stopped.map(|()| described)
     }
 
     /// Puts an object, or finds it there with the same bytes.
@@ -260,6 +334,7 @@ impl Lake {
             index::note_manifest(connection, part, last, snapshots, &manifest.objects)?;
             return Ok(last.clone());
         }
+        self.take_turn(connection, until)?;
         let mut number = last.as_ref().map_or(0, |last| last.number);
         loop {
             number = number.saturating_add(1);
@@ -272,8 +347,8 @@ impl Lake {
                 // One of ours whose answer was lost: this one goes past it.
                 Put::There(other) if index::was_intended(connection, part, number, Digest::of(&other))? => {}
                 Put::There(_) => {
-                    let why = "was not written from this index: another bedfeed writes into this lake, or the index (lake.db) is an older \
-                         one than the lake's. One of them needs another lake";
+                    let why = "was not written from this index: another bedfeed writes into this lake, or the index in the state folder is \
+                         an older one than the lake's. One of them needs another lake";
                     return Err(StoreError::unusable(format!("{}: {} {why}", self.store.place(), manifest_name(part, number))).into());
                 }
             }
@@ -295,6 +370,8 @@ impl Lake {
 
     fn delete_objects(&self, connection: &mut Connection, names: &[String], until: Until) -> Result<(), Stop> {
         for names in names.chunks(PIECE) {
+            // Should the answer be lost, they may be there or not.
+            index::doubt_objects(connection, names)?;
             self.store.delete(names, until)?;
             index::forget_objects(connection, names)?;
         }
@@ -322,6 +399,10 @@ impl Beside for Lake {
     fn snapshots(&self) -> &'static str {
         SNAPSHOTS
     }
+}
+
+fn next_turn() -> String {
+    format!("{{\"bedfeed\":\"writer\",\"turn\":\"{}\"}}\n", uuid::Uuid::now_v7())
 }
 
 /// The name of a snapshot's object.

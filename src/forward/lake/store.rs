@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 pub(super) trait Store: Send + Sync {
     /// Where it is, for people and to know it again; never with a secret.
     fn place(&self) -> String;
-    /// Whether the place is the one in which this object was put. A folder whose disk is not mounted is another place.
-    fn stands(&self, marker: &str) -> Result<bool, StoreError>;
+    /// Reads an object back; `None` where there is none of its name. A folder whose disk is not mounted is another place.
+    fn get(&self, name: &str, until: Until) -> Result<Option<Vec<u8>>, StoreError>;
     /// Puts an object where there is none of its name. Done means that it outlasts a power cut.
     fn put_new(&self, name: &str, bytes: &[u8], until: Until) -> Result<Put, StoreError>;
     /// Puts an object in the place of any of its name.

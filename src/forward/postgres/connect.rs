@@ -23,6 +23,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a server may take to answer at all.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long it may take until it has let us in: one that hangs still takes connections.
+const LOGIN: Duration = Duration::from_secs(10);
 /// How long a connection may give no sign before it counts as gone; well below the patience of whoever waits for an answer.
 const SILENCE: Duration = Duration::from_secs(15);
 
@@ -72,14 +74,19 @@ impl Connection {
     pub(super) async fn open(settings: &PostgresSettings, purpose: Purpose) -> Result<Self, ForwardError> {
         let doing = format!("connecting to {}", shown(settings));
         let config = config(settings, &doing)?;
-        let opened = match &settings.tls {
-            PostgresTls::Off => config.connect(NoTls).await.map(|(client, connection)| (client, keep_up(connection))),
-            PostgresTls::Require { ca_file } => {
-                let tls = MakeRustlsConnect::new(client_config(ca_file.as_deref(), &doing)?);
-                config.connect(tls).await.map(|(client, connection)| (client, keep_up(connection)))
-            }
+        let opening = async {
+            let opened = match &settings.tls {
+                PostgresTls::Off => config.connect(NoTls).await.map(|(client, connection)| (client, keep_up(connection))),
+                PostgresTls::Require { ca_file } => {
+                    let tls = MakeRustlsConnect::new(client_config(ca_file.as_deref(), &doing)?);
+                    config.connect(tls).await.map(|(client, connection)| (client, keep_up(connection)))
+                }
+            };
+            opened.map_err(sql(doing.clone()))
         };
-        let (client, kept_up) = opened.map_err(sql(doing.clone()))?;
+        let silent =
+            |_| ForwardError::unavailable(doing.clone(), format!("it takes connections and says nothing for {} s", LOGIN.as_secs()));
+        let (client, kept_up) = tokio::time::timeout(LOGIN, opening).await.map_err(silent)??;
         let first = if purpose == Purpose::Writing { FOR_WRITING } else { FOR_READING };
         client.batch_execute(first).await.map_err(sql(doing.clone()))?;
         let fsync: String =

@@ -16,9 +16,9 @@ use jiff::Timestamp;
 /// The version that `schema.sql` makes: the first on PostgreSQL, and the third of all.
 const FIRST: i64 = 3;
 /// What brings a database up to the next version, each with the version it makes; a new one goes the same way.
-const MIGRATIONS: &[(i64, &str)] = &[(4, include_str!("to_4.sql")), (5, include_str!("to_5.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[(4, include_str!("to_4.sql")), (5, include_str!("to_5.sql")), (6, include_str!("to_6.sql"))];
 /// The version of the tables here.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// The lock that whoever changes tables holds, and the one that whoever loads holds. Any two numbers that nobody else uses.
 const MIGRATING: i64 = 0x0062_6564_6665_6501;
@@ -45,7 +45,7 @@ pub(super) async fn prepare(connection: &mut Connection, migrate: Migrate) -> Re
     let changed = match version(&mut work).await? {
         Some(version) => {
             refuse_newer(version)?;
-            bring_up(&mut work, version).await?
+            bring_up(&mut work, version, &schema).await?
         }
         None => {
             make(&mut work, &schema).await?;
@@ -121,11 +121,11 @@ fn refuse_newer(version: i64) -> Result<(), ForwardError> {
     Err(ForwardError::new(ForwardErrorKind::SchemaNewer, doing))
 }
 
-async fn bring_up(work: &mut Work<'_>, version: i64) -> Result<bool, ForwardError> {
+async fn bring_up(work: &mut Work<'_>, version: i64, schema: &str) -> Result<bool, ForwardError> {
     let mut changed = false;
     for (made, change) in MIGRATIONS.iter().filter(|(made, _)| *made > version) {
         let doing = format!("bringing the warehouse up to version {made}");
-        work.transaction.batch_execute(change).await.map_err(sql(doing.as_str()))?;
+        work.transaction.batch_execute(&change.replace("{schema}", schema)).await.map_err(sql(doing.as_str()))?;
         work.execute("UPDATE schema_version SET version = $1", &[made]).await.map_err(sql(doing))?;
         changed = true;
     }
@@ -145,7 +145,7 @@ async fn make(work: &mut Work<'_>, schema: &str) -> Result<(), ForwardError> {
     }
     work.transaction.batch_execute(&include_str!("schema.sql").replace("{schema}", schema)).await.map_err(sql(doing))?;
     work.execute("INSERT INTO schema_version (version) VALUES ($1)", &[&FIRST]).await.map_err(sql(doing))?;
-    bring_up(work, FIRST).await.map(drop)
+    bring_up(work, FIRST, schema).await.map(drop)
 }
 
 /// Makes the views and gives roles their rights on them.

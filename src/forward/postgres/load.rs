@@ -14,10 +14,12 @@ use super::super::{ForwardError, ForwardErrorKind, Load, LoadOutcome, calendar};
 use super::connect::{Connection, Parameter, Work};
 use super::control::{KNOWN_SLOT, ensure_day, put_file, put_findings};
 use super::database::{LOADING, TAKE_LOCK};
+use super::disposal::drop_one;
 use super::trouble::sql;
 use crate::bedstate::{ShortCode, Snapshot};
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, ProviderCode, Slot, Version};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::HashSet;
@@ -82,22 +84,30 @@ async fn look(work: &mut Work<'_>, load: &Load, doing: &str) -> Result<ControlFl
     let (provider, start) = (snapshot.provider.as_str(), snapshot.slot.start());
     let (id, number) = (snapshot_id(load.reference, load.replay), small(load.reference.version));
     let (day, wards_on) = (day_of(snapshot.slot), calendar::local_day(snapshot.snapshot_at, &zone));
-    let answers = work
-        .together([
-            (TAKE_LOCK, &[&LOADING]),
-            (IS_LOADED, &[&id]),
-            (NUMBER_TAKEN, &[&provider, &start, &number]),
-            (KNOWN_SLOT, &[&start]),
-            ("SELECT bedfeed_make_day($1)::text", &[&day]),
-            ("SELECT bed_group FROM dim_bed_group", &[]),
-            ("SELECT ward_type FROM dim_ward_type", &[]),
-            (WARDS_IN_FORCE, &[&provider, &wards_on]),
-        ])
-        .await;
-    let [_, loaded, taken, known, _, groups, types, wards] = answers.map_err(sql(doing))?;
-    if !loaded.is_empty() {
-        return Ok(ControlFlow::Break(LoadOutcome::AlreadyLoaded));
-    }
+    let answers = loop {
+        let answers = work
+            .together([
+                (TAKE_LOCK, &[&LOADING]),
+                (IS_LOADED, &[&id]),
+                (NUMBER_TAKEN, &[&provider, &start, &number]),
+                (KNOWN_SLOT, &[&start]),
+                ("SELECT bedfeed_make_day($1)::text", &[&day]),
+                ("SELECT bed_group FROM dim_bed_group", &[]),
+                ("SELECT ward_type FROM dim_ward_type", &[]),
+                (WARDS_IN_FORCE, &[&provider, &wards_on]),
+            ])
+            .await
+            .map_err(sql(doing))?;
+        let [_, there, ..] = &answers;
+        let Some(there) = there.first() else { break answers };
+        let as_told: (i32, Timestamp) = (small(load.reference.version), to_the_second(load.report.assessed_at));
+        if (there.try_get::<_, i32>(0).map_err(sql(doing))?, there.try_get::<_, Timestamp>(1).map_err(sql(doing))?) == as_told {
+            return Ok(ControlFlow::Break(LoadOutcome::AlreadyLoaded));
+        }
+        // It was judged anew since, or got another number: what is there is not what anybody was told.
+        drop_one(work, &id, doing).await?;
+    };
+    let [_, _, taken, known, _, groups, types, wards] = answers;
     let newest = taken.first().map(|row| row.try_get::<_, i32>(0).map(i32::unsigned_abs)).transpose().map_err(sql(doing))?;
     if let Some(newest) = newest {
         return Ok(ControlFlow::Break(LoadOutcome::NumberTaken { newest }));

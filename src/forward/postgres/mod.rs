@@ -30,7 +30,7 @@ pub(super) use read::Reader;
 pub use settings::{Migrate, PostgresAddress, PostgresHost, PostgresPassword, PostgresSettings, PostgresTls};
 
 use super::{Control, ForwardError, ForwardErrorKind, Load, LoadOutcome, ReferenceRows};
-use crate::feed::{DeliveryId, ProviderCode, Slot, error_chain};
+use crate::feed::{DeliveryId, ProviderCode, Slot};
 use connect::{Connection, Purpose, shown};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -110,17 +110,14 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) async fn open(settings: PostgresSettings) -> Result<Self, ForwardError> {
+    pub(super) fn new(settings: PostgresSettings, reference: Option<ReferenceRows>) -> Self {
         let settings = Arc::new(settings);
-        let keeper = Keeper { settings: Arc::clone(&settings), connection: None, reference: None, closed: false };
-        let writer = Self { settings, keeper: Arc::new(Mutex::new(keeper)), places: Arc::new(Semaphore::new(QUEUE)) };
-        match writer.write("opening", |_| Box::pin(async { Ok(()) })).await {
-            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {
-                tracing::error!(error = error_chain(&error), "the warehouse is not available; deliveries wait in the ledger until it is");
-                Ok(writer)
-            }
-            opened => opened.map(|()| writer),
-        }
+        let keeper = Keeper { settings: Arc::clone(&settings), connection: None, reference, closed: false };
+        Self { settings, keeper: Arc::new(Mutex::new(keeper)), places: Arc::new(Semaphore::new(QUEUE)) }
+    }
+
+    pub(super) async fn opened(&self) -> Result<(), ForwardError> {
+        self.write("opening", |_| Box::pin(async { Ok(()) })).await
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -169,6 +166,10 @@ impl Writer {
         self.order(doing, move |keeper| {
             Box::pin(async move {
                 keeper.reference = Some(rows.clone());
+                // An opening sets them.
+                if keeper.connection.is_none() {
+                    return keeper.with(doing, |_| Box::pin(async { Ok(()) })).await;
+                }
                 keeper.with(doing, move |it| Box::pin(async move { reference::set(it, &rows).await })).await
             })
         })

@@ -238,7 +238,7 @@ async fn tables_of_the_version_before_get_it_all_and_keep_their_ties_from_then_o
     let opened = world.open_again().await.unwrap();
     let slots = vec![SlotFact { provider: provider("RM1"), slot: slot(TEN), state: "late" }];
     opened.publish(Control { slots, ..Control::default() }).await.unwrap();
-    assert_eq!(world.rows("SELECT version FROM schema_version"), ["5"]);
+    assert_eq!(world.rows("SELECT version FROM schema_version"), ["6"]);
     let keys = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text LIKE ANY ('{fact_%,agg_ward_%}')";
     assert_eq!(world.rows(keys), [""; 0], "looked up once, not for each line");
     let user = login(&world, "rm1");

@@ -24,12 +24,13 @@ BEGIN
   END;
 END $$;
 
--- These two run with the rights of whoever made the tables.
-REVOKE EXECUTE ON FUNCTION bedfeed_make_day(DATE), bedfeed_drop_day(DATE) FROM PUBLIC;
+-- These run with the rights of whoever made the tables.
+REVOKE EXECUTE ON FUNCTION bedfeed_make_day(DATE), bedfeed_drop_day(DATE), bedfeed_drop_delivery(TEXT) FROM PUBLIC;
 
 DO $$
 BEGIN
-  -- Loads and lets go of what retention says. It changes no line of facts and no sum by ward, and makes no table.
+  -- Loads, lets go of what retention says, and takes back what is no longer accepted. It changes no line of facts and no sum by ward,
+  -- and makes no table.
   IF to_regrole('bedfeed_loader') IS NOT NULL THEN
     GRANT USAGE ON SCHEMA {schema} TO bedfeed_loader;
     GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO bedfeed_loader;
@@ -42,7 +43,7 @@ BEGIN
     GRANT DELETE ON clock_override, dim_site, ingest_issue, ingest_row_reject, census_daily, fact_bed_line, fact_demand_line, agg_ward_slot
       TO bedfeed_loader;
     GRANT USAGE ON SEQUENCE snapshot_number TO bedfeed_loader;
-    GRANT EXECUTE ON FUNCTION bedfeed_make_day(DATE), bedfeed_drop_day(DATE) TO bedfeed_loader;
+    GRANT EXECUTE ON FUNCTION bedfeed_make_day(DATE), bedfeed_drop_day(DATE), bedfeed_drop_delivery(TEXT) TO bedfeed_loader;
   END IF;
   -- Figures, in the views alone.
   IF to_regrole('bedfeed_analyst') IS NOT NULL THEN

@@ -144,6 +144,19 @@ fn delete(connection: &mut Connection, leads: &[DeliveryId], statements: &[&str]
     Ok(rows)
 }
 
+/// The days (UTC) of the slots of these snapshots.
+pub(super) fn days(connection: &Connection, leads: &[DeliveryId]) -> rusqlite::Result<BTreeSet<String>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT substr(slot_utc, 1, 10) FROM ingest_snapshot WHERE snapshot_key IN {VERSIONS}"))?;
+    let mut days = BTreeSet::new();
+    for lead in leads {
+        for day in statement.query_map([lead.to_string()], |row| row.get(0))? {
+            days.insert(day?);
+        }
+    }
+    Ok(days)
+}
+
 /// All deliveries that are told of, loaded or not.
 pub(super) fn deliveries(connection: &Connection) -> rusqlite::Result<BTreeSet<DeliveryId>> {
     let mut statement = connection.prepare(DELIVERIES)?;
@@ -154,6 +167,9 @@ pub(super) fn deliveries(connection: &Connection) -> rusqlite::Result<BTreeSet<D
 /// Drops these deliveries with all that is told of them; gives how many snapshots there were. Fine where they are gone.
 pub(super) fn drop_deliveries(connection: &mut Connection, leads: &[DeliveryId]) -> Result<u64, ForwardError> {
     let doing = "dropping deliveries";
+    if leads.is_empty() {
+        return Ok(0);
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(doing))?;
     let mut gone = 0_u64;
     for lead in leads {
@@ -164,7 +180,18 @@ pub(super) fn drop_deliveries(connection: &mut Connection, leads: &[DeliveryId])
     Ok(gone)
 }
 
-fn drop_one(transaction: &Transaction<'_>, lead: &str) -> rusqlite::Result<u64> {
+/// Drops a snapshot again that nobody was told of as loaded, by its id. Fine where it is not there.
+pub(super) fn take_back(connection: &mut Connection, snapshot_id: &str) -> Result<(), ForwardError> {
+    let doing = format!("taking {snapshot_id} back");
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(&*doing))?;
+    if load::is_loaded(&transaction, snapshot_id).map_err(sql(&*doing))? {
+        drop_one(&transaction, snapshot_id).map_err(sql(&*doing))?;
+    }
+    fault::around(Step::DisposalCommit, || transaction.commit().map_err(sql(&*doing)))
+}
+
+/// Drops all that a delivery leads, or one snapshot that came of reading it again: whichever the id names.
+pub(super) fn drop_one(transaction: &Transaction<'_>, lead: &str) -> rusqlite::Result<u64> {
     let slots = format!("SELECT DISTINCT provider_code, slot_utc FROM ingest_snapshot WHERE snapshot_key IN {VERSIONS}");
     let mut slots = transaction.prepare_cached(&slots)?;
     let slots = slots.query_map([lead], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;

@@ -8,7 +8,7 @@ use super::super::statements::{
 };
 use super::super::{ForwardError, Load, LoadOutcome, calendar};
 use super::database::{sql, utc};
-use super::{control, slots, wards};
+use super::{control, disposal, slots, wards};
 use crate::bedstate::{ShortCode, Snapshot};
 use crate::fault::{self, Step};
 use crate::feed::{DeliveryId, ProviderCode, Slot, Version};
@@ -20,8 +20,13 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
     let doing = format!("loading {} for {} of {}", load.reference.lead, load.reference.slot, load.verified.snapshot().provider);
     agree(load, &doing)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql(&*doing))?;
-    if is_loaded(&transaction, &snapshot_id(load.reference, load.replay)).map_err(sql(&*doing))? {
-        return Ok(LoadOutcome::AlreadyLoaded);
+    let id = snapshot_id(load.reference, load.replay);
+    if let Some(there) = judged(&transaction, &id).map_err(sql(&*doing))? {
+        if there == (load.reference.version, utc(load.report.assessed_at)) {
+            return Ok(LoadOutcome::AlreadyLoaded);
+        }
+        // It was judged anew since, or got another number: what is there is not what anybody was told.
+        disposal::drop_one(&transaction, &id).map_err(sql(&*doing))?;
     }
     if let Some(newest) = number_taken(&transaction, load).map_err(sql(&*doing))? {
         return Ok(LoadOutcome::NumberTaken { newest });
@@ -35,6 +40,11 @@ pub(super) fn load(connection: &mut Connection, load: &Load) -> Result<LoadOutco
 /// Whether a snapshot is there.
 pub(super) fn is_loaded(connection: &Connection, snapshot_id: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(IS_LOADED)?.exists([snapshot_id])
+}
+
+/// As which version a snapshot is there, and when it was judged.
+fn judged(connection: &Connection, snapshot_id: &str) -> rusqlite::Result<Option<(u32, String)>> {
+    connection.prepare_cached(IS_LOADED)?.query_row([snapshot_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// The highest version of a snapshot's slot, where another snapshot has its number.

@@ -31,6 +31,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,12 +57,16 @@ pub(super) trait Beside: Send + Sync {
 }
 
 /// What a write is not done without; whatever else waits is brought up to date as far as time allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// The reference data.
     Reference,
     /// That and the day of a slot.
     Slot(Slot),
+    /// That and these days, such as `2018-12-03`.
+    Days(BTreeSet<String>),
+    /// That and every day of which something was dropped.
+    Dropped,
     /// All that waits.
     All,
 }
@@ -85,6 +91,8 @@ struct Keeper {
     /// Set at each opening: the warehouse may have been away, or restored from a backup, since they were last set.
     reference: Option<ReferenceRows>,
     beside: Option<Arc<dyn Beside>>,
+    /// Held where something is beside the file: two that write there would each note what the other did.
+    lock: Option<File>,
 }
 
 impl Keeper {
@@ -109,8 +117,11 @@ impl Keeper {
     }
 
     /// Opens the database, brings its tables and views up to date, and sets the reference data, where there are any yet.
-    fn open(&self) -> Result<Connection, ForwardError> {
+    fn open(&mut self) -> Result<Connection, ForwardError> {
         let mut connection = database::open_for_writing(&self.path)?;
+        if self.beside.is_some() && self.lock.is_none() {
+            self.lock = Some(lock(&self.path)?);
+        }
         database::prepare(&mut connection)?;
         if let Some(beside) = &self.beside {
             beside.prepare(&mut connection)?;
@@ -129,22 +140,19 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) async fn open(path: PathBuf, beside: Option<Arc<dyn Beside>>) -> Result<Self, ForwardError> {
+    pub(super) fn new(path: PathBuf, beside: Option<Arc<dyn Beside>>, reference: Option<ReferenceRows>) -> Result<Self, ForwardError> {
         let (orders, queue) = mpsc::channel(QUEUE);
         let snapshots = beside.as_ref().map_or(SNAPSHOTS, |beside| beside.snapshots());
-        let mut keeper = Keeper { path: path.clone(), connection: None, reference: None, beside };
+        let mut keeper = Keeper { path: path.clone(), connection: None, reference, beside, lock: None };
         std::thread::Builder::new()
             .name("warehouse".to_owned())
             .spawn(move || keep(&mut keeper, queue))
             .map_err(|error| ForwardError::unavailable("starting the warehouse's thread", error))?;
-        let writer = Self { path, orders, snapshots };
-        match writer.write("opening", |_| Ok(())).await {
-            Err(error) if error.kind() == ForwardErrorKind::Unavailable => {
-                tracing::error!(error = error_chain(&error), "the warehouse is not available; deliveries wait in the ledger until it is");
-                Ok(writer)
-            }
-            opened => opened.map(|()| writer),
-        }
+        Ok(Self { path, orders, snapshots })
+    }
+
+    pub(super) async fn opened(&self) -> Result<(), ForwardError> {
+        self.write("opening", |_| Ok(())).await
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -153,7 +161,7 @@ impl Writer {
 
     pub(super) async fn load(&self, load: Load) -> Result<LoadOutcome, ForwardError> {
         let due = Due::Slot(load.reference.slot);
-        self.settled("loading a snapshot", due, move |connection| load::load(connection, &load)).await
+        self.settled("loading a snapshot", move |connection| Ok((load::load(connection, &load)?, due))).await
     }
 
     pub(super) async fn is_loaded(&self, snapshot_id: String) -> Result<bool, ForwardError> {
@@ -181,11 +189,13 @@ impl Writer {
     }
 
     pub(super) async fn dispose_lines(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
-        self.settled("deleting old lines", Due::All, move |connection| disposal::dispose_lines(connection, &leads)).await
+        let delete = move |connection: &mut Connection| Ok((disposal::dispose_lines(connection, &leads)?, days_of(connection, &leads)?));
+        self.settled("deleting old lines", delete).await
     }
 
     pub(super) async fn dispose_sums(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
-        self.settled("deleting old sums", Due::All, move |connection| disposal::dispose_sums(connection, &leads)).await
+        let delete = move |connection: &mut Connection| Ok((disposal::dispose_sums(connection, &leads)?, days_of(connection, &leads)?));
+        self.settled("deleting old sums", delete).await
     }
 
     pub(super) async fn deliveries(&self) -> Result<BTreeSet<DeliveryId>, ForwardError> {
@@ -194,14 +204,35 @@ impl Writer {
     }
 
     pub(super) async fn drop_deliveries(&self, leads: Vec<DeliveryId>) -> Result<u64, ForwardError> {
-        self.settled("dropping deliveries", Due::All, move |connection| disposal::drop_deliveries(connection, &leads)).await
+        self.settled("dropping deliveries", move |connection| Ok((disposal::drop_deliveries(connection, &leads)?, Due::Dropped))).await
+    }
+
+    /// Drops a snapshot of which only the file may have a part. What is beside it follows when it can.
+    pub(super) async fn take_back(&self, snapshot_id: String) -> Result<(), ForwardError> {
+        self.order("taking a snapshot back", move |keeper| {
+            if keeper.beside.is_none() {
+                return Ok(());
+            }
+            keeper.with(|connection| disposal::take_back(connection, &snapshot_id))?;
+            if let Err(error) = keeper.settle(Due::Dropped) {
+                tracing::warn!(
+                    snapshot_id,
+                    error = error_chain(&error),
+                    "what was taken back in the index waits to be taken back beside it"
+                );
+            }
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn set_reference(&self, rows: ReferenceRows) -> Result<(), ForwardError> {
         let doing = "setting reference data";
         self.order(doing, move |keeper| {
             keeper.reference = Some(rows.clone());
-            keeper.with(|connection| reference::set(connection, &rows))?;
+            // An opening sets them.
+            let is_open = keeper.connection.is_some();
+            keeper.with(|connection| if is_open { reference::set(connection, &rows) } else { Ok(()) })?;
             keeper.settle(Due::Reference)
         })
         .await
@@ -209,7 +240,7 @@ impl Writer {
 
     /// Makes tables and views where they are missing, and brings all up to date that is kept beside the file.
     pub(super) async fn settle(&self) -> Result<(), ForwardError> {
-        self.settled("bringing the warehouse up to date", Due::All, |_| Ok(())).await
+        self.settled("bringing the warehouse up to date", |_| Ok(((), Due::All))).await
     }
 
     pub(super) async fn override_clock(&self, now: Option<Timestamp>) -> Result<(), ForwardError> {
@@ -236,11 +267,10 @@ impl Writer {
     async fn settled<T: Send + 'static>(
         &self,
         doing: &'static str,
-        due: Due,
-        work: impl FnOnce(&mut Connection) -> Result<T, ForwardError> + Send + 'static,
+        work: impl FnOnce(&mut Connection) -> Result<(T, Due), ForwardError> + Send + 'static,
     ) -> Result<T, ForwardError> {
         self.order(doing, move |keeper| {
-            let done = keeper.with(work)?;
+            let (done, due) = keeper.with(work)?;
             keeper.settle(due)?;
             Ok(done)
         })
@@ -275,16 +305,35 @@ impl Writer {
     }
 }
 
+fn days_of(connection: &Connection, leads: &[DeliveryId]) -> Result<Due, ForwardError> {
+    disposal::days(connection, leads).map(Due::Days).map_err(sql("looking on which days it was"))
+}
+
 fn keep(keeper: &mut Keeper, mut queue: mpsc::Receiver<Order>) {
     while let Some(order) = queue.blocking_recv() {
         match order {
             Order::Work(work) => work(keeper),
             Order::Close(done) => {
-                keeper.connection = None;
+                (keeper.connection, keeper.lock) = (None, None);
                 done.send(()).ok();
                 return;
             }
         }
+    }
+}
+
+/// Takes the lock of a file that only one process may write; it ends with the process.
+fn lock(path: &Path) -> Result<File, ForwardError> {
+    let doing = || format!("opening {}", shown(path));
+    let beside = path.with_extension("lock");
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside);
+    let file = opened.map_err(|error| ForwardError::unavailable(doing(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(ForwardError::unavailable(doing(), "another bedfeed has it open; a running daemon brings it up to date by itself"))
+        }
+        Err(TryLockError::Error(error)) => Err(ForwardError::unavailable(doing(), error)),
     }
 }
 

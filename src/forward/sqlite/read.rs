@@ -1,7 +1,7 @@
 //! Reading the warehouse back, through the views that analysts read.
 
 use super::super::reading::{self, Columns};
-use super::super::statements::{FEED_HEALTH, SYSTEM_NOW, WARDS_NOW};
+use super::super::statements::{FEED_HEALTH, SNAPSHOTS, SYSTEM_NOW, WARDS_NOW};
 use super::super::{FeedHealth, ForwardError, ForwardErrorKind, OldFigures, SystemNow, WardFigures};
 use super::database::{open_for_reading, sql};
 use super::disposal;
@@ -39,8 +39,20 @@ impl Reader {
 
     pub(in super::super) async fn snapshots(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
         let statement = self.snapshots;
-        self.read("listing the loaded snapshots", move |connection| {
-            connection.prepare(statement)?.query_map([], |row| reading::snapshot(&Kept::of(row)?))?.collect()
+        self.read("listing the loaded snapshots", move |connection| listed(connection, statement)).await
+    }
+
+    /// Those that are in the file, and do not count as loaded.
+    pub(in super::super) async fn unfinished(&self) -> Result<BTreeMap<(DeliveryId, u32), Timestamp>, ForwardError> {
+        let finished = self.snapshots;
+        if finished == SNAPSHOTS {
+            return Ok(BTreeMap::new());
+        }
+        self.read("listing the snapshots that are not loaded as a whole", move |connection| {
+            let mut all = listed(connection, SNAPSHOTS)?;
+            let finished = listed(connection, finished)?;
+            all.retain(|snapshot, _| !finished.contains_key(snapshot));
+            Ok(all)
         })
         .await
     }
@@ -70,6 +82,10 @@ impl Reader {
         let reading = tokio::task::spawn_blocking(move || work(&open_for_reading(&path)?).map_err(sql(doing)));
         reading.await.map_err(|error| ForwardError::new(ForwardErrorKind::Unavailable, doing).caused_by(error))?
     }
+}
+
+fn listed(connection: &Connection, statement: &str) -> rusqlite::Result<BTreeMap<(DeliveryId, u32), Timestamp>> {
+    connection.prepare(statement)?.query_map([], |row| reading::snapshot(&Kept::of(row)?))?.collect()
 }
 
 fn system_now(connection: &Connection) -> rusqlite::Result<SystemNow> {

@@ -6,7 +6,9 @@
 //! alerts about feeds the first warehouse counts. And refuses to load what today's mappings read otherwise than the ledger says:
 //! two warehouses never show different figures as the same version.
 
+mod bringing;
 mod following;
+mod looking;
 mod plan;
 
 pub(super) use following::{Following, follow_all};
@@ -41,6 +43,8 @@ pub struct FurtherStanding {
     pub oldest: Option<Slot>,
     /// Snapshots that it does not have and will not get, as long as things stay as they are.
     pub left_out: usize,
+    /// Of these, snapshots that it was asked to take and refuses: somebody has to look.
+    pub refused: usize,
     /// Why one of these is left out.
     pub left_out_why: Option<String>,
     /// Deliveries that it has and the ledger does not know.

@@ -5,7 +5,7 @@
 use crate::feed::DeliveryId;
 use crate::ledger::{AcceptedSnapshot, QueuedSnapshot};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a warehouse says that it has: the delivery that leads each snapshot, its version, and when it was judged.
 pub(super) type There = BTreeMap<(DeliveryId, u32), Timestamp>;
@@ -26,30 +26,35 @@ pub(super) struct Plan {
     pub(super) unknown: usize,
 }
 
-/// Compares. `known`: what the ledger knows, and whether each is set aside.
-pub(super) fn compare(accepted: &[AcceptedSnapshot], there: &There, known: &BTreeMap<DeliveryId, bool>) -> Plan {
+/// Compares. `perhaps`: what may be there, or in part; what is loaded where that is the same is finished, where it is not takes its place.
+/// `known`: what the ledger knows, and whether each is set aside.
+pub(super) fn compare(accepted: &[AcceptedSnapshot], there: &There, perhaps: &There, known: &BTreeMap<DeliveryId, bool>) -> Plan {
     let mut plan = Plan::default();
     for one in accepted {
         let snapshot = one.snapshot;
+        let as_told = |judged: &Timestamp| one.assessed_at.is_none_or(|assessed| assessed.as_second() == judged.as_second());
         let judged = there.get(&(snapshot.lead, snapshot.version));
-        if judged.is_some_and(|at| one.assessed_at.is_none_or(|assessed| assessed.as_second() == at.as_second())) {
-            continue;
-        }
-        if one.gone {
-            plan.deleted.push(snapshot.lead);
+        if judged.is_some_and(as_told) {
             continue;
         }
         // What was read again is another version beside the first, which stays.
         let under_another_number = !one.replay && of(there, snapshot.lead).next().is_some();
-        if judged.is_some() || under_another_number {
+        let mut drop = judged.is_some() || under_another_number;
+        if one.gone {
+            // Nothing takes the place of what may be there of it.
+            let mut parts = of(perhaps, snapshot.lead).filter_map(|version| perhaps.get(&(snapshot.lead, version)));
+            drop = drop || parts.any(|judged| !as_told(judged));
+            plan.deleted.push(snapshot.lead);
+        } else {
+            plan.load.push(waiting(one));
+        }
+        if drop {
             plan.dropped.push(snapshot.lead);
         }
-        plan.load.push(waiting(one));
     }
-    let accepted: std::collections::BTreeSet<DeliveryId> = accepted.iter().map(|one| one.snapshot.lead).collect();
-    let mut leads: Vec<DeliveryId> = there.keys().map(|(lead, _)| *lead).filter(|lead| !accepted.contains(lead)).collect();
-    leads.dedup();
-    for lead in leads {
+    let accepted: BTreeSet<DeliveryId> = accepted.iter().map(|one| one.snapshot.lead).collect();
+    let leads: BTreeSet<DeliveryId> = there.keys().chain(perhaps.keys()).map(|(lead, _)| *lead).collect();
+    for lead in leads.difference(&accepted).copied() {
         match known.get(&lead) {
             Some(true) => plan.dropped.push(lead),
             // It is still to be judged: an older ledger was put in place. What comes of it is compared then.
@@ -114,16 +119,44 @@ mod tests {
             ("read again", &["1/3 9 again"], &[(1, 1, 5)], (&[1], &[], &[], 0)),
             ("read again, both there", &["1/3 9 again"], &[(1, 1, 5), (1, 3, 9)], (&[], &[], &[], 0)),
             ("set aside since, and unknown", &[], &[(3, 1, 5), (4, 1, 5), (7, 1, 5), (7, 2, 5)], (&[], &[], &[3], 1)),
-            ("judged anew, and its original is gone", &["1/1 9 gone"], &[(1, 1, 5)], (&[], &[1], &[], 0)),
+            ("judged anew, and its original is gone", &["1/1 9 gone"], &[(1, 1, 5)], (&[], &[1], &[1], 0)),
         ];
         let known = BTreeMap::from([(id(1), false), (id(2), false), (id(3), true), (id(4), false)]);
         for (what, ledger, warehouse, (load, deleted, dropped, unknown)) in rows {
             let ledger: Vec<AcceptedSnapshot> = ledger.iter().map(|text| accepted(text)).collect();
             let there = warehouse.iter().map(|(lead, version, second)| ((id(*lead), *version), at(*second))).collect();
-            let plan = compare(&ledger, &there, &known);
-            let ids = |numbers: &[u8]| numbers.iter().map(|number| id(*number)).collect::<Vec<_>>();
-            let loads: Vec<DeliveryId> = plan.load.iter().map(|waiting| waiting.snapshot.lead).collect();
-            assert_eq!((loads, plan.deleted, plan.dropped, plan.unknown), (ids(load), ids(deleted), ids(dropped), unknown), "{what}");
+            let plan = compare(&ledger, &there, &There::new(), &known);
+            assert_eq!(said(&plan), (ids(load), ids(deleted), ids(dropped), unknown), "{what}");
+        }
+    }
+
+    fn ids(numbers: &[u8]) -> Vec<DeliveryId> {
+        numbers.iter().map(|number| id(*number)).collect()
+    }
+
+    /// What is loaded, left out, dropped and unknown.
+    fn said(plan: &Plan) -> (Vec<DeliveryId>, Vec<DeliveryId>, Vec<DeliveryId>, usize) {
+        let loads = plan.load.iter().map(|waiting| waiting.snapshot.lead).collect();
+        (loads, plan.deleted.clone(), plan.dropped.clone(), plan.unknown)
+    }
+
+    #[test]
+    fn of_what_is_there_in_part_the_rest_is_loaded_or_the_part_is_dropped() {
+        // What it is about; what is accepted; what is there in part; what is loaded, left out, dropped and unknown.
+        type Row = (&'static str, &'static [&'static str], &'static [(u8, u32, i64)], (&'static [u8], &'static [u8], &'static [u8], usize));
+        let rows: [Row; 5] = [
+            ("as it is accepted", &["1/1 5"], &[(1, 1, 5)], (&[1], &[], &[], 0)),
+            ("judged anew since: loading takes its place", &["1/1 9"], &[(1, 1, 5)], (&[1], &[], &[], 0)),
+            ("as it is accepted, and its original is gone", &["1/1 5 gone"], &[(1, 1, 5)], (&[], &[1], &[], 0)),
+            ("judged anew, and its original is gone", &["1/1 9 gone"], &[(1, 1, 5)], (&[], &[1], &[1], 0)),
+            ("set aside since, and unknown", &[], &[(3, 1, 5), (7, 1, 5)], (&[], &[], &[3], 1)),
+        ];
+        let known = BTreeMap::from([(id(1), false), (id(3), true)]);
+        for (what, ledger, part, (load, deleted, dropped, unknown)) in rows {
+            let ledger: Vec<AcceptedSnapshot> = ledger.iter().map(|text| accepted(text)).collect();
+            let part = part.iter().map(|(lead, version, second)| ((id(*lead), *version), at(*second))).collect();
+            let plan = compare(&ledger, &There::new(), &part, &known);
+            assert_eq!(said(&plan), (ids(load), ids(deleted), ids(dropped), unknown), "{what}");
         }
     }
 }

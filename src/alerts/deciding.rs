@@ -109,8 +109,8 @@ fn trouble(common: Common, feeds: &[FeedView<'_>], since: Timestamp) -> HouseTro
 /// What of a feed's episodes may have to be told again. What is late and missed is told once.
 fn told_again(open: &[&OpenEpisode], again: Again<'_>, now: Timestamp) -> impl Iterator<Item = (Episode, Option<u32>)> {
     let missed = open.iter().any(|open| open.episode.problem == Problem::Missed);
-    let wanted = |open: &&&OpenEpisode| !open.acknowledged && !(missed && open.episode.problem == Problem::Late);
-    let told = open.iter().filter(wanted).flat_map(|open| {
+    let seen_to = |open: &OpenEpisode| open.acknowledged || (missed && open.episode.problem == Problem::Late);
+    let told = open.iter().filter(|open| !seen_to(open)).flat_map(|open| {
         let reminder = again.cadence.reminder(open.told_at, now).map(Some);
         let escalates = again.escalates && open.episode.problem.is_urgent() && again.cadence.escalates(open.told_at, now);
         reminder.into_iter().chain(escalates.then_some(None)).map(|number| (open.episode.clone(), number))

@@ -164,8 +164,11 @@ struct Remembered {
     held: bool,
 }
 
-/// Everything that is told, as `(when, key, line)`.
-fn tell(story: &Story, pace: Pace) -> Vec<(Timestamp, String, String)> {
+/// When something is told, its key, and a line of the list.
+type Line = (Timestamp, String, String);
+
+/// Everything that is told.
+fn tell(story: &Story, pace: Pace) -> Vec<Line> {
     let zone = TimeZone::get(LONDON).unwrap();
     let mut lot = Lot(7);
     let cadence = Cadence::default();
@@ -276,7 +279,7 @@ fn tell(story: &Story, pace: Pace) -> Vec<(Timestamp, String, String)> {
 }
 
 /// The stories, and what is told of them when time goes from one look to the next.
-static TOLD: LazyLock<Vec<(Story, Vec<(Timestamp, String, String)>)>> = LazyLock::new(|| {
+static TOLD: LazyLock<Vec<(Story, Vec<Line>)>> = LazyLock::new(|| {
     let told = |story: Story| {
         let told = tell(&story, Pace::Looks);
         (story, told)
@@ -333,9 +336,8 @@ fn p5_whoever_forgets_all_but_the_ledger_tells_the_same() {
 fn p5_whoever_looks_at_any_time_tells_the_same_and_nobody_twice() {
     // Ends are told with the instant of judging where nothing came; so texts may differ, and what is told may not.
     for (story, told) in TOLD.iter() {
-        let keys = |told: &[(Timestamp, String, String)]| {
-            told.iter().map(|(_, key, _)| key.clone()).filter(|key| !key.starts_with("house/")).collect::<BTreeSet<_>>()
-        };
+        let keys =
+            |told: &[Line]| told.iter().map(|(_, key, _)| key.clone()).filter(|key| !key.starts_with("house/")).collect::<BTreeSet<_>>();
         let (looks, often) = (keys(told), keys(&tell(story, Pace::Every(60))));
         let differ: Vec<_> = looks.symmetric_difference(&often).collect();
         assert!(differ.is_empty(), "{differ:?}");
@@ -402,9 +404,7 @@ fn p5_no_silence_goes_unnoticed_and_our_own_is_nobody_elses() {
         for (from, until) in &story.cuts {
             let long = until.duration_since(*from) > SignedDuration::from_mins(40) && *until < story.until;
             let alone = !story.absences.iter().any(|(gone, back)| *gone < *until + hour && *from - hour < *back);
-            let heard = |(at, key, _): &&(Timestamp, String, String)| {
-                key.starts_with("house/silent/") && key.ends_with("/begin") && *from <= *at && *at <= *until
-            };
+            let heard = |(at, key, _): &&Line| key.starts_with("house/silent/") && key.ends_with("/begin") && *from <= *at && *at <= *until;
             if long && alone {
                 assert_eq!(told.iter().filter(heard).count(), 1, "one alert for all from {from} to {until}");
             }

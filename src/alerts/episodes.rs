@@ -571,7 +571,6 @@ mod tests {
                     "11:51",
                     &[
                         "+RM1/late/2018-12-03T11:00Z",
-                        "+RM1/late/2018-12-03T11:00Z",
                         "+RM1/missed/2018-12-03T11:00Z",
                         "-RM1/unstable/2018-12-03T10:45Z at 11:51 after 5 Withdrawn",
                     ],

@@ -36,6 +36,8 @@ pub(super) struct Rounds {
     absences: Vec<Absence>,
     /// In the order of the watch's feeds.
     feeds: Vec<Known>,
+    /// Places of feeds of which something may have to be told still: it was held back, or could not be recorded.
+    unsettled: BTreeSet<usize>,
 }
 
 /// What is remembered of one feed.
@@ -48,8 +50,6 @@ struct Known {
     announced: Vec<Announced>,
     set_aside: Option<(Timestamp, String)>,
     judged: Option<(Timestamp, Standing)>,
-    /// Its silence was not told, for it was that of most feeds.
-    held: bool,
     /// The day for which ends of keys and agreements were told.
     warned_on: Option<Date>,
 }
@@ -58,7 +58,7 @@ impl Known {
     /// Whether a look at `now` can say something that the last one did not.
     fn is_due(&self, now: Timestamp) -> bool {
         // A clock that was put back makes the last look one of the future.
-        self.held || self.judged.as_ref().is_none_or(|(at, standing)| now < *at || standing.next_look <= now)
+        self.judged.as_ref().is_none_or(|(at, standing)| now < *at || standing.next_look <= now)
     }
 
     fn standing(&self) -> Option<&Standing> {
@@ -76,18 +76,17 @@ impl Watch {
         let mut rounds = self.rounds.lock().await;
         let now = self.clock.now();
         self.read_news(&mut rounds, now).await?;
-        let looked_at = self.judge_due(&mut rounds, now);
+        let judged = self.judge_due(&mut rounds, now);
+        rounds.unsettled.extend(judged);
         let (open, house) = (self.open_episodes().await?, self.open_house_episodes().await?);
         let again = Again { cadence: &self.cadence, escalates: self.escalates() };
-        let views = self.views(&rounds, &looked_at);
+        let views = self.views(&rounds);
         let Decision { changes, held, again, trouble } = decide(&views, &open, &house, again, now);
         let next = next_decision(&views, &open, &house, &self.cadence, now);
         self.judge_house(&house, trouble.into_iter().chain(self.absence(&rounds, now)).collect(), now).await?;
         self.record(&rounds, changes, now).await?;
         self.tell_again(&rounds, again, now).await?;
-        for (place, known) in rounds.feeds.iter_mut().enumerate() {
-            known.held = held.contains(&place);
-        }
+        rounds.unsettled = held;
         self.warn_of_ends(&mut rounds, now).await?;
         self.send_checkpoint(now).await?;
         Ok(next)
@@ -143,16 +142,7 @@ impl Watch {
                 let Some(known) = rounds.feeds.get_mut(place) else { continue };
                 let arrivals = Arrival::all(rows.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
                 let set_aside = rows.iter().rev().find_map(set_aside);
-                *known = Known {
-                    unread: false,
-                    first_slot,
-                    arrivals,
-                    announced,
-                    set_aside,
-                    judged: None,
-                    held: known.held,
-                    warned_on: known.warned_on,
-                };
+                *known = Known { unread: false, first_slot, arrivals, announced, set_aside, judged: None, warned_on: known.warned_on };
             }
         }
         Ok(())
@@ -189,12 +179,12 @@ impl Watch {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    fn views<'a>(&'a self, rounds: &'a Rounds, looked_at: &BTreeSet<usize>) -> Vec<FeedView<'a>> {
+    fn views<'a>(&'a self, rounds: &'a Rounds) -> Vec<FeedView<'a>> {
         let feeds = self.feeds.iter().zip(&rounds.feeds).enumerate();
         let view = |(place, (feed, known)): (usize, (&'a WatchedFeed, &'a Known))| FeedView {
             schedule: &feed.schedule,
             standing: known.standing(),
-            looked_at: looked_at.contains(&place),
+            looked_at: rounds.unsettled.contains(&place),
         };
         feeds.map(view).collect()
     }

@@ -32,24 +32,39 @@ pub enum Voice {
     Unasked,
 }
 
-/// How a feed counts, for a common cause that is suspected `since` an instant; see [`together_since`].
+/// How a feed counts, for those that fell silent `together`. One that never sent is no evidence: it may not be there yet.
 #[must_use]
-pub fn voice(standing: &Standing, since: Timestamp) -> Voice {
+pub fn voice(standing: &Standing, together: &Together) -> Voice {
     match standing.late_since {
-        _ if standing.silence.is_some() => Voice::Unasked,
-        Some(late) if since <= late.at => Voice::Silent,
+        _ if standing.silence.is_some() || standing.never_sent => Voice::Unasked,
+        Some(late) if together.covers(late.at) => Voice::Silent,
         Some(_) => Voice::Unasked,
-        None if standing.never_sent && standing.rejected_since.is_none() => Voice::Unasked,
         None => Voice::Heard,
     }
 }
 
-/// Feeds that are silent since this instant, or a later one, fell silent together: as seen at `now`, or when it was `told` at an
-/// instant, and goes on.
-#[must_use]
-pub fn together_since(told: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let seen = told.unwrap_or(now);
-    seen.saturating_sub(TOGETHER).unwrap_or(seen)
+/// The stretch in which whoever fell silent did so together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Together {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Together {
+    /// As seen at `now`; or when it was `told` at an instant, and goes on: whoever falls silent long after that does so by itself.
+    #[must_use]
+    pub fn of(told: Option<Timestamp>, now: Timestamp) -> Self {
+        let seen = told.unwrap_or(now);
+        let from = seen.saturating_sub(TOGETHER).unwrap_or(seen);
+        let until = told.map_or(now, |told| told.saturating_add(TOGETHER).unwrap_or(told));
+        Self { from, until }
+    }
+
+    /// Whether a feed that is late since an instant fell silent with the others.
+    #[must_use]
+    pub fn covers(&self, late: Timestamp) -> bool {
+        self.from <= late && late <= self.until
+    }
 }
 
 /// Whether more than half of the feeds that could have, and three at least, fell silent together.
@@ -70,7 +85,7 @@ pub fn common_cause(voices: impl Iterator<Item = Voice>) -> Option<Common> {
 mod tests {
     use super::*;
     use crate::feed::Slot;
-    use crate::schedule::{FeedSchedule, Silence, SilenceKind, judge};
+    use crate::schedule::{Arrival, FeedSchedule, Silence, SilenceKind, judge};
 
     #[test]
     fn more_than_half_and_three_at_least_are_enough() {
@@ -102,20 +117,34 @@ mod tests {
         let schedule = FeedSchedule::new("RM1".parse().unwrap());
         let planned = [Silence { from: at("10:00"), until: None, kind: SilenceKind::Planned }];
         let rows = [
-            // First slot, seen at, told at, planned, how it counts.
+            // First slot that is not filled, seen at, told at, planned, how it counts.
             ("10:00", "10:06", None, false, Voice::Silent),
             ("10:00", "10:35", None, false, Voice::Silent),
             ("10:00", "10:36", None, false, Voice::Unasked),
             ("10:00", "14:00", Some("10:06"), false, Voice::Silent),
             ("10:15", "14:00", Some("10:06"), false, Voice::Silent),
             ("09:00", "14:00", Some("10:06"), false, Voice::Unasked),
+            ("10:45", "14:00", Some("10:06"), false, Voice::Unasked),
             ("10:00", "10:06", None, true, Voice::Unasked),
-            ("11:00", "10:06", None, false, Voice::Unasked),
+            ("11:00", "10:06", None, false, Voice::Heard),
         ];
         for (first, now, told, silence, expected) in rows {
             let silences = if silence { &planned[..] } else { &[] };
-            let standing = judge(&schedule, Slot::containing(at(first)), silences, &[], at(now));
-            assert_eq!(voice(&standing, together_since(told.map(at), at(now))), expected, "{first} {now} {told:?}");
+            let before = Slot::containing(at(first)).previous();
+            let came = Arrival {
+                slot: Some(before),
+                snapshot_at: Some(before.start()),
+                received_at: before.start(),
+                accepted: true,
+                superseded: false,
+                repeated: false,
+                frozen: false,
+            };
+            let together = Together::of(told.map(at), at(now));
+            let standing = judge(&schedule, before, silences, &[came], at(now));
+            assert_eq!(voice(&standing, &together), expected, "{first} {now} {told:?}");
+            let never = judge(&schedule, Slot::containing(at(first)), silences, &[], at(now));
+            assert_eq!(voice(&never, &together), Voice::Unasked, "{first} {now} {told:?}: it never sent");
         }
     }
 }

@@ -4,16 +4,19 @@
 //! silent together, and which are told again. Deciding twice at one instant, with what the first decision told, tells nothing more.
 
 use super::{
-    Cadence, Change, Common, Episode, HouseEpisode, HouseProblem, HouseTrouble, Problem, Voice, common_cause, silent_trouble, step,
-    together_since, voice,
+    Cadence, Change, Common, Episode, HouseEpisode, HouseProblem, HouseTrouble, Problem, Together, Voice, common_cause, silent_trouble,
+    step, voice,
 };
 use crate::feed::Slot;
-use crate::schedule::{FeedSchedule, Standing};
-use jiff::Timestamp;
+use crate::schedule::{FeedSchedule, Standing, WINDOW_SLOTS};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most providers that are named in one alert.
 const MAX_NAMED: usize = 20;
+
+/// How long silence is held back at most: by then somebody knows whether it is our side, and whoever is still silent is told of.
+const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(4);
 
 /// A feed at one instant.
 #[derive(Clone, Copy, Debug)]
@@ -63,14 +66,15 @@ pub struct Decision {
 #[must_use]
 pub fn decide(feeds: &[FeedView<'_>], open: &[OpenEpisode], house: &[HouseEpisode], again: Again<'_>, now: Timestamp) -> Decision {
     let told = house.iter().find(|episode| episode.problem == HouseProblem::Silent).map(|episode| episode.opened_at);
-    let since = together_since(told, now);
-    let heard = |feed: &FeedView<'_>| feed.standing.map(|standing| voice(standing, since));
-    let common = common_cause(feeds.iter().filter_map(heard)).or_else(|| told.and_then(|_| not_yet_due(feeds, since, now)));
+    let together = Together::of(told, now);
+    let heard = |feed: &FeedView<'_>| feed.standing.map(|standing| voice(standing, &together));
+    let common = common_cause(feeds.iter().filter_map(heard)).or_else(|| told.and_then(|_| not_yet_due(feeds, &together, now)));
+    let holds = common.is_some() && now.duration_since(told.unwrap_or(now)) < LONGEST_HOLD;
     let mut by_provider: BTreeMap<&str, Vec<&OpenEpisode>> = BTreeMap::new();
     for open in open {
         by_provider.entry(open.episode.provider.as_str()).or_default().push(open);
     }
-    let mut decision = Decision { trouble: common.map(|common| trouble(common, feeds, since)), ..Decision::default() };
+    let mut decision = Decision { trouble: common.map(|common| trouble(common, feeds, &together)), ..Decision::default() };
     for (place, feed) in feeds.iter().enumerate() {
         let of_feed = by_provider.get(feed.schedule.provider.as_str()).map(Vec::as_slice).unwrap_or_default();
         let changes = match feed.standing {
@@ -82,9 +86,14 @@ pub fn decide(feeds: &[FeedView<'_>], open: &[OpenEpisode], house: &[HouseEpisod
         let ends =
             |episode: &Episode| changes.iter().any(|change| matches!(change, Change::Closed { episode: ended, .. } if ended == episode));
         let goes_on: Vec<&OpenEpisode> = of_feed.iter().filter(|open| !ends(&open.episode)).copied().collect();
-        decision.again.extend(told_again(&goes_on, again, now).map(|(episode, number)| (place, episode, number)));
+        // While silence is planned nobody is called, and what waits for somebody waits.
+        if feed.standing.is_none_or(|standing| standing.silence.is_none()) {
+            decision.again.extend(told_again(&goes_on, again, now).map(|(episode, number)| (place, episode, number)));
+        }
+        // Whoever fell silent at another time did so for a reason of its own.
+        let with_others = feed.standing.is_some_and(|standing| voice(standing, &together) == Voice::Silent);
         for change in changes {
-            if common.is_some() && matches!(&change, Change::Opened(episode) if episode.problem.is_silence()) {
+            if holds && with_others && matches!(&change, Change::Opened(episode) if episode.problem.is_silence()) {
                 decision.held.insert(place);
             } else {
                 decision.changes.push((place, change));
@@ -95,14 +104,20 @@ pub fn decide(feeds: &[FeedView<'_>], open: &[OpenEpisode], house: &[HouseEpisod
 }
 
 /// When most are heard again, the others may be about to: whoever fell silent with them is waited for until its next file is due.
-fn not_yet_due(feeds: &[FeedView<'_>], since: Timestamp, now: Timestamp) -> Option<Common> {
-    let silent = |feed: &&FeedView<'_>| feed.standing.is_some_and(|standing| voice(standing, since) == Voice::Silent);
-    let waits = |feed: &FeedView<'_>| now <= feed.schedule.due(Slot::containing(now));
+fn not_yet_due(feeds: &[FeedView<'_>], together: &Together, now: Timestamp) -> Option<Common> {
+    let silent = |feed: &&FeedView<'_>| feed.standing.is_some_and(|standing| voice(standing, together) == Voice::Silent);
+    let current = Slot::containing(now);
+    let end = current.next().start();
+    // Due later in this quarter of an hour, whichever slot it is for.
+    let waits = |feed: &FeedView<'_>| {
+        let dues = (0..WINDOW_SLOTS).map(|back| feed.schedule.due(current.plus(-back)));
+        dues.into_iter().any(|due| now <= due && due < end)
+    };
     feeds.iter().filter(silent).any(waits).then(|| Common { silent: feeds.iter().filter(silent).count(), of: feeds.len() })
 }
 
-fn trouble(common: Common, feeds: &[FeedView<'_>], since: Timestamp) -> HouseTrouble {
-    let silent = feeds.iter().filter(|feed| feed.standing.is_some_and(|standing| voice(standing, since) == Voice::Silent));
+fn trouble(common: Common, feeds: &[FeedView<'_>], together: &Together) -> HouseTrouble {
+    let silent = feeds.iter().filter(|feed| feed.standing.is_some_and(|standing| voice(standing, together) == Voice::Silent));
     silent_trouble(common, &silent.map(|feed| feed.schedule.provider.to_string()).take(MAX_NAMED).collect::<Vec<_>>())
 }
 

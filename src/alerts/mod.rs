@@ -27,7 +27,7 @@ pub use cause::{Evidence, RefusedLogin, likely_cause};
 pub use channels::{
     Address, Alertmanager, Channel, Email, Form, MailTls, Outgoing, SendError, To, Webhook, is_mail_address, is_web_address, send,
 };
-pub use common::{Common, Voice, common_cause, together_since, voice};
+pub use common::{Common, Together, Voice, common_cause, voice};
 pub use deciding::{Again, Decision, FeedView, OpenEpisode, decide, next_decision};
 pub use episodes::{Change, Ending, Episode, Problem, step};
 pub use heartbeat::{Heartbeat, Turned};

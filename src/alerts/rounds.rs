@@ -10,10 +10,9 @@ use super::{
     About, Again, AlertMessage, Change, Decision, Episode, Evidence, FeedView, HouseTrouble, OpenEpisode, away_trouble, decide,
     next_decision,
 };
-use crate::fault::{self, Step};
 use crate::feed::{Announced, Finding, ProviderCode, Severity, Slot, Stage, in_force, local_date};
 use crate::ledger::{Absence, DeliveryRow, EpisodeRow, Event, LedgerError};
-use crate::schedule::{Arrival, Silence, SilenceKind, SlotState, Standing, judge};
+use crate::schedule::{Arrival, Silence, SlotState, Standing, judge};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +98,7 @@ impl Watch {
         if newest.is_some_and(|newest| now.duration_since(newest) < QUIET) {
             return Ok(());
         }
-        fault::during(Step::WatchRecord, self.ledger.append(now, vec![Event::Watched])).await?;
+        self.ledger.append(now, vec![Event::Watched]).await?;
         self.rounds.lock().await.newest_entry_at = Some(now);
         Ok(())
     }
@@ -271,7 +270,7 @@ impl Watch {
 }
 
 fn silence_of(absence: &Absence) -> Silence {
-    Silence { from: absence.from, until: Some(absence.until), kind: SilenceKind::Outage }
+    Silence::outage(absence.from, absence.until)
 }
 
 fn opens(change: &Change) -> Option<String> {

@@ -98,8 +98,6 @@ steps! {
     QuarantineClear = "quarantine_clear",
     /// An episode and its messages are recorded.
     EpisodeRecord = "episode_record",
-    /// The watch records that it is there.
-    WatchRecord = "watch_record",
     /// A warning and its messages are recorded.
     WarningRecord = "warning_record",
     /// A message is handed to its channel.

@@ -119,7 +119,8 @@ pub fn standing_of(reader: &Reader, schedule: &FeedSchedule, now: Timestamp) -> 
     let arrivals = Arrival::all(deliveries.iter().map(|row| (&row.delivery, &row.stage, row.report.as_ref())));
     let first_slot = reader.first_slot(&schedule.provider)?.or(schedule.first_slot).unwrap_or(crate::feed::Slot::containing(now).next());
     let silences = reader.silences(&schedule.provider, since)?;
-    let stretches: Vec<Silence> = silences.iter().filter_map(Silence::announced).collect();
+    let outages = reader.absences(since)?.into_iter().map(|absence| Silence::outage(absence.from, absence.until));
+    let stretches: Vec<Silence> = silences.iter().filter_map(Silence::announced).chain(outages).collect();
     Ok(Judged { standing: judge(schedule, first_slot, &stretches, &arrivals, now), deliveries, silences })
 }
 

@@ -52,6 +52,7 @@ fn ask_all(reader: &Reader) {
     reader.providers_after(7).unwrap();
     reader.absences(at).unwrap();
     reader.newest_entry_at().unwrap();
+    reader.last_at_work().unwrap();
     reader.recent_episodes(10).unwrap();
     reader.all_open_episodes().unwrap();
     reader.episode("a").unwrap();

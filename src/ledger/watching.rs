@@ -50,6 +50,18 @@ impl Reader {
         rows.first().map(|at| time(at)).transpose()
     }
 
+    /// When the newest entry was recorded that a daemon at work makes: a start that comes to nothing, and what a restore writes, are none.
+    ///
+    /// # Errors
+    /// The query failed, or something stored cannot be read.
+    pub fn last_at_work(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let sql = "SELECT at FROM entry
+             WHERE json_extract(body, '$.event') NOT IN ('started', 'settings_changed', 'away', 'restored', 'feed_expected')
+             ORDER BY seq DESC LIMIT 1";
+        let rows = self.all(sql, [], |row| row.get::<_, String>(0))?;
+        rows.first().map(|at| time(at)).transpose()
+    }
+
     /// Which of these keys no alert was ever queued under.
     ///
     /// # Errors

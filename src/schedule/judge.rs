@@ -309,12 +309,25 @@ impl View<'_> {
         // The first slot for which nothing came, how many there are, and whether that is worth telling.
         let (mut silent, mut told) = (None, false);
         let mut next = self.skip_silence(begin);
-        // Lateness begins at the first slot of the run, however long ago; only the count is bounded.
-        while let Some(slot) = next {
-            if self.due(slot) >= self.now || run.behind >= MAX_BEHIND {
-                break;
+        // Lateness begins at the first slot of the run, however long ago; only the count is bounded. Due times need not follow each
+        // other as slots do, where a profile ends.
+        let mut jumped = false;
+        while let Some(slot) = next.filter(|slot| *slot <= Slot::containing(self.now)) {
+            if self.due(slot) >= self.now {
+                next = self.skip_silence(slot.next());
+                continue;
             }
-            run.behind += 1;
+            if run.behind >= MAX_BEHIND {
+                if silent.is_some() {
+                    break;
+                }
+                // A long stretch that begins no lateness: what was forgiven, or set aside.
+                if let Some(end) = self.end_of_excuses().filter(|end| !jumped && slot < *end) {
+                    (jumped, next) = (true, self.skip_silence(end));
+                    continue;
+                }
+            }
+            run.behind = run.behind.saturating_add(1).min(MAX_BEHIND);
             let terms = self.terms(slot);
             let state = if self.is_forgiven(slot) { SlotState::Expected } else { self.state(slot, self.due(slot)) };
             if matches!(state, SlotState::Late | SlotState::Missed) {
@@ -336,6 +349,13 @@ impl View<'_> {
         run
     }
 
+    /// The slot after the newest one that begins no lateness, for silence had begun or something came for it.
+    fn end_of_excuses(&self) -> Option<Slot> {
+        let announced = self.silences.iter().filter(|silence| silence.kind != SilenceKind::Outage && silence.from <= self.now);
+        let forgiven = announced.map(|silence| Slot::containing(silence.from)).max();
+        forgiven.into_iter().chain(self.by_slot.keys().next_back().copied()).max().map(Slot::next)
+    }
+
     /// The newest slot at a key time that is due, where it has no figures and nobody is excused.
     fn key_time_since(&self) -> Option<Since> {
         let newest = Slot::containing(self.now);
@@ -344,7 +364,7 @@ impl View<'_> {
         let slot = (0..KEY_TIME_SLOTS).map(|back| newest.plus(-back)).take_while(|slot| *slot >= oldest).find(due_one)?;
         let due = self.due(slot);
         let filled = self.by_slot.get(&slot).is_some_and(|filled| filled.accepted_at.is_some());
-        (!filled && self.silence(slot, due).is_none()).then_some(Since { slot, at: due })
+        (!filled && !self.is_forgiven(slot) && self.silence(slot, due).is_none()).then_some(Since { slot, at: due })
     }
 
     /// The next instant at which a slot begins, is due or counts as missed, or a silence begins or ends.

@@ -109,6 +109,12 @@ impl Silence {
         Some(Self { from, until, kind })
     }
 
+    /// The stretch in which bedfeed itself was down.
+    #[must_use]
+    pub fn outage(from: Timestamp, until: Timestamp) -> Self {
+        Self { from, until: Some(until), kind: SilenceKind::Outage }
+    }
+
     /// Whether an instant lies in the stretch.
     #[must_use]
     pub fn covers(&self, at: Timestamp) -> bool {

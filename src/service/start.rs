@@ -209,7 +209,7 @@ impl Books {
         let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), settings: fingerprint };
         let (before, from) = ledger.read(|reader| Ok((reader.settings_files()?, reader.settings_fingerprint()?))).await?;
         let changed = changed(&before, from, settings);
-        let away = away(ledger.read(|reader| reader.newest_entry_at()).await?, clock.now());
+        let away = away(ledger.read(|reader| reader.last_at_work()).await?, clock.now());
         fault::during(Step::StartRecord, ledger.append(clock.now(), away.into_iter().chain([started]).chain(changed).collect())).await?;
         // Opened by whoever fills them, later: none of them may keep files from being taken in.
         let unopened = |(name, place): &(String, forward::Settings)| {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::feed::{LONDON, local_day_slots};
-use crate::schedule::SlotState;
+use crate::schedule::{Profile, SlotState, When};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -189,6 +189,44 @@ fn people_are_told_after_as_many_late_slots_as_the_settings_say() {
     for (now, expected) in [("10:06", "L amber 1"), ("10:20", "M- amber 1"), ("10:21", "ML amber 2 late:10:00/10:05 missed:10:00/10:20")] {
         assert_eq!(summary(&judge(&schedule, slot("10:00"), &[], &[], at(now))), expected, "{now}");
     }
+}
+
+#[test]
+fn silence_after_a_long_excuse_is_late_all_the_same() {
+    // Silent for longer than is counted, then paused and resumed: lateness begins anew after it.
+    let paused = [Silence { from: at("2018-12-20T10:00:00Z"), until: Some(at("2018-12-20T11:00:00Z")), kind: SilenceKind::Paused }];
+    let judged = |now: &str| judge(&schedule(), slot("10:00"), &paused, &[], at(now));
+    assert_eq!(judged("2018-12-20T11:04:00Z").late_since, None);
+    let late = judged("2018-12-20T11:06:00Z").late_since.unwrap();
+    assert_eq!(late.slot, slot("2018-12-20T11:00:00Z"));
+    // Set aside for longer than is counted, then nothing.
+    let rejected = |slot: Slot| Arrival {
+        slot: Some(slot),
+        snapshot_at: None,
+        received_at: slot.start(),
+        accepted: false,
+        superseded: false,
+        repeated: false,
+        frozen: false,
+    };
+    let came: Vec<Arrival> = slot("10:00").until(slot("2018-12-20T10:00:00Z")).map(rejected).collect();
+    let standing = judge(&schedule(), slot("10:00"), &[], &came, at("2018-12-20T10:06:00Z"));
+    assert_eq!(standing.late_since.unwrap().slot, slot("2018-12-20T10:00:00Z"));
+}
+
+#[test]
+fn the_end_of_a_patient_profile_hides_no_later_slot() {
+    let night = Profile {
+        name: "night".to_owned(),
+        when: When { hours: Some((jiff::civil::time(0, 0, 0, 0), jiff::civil::time(6, 0, 0, 0))), ..When::default() },
+        due_after: Some(SignedDuration::from_hours(2)),
+        missed_after: Some(SignedDuration::from_hours(3)),
+        ..Profile::default()
+    };
+    let schedule = FeedSchedule { profiles: vec![night], key_times: vec![], ..schedule() };
+    // The last file came for 05:30; 05:45 is due at 07:45, and 06:00 at 06:05.
+    let standing = judge(&schedule, slot("05:30"), &[], &arrivals("05:30@05:31"), at("06:06"));
+    assert_eq!(standing.late_since.map(|since| since.slot), Some(slot("06:00")));
 }
 
 #[test]

@@ -93,6 +93,8 @@ fn one_that_is_away_holds_back_nobody_and_has_everything_once_it_is_back() {
     let lake = if cfg!(feature = "lake") { lake } else { String::new() };
     service.append("bedfeed.toml", &[SPARE, &council, &lake, &desk].concat());
     service.start();
+    // It is opened after the start, by whoever fills it.
+    wait_until("its tables are there", || server.psql(&database, "SELECT to_regclass('ingest_snapshot') IS NOT NULL") == ["t"]);
     let there = || server.psql(&database, "SELECT snapshot_id FROM ingest_snapshot ORDER BY 1");
     send(&service, 6, 1);
     send(&service, 5, 2);

@@ -53,7 +53,7 @@ pub(crate) async fn check(world: &mut World<'_>, model: &mut Model, seen: &mut S
     originals(world.state(), &rows, look.settled);
     chain(world, seen).await;
     let loaded = warehouse(world, model, &rows);
-    if world.has_further() {
+    if world.has_further() && (look.settled || world.further_is_made()) {
         further(world, &rows, &loaded, look.settled);
     }
     // Nothing but loading, time and settings changes what pages show.
@@ -301,10 +301,12 @@ pub(crate) fn all_told(world: &World<'_>, seen: &Seen) -> usize {
     keys.len()
 }
 
-/// The feeds that have a late or missed episode now.
+/// The feeds whose silence is told now: by a late or missed episode of their own, or with that of most.
 pub(crate) fn silent(world: &World<'_>) -> BTreeSet<String> {
     let ledger = world.ledger();
-    let sql = "SELECT DISTINCT provider FROM episode WHERE closed_at IS NULL AND json_extract(episode, '$.problem') IN ('late', 'missed')";
+    let sql = "SELECT DISTINCT provider FROM episode WHERE closed_at IS NULL AND json_extract(episode, '$.problem') IN ('late', 'missed')
+        UNION SELECT provider FROM feed WHERE EXISTS
+          (SELECT 1 FROM house_episode WHERE closed_at IS NULL AND json_extract(episode, '$.problem') = 'silent')";
     let mut statement = ledger.prepare_cached(sql).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }

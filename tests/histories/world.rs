@@ -220,6 +220,14 @@ impl<'a> World<'a> {
         self.seed.is_multiple_of(2)
     }
 
+    /// Whether it has been opened: that is done by whoever fills it, some time after the start.
+    pub(crate) fn further_is_made(&self) -> bool {
+        let tables = |spare: Connection| {
+            spare.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'ingest_snapshot'", [], |row| row.get::<_, u32>(0))
+        };
+        self.state.join(FURTHER).exists() && tables(self.look(FURTHER)).is_ok_and(|count| count > 0)
+    }
+
     pub(crate) fn further(&self) -> &Connection {
         self.further.get_or_init(|| self.look(FURTHER))
     }

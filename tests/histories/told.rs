@@ -25,7 +25,7 @@ pub(crate) fn take() -> Vec<String> {
 
 impl Subscriber for Ear {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target() == "bedfeed::alerts::channels"
+        metadata.is_event() && metadata.target() == "bedfeed::alerts::channels::log"
     }
 
     fn event(&self, event: &Event<'_>) {

@@ -130,6 +130,8 @@ async fn clients_without_post_quantum_find_nothing_where_only_that_is_offered() 
     let house = House::open_with(Settings { post_quantum_only: true, ..Settings::default() }).await;
     let run = house.sftp_as("RM1", "ed25519", "KexAlgorithms=curve25519-sha256", "ls").await;
     assert!(!run.ok);
+    // The client is gone sooner than its connection is counted.
+    until("the connection has ended", || house.counters.read().closed.iter().any(|(_, count)| *count > 0)).await;
     let counts = house.close_and_count().await;
     assert!(counts.closed.contains(&("no_common_algorithm", 1)), "{counts:?}");
 }

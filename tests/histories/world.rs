@@ -225,7 +225,7 @@ impl<'a> World<'a> {
         let tables = |spare: Connection| {
             spare.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'ingest_snapshot'", [], |row| row.get::<_, u32>(0))
         };
-        self.state.join(FURTHER).exists() && tables(self.look(FURTHER)).is_ok_and(|count| count > 0)
+        self.state.join(FURTHER).try_exists().unwrap() && tables(self.look(FURTHER)).is_ok_and(|count| count > 0)
     }
 
     pub(crate) fn further(&self) -> &Connection {
